@@ -1,0 +1,301 @@
+package rules
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Options are what a deployment says about every rules file that it loads.
+type Options struct {
+	// TagHeaders are the owned headers of files that declare none, as a bare
+	// WasmPlugin cannot. Zero: those of the rules. Names in any case.
+	TagHeaders Owned
+}
+
+// Compile checks everything that f says and makes a Table of it. The Table is
+// nil exactly when Problems, which include those of [Parse], hold an Error.
+func Compile(f *File, o Options) (*Table, Problems) {
+	if f.cut {
+		return nil, f.problems.sort()
+	}
+	c := compiler{
+		file:  &File{Name: f.Name, lines: f.lines, problems: slices.Clone(f.problems)},
+		table: &Table{trust: f.trustClientTags.v},
+		sums:  map[sumID]int{},
+		keys:  map[Key]int{},
+		tags:  map[Tag]int32{},
+	}
+	c.declare(f.tagHeaders, o.TagHeaders)
+	names := c.names(f.rules)
+	for i := range f.rules {
+		c.rule(&f.rules[i], names[i])
+	}
+	c.own()
+
+	problems := c.file.problems.sort()
+	if problems.Err() != nil {
+		return nil, problems
+	}
+	c.table.sums = len(c.sums)
+	c.table.digest = digestOf(c.table)
+	return c.table, problems
+}
+
+// A compiler makes a Table and notes on the way what is wrong.
+type compiler struct {
+	file     *File // takes the problems
+	table    *Table
+	declared *Owned   // nil: not declared
+	headers  []string // the different tag headers
+	keys     map[Key]int
+	tags     map[Tag]int32
+	sums     map[sumID]int
+
+	keyPlaces []value[string] // the keys of all rules
+}
+
+// sumID is what a hash depends on: it is computed once for each in a request.
+type sumID struct {
+	key  int
+	hash Hash
+	seed uint64
+}
+
+// rule checks one rule and adds it to the table. Where something is wrong the
+// rule is incomplete, and so is the table, which is then dropped.
+func (c *compiler) rule(n *ruleNode, name string) {
+	r := Rule{Name: name, Modulo: c.modulo(n)}
+	r.Key = c.key(n)
+	r.TagHeader = c.tagHeader(n)
+	r.Mode = oneOf(c, n.mode, "mode", KindMode, modeNames, ModeEnforce)
+	r.Hash = oneOf(c, n.hash, "hash", KindHash, hashNames, FNV1a32)
+	r.Salt = c.salt(n, r.Hash)
+
+	p := program{mode: r.Mode, hash: r.Hash, seed: r.Hash.seed(r.Salt), modulo: r.Modulo}
+	p.header = c.headerBit(n, r.TagHeader)
+	p.key = c.keyIndex(r.Key)
+	id := sumID{p.key, p.hash, p.seed}
+	if _, ok := c.sums[id]; !ok {
+		c.sums[id] = len(c.sums)
+	}
+	p.sum = c.sums[id]
+	c.overrides(n, &r, &p)
+	c.policies(n, &r, &p)
+	c.table.rules = append(c.table.rules, r)
+	c.table.compiled = append(c.table.compiled, p)
+}
+
+// names returns the name of each rule: as given, or its tagHeader, which a
+// number follows where that is taken.
+func (c *compiler) names(rules []ruleNode) []string {
+	names := make([]string, len(rules))
+	line := map[string]int{}
+	for i := range rules {
+		n := rules[i].name
+		if !n.ok() {
+			continue
+		}
+		if wrong := checkRuleName(n.v); wrong != "" {
+			c.file.problem(n.pos, KindName, fmt.Sprintf("the name %q %s", shorten(n.v), wrong))
+		} else if first, taken := line[n.v]; taken {
+			c.file.problem(n.pos, KindName, fmt.Sprintf("the name %q is taken by the rule in line %d; names are labels of metrics and must differ", n.v, first))
+		} else {
+			line[n.v] = n.pos.line
+		}
+		names[i] = n.v
+	}
+	used := map[string]int{} // how often a tagHeader served as a name
+	for i := range rules {
+		if rules[i].name.set || !rules[i].tagHeader.ok() {
+			continue
+		}
+		base := strings.ToLower(rules[i].tagHeader.v)
+		name := base
+		for taken := true; taken; _, taken = line[name] {
+			if used[base]++; used[base] > 1 {
+				name = fmt.Sprintf("%s-%d", base, used[base])
+			}
+		}
+		line[name] = rules[i].pos.line
+		names[i] = name
+	}
+	return names
+}
+
+func checkRuleName(name string) string {
+	if name == "" {
+		return "is empty; leave it out, or give the rule a name"
+	}
+	if len(name) > maxNameLength {
+		return fmt.Sprintf("is longer than %d bytes", maxNameLength)
+	}
+	for _, r := range name {
+		if r <= ' ' || r > '~' {
+			return fmt.Sprintf("has the character %q; only visible ASCII is allowed, without spaces", r)
+		}
+	}
+	return ""
+}
+
+func (c *compiler) modulo(n *ruleNode) uint32 {
+	m := n.modulo
+	switch {
+	case !m.ok():
+		return DefaultModulo
+	case m.v < 1 || m.v > MaxModulo:
+		c.file.problem(m.pos, KindModulo, fmt.Sprintf("modulo %d is not from 1 to %d; it is the number of buckets, 100 for whole percents", m.v, MaxModulo))
+		return 0
+	}
+	return uint32(m.v)
+}
+
+func (c *compiler) salt(n *ruleNode, h Hash) string {
+	switch {
+	case !n.salt.ok():
+		return ""
+	case n.salt.v == "":
+		c.file.problem(n.salt.pos, KindSalt, "the salt is empty; leave it out, or give it a text")
+	case h != XXH3 && (!n.hash.set || n.hash.ok() && n.hash.v == h.String()):
+		c.file.problem(n.salt.pos, KindSalt, fmt.Sprintf("a salt has no effect on the hash %s; add \"hash: xxh3\" (which moves users to other buckets), or remove the salt", h))
+	}
+	return n.salt.v
+}
+
+// overrides compiles the named users of a rule.
+func (c *compiler) overrides(n *ruleNode, r *Rule, p *program) {
+	line := map[string]int{}
+	for i, o := range n.overrides.elements {
+		c.overrideOutcome(&o)
+		out := outcome{policy: int32(i), tag: NoTag}
+		if o.tagValue.ok() {
+			out.tag = c.tag(r.TagHeader, o.tagValue)
+		}
+		var values []string
+		for _, v := range o.values.elements {
+			if !v.ok() {
+				continue
+			}
+			if wrong := checkOverrideValue(v.v); wrong != "" {
+				c.file.problem(v.pos, KindOverride, fmt.Sprintf("the value %q %s", shorten(v.v), wrong))
+				continue
+			}
+			if first, twice := line[v.v]; twice {
+				c.file.problem(v.pos, KindOverride, fmt.Sprintf("the value %q is decided already in line %d; remove one of the two", shorten(v.v), first))
+				continue
+			}
+			line[v.v] = v.pos.line
+			values = append(values, v.v)
+			if p.overrides == nil {
+				p.overrides = map[string]outcome{}
+			}
+			p.overrides[v.v] = out
+		}
+		r.Overrides = append(r.Overrides, Override{Values: values, TagValue: o.tagValue.v})
+	}
+}
+
+// overrideOutcome checks that an override says what its users get, once, and
+// who they are.
+func (c *compiler) overrideOutcome(o *overrideNode) {
+	none := o.none.ok() && o.none.v
+	switch {
+	case none && o.tagValue.set:
+		c.file.problem(o.tagValue.pos, KindOverride, "an override has either a tagValue or \"none: true\", not both")
+	case !none && !o.tagValue.set && !o.none.bad:
+		c.file.problem(o.pos, KindMissing, "this override does not say what its users get; add a tagValue, or \"none: true\" to keep them untagged")
+	}
+	if o.values.bad {
+		return
+	}
+	if !o.values.set {
+		c.file.problem(o.pos, KindMissing, "this override has no values; add the list of user ids that it decides for")
+	} else if len(o.values.elements) == 0 {
+		c.file.problem(o.values.pos, KindOverride, "this override names nobody; list user ids under values, or remove the override")
+	}
+}
+
+// checkOverrideValue returns why no key can equal v, or "". Envoy trims header
+// values, and HTTP allows no control characters in them.
+func checkOverrideValue(v string) string {
+	switch {
+	case v == "":
+		return "is empty; a rule does not apply to an empty key"
+	case strings.Trim(v, " \t") != v:
+		return "can never match: header values arrive without the spaces around them"
+	case strings.ContainsFunc(v, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }):
+		return "can never match: it has a control character"
+	}
+	return ""
+}
+
+// policies compiles the policies of a rule into steps of ascending bounds.
+func (c *compiler) policies(n *ruleNode, r *Rule, p *program) {
+	switch {
+	case n.policies.bad:
+	case !n.policies.set:
+		c.file.problem(n.pos, KindNoPolicies, "this rule has no policies; add at least one with range and tagValue (range 0 matches nobody)")
+	case len(n.policies.elements) == 0:
+		c.file.problem(n.policies.pos, KindNoPolicies, "this list of policies is empty; add at least one with range and tagValue (range 0 matches nobody)")
+	}
+	widest, widestLine := -1, 0
+	for i, e := range n.policies.elements {
+		rng, ok := c.policyRange(e, r.Modulo)
+		tag := c.policyTag(r.TagHeader, e)
+		if !ok {
+			continue
+		}
+		r.Policies = append(r.Policies, Policy{Range: uint32(rng), TagValue: e.tagValue.v})
+		if rng <= widest {
+			// Not for range 0, which says "nobody" by itself and is how a canary is rolled back.
+			if rng > 0 {
+				c.file.note(e.rng.pos, Warning, KindUnreachable, fmt.Sprintf("this policy can never match: the policy in line %d already takes all buckets below %d", widestLine, widest))
+			}
+			continue
+		}
+		widest, widestLine = rng, e.rng.pos.line
+		if rng > 0 {
+			p.steps = append(p.steps, step{uint32(rng), outcome{policy: int32(i), tag: tag}})
+		}
+	}
+}
+
+func (c *compiler) policyRange(e policyNode, modulo uint32) (rng int, ok bool) {
+	switch {
+	case e.rng.bad:
+		return 0, false
+	case !e.rng.set:
+		c.file.problem(e.pos, KindMissing, "this policy has no range; add the number of buckets that it covers, counted from 0")
+		return 0, false
+	case modulo == 0: // the modulo is wrong, which has been reported
+		return 0, false
+	case e.rng.v < 0 || e.rng.v > int(modulo):
+		c.file.problem(e.rng.pos, KindRange, fmt.Sprintf("range %d is not from 0 to %d, the modulo of the rule", e.rng.v, modulo))
+		return 0, false
+	}
+	return e.rng.v, true
+}
+
+func (c *compiler) policyTag(header string, e policyNode) int32 {
+	switch {
+	case e.tagValue.bad:
+		return NoTag
+	case !e.tagValue.set:
+		c.file.problem(e.pos, KindMissing, "this policy has no tagValue; add the value that its users get")
+		return NoTag
+	}
+	return c.tag(header, e.tagValue)
+}
+
+// oneOf returns which of names v is, or fallback where v is not there.
+func oneOf[T ~uint8](c *compiler, v value[string], what string, k Kind, names []string, fallback T) T {
+	if !v.ok() {
+		return fallback
+	}
+	i := slices.Index(names, v.v)
+	if i < 0 {
+		c.file.problem(v.pos, k, fmt.Sprintf("there is no %s %q%s; expected one of %s", what, shorten(v.v), didYouMean(nearest(v.v, names)), strings.Join(names, ", ")))
+		return fallback
+	}
+	return T(i)
+}

@@ -1,0 +1,167 @@
+package rules
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// declare takes the owned headers from the file, or else from the options.
+func (c *compiler) declare(n *tagHeadersNode, o Owned) {
+	switch {
+	case n != nil && !o.IsZero():
+		p := pos{}
+		if len(n.headers.elements) > 0 {
+			p = n.headers.elements[0].pos
+		} else if len(n.prefixes.elements) > 0 {
+			p = n.prefixes.elements[0].pos
+		}
+		c.file.problem(p, KindUndeclaredTag, "tagHeaders are declared here and by flags as well; declare them in one place")
+	case n != nil && n.bad:
+	case n != nil:
+		c.declared = &Owned{
+			Headers:  c.ownedNames(n.headers.elements, "header", checkHeaderName, checkTagHeader),
+			Prefixes: c.ownedNames(n.prefixes.elements, "prefix", checkHeaderName, checkOwnedPrefix),
+		}
+	case !o.IsZero():
+		asValues := func(names []string) (vs []value[string]) {
+			for _, name := range names {
+				vs = append(vs, value[string]{v: name, set: true})
+			}
+			return vs
+		}
+		c.declared = &Owned{
+			Headers:  c.ownedNames(asValues(o.Headers), "header", checkHeaderName, checkTagHeader),
+			Prefixes: c.ownedNames(asValues(o.Prefixes), "prefix", checkHeaderName, checkOwnedPrefix),
+		}
+	}
+}
+
+// ownedNames checks the names of a declaration and returns them in lower case,
+// sorted, each once.
+func (c *compiler) ownedNames(vs []value[string], what string, form, meaning func(string) string) []string {
+	var names []string
+	for _, v := range vs {
+		if !v.ok() {
+			continue
+		}
+		name := strings.ToLower(v.v)
+		if wrong := form(name); wrong != "" {
+			c.file.problem(v.pos, KindHeader, fmt.Sprintf("the tag %s %q %s", what, shorten(v.v), wrong))
+			continue
+		}
+		if wrong := meaning(name); wrong != "" {
+			c.file.problem(v.pos, KindForbiddenHeader, fmt.Sprintf("the tag %s %q %s", what, shorten(v.v), wrong))
+			continue
+		}
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	names = slices.Compact(names)
+	if len(names) > MaxTagHeaders {
+		c.file.problem(vs[0].pos, KindTooManyTagHeaders, fmt.Sprintf("%d tag %ss are declared; at most %d are possible", len(names), what, MaxTagHeaders))
+		names = names[:MaxTagHeaders]
+	}
+	return names
+}
+
+func checkOwnedPrefix(prefix string) string {
+	if hit := checkTagPrefix(prefix); hit != "" {
+		return fmt.Sprintf("includes %s, which a tagger must not touch; make it longer", hit)
+	}
+	return ""
+}
+
+// own settles which headers the table owns, and refuses keys among them: a key
+// that a client sends would be removed as a forged tag.
+func (c *compiler) own() {
+	if c.declared != nil {
+		c.table.owned = *c.declared
+	} else {
+		c.table.owned.Headers = slices.Sorted(slices.Values(c.headers))
+	}
+	for _, k := range c.keyPlaces {
+		if c.table.owned.Contains(k.v) {
+			c.file.problem(k.pos, KindKeyIsTag, fmt.Sprintf("the key %q is a tag header too, so that what a client sends in it would be removed; use another header as the key or for the tag", k.v))
+		}
+	}
+}
+
+// key returns the key of a rule.
+func (c *compiler) key(n *ruleNode) Key {
+	k := Key{Source: KeyHeader, Name: strings.ToLower(n.header.v)}
+	switch {
+	case n.header.bad:
+	case !n.header.set:
+		if !n.otherKey {
+			c.file.problem(n.pos, KindMissing, "this rule has no header; add the name of the request header that holds the user's id")
+		}
+	case checkHeaderName(k.Name) != "":
+		c.file.problem(n.header.pos, KindHeader, fmt.Sprintf("the header %q %s", shorten(n.header.v), checkHeaderName(k.Name)))
+	case k.Name == "host":
+		c.file.problem(n.header.pos, KindForbiddenHeader, "the header \"host\" never arrives: Envoy turns it into :authority; use a header that holds the user's id")
+	default:
+		c.keyPlaces = append(c.keyPlaces, value[string]{pos: n.header.pos, v: k.Name, set: true})
+	}
+	return k
+}
+
+// tagHeader returns the header that a rule writes, in lower case.
+func (c *compiler) tagHeader(n *ruleNode) string {
+	name := strings.ToLower(n.tagHeader.v)
+	switch {
+	case n.tagHeader.bad:
+	case !n.tagHeader.set:
+		c.file.problem(n.pos, KindMissing, "this rule has no tagHeader; add the name of the header that it writes")
+	case checkHeaderName(name) != "":
+		c.file.problem(n.tagHeader.pos, KindHeader, fmt.Sprintf("the tagHeader %q %s", shorten(n.tagHeader.v), checkHeaderName(name)))
+	case checkTagHeader(name) != "":
+		c.file.problem(n.tagHeader.pos, KindForbiddenHeader, fmt.Sprintf("the tagHeader %q %s", shorten(n.tagHeader.v), checkTagHeader(name)))
+	case c.declared != nil && !c.declared.Contains(name):
+		c.file.problem(n.tagHeader.pos, KindUndeclaredTag, fmt.Sprintf("the tagHeader %q is not among the declared tagHeaders%s; Envoy drops a tag that its configuration does not name: declare it, and add it to forward_rules, mutation_rules and early_header_mutation there",
+			name, didYouMean(nearest(name, c.declared.Headers))))
+	}
+	return name
+}
+
+// headerBit returns the bit that stands for a tag header in [Table.Match].
+func (c *compiler) headerBit(n *ruleNode, header string) uint32 {
+	i := slices.Index(c.headers, header)
+	if i < 0 {
+		if i = len(c.headers); i > MaxTagHeaders {
+			return 0 // reported for the one before
+		}
+		c.headers = append(c.headers, header)
+		if i == MaxTagHeaders {
+			c.file.problem(n.tagHeader.pos, KindTooManyTagHeaders, fmt.Sprintf("%q is one tag header too many; a file has at most %d different ones", shorten(header), MaxTagHeaders))
+		}
+	}
+	return 1 << (i % 32)
+}
+
+// keyIndex returns the index of a key, which is added if absent.
+func (c *compiler) keyIndex(k Key) int {
+	i, ok := c.keys[k]
+	if !ok {
+		i = len(c.table.keys)
+		c.keys[k] = i
+		c.table.keys = append(c.table.keys, k)
+	}
+	return i
+}
+
+// tag returns the index of a tag, which is added if absent.
+func (c *compiler) tag(header string, v value[string]) int32 {
+	if wrong := checkTagValue(v.v); wrong != "" {
+		c.file.problem(v.pos, KindTagValue, fmt.Sprintf("the tagValue %q %s", shorten(v.v), wrong))
+		return NoTag
+	}
+	t := Tag{Header: header, Value: v.v}
+	i, ok := c.tags[t]
+	if !ok {
+		i = int32(len(c.table.tags))
+		c.tags[t] = i
+		c.table.tags = append(c.table.tags, t)
+	}
+	return i
+}

@@ -1,0 +1,49 @@
+// Package rules is the language in which tagproc is told who gets which tag.
+//
+// A rules file is parsed ([Parse]), compiled ([Compile]) into an immutable
+// [Table], and asked about one request at a time ([Table.Match]). Compiling is
+// validating: it returns either every problem of the file with its position, or
+// a Table that cannot fail.
+//
+// # The file
+//
+//	tagHeaders:                   # every tag header that may ever be written; default: those of the rules
+//	  headers: [x-asm-prefer-tag]
+//	  headerPrefixes: [appver]
+//	trustClientTags: false        # true: tag headers sent by the client are left alone
+//	rules:
+//	- name: checkout              # unique; default: the tagHeader
+//	  header: x-user-id           # the key: the request header that holds the user's id
+//	  modulo: 100                 # number of buckets, 1 to 1,000,000; default 100
+//	  tagHeader: x-asm-prefer-tag # the header to write
+//	  hash: fnv1a32               # or xxh3; default fnv1a32
+//	  salt: spring-launch         # xxh3 only; rules with different salts have independent cohorts
+//	  mode: enforce               # or shadow (decide and count, write nothing) or off; default enforce
+//	  overrides:                  # named users, decided before the hash
+//	  - values: [jason]
+//	    tagValue: s2              # or none: true, which keeps these users untagged
+//	  policies:                   # at least one; the first match in order decides
+//	  - range: 20                 # buckets 0 to 19; range 0 matches nobody
+//	    tagValue: s2
+//	  - range: 100
+//	    tagValue: s1
+//
+// The WasmPlugin manifest of a "Hash tagging plug-in" is accepted as it is: its
+// spec.pluginConfig is the file. No other envelope is known.
+//
+// # Meaning
+//
+// bucket = hash(key) mod modulo, unsigned. The hash fnv1a32 is 32-bit FNV-1a of
+// the key's bytes; xxh3 is XXH3-64 of the key with seed 0, or, with a salt, with
+// the XXH3-64 of the salt as seed. A policy matches when bucket < range.
+//
+// Within a rule the order is: mode, key, overrides, bucket, policies. A key that
+// is absent or empty means that the rule does not apply. For each tag header the
+// first enforced rule that applies owns the outcome, "no tag" included: a
+// fall-through to the next rule would be a second lottery. A shadow rule is
+// evaluated as if it were alone and never wins.
+//
+// # What this package never knows
+//
+// Files, networks, Envoy, gRPC, and what becomes of a decision.
+package rules

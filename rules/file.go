@@ -1,0 +1,95 @@
+package rules
+
+import (
+	"fmt"
+	"strings"
+)
+
+// MaxFileSize is the largest rules file that is read, in bytes.
+const MaxFileSize = 1 << 20
+
+// maxProblems bounds what is listed of a file that is wrong from end to end.
+const maxProblems = 1000
+
+// A File is a rules file as it was written: its structure is known, what it
+// says is not yet checked. Only [Compile] makes use of it.
+type File struct {
+	Name string // for messages
+
+	tagHeaders      *tagHeadersNode // nil: not declared
+	trustClientTags value[bool]
+	rules           []ruleNode
+
+	lines    []string
+	problems Problems
+	cut      bool // reading was given up: what is here is not the whole
+}
+
+// pos is a place in the file, both numbers from 1.
+type pos struct{ line, col int }
+
+// value is a scalar of the file and where it stands.
+type value[T any] struct {
+	pos pos
+	v   T
+	set bool // the key is there
+	bad bool // the key is there and its value is of a wrong type, which has been reported
+}
+
+// ok reports whether the value is there and readable.
+func (v value[T]) ok() bool { return v.set && !v.bad }
+
+// listOf is a list of the file.
+type listOf[T any] struct {
+	pos      pos // of its key
+	elements []T // those that are readable
+	set      bool
+	bad      bool // it is no list, or an element was not readable, which has been reported
+}
+
+type tagHeadersNode struct {
+	headers, prefixes listOf[value[string]]
+	bad               bool // it is no mapping, which has been reported
+}
+
+type ruleNode struct {
+	pos                     pos
+	name, header, tagHeader value[string]
+	hash, salt, mode        value[string]
+	modulo                  value[int]
+	overrides               listOf[overrideNode]
+	policies                listOf[policyNode]
+	otherKey                bool // a key source that is not yet known stands in the place of header
+}
+
+type overrideNode struct {
+	pos      pos
+	values   listOf[value[string]]
+	tagValue value[string]
+	none     value[bool]
+}
+
+type policyNode struct {
+	pos      pos
+	rng      value[int]
+	tagValue value[string]
+}
+
+// problem notes an Error at p.
+func (f *File) problem(p pos, k Kind, message string) {
+	f.note(p, Error, k, message)
+}
+
+func (f *File) note(p pos, s Severity, k Kind, message string) {
+	if len(f.problems) == maxProblems {
+		return
+	}
+	if len(f.problems) == maxProblems-1 {
+		p, s, k, message = pos{}, Error, KindTooManyProblems, fmt.Sprintf("the file has more than %d problems; the rest is not listed", maxProblems-1)
+	}
+	pr := Problem{File: f.Name, Line: p.line, Col: p.col, Severity: s, Kind: k, Message: message}
+	if 0 < p.line && p.line <= len(f.lines) {
+		pr.Source = strings.TrimRight(f.lines[p.line-1], "\r")
+	}
+	f.problems = append(f.problems, pr)
+}

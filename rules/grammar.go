@@ -1,0 +1,163 @@
+package rules
+
+import (
+	"fmt"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// root reads a whole file: a bare one, or a manifest around one.
+func (d *decoder) root(n *yaml.Node) {
+	if n.Kind == yaml.MappingNode && (child(n, "kind") != nil || child(n, "apiVersion") != nil) {
+		d.manifest(n)
+		return
+	}
+	d.config(n, "a rules file")
+}
+
+// manifest reads spec.pluginConfig of a WasmPlugin. The rest of the manifest
+// belongs to others and is not looked at.
+func (d *decoder) manifest(n *yaml.Node) {
+	kind, version := child(n, "kind"), child(n, "apiVersion")
+	if kind == nil || kind.Value != "WasmPlugin" || version == nil || !strings.HasPrefix(version.Value, "extensions.istio.io/") {
+		d.file.problem(at(n), KindEnvelope, "this is "+manifestName(kind, version)+
+			"; expected a rules file, or a WasmPlugin of extensions.istio.io with the rules in spec.pluginConfig")
+		return
+	}
+	spec := child(n, "spec")
+	config := child(spec, "pluginConfig")
+	if config == nil || isNull(config) {
+		p := at(n)
+		if spec != nil {
+			p = at(spec)
+		}
+		d.file.problem(p, KindEnvelope, "this WasmPlugin has no spec.pluginConfig, which is where the rules of a hash tagging plug-in stand")
+		return
+	}
+	d.config(config, "pluginConfig")
+}
+
+func manifestName(kind, version *yaml.Node) string {
+	switch {
+	case kind == nil:
+		return "a manifest without a kind"
+	case version == nil:
+		return fmt.Sprintf("a %s without an apiVersion", shorten(kind.Value))
+	case kind.Value == "ConfigMap":
+		return "a ConfigMap (the rules file is the text under its data, without the ConfigMap around it)"
+	default:
+		return fmt.Sprintf("a %s of %s", shorten(kind.Value), shorten(version.Value))
+	}
+}
+
+// child returns the value of key in the mapping n, aliases followed, or nil.
+func child(n *yaml.Node, key string) *yaml.Node {
+	if n == nil || n.Kind != yaml.MappingNode {
+		return nil
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Value != key {
+			continue
+		}
+		v := n.Content[i+1]
+		if v.Kind == yaml.AliasNode {
+			v = v.Alias
+		}
+		return v
+	}
+	return nil
+}
+
+func (d *decoder) config(n *yaml.Node, what string) {
+	f := d.file
+	rulesSeen := false
+	d.mapping(n, what,
+		field{name: "tagHeaders", read: func(_, n *yaml.Node) { d.tagHeaders(n) }},
+		field{name: "trustClientTags", read: d.asBool(&f.trustClientTags)},
+		field{name: "rules", read: func(key, n *yaml.Node) {
+			rulesSeen = true
+			if isNull(n) {
+				f.problem(at(key), KindMissing, `"rules" has no value, as in a file that was cut off; a file that tags nobody says "rules: []"`)
+				return
+			}
+			d.list(key, n, "rules", d.rule)
+		}},
+	)
+	if n.Kind == yaml.MappingNode && !rulesSeen {
+		f.problem(at(n), KindMissing, `there is no "rules", as in a file that was cut off; a file that tags nobody says "rules: []"`)
+	}
+}
+
+func (d *decoder) tagHeaders(n *yaml.Node) {
+	t := &tagHeadersNode{}
+	d.file.tagHeaders = t
+	t.bad = !d.mapping(n, "tagHeaders",
+		field{name: "headers", read: func(key, n *yaml.Node) { t.headers = d.texts(key, n, "header names") }},
+		field{name: "headerPrefixes", read: func(key, n *yaml.Node) { t.prefixes = d.texts(key, n, "beginnings of header names") }},
+	)
+}
+
+func (d *decoder) rule(n *yaml.Node) {
+	r := ruleNode{pos: at(n)}
+	header := "the key of a rule is a request header"
+	if d.mapping(n, "a rule",
+		field{name: "name", read: d.asText(&r.name)},
+		field{name: "header", read: d.asText(&r.header)},
+		field{name: "modulo", read: d.asInt(&r.modulo)},
+		field{name: "tagHeader", read: d.asText(&r.tagHeader)},
+		field{name: "hash", read: d.asWord(&r.hash, hashNames)},
+		field{name: "salt", read: d.asText(&r.salt)},
+		field{name: "mode", read: d.asWord(&r.mode, modeNames)},
+		field{name: "overrides", read: listField(d, &r.overrides, "overrides, each with values and tagValue", d.override)},
+		field{name: "policies", read: listField(d, &r.policies, "policies, each with range and tagValue", d.policy)},
+		d.reserved("match", "a rule applies to every request that has its key", new(bool)),
+		d.reserved("cookie", header, &r.otherKey),
+		d.reserved("query", header, &r.otherKey),
+		d.reserved("claim", header, &r.otherKey),
+	) {
+		d.file.rules = append(d.file.rules, r)
+	}
+}
+
+// listField returns the read function of a list of mappings.
+func listField[T any](d *decoder, l *listOf[T], of string, element func(n *yaml.Node) (T, bool)) func(key, n *yaml.Node) {
+	return func(key, n *yaml.Node) {
+		*l = listOf[T]{pos: at(key), set: true}
+		l.bad = !d.list(key, n, of, func(n *yaml.Node) {
+			if e, ok := element(n); ok {
+				l.elements = append(l.elements, e)
+			} else {
+				l.bad = true
+			}
+		}) || l.bad
+	}
+}
+
+func (d *decoder) override(n *yaml.Node) (o overrideNode, ok bool) {
+	o.pos = at(n)
+	ok = d.mapping(n, "an override",
+		field{name: "values", read: func(key, n *yaml.Node) { o.values = d.texts(key, n, "values of the key") }},
+		field{name: "tagValue", read: d.asText(&o.tagValue)},
+		field{name: "none", read: d.asBool(&o.none)},
+	)
+	return o, ok
+}
+
+func (d *decoder) policy(n *yaml.Node) (p policyNode, ok bool) {
+	p.pos = at(n)
+	ok = d.mapping(n, "a policy",
+		field{name: "range", read: d.asInt(&p.rng)},
+		field{name: "tagValue", read: d.asText(&p.tagValue)},
+	)
+	return p, ok
+}
+
+// reserved returns the field of a key that the language will have: it is
+// refused, with a word on what holds until then.
+func (d *decoder) reserved(name, instead string, used *bool) field {
+	return field{name: name, reserved: true, read: func(key, _ *yaml.Node) {
+		*used = true
+		d.file.problem(at(key), KindUnsupported, fmt.Sprintf("%q is not yet known to this version of tagproc: %s", key.Value, instead))
+	}}
+}

@@ -1,0 +1,171 @@
+package rules
+
+// NoTag is the Tag of a Decision that gives none.
+const NoTag = -1
+
+// Reason says what decided.
+type Reason uint8
+
+// The reasons of a Decision.
+const (
+	ReasonOff        Reason = iota // the rule is switched off
+	ReasonSuperseded               // an earlier rule owns the outcome of the tag header
+	ReasonNoKey                    // the key is absent or empty: the rule does not apply
+	ReasonOverride                 // the key is a named user
+	ReasonPolicy                   // a policy took the bucket
+	ReasonNoPolicy                 // no policy took the bucket: no tag
+)
+
+var reasonNames = []string{
+	ReasonOff: "off", ReasonSuperseded: "superseded", ReasonNoKey: "no_key",
+	ReasonOverride: "override", ReasonPolicy: "policy", ReasonNoPolicy: "no_policy",
+}
+
+// String returns the reason as it stands in metrics: "no_policy".
+func (r Reason) String() string { return reasonNames[r] }
+
+// A Decision is what one rule says of one request, and why.
+type Decision struct {
+	Reason Reason
+	Mode   Mode
+	Policy int32  // index of the policy or override that decided, else -1
+	Tag    int32  // index into Table.Tags, or NoTag
+	Bucket uint32 // for ReasonPolicy and ReasonNoPolicy
+	Hash   uint64 // likewise: the bucket is its remainder
+}
+
+// Applies reports whether the rule decided the outcome for its tag header, "no
+// tag" included.
+func (d Decision) Applies() bool { return d.Reason >= ReasonOverride }
+
+// Writes reports whether the tag of the decision is written to the request.
+func (d Decision) Writes() bool { return d.Mode == ModeEnforce && d.Tag != NoTag }
+
+// A Request is what the rules of one Table look at in an HTTP request. It can be
+// used again after Reset, and by one goroutine at a time.
+type Request struct {
+	keys      [][]byte // by index of Table.Keys; nil or empty: absent
+	sums      []sum
+	decisions []Decision
+}
+
+// sum is the hash of a key, once it is computed.
+type sum struct {
+	value uint64
+	known bool
+}
+
+// NewRequest returns an empty Request for t.
+func (t *Table) NewRequest() *Request {
+	return &Request{
+		keys:      make([][]byte, len(t.keys)),
+		sums:      make([]sum, t.sums),
+		decisions: make([]Decision, len(t.rules)),
+	}
+}
+
+// Reset forgets everything about the last request.
+func (r *Request) Reset() {
+	clear(r.keys)
+	clear(r.sums)
+}
+
+// SetKey sets the value of Keys()[i]. The first call counts, until Reset. The
+// value is not copied; it must stay as it is until then.
+func (r *Request) SetKey(i int, value []byte) {
+	if r.keys[i] == nil {
+		if value == nil {
+			value = []byte{}
+		}
+		r.keys[i] = value
+	}
+}
+
+// Key returns the value of Keys()[i], nil when it was not set.
+func (r *Request) Key(i int) []byte { return r.keys[i] }
+
+// Match decides every rule for r, which must be of this Table, and returns one
+// Decision for each, in the order of the file. The slice belongs to r and is
+// valid until the next Match. Match allocates nothing.
+func (t *Table) Match(r *Request) []Decision {
+	var owned uint32 // one bit for each tag header
+	for i := range t.compiled {
+		p := &t.compiled[i]
+		var d Decision
+		switch {
+		case p.mode == ModeOff:
+			d = Decision{Reason: ReasonOff, Mode: ModeOff, Policy: -1, Tag: NoTag}
+		case p.mode == ModeEnforce && owned&p.header != 0:
+			d = Decision{Reason: ReasonSuperseded, Policy: -1, Tag: NoTag}
+		default:
+			d = p.match(r)
+			if p.mode == ModeEnforce && d.Applies() {
+				owned |= p.header
+			}
+		}
+		r.decisions[i] = d
+	}
+	return r.decisions
+}
+
+// A program is a rule, ready to be executed.
+type program struct {
+	mode      Mode
+	hash      Hash
+	header    uint32 // the bit of its tag header
+	key       int    // index of Table.keys
+	sum       int    // index of Request.sums
+	seed      uint64
+	modulo    uint32
+	overrides map[string]outcome
+	steps     []step // bounds strictly ascending
+}
+
+// outcome is what a policy or an override says.
+type outcome struct{ policy, tag int32 }
+
+// step gives outcome to the buckets below bound that no earlier step has.
+type step struct {
+	bound uint32
+	outcome
+}
+
+// match decides the rule as if it were alone.
+func (p *program) match(r *Request) Decision {
+	key := r.keys[p.key]
+	if len(key) == 0 {
+		return Decision{Reason: ReasonNoKey, Mode: p.mode, Policy: -1, Tag: NoTag}
+	}
+	if p.overrides != nil {
+		if o, named := p.overrides[string(key)]; named {
+			return Decision{Reason: ReasonOverride, Mode: p.mode, Policy: o.policy, Tag: o.tag}
+		}
+	}
+	s := &r.sums[p.sum]
+	if !s.known {
+		*s = sum{value: p.hash.sum(key, p.seed), known: true}
+	}
+	d := Decision{
+		Reason: ReasonNoPolicy, Mode: p.mode, Policy: -1, Tag: NoTag,
+		Hash: s.value, Bucket: uint32(s.value % uint64(p.modulo)),
+	}
+	if i := p.find(d.Bucket); i < len(p.steps) {
+		d.Reason, d.Policy, d.Tag = ReasonPolicy, p.steps[i].policy, p.steps[i].tag
+	}
+	return d
+}
+
+// find returns the index of the step that has bucket, or len(steps). It is a
+// binary search: sort.Search would call a function for each step of it.
+func (p *program) find(bucket uint32) int {
+	lo, hi := 0, len(p.steps)
+	for lo < hi {
+		mid := int(uint(lo+hi) >> 1)
+		if bucket < p.steps[mid].bound {
+			hi = mid
+		} else {
+			lo = mid + 1
+		}
+	}
+	return lo
+}
