@@ -1,0 +1,61 @@
+# The go command fetches the Go that go.mod names where the machine's is older.
+export GOTOOLCHAIN := auto
+
+BIN      := bin/tagproc
+VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+FUZZTIME ?= 30s
+
+# Each tool has a module of its own: see docs/decisions/0008-tools.md.
+BUF       := go tool -modfile=tools/buf.mod buf
+LINT      := go tool -modfile=tools/golangci-lint.mod golangci-lint
+BENCHSTAT := go tool -modfile=tools/benchstat.mod benchstat
+
+.DEFAULT_GOAL := help
+.PHONY: help build run test lint fmt bench fuzz proto envoy clean
+
+help: ## say what there is to make
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## build bin/tagproc
+	CGO_ENABLED=0 go build -trimpath -ldflags '-X main.version=$(VERSION)' -o $(BIN) ./cmd/tagproc
+
+run: build envoy ## show tagproc at work behind a real Envoy; without a terminal: once, and exit 0 if all went well
+	@if [ -t 0 ] && [ -t 1 ]; then exec $(BIN) demo; else exec $(BIN) demo --once; fi
+
+test: envoy ## run every test: unit, fuzz seeds, end to end through a real Envoy, all with the race detector
+	CGO_ENABLED=1 go test -race -shuffle=on -timeout=20m ./...
+
+lint: ## check style, imports, go.mod, the proto file and that generated code is up to date
+	go mod tidy -diff
+	$(BUF) lint
+	$(BUF) format --diff --exit-code
+	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && $(BUF) generate --output "$$fresh" && \
+		diff -rq -x '*.proto' proto "$$fresh/proto" || { echo 'proto/: generated code is not up to date; run make proto' >&2; exit 1; }
+	$(LINT) run
+
+fmt: ## format the Go code and the proto file
+	$(LINT) fmt
+	$(BUF) format --write
+
+bench: ## run the benchmarks of the hot path into bin/bench.txt and compare with bench/baseline.txt, if there is one
+	@mkdir -p bin
+	go test -run='^$$' -bench=. -benchmem -count=6 ./rules/... ./processor/... > bin/bench.txt || { cat bin/bench.txt; exit 1; }
+	$(BENCHSTAT) $(wildcard bench/baseline.txt) bin/bench.txt
+
+fuzz: ## fuzz each target for FUZZTIME (default 30s)
+	@set -e; for pkg in $$(go list ./...); do \
+		targets=$$(go test -list='^Fuzz' "$$pkg"); \
+		for target in $$(printf '%s\n' "$$targets" | grep '^Fuzz'); do \
+			echo "=== $$target in $$pkg"; \
+			go test -run='^$$' -fuzz="^$$target\$$" -fuzztime=$(FUZZTIME) "$$pkg"; \
+		done; \
+	done
+
+proto: ## generate the code of the proto file
+	$(BUF) generate
+
+envoy: ## have an Envoy to run: that of ENVOY, else the one on PATH, else a pinned one in .envoy/
+	@tools/get-envoy
+
+clean: ## remove what was built and fetched
+	rm -rf bin .envoy

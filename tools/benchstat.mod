@@ -1,0 +1,12 @@
+module github.com/tagproc/tagproc/tools/benchstat
+
+go 1.27.0
+
+toolchain go1.27.4
+
+tool golang.org/x/perf/cmd/benchstat
+
+require (
+	github.com/aclements/go-moremath v0.0.0-20210112150236-f10218a38794 // indirect
+	golang.org/x/perf v0.0.0-20260908200009-22c9c6c9d4da // indirect
+)
