@@ -1,0 +1,35 @@
+package rulefile
+
+import "github.com/tagproc/tagproc/rules"
+
+// A Load is what became of one state of a rules file.
+type Load struct {
+	Table    *rules.Table   // nil: the file is refused or could not be read
+	Problems rules.Problems // holds an Error if Table is nil, else only warnings
+
+	version version
+}
+
+// Read loads the file at path once. A file that cannot be read is a Problem of
+// the kind [rules.KindUnreadable]. Only regular files are read, after following
+// symbolic links, and no more of them than shows that they are too large.
+func Read(path string, o rules.Options) Load {
+	return look(path).load(path, o)
+}
+
+// load compiles what was seen. It depends on nothing but its arguments: the
+// same version loads the same way every time.
+func (s snapshot) load(path string, o rules.Options) Load {
+	l := Load{version: s.version}
+	if s.failure != "" {
+		l.Problems = rules.Problems{{
+			File:     path,
+			Severity: rules.Error,
+			Kind:     rules.KindUnreadable,
+			Message:  s.failure,
+		}}
+		return l
+	}
+	l.Table, l.Problems = rules.Load(path, s.src, o)
+	return l
+}

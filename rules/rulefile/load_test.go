@@ -1,0 +1,136 @@
+package rulefile
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tagproc/tagproc/rules"
+)
+
+func TestRead(t *testing.T) {
+	t.Parallel()
+	p := place{t, t.TempDir()}
+	p.write(tagging("v1"))
+	l := Read(p.file(), rules.Options{})
+	if l.Table == nil || len(l.Problems) > 0 || state(l) != "v1" {
+		t.Errorf("Read = %s with problems %v, want v1 without any", state(l), l.Problems)
+	}
+	p.link("rules-1.yaml")
+	p.must(os.WriteFile(p.path("rules-1.yaml"), []byte(tagging("v2")), 0o644))
+	if got := state(Read(p.file(), rules.Options{})); got != "v2" {
+		t.Errorf("Read of a link = %s, want v2", got)
+	}
+}
+
+func TestReadOptions(t *testing.T) {
+	t.Parallel()
+	p := place{t, t.TempDir()}
+	p.write(tagging("v1"))
+	want := rules.Owned{Headers: []string{"x-other", "x-tag"}}
+	l := Read(p.file(), rules.Options{TagHeaders: want})
+	if l.Table == nil {
+		t.Fatal(l.Problems.Err())
+	}
+	if diff := cmp.Diff(want.Headers, l.Table.Owned().Headers); diff != "" {
+		t.Errorf("Owned().Headers (-want +got):\n%s", diff)
+	}
+}
+
+// Unreadable files: the message says what is wrong and what to do.
+func TestReadUnreadable(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name  string
+		setup func(p place)
+		want  string // after the path and a colon
+	}{
+		{
+			"missing", func(place) {},
+			"does not exist: create it or correct the path [unreadable]",
+		},
+		{
+			"directory", func(p place) { p.must(os.Mkdir(p.file(), 0o755)) },
+			"is a directory: name the rules file in it [unreadable]",
+		},
+		{
+			"dangling link", func(p place) { p.link("..data/rules.yaml") },
+			`is a symbolic link to "..data/rules.yaml", which does not exist: create that file or correct the link [unreadable]`,
+		},
+		{
+			"link to itself", func(p place) { p.link("rules.yaml") },
+			"cannot be read: too many levels of symbolic links: check the path and the volume that holds the file [unreadable]",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			p := place{t, t.TempDir()}
+			tt.setup(p)
+			checkUnreadable(t, p.file(), tt.want)
+		})
+	}
+}
+
+func checkUnreadable(t *testing.T, path, want string) {
+	t.Helper()
+	l := Read(path, rules.Options{})
+	if l.Table != nil || len(l.Problems) != 1 {
+		t.Fatalf("Read = table %v, problems %v, want one problem", l.Table, l.Problems)
+	}
+	if got := l.Problems[0].String(); got != path+": "+want {
+		t.Errorf("Read says %q, want %q", got, path+": "+want)
+	}
+}
+
+// Files that can be read and hold no rules are refused by package rules.
+func TestReadRefused(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name, content string
+		want          rules.Kind
+	}{
+		{"empty", "", rules.KindEmpty},
+		{"2 MiB", tagging("v1") + strings.Repeat("# filler\n", 2<<20/9), rules.KindTooLarge},
+		{"1 MiB and 1 byte", tagging("v1") + "#" + strings.Repeat("x", 1<<20-len(tagging("v1"))), rules.KindTooLarge},
+		{"binary", "\x7fELF\x02\x01\x01\x00\xff\xfe", rules.KindEncoding},
+		{"torn", tagging("v1")[:len("rules:\n")], rules.KindMissing},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			p := place{t, t.TempDir()}
+			p.write(tt.content)
+			l := Read(p.file(), rules.Options{})
+			if l.Table != nil || len(l.Problems) == 0 {
+				t.Fatalf("Read = table %v, problems %v, want a refusal", l.Table, l.Problems)
+			}
+			if got := l.Problems[0].Kind; got != tt.want {
+				t.Errorf("Read says %s (%s), want %s", got, l.Problems[0], tt.want)
+			}
+		})
+	}
+}
+
+// A file of exactly the largest size is read whole.
+func TestReadLargest(t *testing.T) {
+	t.Parallel()
+	p := place{t, t.TempDir()}
+	p.write(tagging("v1") + "#" + strings.Repeat("x", rules.MaxFileSize-len(tagging("v1"))-1))
+	if got := state(Read(p.file(), rules.Options{})); got != "v1" {
+		t.Errorf("Read = %s, want v1", got)
+	}
+}
+
+// Of a file that is far too large no more is read than shows it.
+func TestLookBounded(t *testing.T) {
+	t.Parallel()
+	p := place{t, t.TempDir()}
+	p.write("")
+	p.must(os.Truncate(p.file(), 1<<40))
+	if got, want := len(look(p.file()).src), rules.MaxFileSize+1; got != want {
+		t.Errorf("look read %d bytes, want %d", got, want)
+	}
+}
