@@ -1,0 +1,84 @@
+package e2e
+
+import (
+	"fmt"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/tagproc/tagproc/rules"
+)
+
+const threeApps = `
+tagHeaders: {headers: [x-asm-prefer-tag], headerPrefixes: [appver]}
+rules:
+- {header: x-user-id, tagHeader: appver-a, policies: [{range: 10, tagValue: v2}]}
+- {header: x-user-id, tagHeader: appver-b, policies: [{range: 10, tagValue: v2}]}
+- {header: x-user-id, tagHeader: appver-c, policies: [{range: 50, tagValue: v3}]}
+`
+
+const twoApps = `
+tagHeaders: {headers: [x-asm-prefer-tag], headerPrefixes: [appver]}
+rules:
+- {header: x-user-id, tagHeader: appver-a, policies: [{range: 10, tagValue: v2}]}
+- {header: x-user-id, tagHeader: appver-b, policies: [{range: 10, tagValue: v2}]}
+`
+
+// TestForgedTags holds that tags which a client sends choose nothing: where a
+// policy matches, where none does, where there is no user, after the rule of the
+// tag is deleted, and without tagproc.
+func TestForgedTags(t *testing.T) {
+	dir := t.TempDir()
+	socket, rulesFile := filepath.Join(dir, "tagproc.sock"), filepath.Join(dir, "rules.yaml")
+	m := startMesh(t, socket)
+	writeFile(t, rulesFile, []byte(threeApps))
+	p := start(t, socket, rulesFile)
+
+	forgeries := [][]string{
+		nil,
+		{"appver-a: v2"},
+		{"appver-b: v2", "appver-c: v3"},
+		{"AppVer-A: v2", "APPVER-B: v2"},
+		{"appver-a: v1", "appver-a: v2"},
+		{"appver-a: v2", "Appver-A: v2"},
+		{"appver-c: v3"},
+		{"appver-z: v2", "x-asm-prefer-tag: s2"},
+		{"appver: v2"},
+	}
+	users := []struct{ name, line string }{
+		{"all policies match", "x-user-id: 0005"},
+		{"one policy matches", "x-user-id: 0003"},
+		{"no policy matches", "x-user-id: 0001"},
+		{"no user", "x-other: 1"},
+	}
+	check := func(t *testing.T) {
+		t.Helper()
+		for _, u := range users {
+			t.Run(u.name, func(t *testing.T) {
+				honest := get(t, m, "app-a", u.line)
+				for _, forged := range forgeries {
+					for _, lines := range [][]string{append([]string{u.line}, forged...), append(append([]string{}, forged...), u.line)} {
+						if diff := cmp.Diff(honest, get(t, m, "app-a", lines...), cmpopts.EquateEmpty()); diff != "" {
+							t.Errorf("%q reached another version or saw another tag than without forgery (-honest +forged):\n%s", lines, diff)
+						}
+					}
+				}
+			})
+		}
+	}
+	t.Run("three rules", check)
+
+	p.replace(t, []byte(twoApps))
+	p.awaitRules(t, []byte(twoApps), rules.Options{})
+	t.Run("rule of appver-c deleted", check)
+
+	p.stop(t)
+	t.Run("tagproc stopped", check)
+	for _, tag := range []string{"x-asm-prefer-tag: s2", "X-ASM-PREFER-TAG: s2"} {
+		if got := fmt.Sprint(get(t, m, "mocka", "x-user-id: bob", tag).Versions()); got != "map[mocka:v1 mockb:v1 mockc:v1]" {
+			t.Errorf("%s without tagproc reached %s, want the baseline", tag, got)
+		}
+	}
+}

@@ -1,0 +1,151 @@
+package e2e
+
+import (
+	"fmt"
+	"maps"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/tagproc/tagproc/internal/mesh"
+	"github.com/tagproc/tagproc/internal/walkthrough"
+	"github.com/tagproc/tagproc/rules"
+)
+
+var declared = rules.Options{TagHeaders: rules.Owned{Headers: []string{"x-asm-prefer-tag"}, Prefixes: []string{"appver"}}}
+
+// startMesh runs the applications and an Envoy that looks for tagproc on socket.
+func startMesh(t *testing.T, socket string) *mesh.Mesh {
+	t.Helper()
+	log := &lockedBuffer{}
+	m, err := mesh.Start(t.Context(), mesh.Options{Tagproc: &net.UnixAddr{Name: socket, Net: "unix"}, Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := m.Stop(); err != nil {
+			t.Error(err)
+		}
+		if t.Failed() {
+			t.Logf("the log of Envoy:\n%s", log.String())
+		}
+	})
+	return m
+}
+
+// promoted says which baseline runs another version than at the start, in the
+// steps that promote one.
+var promoted = map[string][2]string{
+	"1, promoted": {"mockc", "v2"},
+	"2, step 4":   {"app-c", "v3"},
+}
+
+// TestWalkthroughs takes one running Envoy, whose configuration never changes,
+// and one running tagproc through every step of both walk-throughs: each is an
+// edit of the rules file, and where a version is promoted another version behind
+// a baseline.
+func TestWalkthroughs(t *testing.T) {
+	steps, err := walkthrough.Steps()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	socket, rulesFile := filepath.Join(dir, "tagproc.sock"), filepath.Join(dir, "rules.yaml")
+	m := startMesh(t, socket)
+	writeFile(t, rulesFile, []byte("rules: []\n"))
+	p := start(t, socket, rulesFile, owned...)
+
+	for _, step := range steps {
+		t.Run(step.Name, func(t *testing.T) {
+			src, err := step.Rules()
+			if err != nil {
+				t.Fatal(err)
+			}
+			setVersions(t, m, step)
+			p.replace(t, src)
+			p.awaitRules(t, src, declared)
+			for _, u := range step.Users {
+				checkUser(t, m, p, step, u)
+			}
+		})
+	}
+
+	// Where no manifest is in force there may as well be no tagproc.
+	p.stop(t)
+	for _, step := range steps {
+		if step.Manifest != "none" {
+			continue
+		}
+		t.Run(step.Name+", tagproc stopped", func(t *testing.T) {
+			setVersions(t, m, step)
+			for _, u := range step.Users {
+				checkVersions(t, m, step, u)
+			}
+		})
+	}
+}
+
+func setVersions(t *testing.T, m *mesh.Mesh, step walkthrough.Step) {
+	t.Helper()
+	m.Reset()
+	for name, p := range promoted {
+		if strings.HasPrefix(step.Name, name) {
+			if err := m.Promote(p[0], p[1]); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// checkUser holds the tags that tagproc wrote, by its counters and by what the
+// first application saw, and the version of each application.
+func checkUser(t *testing.T, m *mesh.Mesh, p *tagproc, step walkthrough.Step, u walkthrough.User) {
+	t.Helper()
+	counter := func(header, value string) string {
+		return fmt.Sprintf(`tagproc_decisions_total{mode="enforce",reason="policy",rule="%s",tag="%s"}`, header, value)
+	}
+	written := func() map[string]float64 {
+		counts := map[string]float64{"any": p.metric(t, `tagproc_decisions_total\{.*tag="[^"]+"\}`)}
+		for header, value := range u.Tags {
+			counts[header] = p.metric(t, strings.NewReplacer("{", `\{`, "}", `\}`).Replace(counter(header, value)))
+		}
+		return counts
+	}
+	before := written()
+	first := checkVersions(t, m, step, u)
+	after := written()
+	for header := range u.Tags {
+		if after[header] != before[header]+1 {
+			t.Errorf("%s: the counter of %s: %s rose by %v, want 1", u.ID, header, u.Tags[header], after[header]-before[header])
+		}
+	}
+	if got := after["any"] - before["any"]; got != float64(len(u.Tags)) {
+		t.Errorf("%s: %v tags written, want %d", u.ID, got, len(u.Tags))
+	}
+	if u.ID == "jason" {
+		return // the route of the named user overwrites the tag
+	}
+	seen := map[string]string{}
+	for header, values := range first {
+		seen[header] = strings.Join(values, ",")
+	}
+	if !maps.Equal(seen, u.Tags) {
+		t.Errorf("%s: %s saw the tags %v, want %v", u.ID, step.Chain[0], seen, u.Tags)
+	}
+}
+
+// checkVersions holds the version of each application and returns the tags that
+// the first one saw.
+func checkVersions(t *testing.T, m *mesh.Mesh, step walkthrough.Step, u walkthrough.User) map[string][]string {
+	t.Helper()
+	trace, err := m.Get(t.Context(), step.Chain[0], http.Header{"X-User-Id": {u.ID}})
+	if err != nil {
+		t.Fatalf("%s: %v", u.ID, err)
+	}
+	if got := trace.Versions(); !maps.Equal(got, u.Versions) {
+		t.Errorf("%s reached %v, want %v", u.ID, got, u.Versions)
+	}
+	return trace[0].Tags
+}
