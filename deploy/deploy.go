@@ -1,0 +1,17 @@
+// Package deploy holds the configurations that operators read and copy, so that
+// the demo and the tests run those and no others. It knows nothing of what they
+// mean.
+package deploy
+
+import _ "embed"
+
+// Envoy is envoy/envoy.yaml: a standalone Envoy that reaches tagproc by TCP.
+//
+//go:embed envoy/envoy.yaml
+var Envoy string
+
+// EnvoyUnix is envoy/envoy-unix.yaml: Envoy but for the address of the cluster
+// tagproc, which is a Unix socket.
+//
+//go:embed envoy/envoy-unix.yaml
+var EnvoyUnix string

@@ -1,0 +1,142 @@
+package chain
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// closeLimit is how long Close waits for requests in flight.
+const closeLimit = 5 * time.Second
+
+// Service is one running version of one application.
+type Service struct {
+	app  string
+	next string // the application that it calls; empty: the chain's end
+
+	version atomic.Pointer[string]
+	mesh    atomic.Pointer[string]
+
+	listener net.Listener
+	server   *http.Server
+	client   *http.Client
+	served   chan error // the result of Serve
+}
+
+// Start runs a service on a free port of 127.0.0.1. app is its name and next the
+// application that it calls, empty at the chain's end. A service with a next
+// answers 502 until SetMesh.
+func Start(app, version, next string) (*Service, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("couldn't start %s: %w", app, err)
+	}
+	s := &Service{
+		app: app, next: next,
+		listener: listener,
+		client: &http.Client{Transport: &http.Transport{
+			MaxIdleConnsPerHost: 64,
+			DisableCompression:  true,
+		}},
+		served: make(chan error, 1),
+	}
+	s.SetVersion(version)
+	s.server = &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second}
+	go func() { s.served <- s.server.Serve(listener) }()
+	return s, nil
+}
+
+// Port is the port of 127.0.0.1 that the service listens on.
+func (s *Service) Port() int { return s.listener.Addr().(*net.TCPAddr).Port }
+
+// SetMesh says at which host:port the mesh takes calls to other applications.
+func (s *Service) SetMesh(addr string) { s.mesh.Store(&addr) }
+
+// Version is the version that runs.
+func (s *Service) Version() string { return *s.version.Load() }
+
+// SetVersion changes the version that runs, as a promotion does.
+func (s *Service) SetVersion(version string) { s.version.Store(&version) }
+
+// Close ends the service, after the requests in flight or five seconds.
+func (s *Service) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), closeLimit)
+	defer cancel()
+	err := s.server.Shutdown(ctx)
+	if err != nil {
+		err = errors.Join(err, s.server.Close())
+	}
+	if served := <-s.served; !errors.Is(served, http.ErrServerClosed) {
+		err = errors.Join(err, served)
+	}
+	s.client.CloseIdleConnections()
+	if err != nil {
+		return fmt.Errorf("couldn't close %s: %w", s.app, err)
+	}
+	return nil
+}
+
+// ServeHTTP calls the next service and answers with the hops from here on: in the
+// documents' form, or as JSON if the request accepts application/json.
+func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	trace := Trace{s.hop(r)}
+	if s.next != "" {
+		behind, err := s.call(r)
+		if err != nil {
+			http.Error(w, fmt.Sprintf("%s couldn't call %s: %v", s.app, s.next, err), http.StatusBadGateway)
+			return
+		}
+		trace = append(trace, behind...)
+	}
+	// A write fails when the client is gone; nobody is left to tell.
+	if strings.Contains(r.Header.Get("Accept"), "application/json") {
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(trace)
+		return
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = fmt.Fprintln(w, trace)
+}
+
+func (s *Service) hop(r *http.Request) Hop {
+	h := Hop{App: s.app, Version: s.Version(), Tags: make(map[string][]string)}
+	if addr, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr); ok {
+		h.IP = addr.IP.String()
+	}
+	for name, values := range r.Header {
+		if name := strings.ToLower(name); isTag(name) {
+			h.Tags[name] = values
+		}
+	}
+	return h
+}
+
+// call sends the propagated headers, and no others, to the next application.
+func (s *Service) call(r *http.Request) (Trace, error) {
+	mesh := s.mesh.Load()
+	if mesh == nil {
+		return nil, errors.New("it was not told the mesh's address")
+	}
+	request, err := http.NewRequestWithContext(r.Context(), http.MethodGet, "http://"+*mesh+"/", nil)
+	if err != nil {
+		return nil, err
+	}
+	request.Host = s.next
+	for name, values := range r.Header {
+		if lower := strings.ToLower(name); isTag(lower) || lower == "x-user-id" {
+			request.Header[name] = values
+		}
+	}
+	return Do(s.client, request)
+}
+
+// isTag reports whether a header, in lower case, is a tag of the documents.
+func isTag(name string) bool {
+	return name == "x-asm-prefer-tag" || strings.HasPrefix(name, "appver")
+}

@@ -1,0 +1,8 @@
+// Package envoy runs a real Envoy: it finds the binary, starts it with a
+// configuration, learns the addresses it listens on, reads its counters and ends
+// it.
+//
+// It knows Envoy's command line and admin API. It knows nothing of tagproc, of
+// routes or of what a configuration says, but for where ports and socket paths
+// stand in one (Template).
+package envoy

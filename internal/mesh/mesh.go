@@ -1,0 +1,151 @@
+package mesh
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+
+	"github.com/tagproc/tagproc/deploy"
+	"github.com/tagproc/tagproc/internal/chain"
+	"github.com/tagproc/tagproc/internal/envoy"
+)
+
+// Options says how to run a mesh.
+type Options struct {
+	Tagproc     net.Addr  // where tagproc listens, or will: a *net.TCPAddr of 127.0.0.1, or a *net.UnixAddr
+	Binary      string    // the Envoy to run; empty: envoy.Find is asked
+	Concurrency int       // Envoy's worker threads; 0: 1
+	Log         io.Writer // gets Envoy's log and its access log; may be nil
+}
+
+// Mesh is the applications and Envoy, running.
+type Mesh struct {
+	Envoy *envoy.Process
+
+	services map[key]*chain.Service
+	client   *http.Client
+}
+
+type key struct {
+	app  string
+	lane Lane
+}
+
+// Start runs every application in every lane, and then Envoy. ctx bounds the
+// start alone. A failed start leaves nothing behind.
+func Start(ctx context.Context, o Options) (*Mesh, error) {
+	m := &Mesh{
+		services: make(map[key]*chain.Service),
+		client: &http.Client{Transport: &http.Transport{
+			MaxIdleConnsPerHost: 64,
+			DisableCompression:  true,
+		}},
+	}
+	if err := m.start(ctx, o); err != nil {
+		return nil, errors.Join(err, m.Stop())
+	}
+	return m, nil
+}
+
+func (m *Mesh) start(ctx context.Context, o Options) error {
+	ports := map[int]int{adminPort: 0, ingressPort: 0, meshPort: 0}
+	for _, w := range workloads {
+		s, err := chain.Start(w.app, w.version, w.next)
+		if err != nil {
+			return err
+		}
+		m.services[key{w.app, w.lane}] = s
+		ports[w.port] = s.Port()
+	}
+	config, err := configure(o.Tagproc, ports)
+	if err != nil {
+		return err
+	}
+	m.Envoy, err = envoy.Start(ctx, envoy.Options{
+		Binary:      o.Binary,
+		Config:      config,
+		Concurrency: o.Concurrency,
+		Log:         o.Log,
+	})
+	if err != nil {
+		return err
+	}
+	for _, s := range m.services {
+		s.SetMesh(m.Envoy.Listeners["mesh"])
+	}
+	return nil
+}
+
+// configure puts ports and tagproc's address into the shipped configuration.
+func configure(tagproc net.Addr, ports map[int]int) ([]byte, error) {
+	ports = maps.Clone(ports)
+	switch addr := tagproc.(type) {
+	case *net.TCPAddr:
+		if !addr.IP.Equal(net.IPv4(127, 0, 0, 1)) {
+			return nil, fmt.Errorf("tagproc listens on %v; Envoy looks for it on 127.0.0.1", addr)
+		}
+		ports[tagprocPort] = addr.Port
+		return envoy.Template(deploy.Envoy, ports, nil)
+	case *net.UnixAddr:
+		return envoy.Template(deploy.EnvoyUnix, ports, map[string]string{tagprocSocket: addr.Name})
+	default:
+		return nil, fmt.Errorf("tagproc's address is a %T; want a *net.TCPAddr or a *net.UnixAddr", tagproc)
+	}
+}
+
+// Ingress is the host:port at which clients reach the mesh.
+func (m *Mesh) Ingress() string { return m.Envoy.Listeners["ingress"] }
+
+// Get sends a request for the chain that begins with app, with these headers, and
+// returns the hops that it reached. An answer other than 200 is a
+// *chain.StatusError.
+func (m *Mesh) Get(ctx context.Context, app string, header http.Header) (chain.Trace, error) {
+	return m.get(ctx, m.Ingress(), app, header)
+}
+
+func (m *Mesh) get(ctx context.Context, addr, app string, header http.Header) (chain.Trace, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+"/", nil)
+	if err != nil {
+		return nil, err
+	}
+	request.Host = app
+	if header != nil {
+		request.Header = header.Clone()
+	}
+	return chain.Do(m.client, request)
+}
+
+// Promote makes the baseline of an application run a version. No other part of
+// the mesh changes.
+func (m *Mesh) Promote(app, version string) error {
+	s := m.services[key{app, Baseline}]
+	if s == nil {
+		return fmt.Errorf("couldn't promote %s: the mesh has no such application", app)
+	}
+	s.SetVersion(version)
+	return nil
+}
+
+// Reset makes every application run the version that it started with.
+func (m *Mesh) Reset() {
+	for _, w := range workloads {
+		m.services[key{w.app, w.lane}].SetVersion(w.version)
+	}
+}
+
+// Stop ends Envoy and then the applications.
+func (m *Mesh) Stop() error {
+	m.client.CloseIdleConnections()
+	var errs []error
+	if m.Envoy != nil {
+		errs = append(errs, m.Envoy.Stop())
+	}
+	for _, s := range m.services {
+		errs = append(errs, s.Close())
+	}
+	return errors.Join(errs...)
+}
