@@ -27,17 +27,17 @@ func WriteText(out io.Writer, d *tagprocv1.Decision) error {
 		fmt.Fprintf(w, "%s %s\n", bold.Sprint(s.Name+": "+green.Sprint(s.Value)), faint.Sprintf("(rule %s)", s.Rule))
 	}
 	for _, r := range d.Rules {
-		fmt.Fprintf(w, "\nrule %s %s\n", bold.Sprint(r.Name), faint.Sprint(modeNames[r.Mode]))
+		fmt.Fprintf(w, "\nrule %s%s\n", bold.Sprint(r.Name), faint.Sprint(modeNotes[r.Mode]))
 		writeRule(w, r)
 	}
 	fmt.Fprintf(w, "\n%s\n", faint.Sprint("rules digest "+d.RulesDigest))
 	return w.Flush()
 }
 
-var modeNames = map[tagprocv1.Mode]string{
-	tagprocv1.Mode_MODE_ENFORCE: "",
-	tagprocv1.Mode_MODE_SHADOW:  "(shadow: decided, counted and not written)",
-	tagprocv1.Mode_MODE_OFF:     "(off)",
+// modeNotes follow the name of a rule whose decision does not count.
+var modeNotes = map[tagprocv1.Mode]string{
+	tagprocv1.Mode_MODE_SHADOW: " (shadow: decided, counted and not written)",
+	tagprocv1.Mode_MODE_OFF:    " (off)",
 }
 
 func writeRule(w io.Writer, r *tagprocv1.RuleDecision) {

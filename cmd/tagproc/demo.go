@@ -1,0 +1,216 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/fatih/color"
+	"github.com/spf13/cobra"
+
+	"github.com/tagproc/tagproc/explain"
+	"github.com/tagproc/tagproc/internal/envoy"
+	"github.com/tagproc/tagproc/internal/mesh"
+	"github.com/tagproc/tagproc/internal/walkthrough"
+	"github.com/tagproc/tagproc/rules"
+	"github.com/tagproc/tagproc/rules/rulefile"
+)
+
+func newDemoCommand() *cobra.Command {
+	var once bool
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "See tagproc at work behind a real Envoy",
+		Long: `Start tagproc, a real Envoy and three small applications, mocka → mockb → mockc,
+and show which version each user of a walk-through reaches: 20% of the users, and
+the named user jason, get version v2 of mockc. The applications only forward
+headers; every hop goes through Envoy, which chooses the version by the tag.
+
+Then edit the rules file that it names, and see who moves. Ctrl-C ends it and
+leaves nothing behind.
+
+Envoy is the binary that $ENVOY names, else the one on PATH, else what
+"make envoy" put in place.`,
+		Example: "  tagproc demo\n  tagproc demo --once   # exit 0 if every user reached the documented version, else 1",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return fail(runDemo(cmd.Context(), cmd.OutOrStdout(), once))
+		},
+	}
+	cmd.Flags().BoolVar(&once, "once", false, "show the users once and exit")
+	return cmd
+}
+
+// A demo is the first walk-through, running.
+type demo struct {
+	out       io.Writer
+	step      walkthrough.Step
+	rulesFile string
+	mesh      *mesh.Mesh
+	loads     chan rulefile.Load // the states of the rules file
+}
+
+func runDemo(ctx context.Context, out io.Writer, once bool) (err error) {
+	binary, err := envoy.Find()
+	if err != nil {
+		return err
+	}
+	steps, err := walkthrough.Steps()
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "tagproc-demo-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	d := &demo{out: out, step: steps[0], rulesFile: filepath.Join(dir, "rules.yaml"), loads: make(chan rulefile.Load, 1)}
+	manifest, err := d.step.Rules()
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(d.rulesFile, manifest, 0o600); err != nil {
+		return err
+	}
+
+	ctx, cancel := context.WithCancel(ctx)
+	s, err := newServer(ctx, serverOptions{
+		rulesFile: d.rulesFile,
+		listen:    []string{"127.0.0.1:0"},
+		admin:     "127.0.0.1:0",
+		log:       slog.New(slog.DiscardHandler), // what it would say of the rules file, the demo says
+		applied: func(l rulefile.Load) {
+			select {
+			case d.loads <- l:
+			case <-ctx.Done():
+			}
+		},
+	})
+	if err != nil {
+		cancel()
+		return err
+	}
+	served := make(chan error, 1)
+	go func() { served <- s.run(ctx) }()
+	defer func() {
+		cancel()
+		err = errors.Join(err, <-served)
+	}()
+
+	d.mesh, err = mesh.Start(ctx, mesh.Options{Tagproc: s.listeners[0].Addr(), Binary: binary})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.mesh.Stop()) }()
+
+	first := <-d.loads
+	if err := d.compare(ctx, first.Table); err != nil || once {
+		return err
+	}
+	d.hint(s.adminListener.Addr().String())
+	return d.follow(ctx)
+}
+
+// compare shows every user, and is an error unless all reach the versions of the
+// walk-through.
+func (d *demo) compare(ctx context.Context, t *rules.Table) error {
+	fmt.Fprintf(d.out, "%s\n\n", color.New(color.Bold).Sprint("Walk-through "+d.step.Name))
+	seen, err := d.show(ctx, t)
+	if err != nil {
+		return err
+	}
+	for _, u := range d.step.Users {
+		if !maps.Equal(seen[u.ID], u.Versions) {
+			err = errors.Join(err, fmt.Errorf("%s reached %v, and the walk-through says %v", u.ID, seen[u.ID], u.Versions))
+		}
+	}
+	if err == nil {
+		fmt.Fprintf(d.out, "\nAll %d users reached the versions that the walk-through prints.\n", len(d.step.Users))
+	}
+	return err
+}
+
+// show sends one request for each user and prints what answered.
+func (d *demo) show(ctx context.Context, t *rules.Table) (map[string]map[string]string, error) {
+	w := tabwriter.NewWriter(d.out, 0, 0, 3, ' ', 0)
+	fmt.Fprintf(w, "x-user-id\tbucket\ttag at %s\t%s\n", d.step.Chain[0], strings.Join(d.step.Chain, "\t"))
+	seen := map[string]map[string]string{}
+	for _, u := range d.step.Users {
+		trace, err := d.mesh.Get(ctx, d.step.Chain[0], http.Header{"X-User-Id": {u.ID}})
+		if err != nil {
+			return nil, fmt.Errorf("no answer for %s: %w", u.ID, err)
+		}
+		seen[u.ID] = trace.Versions()
+		fmt.Fprintf(w, "%s\t%s\t%s", u.ID, bucketOf(t, u.ID), tagAt(trace[0].Tags))
+		for _, app := range d.step.Chain {
+			fmt.Fprintf(w, "\t%s", seen[u.ID][app])
+		}
+		if u.ID == "jason" {
+			fmt.Fprint(w, "\ta named user: Envoy's route sets the tag s2")
+		}
+		fmt.Fprintln(w)
+	}
+	return seen, w.Flush()
+}
+
+// bucketOf returns the bucket of a user in the first rule, as text.
+func bucketOf(t *rules.Table, user string) string {
+	for _, r := range explain.Request(t, []explain.Header{{Name: "x-user-id", Value: user}}).Rules {
+		if r.Bucket != nil {
+			return strconv.Itoa(int(*r.Bucket))
+		}
+	}
+	return "-"
+}
+
+// tagAt returns the tag that a hop saw, as text.
+func tagAt(tags map[string][]string) string {
+	if v := tags["x-asm-prefer-tag"]; len(v) > 0 {
+		return strings.Join(v, ", ")
+	}
+	return "-"
+}
+
+func (d *demo) hint(admin string) {
+	fmt.Fprintf(d.out, `
+Ask for yourself:   curl -H 'x-user-id: bob' http://%s/
+Edit the rules:     %s
+                    (for example range: 20 → 50, and see who moves)
+Metrics:            curl http://%s/metrics
+Envoy:              curl http://%s/stats
+Ctrl-C ends the demo.
+`, d.mesh.Ingress(), d.rulesFile, admin, d.mesh.Envoy.Admin)
+}
+
+// follow shows the users again whenever the rules change, until ctx ends.
+func (d *demo) follow(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			fmt.Fprintln(d.out)
+			return nil
+		case <-d.mesh.Envoy.Done():
+			return errors.New("Envoy has ended")
+		case l := <-d.loads:
+			fmt.Fprintf(d.out, "\n%s\n", color.New(color.Bold).Sprint("The rules file has changed."))
+			writeProblems(d.out, l.Problems)
+			if l.Table == nil {
+				fmt.Fprintln(d.out, "It is refused; the last good rules stay live.")
+				continue
+			}
+			fmt.Fprintln(d.out)
+			if _, err := d.show(ctx, l.Table); err != nil && ctx.Err() == nil {
+				return err
+			}
+		}
+	}
+}

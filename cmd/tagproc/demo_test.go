@@ -1,0 +1,98 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// screen is what a demo prints, for a test that reads it meanwhile.
+type screen struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *screen) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *screen) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+// await waits until what was printed after the first skip bytes matches.
+func (s *screen) await(t *testing.T, skip int, pattern string) []string {
+	t.Helper()
+	re := regexp.MustCompile(pattern)
+	for deadline := time.Now().Add(limit); ; time.Sleep(10 * time.Millisecond) {
+		if m := re.FindStringSubmatch(s.String()[skip:]); m != nil {
+			return m
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("after %v nothing matches %s:\n%s", limit, pattern, s.String())
+		}
+	}
+}
+
+// users is what the demo shows when the canary has the given range: a line for
+// each user with the version of mockc.
+func users(versions map[string]string) string {
+	var b strings.Builder
+	for _, u := range []string{"jason", "bob", "stacy", "jessie", "vance", "jack"} {
+		b.WriteString(`(?s:.*)\n` + u + ` +\d+ +s\d +v1 +v1 +` + versions[u] + `\b`)
+	}
+	return b.String()
+}
+
+var documented = map[string]string{"jason": "v2", "bob": "v1", "stacy": "v1", "jessie": "v2", "vance": "v1", "jack": "v2"}
+
+func TestDemoOnce(t *testing.T) {
+	var out screen
+	if err := runDemo(t.Context(), &out, true); err != nil {
+		t.Fatalf("the demo failed: %v\n%s", err, out.String())
+	}
+	out.await(t, 0, users(documented)+`(?s:.*)All 6 users reached the versions`)
+}
+
+// TestDemo edits the rules of a running demo: at range 50 bob (44) and stacy (25)
+// move to the canary, and vance (54) does not. A file that cannot be used moves
+// nobody.
+func TestDemo(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	var out screen
+	ended := make(chan error, 1)
+	go func() { ended <- runDemo(ctx, &out, false) }()
+	defer func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("the demo ended with %v", err)
+		}
+	}()
+	out.await(t, 0, users(documented))
+	file := out.await(t, 0, `Edit the rules: +(\S+)`)[1]
+	src, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	edit := func(content string) int {
+		skip := len(out.String())
+		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return skip
+	}
+	out.await(t, 0, `Ctrl-C ends the demo`)
+	moved := map[string]string{"jason": "v2", "bob": "v2", "stacy": "v2", "jessie": "v2", "vance": "v1", "jack": "v2"}
+	out.await(t, edit(strings.Replace(string(src), "range: 20", "range: 50", 1)), `The rules file has changed`+users(moved))
+	out.await(t, edit("rules:\n"), `"rules" has no value(?s:.*)the last good rules stay live`)
+	out.await(t, edit(string(src)), `The rules file has changed`+users(documented))
+}

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"google.golang.org/protobuf/encoding/protojson"
+
+	"github.com/tagproc/tagproc/explain"
+	tagprocv1 "github.com/tagproc/tagproc/proto/tagproc/v1"
+)
+
+func newExplainCommand() *cobra.Command {
+	var (
+		flags   rulesFlags
+		out     output
+		file    string
+		headers []string
+		wants   []string
+	)
+	cmd := &cobra.Command{
+		Use:   "explain --rules FILE -H 'NAME: VALUE'...",
+		Short: "Say why a request gets its tags",
+		Long: `Say which tags a request with the given headers gets, and why: the hash, the
+bucket, and the policy or named user that decided. The decision is made by the
+code that serves requests.
+
+With --want the exit code is 1 if the tag is another one.`,
+		Example: `  tagproc explain --rules rules.yaml -H 'x-user-id: jack'
+  tagproc explain --rules rules.yaml -H 'x-user-id: jack' -o json
+  tagproc explain --rules rules.yaml -H 'x-user-id: jack' --want x-asm-prefer-tag=s2
+  tagproc explain --rules rules.yaml -H 'x-user-id: vance' --want appver-a=   # no such tag`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			request, err := parseHeaders(headers)
+			if err != nil {
+				return err
+			}
+			wanted, err := parseWants(wants)
+			if err != nil {
+				return err
+			}
+			l := flags.load(file, cmd.InOrStdin())
+			writeProblems(cmd.ErrOrStderr(), l.Problems)
+			if l.Table == nil {
+				return &failure{}
+			}
+			d := explain.Request(l.Table, request)
+			if out == outputJSON {
+				err = writeDecision(cmd, d)
+			} else {
+				err = explain.WriteText(cmd.OutOrStdout(), d)
+			}
+			if err != nil {
+				return fail(err)
+			}
+			return checkWants(cmd, d, wanted)
+		},
+	}
+	addRulesFileFlag(cmd, &file)
+	cmd.Flags().StringArrayVarP(&headers, "header", "H", nil, "header of the request, as `'NAME: VALUE'`; repeatable")
+	cmd.Flags().StringArrayVar(&wants, "want", nil, "tag that must come out, as `NAME=VALUE`; an empty value means none; repeatable")
+	flags.addTo(cmd)
+	out.addTo(cmd)
+	return cmd
+}
+
+func parseHeaders(args []string) ([]explain.Header, error) {
+	var headers []explain.Header
+	for _, a := range args {
+		name, value, ok := strings.Cut(a, ":")
+		if !ok || name == "" {
+			return nil, fmt.Errorf("header %q: expected 'NAME: VALUE'", a)
+		}
+		headers = append(headers, explain.Header{Name: strings.TrimSpace(name), Value: strings.Trim(value, " \t")})
+	}
+	return headers, nil
+}
+
+func parseWants(args []string) (map[string]string, error) {
+	wants := map[string]string{}
+	for _, a := range args {
+		name, value, ok := strings.Cut(a, "=")
+		if !ok || name == "" {
+			return nil, fmt.Errorf("--want %q: expected NAME=VALUE", a)
+		}
+		wants[strings.ToLower(name)] = value
+	}
+	return wants, nil
+}
+
+// checkWants compares the tags of d with those wanted.
+func checkWants(cmd *cobra.Command, d *tagprocv1.Decision, wants map[string]string) error {
+	got := map[string]string{}
+	for _, s := range d.Set {
+		got[s.Name] = s.Value
+	}
+	var err error
+	for _, name := range slices.Sorted(maps.Keys(wants)) {
+		if got[name] != wants[name] {
+			fmt.Fprintf(cmd.ErrOrStderr(), "%s is %q, want %q\n", name, got[name], wants[name])
+			err = &failure{}
+		}
+	}
+	return err
+}
+
+// writeDecision writes the JSON form of d. Its white space is made anew:
+// protojson's is random on purpose.
+func writeDecision(cmd *cobra.Command, d *tagprocv1.Decision) error {
+	raw, err := protojson.MarshalOptions{EmitDefaultValues: true}.Marshal(d)
+	if err != nil {
+		return err
+	}
+	var b bytes.Buffer
+	if err := json.Indent(&b, raw, "", "  "); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(cmd.OutOrStdout(), b.String())
+	return err
+}

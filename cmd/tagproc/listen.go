@@ -1,0 +1,61 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+)
+
+// unixScheme marks the address of a Unix socket, as in gRPC's names.
+const unixScheme = "unix://"
+
+// listen opens a listener on HOST:PORT or unix:///PATH.
+func listen(ctx context.Context, address string) (net.Listener, error) {
+	path, isUnix := strings.CutPrefix(address, unixScheme)
+	if !isUnix {
+		l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+		if err != nil {
+			return nil, fmt.Errorf("cannot listen on %s: %w; give HOST:PORT or %s/PATH with --listen", address, errors.Unwrap(err), unixScheme)
+		}
+		return l, nil
+	}
+	l, err := listenUnix(ctx, path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen on %s: %w", address, err)
+	}
+	return l, nil
+}
+
+// listenUnix opens a Unix socket. A socket that nobody listens on, as a crash
+// leaves it, is replaced; anything else at its path is left alone.
+func listenUnix(ctx context.Context, path string) (net.Listener, error) {
+	config := new(net.ListenConfig)
+	l, err := config.Listen(ctx, "unix", path)
+	if !errors.Is(err, syscall.EADDRINUSE) {
+		return l, err
+	}
+	info, err := os.Lstat(path)
+	if err != nil {
+		return nil, err
+	}
+	if info.Mode()&fs.ModeSocket == 0 {
+		return nil, errors.New("there is a file, which is not a socket; remove it or choose another path")
+	}
+	conn, err := new(net.Dialer).DialContext(ctx, "unix", path)
+	if err == nil {
+		conn.Close()
+		return nil, errors.New("the socket is in use; is another tagproc running?")
+	}
+	if !errors.Is(err, syscall.ECONNREFUSED) {
+		return nil, fmt.Errorf("the socket is there, and whether it is in use is not known: %w", err)
+	}
+	if err := os.Remove(path); err != nil {
+		return nil, err
+	}
+	return config.Listen(ctx, "unix", path)
+}

@@ -1,0 +1,93 @@
+// Command tagproc is an Envoy external processor that keeps each user on one
+// version: it hashes the user's id and answers with a tag that routes match on.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// version is set by the linker.
+var version = "unknown"
+
+// Exit codes. Scripts rely on them.
+const (
+	exitOK       = 0
+	exitProblems = 1 // the command ran, and what it was asked about is not as it should be
+	exitUsage    = 2 // the command was not understood
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// The first signal ends the command in good order, a second one at once.
+	context.AfterFunc(ctx, stop)
+	code := run(ctx, newRootCommand())
+	stop()
+	os.Exit(code)
+}
+
+func newRootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "tagproc",
+		Short: "Keep each user on one version, behind Envoy",
+		Long: `tagproc keeps each user on one version of an application during a canary
+release. Envoy sends it the headers of each request (ext_proc); tagproc hashes
+the user's id into a bucket, compares the bucket with the ranges of its rules,
+and answers with the tag header that routes match on.`,
+		Example: `  tagproc demo                                              # see it at work behind a real Envoy
+  tagproc validate rules.yaml                               # check a rules file
+  tagproc explain --rules rules.yaml -H 'x-user-id: jack'   # why does jack get this version?
+  tagproc serve --rules rules.yaml                          # answer Envoy`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.AddCommand(newServeCommand(), newValidateCommand(), newExplainCommand(), newDemoCommand(), newVersionCommand())
+	return root
+}
+
+// run executes the command and returns its exit code.
+func run(ctx context.Context, root *cobra.Command) int {
+	cmd, err := root.ExecuteContextC(ctx)
+	var f *failure
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &f):
+		if f.err != nil {
+			fmt.Fprintln(cmd.ErrOrStderr(), "tagproc:", f.err)
+		}
+		return exitProblems
+	default:
+		fmt.Fprintf(cmd.ErrOrStderr(), "tagproc: %v\nRun '%s --help' for how to use it.\n", err, cmd.CommandPath())
+		return exitUsage
+	}
+}
+
+// A failure ends a command that was understood with exitProblems. Any other
+// error of a command is one of usage.
+type failure struct {
+	err error // nil: the command has said already what is wrong
+}
+
+func (f *failure) Error() string {
+	if f.err == nil {
+		return "there are problems"
+	}
+	return f.err.Error()
+}
+
+func (f *failure) Unwrap() error { return f.err }
+
+// fail returns err as a failure, nil as nil.
+func fail(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &failure{err}
+}

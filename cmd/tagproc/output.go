@@ -1,0 +1,89 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/fatih/color"
+	"github.com/spf13/cobra"
+
+	"github.com/tagproc/tagproc/rules"
+)
+
+// output is the form of what a command prints, a flag.
+type output string
+
+const (
+	outputText output = "text" // for people
+	outputJSON output = "json" // for scripts
+)
+
+// String, Set and Type make output a flag.
+func (o *output) String() string { return string(*o) }
+
+func (o *output) Set(s string) error {
+	switch output(s) {
+	case outputText, outputJSON:
+		*o = output(s)
+		return nil
+	}
+	return fmt.Errorf("expected %s or %s", outputText, outputJSON)
+}
+
+func (o *output) Type() string { return "text|json" }
+
+func (o *output) addTo(cmd *cobra.Command) {
+	*o = outputText
+	cmd.Flags().VarP(o, "output", "o", "form of the output")
+	if err := cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(
+		[]string{string(outputText), string(outputJSON)}, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic(err) // the flag has just been added
+	}
+}
+
+func writeJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
+
+// writeProblems writes problems one line each, and where the output is coloured,
+// which is on a terminal, each with its line of the file and a caret.
+func writeProblems(w io.Writer, ps rules.Problems) {
+	for _, p := range ps {
+		if color.NoColor {
+			fmt.Fprintln(w, p)
+			continue
+		}
+		severity := color.New(color.FgRed, color.Bold)
+		if p.Severity == rules.Warning {
+			severity = color.New(color.FgYellow, color.Bold)
+		}
+		fmt.Fprintf(w, "%s: %s: %s %s\n", color.New(color.Bold).Sprint(p.Place()), severity.Sprint(p.Severity),
+			p.Message, color.New(color.Faint).Sprintf("[%s]", p.Kind))
+		if p.Line > 0 {
+			number := fmt.Sprintf("%5d", p.Line)
+			fmt.Fprintf(w, "%s | %s\n%s | %s\n", number, p.Source, strings.Repeat(" ", len(number)), severity.Sprint(caret(p)))
+		}
+	}
+}
+
+// caret returns a line that points at the problem when it stands below the line
+// of the file. Tabs stay tabs, so that both lines are as wide.
+func caret(p rules.Problem) string {
+	var b strings.Builder
+	column := 1
+	for _, r := range p.Source {
+		if column++; column > p.Col {
+			break
+		}
+		if r != '\t' {
+			r = ' '
+		}
+		b.WriteRune(r)
+	}
+	return b.String() + "^"
+}

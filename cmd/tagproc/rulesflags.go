@@ -1,0 +1,49 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tagproc/tagproc/rules"
+	"github.com/tagproc/tagproc/rules/rulefile"
+)
+
+// rulesFlags are the flags of every command that reads rules files.
+type rulesFlags struct {
+	headers  []string
+	prefixes []string
+}
+
+func (f *rulesFlags) addTo(cmd *cobra.Command) {
+	cmd.Flags().StringSliceVar(&f.headers, "tag-header", nil,
+		"tag header that this deployment may ever write, for files that have no tagHeaders, as a WasmPlugin; repeatable (default: those of the rules)")
+	cmd.Flags().StringSliceVar(&f.prefixes, "tag-header-prefix", nil,
+		"beginning of the names of such tag headers; repeatable")
+}
+
+func (f *rulesFlags) options() rules.Options {
+	return rules.Options{TagHeaders: rules.Owned{Headers: f.headers, Prefixes: f.prefixes}}
+}
+
+// addRulesFileFlag adds the required flag --rules.
+func addRulesFileFlag(cmd *cobra.Command, path *string) {
+	cmd.Flags().StringVar(path, "rules", "", "rules file, or a WasmPlugin manifest (required)")
+	if err := cmd.MarkFlagRequired("rules"); err != nil {
+		panic(err) // the flag has just been added
+	}
+}
+
+// load reads a rules file; "-" is standard input.
+func (f *rulesFlags) load(path string, stdin io.Reader) rulefile.Load {
+	if path != "-" {
+		return rulefile.Read(path, f.options())
+	}
+	src, err := io.ReadAll(io.LimitReader(stdin, rules.MaxFileSize+1))
+	if err != nil {
+		return rulefile.Load{Problems: rules.Problems{{File: "-", Kind: rules.KindUnreadable, Message: fmt.Sprintf("cannot be read: %v", err)}}}
+	}
+	table, problems := rules.Load("-", src, f.options())
+	return rulefile.Load{Table: table, Problems: problems}
+}

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"go.uber.org/goleak"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+)
+
+// limit bounds every wait for a condition in the tests of this package.
+const limit = 60 * time.Second
+
+var update = flag.Bool("update", false, "write what the scripts compare with anew")
+
+// leakChecked runs tests and then looks for goroutines that they left.
+type leakChecked struct{ m *testing.M }
+
+func (l leakChecked) Run() int {
+	code := l.m.Run()
+	if code == 0 {
+		if err := goleak.Find(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+	}
+	return code
+}
+
+func TestMain(m *testing.M) {
+	testscript.Main(leakChecked{m}, map[string]func(){"tagproc": main})
+}
+
+// TestScript runs the command line as its users do.
+func TestScript(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:           "testdata/script",
+		UpdateScripts: *update,
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"await":       await,
+			"awaithealth": awaitHealth,
+			"replace":     replace,
+			"terminate":   terminate,
+		},
+	})
+}
+
+// await waits until GET of a path over a Unix socket gives a status and a body
+// that matches: await SOCKET PATH STATUS REGEXP.
+func await(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 4 {
+		ts.Fatalf("usage: await SOCKET PATH STATUS REGEXP")
+	}
+	client := http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", ts.MkAbs(args[0]))
+		},
+	}}
+	want := regexp.MustCompile(args[3])
+	var last string
+	eventually(ts, func() bool {
+		response, err := client.Get("http://admin" + args[1])
+		if err != nil {
+			last = err.Error()
+			return false
+		}
+		defer response.Body.Close()
+		body, err := io.ReadAll(response.Body)
+		last = fmt.Sprint(response.StatusCode, " ", string(body), err)
+		return strconv.Itoa(response.StatusCode) == args[2] && want.Match(body)
+	}, &last)
+}
+
+// awaitHealth waits until a gRPC health check over a Unix socket gives a status:
+// awaithealth SOCKET SERVICE STATUS.
+func awaitHealth(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: awaithealth SOCKET SERVICE STATUS")
+	}
+	conn, err := grpc.NewClient("unix://"+ts.MkAbs(args[0]), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	ts.Check(err)
+	defer conn.Close()
+	var last string
+	eventually(ts, func() bool {
+		ctx, cancel := context.WithTimeout(context.Background(), limit)
+		defer cancel()
+		response, err := healthv1.NewHealthClient(conn).Check(ctx, &healthv1.HealthCheckRequest{Service: args[1]})
+		last = fmt.Sprint(response, err)
+		return err == nil && response.Status.String() == args[2]
+	}, &last)
+}
+
+func eventually(ts *testscript.TestScript, condition func() bool, last *string) {
+	for deadline := time.Now().Add(limit); !condition(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			ts.Fatalf("after %v still: %s", limit, *last)
+		}
+	}
+}
+
+// replace puts a file in the place of another in one step: replace NEW OLD.
+func replace(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: replace NEW OLD")
+	}
+	src := ts.ReadFile(args[0])
+	temporary := filepath.Join(filepath.Dir(ts.MkAbs(args[1])), ".replacement")
+	ts.Check(os.WriteFile(temporary, []byte(src), 0o600))
+	ts.Check(os.Rename(temporary, ts.MkAbs(args[1])))
+}
+
+// terminate sends SIGTERM to the background command that was started last.
+func terminate(ts *testscript.TestScript, neg bool, args []string) {
+	cmds := ts.BackgroundCmds()
+	if neg || len(args) != 0 || len(cmds) == 0 {
+		ts.Fatalf("usage: terminate, with a command in the background")
+	}
+	ts.Check(cmds[len(cmds)-1].Process.Signal(syscall.SIGTERM))
+}

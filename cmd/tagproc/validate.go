@@ -1,0 +1,83 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tagproc/tagproc/rules"
+)
+
+func newValidateCommand() *cobra.Command {
+	var flags rulesFlags
+	var out output
+	cmd := &cobra.Command{
+		Use:   "validate FILE...",
+		Short: "Check rules files",
+		Long: `Check rules files, or the WasmPlugin manifests of a hash tagging plug-in, as
+serve would. Every problem of every file is listed, with its place. The exit
+code is 0 if all files are usable (there may be warnings), 1 if one is not, and
+2 if the command was not understood. FILE may be -, standard input.`,
+		Example: `  tagproc validate rules.yaml
+  tagproc validate -o json canary/*.yaml
+  kubectl get wasmplugin hash-tagging -n istio-system -o yaml | tagproc validate -`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, files []string) error {
+			results := make([]validation, 0, len(files))
+			for _, file := range files {
+				results = append(results, validate(cmd, &flags, file))
+			}
+			return report(cmd, results, out)
+		},
+	}
+	flags.addTo(cmd)
+	out.addTo(cmd)
+	return cmd
+}
+
+// A validation is what is found about one file, in the form of -o json.
+type validation struct {
+	File     string         `json:"file"`
+	OK       bool           `json:"ok"`
+	Digest   string         `json:"digest,omitempty"` // of a usable file
+	Rules    int            `json:"rules"`            // of a usable file
+	Problems rules.Problems `json:"problems"`
+}
+
+func validate(cmd *cobra.Command, flags *rulesFlags, file string) validation {
+	l := flags.load(file, cmd.InOrStdin())
+	v := validation{File: file, OK: l.Table != nil, Problems: l.Problems}
+	if v.Problems == nil {
+		v.Problems = rules.Problems{}
+	}
+	if v.OK {
+		v.Digest, v.Rules = l.Table.Digest(), len(l.Table.Rules())
+	}
+	return v
+}
+
+func report(cmd *cobra.Command, results []validation, out output) error {
+	var err error
+	for _, v := range results {
+		if !v.OK {
+			err = &failure{}
+		}
+	}
+	if out == outputJSON {
+		if err := writeJSON(cmd.OutOrStdout(), results); err != nil {
+			return fail(err)
+		}
+		return err
+	}
+	for _, v := range results {
+		writeProblems(cmd.OutOrStdout(), v.Problems)
+		if v.OK {
+			plural := "s"
+			if v.Rules == 1 {
+				plural = ""
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s: ok, %d rule%s, digest %s\n", v.File, v.Rules, plural, v.Digest)
+		}
+	}
+	return err
+}
