@@ -36,8 +36,14 @@ type tagproc struct {
 // start runs tagproc on a Unix socket until the test ends.
 func start(t *testing.T, socket, rulesFile string, flags ...string) *tagproc {
 	t.Helper()
+	return startOn(t, "unix://"+socket, rulesFile, flags...)
+}
+
+// startOn does the same on any address that serve takes.
+func startOn(t *testing.T, address, rulesFile string, flags ...string) *tagproc {
+	t.Helper()
 	p := &tagproc{rulesFile: rulesFile, admin: filepath.Join(t.TempDir(), "admin.sock"), log: &lockedBuffer{}}
-	args := append([]string{"serve", "--rules", rulesFile, "--listen", "unix://" + socket, "--admin", "unix://" + p.admin}, flags...)
+	args := append([]string{"serve", "--rules", rulesFile, "--listen", address, "--admin", "unix://" + p.admin}, flags...)
 	p.cmd = exec.Command(binary, args...)
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
 	if err := p.cmd.Start(); err != nil {
@@ -49,6 +55,20 @@ func start(t *testing.T, socket, rulesFile string, flags ...string) *tagproc {
 		return err == nil
 	})
 	return p
+}
+
+// port returns the port that tagproc took where it was to listen on port 0.
+func (p *tagproc) port(t *testing.T) int {
+	t.Helper()
+	m := regexp.MustCompile(`msg=listening address=127\.0\.0\.1:(\d+)`).FindStringSubmatch(p.log.String())
+	if m == nil {
+		t.Fatalf("no address in the log:\n%s", p.log.String())
+	}
+	port, err := strconv.Atoi(m[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
 }
 
 // stop ends tagproc by SIGTERM. It must end well, and without a data race.

@@ -19,8 +19,15 @@ var declared = rules.Options{TagHeaders: rules.Owned{Headers: []string{"x-asm-pr
 // startMesh runs the applications and an Envoy that looks for tagproc on socket.
 func startMesh(t *testing.T, socket string) *mesh.Mesh {
 	t.Helper()
+	return startMeshFor(t, &net.UnixAddr{Name: socket, Net: "unix"})
+}
+
+// startMeshFor does the same for any address. A Unix socket makes it
+// deploy/envoy/envoy-unix.yaml, TCP deploy/envoy/envoy.yaml.
+func startMeshFor(t *testing.T, address net.Addr) *mesh.Mesh {
+	t.Helper()
 	log := &lockedBuffer{}
-	m, err := mesh.Start(t.Context(), mesh.Options{Tagproc: &net.UnixAddr{Name: socket, Net: "unix"}, Log: log})
+	m, err := mesh.Start(t.Context(), mesh.Options{Tagproc: address, Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,16 +54,27 @@ var promoted = map[string][2]string{
 // edit of the rules file, and where a version is promoted another version behind
 // a baseline.
 func TestWalkthroughs(t *testing.T) {
+	t.Run("Unix socket", func(t *testing.T) {
+		dir := t.TempDir()
+		socket, rulesFile := filepath.Join(dir, "tagproc.sock"), filepath.Join(dir, "rules.yaml")
+		m := startMesh(t, socket)
+		writeFile(t, rulesFile, []byte("rules: []\n"))
+		walk(t, m, start(t, socket, rulesFile, owned...))
+	})
+	t.Run("TCP", func(t *testing.T) {
+		rulesFile := filepath.Join(t.TempDir(), "rules.yaml")
+		writeFile(t, rulesFile, []byte("rules: []\n"))
+		p := startOn(t, "127.0.0.1:0", rulesFile, owned...)
+		walk(t, startMeshFor(t, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: p.port(t)}), p)
+	})
+}
+
+// walk goes through the steps, and at last stops tagproc.
+func walk(t *testing.T, m *mesh.Mesh, p *tagproc) {
 	steps, err := walkthrough.Steps()
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
-	socket, rulesFile := filepath.Join(dir, "tagproc.sock"), filepath.Join(dir, "rules.yaml")
-	m := startMesh(t, socket)
-	writeFile(t, rulesFile, []byte("rules: []\n"))
-	p := start(t, socket, rulesFile, owned...)
-
 	for _, step := range steps {
 		t.Run(step.Name, func(t *testing.T) {
 			src, err := step.Rules()
