@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-var fence = regexp.MustCompile("(?ms)^```([a-z ]*)\n(.*?)^```$")
+var fence = regexp.MustCompile("(?ms)^```([a-z ]*)\n(.*?)\n```$")
 
 // TestDocs loads the YAML blocks of the reference. A block marked as refused is
 // followed by one with its messages.
@@ -29,7 +29,7 @@ func TestDocs(t *testing.T) {
 			for _, p := range problems {
 				fmt.Fprintln(&got, p)
 			}
-			if want := blocks[i+1][2]; got.String() != want {
+			if want := blocks[i+1][2] + "\n"; got.String() != want {
 				t.Errorf("block %d: problems:\n%swant:\n%s", i+1, got.String(), want)
 			}
 		}

@@ -92,10 +92,10 @@ func (h *hints) wait(ctx context.Context, poll <-chan time.Time) bool {
 	case err := <-h.errors():
 		h.broken(err)
 	}
-	return ctx.Err() == nil
+	return true
 }
 
-// rest waits for d and returns whether ctx still runs. It discards the events
+// rest waits for d, or returns false when ctx has ended. It discards the events
 // that arrive meanwhile, for the next look sees what they tell of.
 func (h *hints) rest(ctx context.Context, d time.Duration) bool {
 	end := time.After(d)
@@ -104,7 +104,7 @@ func (h *hints) rest(ctx context.Context, d time.Duration) bool {
 		case <-ctx.Done():
 			return false
 		case <-end:
-			return ctx.Err() == nil
+			return true
 		case <-h.events():
 		case err := <-h.errors():
 			h.broken(err)

@@ -19,7 +19,7 @@ const DefaultInterval = time.Second
 type Watcher struct {
 	Path     string
 	Options  rules.Options
-	Interval time.Duration // between two polls; 0 means DefaultInterval
+	Interval time.Duration // between two polls; 0 or less means DefaultInterval
 	Logger   *slog.Logger  // hears whether the directory can be watched; nil means slog.Default()
 
 	openEvents func() (*fsnotify.Watcher, error) // nil: fsnotify.NewWatcher
@@ -45,7 +45,11 @@ func (w *Watcher) Run(ctx context.Context, last Load, apply func(Load)) {
 	}
 	defer h.close()
 
-	poll := time.NewTicker(cmp.Or(w.Interval, DefaultInterval))
+	interval := w.Interval
+	if interval <= 0 {
+		interval = DefaultInterval
+	}
+	poll := time.NewTicker(interval)
 	defer poll.Stop()
 
 	known := last.version

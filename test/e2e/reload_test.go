@@ -5,6 +5,9 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -19,6 +22,19 @@ rules:
 - {header: x-user-id, tagHeader: appver-a, policies: [{range: 100, tagValue: g%d}]}
 - {header: x-user-id, tagHeader: appver-b, policies: [{range: 100, tagValue: g%d}]}
 `, n, n)
+}
+
+// generationOf returns the generation of a tag's values, or -1 if there is not
+// exactly one.
+func generationOf(values []string) int64 {
+	if len(values) != 1 {
+		return -1
+	}
+	n, err := strconv.ParseInt(strings.TrimPrefix(values[0], "g"), 10, 64)
+	if err != nil {
+		return -1
+	}
+	return n
 }
 
 // configMap makes dir look like a mounted ConfigMap with a file rules.yaml, or
@@ -56,9 +72,11 @@ func TestReload(t *testing.T) {
 		put  func(t *testing.T, dir string, n int)
 	}{
 		{"written in place", func(t *testing.T, dir string, n int) {
+			t.Helper()
 			writeFile(t, filepath.Join(dir, "rules.yaml"), generation(n))
 		}},
 		{"renamed over", func(t *testing.T, dir string, n int) {
+			t.Helper()
 			writeFile(t, filepath.Join(dir, "new"), generation(n))
 			if err := os.Rename(filepath.Join(dir, "new"), filepath.Join(dir, "rules.yaml")); err != nil {
 				t.Fatal(err)
@@ -89,12 +107,8 @@ func TestReload(t *testing.T) {
 							t.Errorf("a request failed: %v", err)
 							return
 						}
-						var n int64 = -1
 						a, b := trace[0].Tags["appver-a"], trace[0].Tags["appver-b"]
-						if len(a) == 1 {
-							fmt.Sscanf(a[0], "g%d", &n)
-						}
-						if len(a) != 1 || len(b) != 1 || a[0] != b[0] || n < oldest {
+						if !slices.Equal(a, b) || generationOf(a) < oldest {
 							t.Errorf("answered with the tags %v and %v, want the same generation in both, g%d or later", a, b, oldest)
 							return
 						}

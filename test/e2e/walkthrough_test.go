@@ -71,6 +71,7 @@ func TestWalkthroughs(t *testing.T) {
 
 // walk goes through the steps, and at last stops tagproc.
 func walk(t *testing.T, m *mesh.Mesh, p *tagproc) {
+	t.Helper()
 	steps, err := walkthrough.Steps()
 	if err != nil {
 		t.Fatal(err)
@@ -122,7 +123,7 @@ func setVersions(t *testing.T, m *mesh.Mesh, step walkthrough.Step) {
 func checkUser(t *testing.T, m *mesh.Mesh, p *tagproc, step walkthrough.Step, u walkthrough.User) {
 	t.Helper()
 	counter := func(header, value string) string {
-		return fmt.Sprintf(`tagproc_decisions_total{mode="enforce",reason="policy",rule="%s",tag="%s"}`, header, value)
+		return fmt.Sprintf(`tagproc_decisions_total{mode="enforce",reason="policy",rule=%q,tag=%q}`, header, value)
 	}
 	written := func() map[string]float64 {
 		counts := map[string]float64{"any": p.metric(t, `tagproc_decisions_total\{.*tag="[^"]+"\}`)}
