@@ -199,7 +199,7 @@ func (d *demo) follow(ctx context.Context) error {
 			fmt.Fprintln(d.out)
 			return nil
 		case <-d.mesh.Envoy.Done():
-			return errors.New("Envoy has ended")
+			return errors.New("the demo's Envoy has ended")
 		case l := <-d.loads:
 			fmt.Fprintf(d.out, "\n%s\n", color.New(color.Bold).Sprint("The rules file has changed."))
 			writeProblems(d.out, l.Problems)

@@ -54,19 +54,17 @@ and answers with the tag header that routes match on.`,
 // run executes the command and returns its exit code.
 func run(ctx context.Context, root *cobra.Command) int {
 	cmd, err := root.ExecuteContextC(ctx)
-	var f *failure
-	switch {
-	case err == nil:
+	if err == nil {
 		return exitOK
-	case errors.As(err, &f):
+	}
+	if f, ok := errors.AsType[*failure](err); ok {
 		if f.err != nil {
 			fmt.Fprintln(cmd.ErrOrStderr(), "tagproc:", f.err)
 		}
 		return exitProblems
-	default:
-		fmt.Fprintf(cmd.ErrOrStderr(), "tagproc: %v\nRun '%s --help' for how to use it.\n", err, cmd.CommandPath())
-		return exitUsage
 	}
+	fmt.Fprintf(cmd.ErrOrStderr(), "tagproc: %v\nRun '%s --help' for how to use it.\n", err, cmd.CommandPath())
+	return exitUsage
 }
 
 // A failure ends a command that was understood with exitProblems. Any other

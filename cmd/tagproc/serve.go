@@ -39,8 +39,7 @@ at the start, when there are no good rules yet, it is an error.`,
 			o.rules = flags.options()
 			o.limits.MaxHeaderBytes = maxHeaderKB << 10
 			s, err := newServer(cmd.Context(), o)
-			var re *rulesError
-			if errors.As(err, &re) {
+			if re, ok := errors.AsType[*rulesError](err); ok {
 				writeProblems(cmd.ErrOrStderr(), re.problems)
 				return &failure{}
 			}
