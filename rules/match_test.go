@@ -192,3 +192,24 @@ func checkSteps(t interface{ Fatalf(string, ...any) }, table *Table, ranges []in
 		}
 	}
 }
+
+// TestHashOnce holds that a key is hashed once for each hash and salt, however
+// many rules use it.
+func TestHashOnce(t *testing.T) {
+	rule := func(name, fields string) string {
+		return fmt.Sprintf("- {name: %s, header: x-user-id, tagHeader: tag-%[1]s, %s policies: [{range: 20, tagValue: v2}]}\n", name, fields)
+	}
+	for _, tt := range []struct {
+		rules string
+		want  int
+	}{
+		{rule("a", "") + rule("b", "modulo: 1000,") + rule("c", "mode: shadow,"), 1},
+		{rule("a", "") + rule("b", "hash: xxh3,") + rule("c", "hash: xxh3,"), 2},
+		{rule("a", "hash: xxh3,") + rule("b", "hash: xxh3, salt: s,") + rule("c", "hash: xxh3, salt: s,") + rule("d", "hash: xxh3, salt: t,"), 3},
+		{rule("a", "") + "- {header: x-device-id, tagHeader: tag, policies: [{range: 20, tagValue: v2}]}\n", 2},
+	} {
+		if table := mustLoad(t, "rules:\n"+tt.rules); table.sums != tt.want {
+			t.Errorf("%d hashes for a request, want %d, with\n%s", table.sums, tt.want, tt.rules)
+		}
+	}
+}
