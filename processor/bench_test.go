@@ -1,0 +1,105 @@
+package processor
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/tagproc/tagproc/rules"
+)
+
+// load returns the table of a rules file.
+func load(t testing.TB, src string) *rules.Table {
+	t.Helper()
+	table, problems := rules.Load("rules.yaml", []byte(src), rules.Options{})
+	if table == nil {
+		t.Fatalf("%v in:\n%s", problems.Err(), src)
+	}
+	return table
+}
+
+// manyRules returns a rules file of n rules for x-user-id, on up to 25 tag
+// headers in turn.
+func manyRules(n int) string {
+	var b strings.Builder
+	b.WriteString("rules:\n")
+	for i := range n {
+		fmt.Fprintf(&b, "- {name: rule-%d, header: x-user-id, tagHeader: appver-%c, policies: [{range: 20, tagValue: v2}]}\n", i, 'a'+i%25)
+	}
+	return b.String()
+}
+
+// benchmarkRequests are those of the benchmarks: jessie is in bucket 16, so that
+// every rule of manyRules gives her a tag.
+func benchmarkRequests(t testing.TB) map[string][]byte {
+	hit := browserHeaders()
+	miss := browserHeaders()
+	for i := range miss {
+		miss[i] = strings.ReplaceAll(miss[i], "x-user-id", "x-user-no")
+	}
+	return map[string][]byte{
+		"hit":  marshal(t, headersRequest(rawHeaders(hit...))),
+		"miss": marshal(t, headersRequest(rawHeaders(miss...))),
+	}
+}
+
+// BenchmarkReply reads a browser's request of 20 headers, matches, and replies.
+func BenchmarkReply(b *testing.B) {
+	for _, n := range []int{1, 3, 100} {
+		for _, name := range []string{"hit", "miss"} {
+			b.Run(fmt.Sprintf("%s/rules=%d", name, n), func(b *testing.B) {
+				p := New(Options{})
+				p.SetTable(load(b, manyRules(n)))
+				msg := benchmarkRequests(b)[name]
+				dst := make([]byte, 0, 4096)
+				b.ReportAllocs()
+				for b.Loop() {
+					if reply, more := p.NewStream().Reply(dst, msg); len(reply) == 0 || more {
+						b.Fatalf("Reply = %x, %v", reply, more)
+					}
+				}
+			})
+		}
+	}
+}
+
+// BenchmarkRead only reads.
+func BenchmarkRead(b *testing.B) {
+	msg := benchmarkRequests(b)["hit"]
+	var r request
+	b.ReportAllocs()
+	for b.Loop() {
+		if !r.read(msg) {
+			b.Fatal("read = false")
+		}
+	}
+}
+
+// TestReplyAllocates holds what the benchmark shows: nothing is allocated. The
+// scratch is its own, because with the race detector sync.Pool forgets some.
+func TestReplyAllocates(t *testing.T) {
+	requests := benchmarkRequests(t)
+	forged := append(browserHeaders(), "appver-a", "forged", "appver-a", "twice", "appver-zz", "gone")
+	requests["forged"] = marshal(t, headersRequest(rawHeaders(forged...)))
+	requests["value"] = marshal(t, headersRequest(plainHeaders(forged...)))
+	requests["malformed"] = requests["hit"][:100]
+	requests["body"] = readSeeds(t)["body"]
+	for _, n := range []int{1, 3, 100} {
+		p := New(Options{})
+		p.SetTable(load(t, "tagHeaders: {headerPrefixes: [appver]}\n"+manyRules(n)))
+		pl := p.plan.Load()
+		sc := newScratch(pl)
+		for name, msg := range requests {
+			for _, streamed := range []bool{false, true} {
+				s := &Stream{processor: p, requestBodyStreamed: streamed}
+				dst := make([]byte, 0, 4096)
+				if got := testing.AllocsPerRun(1000, func() {
+					s.answer(dst, msg, pl, sc)
+					sc.reset()
+				}); got != 0 {
+					t.Errorf("%d rules, %s, streamed: %v: answer allocates %v times, want 0", n, name, streamed, got)
+				}
+			}
+		}
+	}
+}

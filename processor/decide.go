@@ -1,0 +1,96 @@
+package processor
+
+import (
+	"strings"
+
+	"github.com/tagproc/tagproc/rules"
+)
+
+// answer decides on the request headers in s and appends the reply.
+func (p *plan) answer(dst []byte, s *scratch) ([]byte, outcome) {
+	if p.table == nil {
+		return append(dst, emptyReplies[requestHeaders]...), noRules
+	}
+	p.decide(s)
+	return p.reply(dst, s)
+}
+
+// decide finds keys and owned headers among the headers of s.request, asks the
+// table, and notes in s.owned what is to be written.
+func (p *plan) decide(s *scratch) {
+	for i := range s.owned {
+		s.owned[i].tag = rules.NoTag
+	}
+	for i := range s.request.headers {
+		if h := &s.request.headers[i]; p.mayMatter(h.key) {
+			p.note(s, h)
+		}
+	}
+	if !p.anyKey(s) {
+		return // no rule applies
+	}
+	decisions := p.table.Match(s.keys)
+	for i := range decisions {
+		d := &decisions[i]
+		p.counters[i].count(d)
+		if d.Writes() {
+			s.owned[p.tags[d.Tag].owned].tag = d.Tag
+		}
+	}
+}
+
+// anyKey reports whether the request has any key, and counts those it has not.
+func (p *plan) anyKey(s *scratch) (found bool) {
+	for i, absent := range p.absent {
+		if len(s.keys.Key(i)) > 0 {
+			found = true
+		} else {
+			absent.Inc()
+		}
+	}
+	return found
+}
+
+// note puts a header of the request where it belongs.
+func (p *plan) note(s *scratch, h *header) {
+	n, known := p.names[string(h.key)]
+	switch {
+	case known && n.key >= 0:
+		s.keys.SetKey(n.key, h.value)
+	case known:
+		o := &s.owned[n.owned]
+		o.seen++
+		o.size += len(h.key) + len(h.value)
+		o.value = h.value
+	case p.hasOwnedPrefix(h.key) && isHeaderName(h.key):
+		s.noteStray(h, p.limits.MaxHeaders)
+	}
+}
+
+// noteStray notes a header that is owned by its prefix alone, each name once and
+// no more names than limit: Envoy would not remove more.
+func (s *scratch) noteStray(h *header, limit int) {
+	size := len(h.key) + len(h.value)
+	for i := range s.strays {
+		if t := &s.strays[i]; string(t.name) == string(h.key) {
+			t.seen++
+			t.size += size
+			return
+		}
+	}
+	if len(s.strays) < limit {
+		s.strays = append(s.strays, stray{name: h.key, seen: 1, size: size})
+	}
+}
+
+// isHeaderName reports whether name is what Envoy sends and accepts as a
+// header's name: a token of RFC 9110, section 5.6.2, in lower case. Removing
+// anything else would be answered with a 500.
+func isHeaderName(name []byte) bool {
+	for _, c := range name {
+		if c <= ' ' || c >= 0x7f || 'A' <= c && c <= 'Z' || strings.IndexByte(`"(),/:;<=>?@[\]{}`, c) >= 0 {
+			return false
+		}
+	}
+	return len(name) > 0
+}

@@ -1,0 +1,35 @@
+// Package processor answers Envoy's external processing filter (ext_proc): it
+// reads the headers of a request, asks a [rules.Table] about them, and tells
+// Envoy which tag headers to set and which to remove.
+//
+// # The way of a message
+//
+// A [Stream] is one gRPC stream, which is one HTTP request. Stream.Reply takes
+// the bytes of a ProcessingRequest and appends the bytes of the reply:
+//
+//   - read.go reads the request in place from the wire format,
+//   - decide.go finds keys and owned headers in it and asks the table,
+//   - reply.go puts the reply together from the pieces that the [Plan], built
+//     when the rules were loaded, holds ready.
+//
+// None of it allocates, takes a lock or formats anything. [Register] serves it
+// with grpc-go.
+//
+// # What Envoy is owed
+//
+// No answer of this package is an error. With failure_mode_allow unset Envoy
+// makes a 500 of a gRPC error or a wrong reply, and of a reply that it cannot
+// apply even with it. So whatever is not understood is answered with "no
+// change", or by a stream that ends well without a reply, which passes the
+// request untagged.
+//
+// The stream ends with the first answer: up to version 1.36 Envoy keeps a
+// stream open until the HTTP request ends, and its cluster's request limit is
+// soon reached by streams that wait for nothing. Only when bodies come in mode
+// FULL_DUPLEX_STREAMED or GRPC does the stream stay, because Envoy then waits
+// for every piece of the body to be handed back.
+//
+// # What this package never knows
+//
+// How a key is hashed and what a policy says, where rules come from, and HTTP.
+package processor

@@ -1,0 +1,126 @@
+package processor
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
+)
+
+func TestMetrics(t *testing.T) {
+	t.Parallel()
+	registry := prometheus.NewPedanticRegistry()
+	p := New(Options{Registerer: registry, Limits: Limits{MaxHeaders: 3}})
+	send := func(msg []byte) { p.NewStream().Reply(nil, msg) }
+	user := func(name string, more ...string) []byte {
+		return marshal(t, headersRequest(rawHeaders(append([]string{"x-user-id", name}, more...)...)))
+	}
+
+	send(user("jessie")) // no rules
+	p.SetTable(load(t, `
+rules:
+- name: lane
+  header: x-user-id
+  tagHeader: x-asm-prefer-tag
+  overrides: [{values: [jason], tagValue: s9}, {values: [bob], none: true}]
+  policies: [{range: 20, tagValue: s2}, {range: 30, tagValue: s1}]
+- {name: second, header: x-user-id, tagHeader: x-asm-prefer-tag, policies: [{range: 100, tagValue: s1}]}
+- {name: trial, header: x-device, tagHeader: appver-a, mode: shadow, policies: [{range: 100, tagValue: v2}]}
+- {name: killed, header: x-user-id, tagHeader: appver-b, mode: off, policies: [{range: 100, tagValue: v2}]}
+`))
+	send(user("jessie"))                                   // s2
+	send(user("jack"))                                     // s2
+	send(user("stacy", "x-device", "phone"))               // s1
+	send(user("jason"))                                    // s9
+	send(user("bob"))                                      // none
+	send(user("vance"))                                    // no policy
+	send(user("vance", "x-asm-prefer-tag", "s2"))          // cleaned
+	send(user("jessie", "a", "1", "b", "2"))               // over the limits
+	send(marshal(t, headersRequest(rawHeaders("a", "1")))) // no key
+	send(user(""))                                         // empty key
+	send([]byte{0x12, 0x80})
+	send(marshal(t, responseHeadersRequest()))
+	send(marshal(t, &extprocv3.ProcessingRequest{}))
+
+	const want = `
+# HELP tagproc_decisions_total Decisions by rule. A rule that is off, superseded by an earlier one or without its key decides nothing.
+# TYPE tagproc_decisions_total counter
+tagproc_decisions_total{mode="enforce",reason="no_policy",rule="lane",tag=""} 2
+tagproc_decisions_total{mode="enforce",reason="no_policy",rule="second",tag=""} 0
+tagproc_decisions_total{mode="enforce",reason="override",rule="lane",tag=""} 1
+tagproc_decisions_total{mode="enforce",reason="override",rule="lane",tag="s9"} 1
+tagproc_decisions_total{mode="enforce",reason="policy",rule="lane",tag="s1"} 1
+tagproc_decisions_total{mode="enforce",reason="policy",rule="lane",tag="s2"} 3
+tagproc_decisions_total{mode="enforce",reason="policy",rule="second",tag="s1"} 0
+tagproc_decisions_total{mode="shadow",reason="no_policy",rule="trial",tag=""} 0
+tagproc_decisions_total{mode="shadow",reason="policy",rule="trial",tag="v2"} 1
+# HELP tagproc_key_absent_total Requests without this key, or with an empty one: no rule of this key applied.
+# TYPE tagproc_key_absent_total counter
+tagproc_key_absent_total{key="header x-device"} 9
+tagproc_key_absent_total{key="header x-user-id"} 2
+# HELP tagproc_messages_total Messages from Envoy by what became of them; those that panicked are not among them.
+# TYPE tagproc_messages_total counter
+tagproc_messages_total{outcome="cleaned"} 1
+tagproc_messages_total{outcome="malformed"} 1
+tagproc_messages_total{outcome="no_request"} 1
+tagproc_messages_total{outcome="no_rules"} 1
+tagproc_messages_total{outcome="other_phase"} 1
+tagproc_messages_total{outcome="over_limits"} 1
+tagproc_messages_total{outcome="tagged"} 4
+tagproc_messages_total{outcome="unchanged"} 4
+# HELP tagproc_panics_total Messages left unchanged because deciding on them panicked, which is a bug.
+# TYPE tagproc_panics_total counter
+tagproc_panics_total 0
+`
+	names := []string{"tagproc_decisions_total", "tagproc_key_absent_total", "tagproc_messages_total", "tagproc_panics_total"}
+	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), names...); err != nil {
+		t.Error(err)
+	}
+	// Of 14 messages 11 are request headers that could be read.
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() != "tagproc_decision_duration_seconds" {
+			continue
+		}
+		if got := f.GetMetric()[0].GetHistogram().GetSampleCount(); got != 11 {
+			t.Errorf("%d decisions are timed, want 11", got)
+		}
+	}
+	problems, err := testutil.GatherAndLint(registry)
+	if err != nil || len(problems) > 0 {
+		t.Errorf("GatherAndLint = %v, %v", problems, err)
+	}
+}
+
+// TestMetricsAfterReload holds that a rule goes on counting after a reload.
+func TestMetricsAfterReload(t *testing.T) {
+	t.Parallel()
+	p := New(Options{})
+	msg := marshal(t, headersRequest(rawHeaders("x-user-id", "jessie")))
+	for _, src := range []string{"", "- {name: new, header: x-new, tagHeader: b, policies: [{range: 100, tagValue: s2}]}\n"} {
+		p.SetTable(load(t, "rules:\n"+src+"- {name: lane, header: x-user-id, tagHeader: a, policies: [{range: 20, tagValue: s2}]}"))
+		p.NewStream().Reply(nil, msg)
+	}
+	if got := testutil.ToFloat64(p.metrics.decisions.WithLabelValues("lane", "enforce", "s2", "policy")); got != 2 {
+		t.Errorf("%v decisions are counted, want 2", got)
+	}
+}
+
+// TestObservabilityIsCounted holds that a reply nobody waits for is counted.
+func TestObservabilityIsCounted(t *testing.T) {
+	t.Parallel()
+	p := New(Options{})
+	p.SetTable(load(t, walkthrough))
+	m := headersRequest(rawHeaders("x-user-id", "jessie"))
+	m.ObservabilityMode = true
+	p.NewStream().Reply(nil, marshal(t, m))
+	if got := testutil.ToFloat64(p.metrics.messages[tagged]); got != 1 {
+		t.Errorf("%v messages are counted as tagged, want 1", got)
+	}
+}

@@ -1,0 +1,162 @@
+package processor
+
+import (
+	"sync"
+
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
+	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/tagproc/tagproc/rules"
+)
+
+// A plan is a Table together with all that can be prepared for answering with
+// it: which header names matter, the encoded pieces of replies, the counters.
+// It is immutable and safe for concurrent use.
+type plan struct {
+	table  *rules.Table // nil: no rules yet
+	trust  bool         // Table.TrustClientTags
+	limits Limits
+
+	names    map[string]name // headers of the request that matter
+	prefixes []string        // likewise every header that begins with one of these
+
+	// filter holds most other names off the map: bit n of filter[c] says that
+	// names of n bytes (63: or more) that begin with c may matter.
+	filter [256]uint64
+
+	owned    []ownedHeader
+	tags     []tag                // by index of Table.Tags
+	counters []ruleCounters       // by index of Table.Rules
+	absent   []prometheus.Counter // by index of Table.Keys
+
+	scratch sync.Pool // of *scratch; those of another table would not fit
+}
+
+// A name is what a header name means: one of the two is -1, as keys are never
+// owned.
+type name struct {
+	key   int // index of Table.Keys
+	owned int // index of plan.owned
+}
+
+// An ownedHeader is a header that tagproc sets or removes and knows by its full
+// name.
+type ownedHeader struct {
+	name   string
+	remove []byte // its entry of HeaderMutation.remove_headers
+}
+
+// A tag is a rules.Tag.
+type tag struct {
+	owned int // index of plan.owned
+	value string
+	size  int    // of name and value in the request, in bytes
+	raw   []byte // its entry of HeaderMutation.set_headers, in the field raw_value
+	plain []byte // the same in the field value
+}
+
+// newPlan returns the plan for t, which is nil where there are no rules yet.
+func newPlan(t *rules.Table, l Limits, m *metrics) *plan {
+	p := &plan{table: t, limits: l, names: map[string]name{}}
+	p.scratch.New = func() any { return newScratch(p) }
+	if t == nil {
+		return p
+	}
+	p.trust = t.TrustClientTags()
+	for i, k := range t.Keys() {
+		p.names[k.Name] = name{key: i, owned: -1}
+		p.absent = append(p.absent, m.absent.WithLabelValues(k.String()))
+	}
+	for _, r := range t.Rules() {
+		p.counters = append(p.counters, m.countersOf(r))
+	}
+	for _, t := range t.Tags() {
+		p.tags = append(p.tags, tag{
+			owned: p.own(t.Header),
+			value: t.Value,
+			size:  len(t.Header) + len(t.Value),
+			raw:   encodeSet(&corev3.HeaderValue{Key: t.Header, RawValue: []byte(t.Value)}),
+			plain: encodeSet(&corev3.HeaderValue{Key: t.Header, Value: t.Value}),
+		})
+	}
+	if !p.trust {
+		for _, header := range t.Owned().Headers {
+			p.own(header)
+		}
+		p.prefixes = t.Owned().Prefixes
+	}
+	for n := range p.names {
+		p.filter[n[0]] |= lengthBit(len(n))
+	}
+	for _, prefix := range p.prefixes {
+		p.filter[prefix[0]] |= -lengthBit(len(prefix)) // this length and every greater one
+	}
+	return p
+}
+
+// own returns the index of the owned header, which is added if absent.
+func (p *plan) own(header string) int {
+	if n, ok := p.names[header]; ok {
+		return n.owned
+	}
+	i := len(p.owned)
+	p.owned = append(p.owned, ownedHeader{name: header, remove: encodeRemove(header)})
+	p.names[header] = name{key: -1, owned: i}
+	return i
+}
+
+// mayMatter is false for most header names that do not matter, and cheap.
+func (p *plan) mayMatter(name []byte) bool {
+	return len(name) > 0 && p.filter[name[0]]&lengthBit(len(name)) != 0
+}
+
+// lengthBit returns the bit of plan.filter that stands for names of n bytes.
+func lengthBit(n int) uint64 { return 1 << min(uint(n), 63) }
+
+// hasOwnedPrefix reports whether name begins with an owned prefix.
+func (p *plan) hasOwnedPrefix(name []byte) bool {
+	for _, prefix := range p.prefixes {
+		if len(name) >= len(prefix) && string(name[:len(prefix)]) == prefix {
+			return true
+		}
+	}
+	return false
+}
+
+// encodeSet returns the encoded entry of HeaderMutation.set_headers that makes h
+// the only header of its name. The zero append_action would append, and append
+// is its deprecated predecessor, which stays unset.
+func encodeSet(h *corev3.HeaderValue) []byte {
+	return encode(&extprocv3.HeaderMutation{SetHeaders: []*corev3.HeaderValueOption{{
+		Header:       h,
+		AppendAction: corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD,
+	}}})
+}
+
+// encodeRemove returns the encoded entry of HeaderMutation.remove_headers that
+// removes every header of that name.
+func encodeRemove(name string) []byte {
+	return encode(&extprocv3.HeaderMutation{RemoveHeaders: []string{name}})
+}
+
+// emptyReplies are the replies that change nothing, by phase.
+var emptyReplies = [...][]byte{
+	requestHeaders:   encode(&extprocv3.ProcessingResponse{Response: &extprocv3.ProcessingResponse_RequestHeaders{RequestHeaders: &extprocv3.HeadersResponse{}}}),
+	responseHeaders:  encode(&extprocv3.ProcessingResponse{Response: &extprocv3.ProcessingResponse_ResponseHeaders{ResponseHeaders: &extprocv3.HeadersResponse{}}}),
+	requestBody:      encode(&extprocv3.ProcessingResponse{Response: &extprocv3.ProcessingResponse_RequestBody{RequestBody: &extprocv3.BodyResponse{}}}),
+	responseBody:     encode(&extprocv3.ProcessingResponse{Response: &extprocv3.ProcessingResponse_ResponseBody{ResponseBody: &extprocv3.BodyResponse{}}}),
+	requestTrailers:  encode(&extprocv3.ProcessingResponse{Response: &extprocv3.ProcessingResponse_RequestTrailers{RequestTrailers: &extprocv3.TrailersResponse{}}}),
+	responseTrailers: encode(&extprocv3.ProcessingResponse{Response: &extprocv3.ProcessingResponse_ResponseTrailers{ResponseTrailers: &extprocv3.TrailersResponse{}}}),
+}
+
+// encode returns the wire format of m, of which every string is ASCII: nothing
+// else makes proto.Marshal fail.
+func encode(m proto.Message) []byte {
+	b, err := proto.Marshal(m)
+	if err != nil {
+		panic(err)
+	}
+	return b
+}

@@ -1,0 +1,134 @@
+package processor
+
+import (
+	"bytes"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	filterv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ext_proc/v3"
+)
+
+func TestNoTable(t *testing.T) {
+	t.Parallel()
+	p := New(Options{})
+	msg := marshal(t, headersRequest(rawHeaders("x-user-id", "jessie", "x-asm-prefer-tag", "s2")))
+	for _, when := range []string{"before the first table", "after the last"} {
+		reply, more := p.NewStream().Reply(nil, msg)
+		if more {
+			t.Errorf("%s: the stream goes on", when)
+		}
+		checkReply(t, string(reply), noChange)
+		p.SetTable(load(t, walkthrough))
+		if reply, _ := p.NewStream().Reply(nil, msg); bytes.Equal(reply, emptyReplies[requestHeaders]) {
+			t.Errorf("with a table nothing is changed either")
+		}
+		p.SetTable(nil)
+	}
+}
+
+// TestPanic makes deciding panic by a scratch that does not fit its plan.
+func TestPanic(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		p := New(Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		p.SetTable(load(t, walkthrough))
+		p.plan.Load().scratch.New = func() any { return &scratch{} }
+
+		msg := headersRequest(rawHeaders("x-user-id", "jessie"))
+		const before = "before"
+		dst := append(make([]byte, 0, 1000), before...)
+		for range 3 {
+			reply, more := p.NewStream().Reply(dst, marshal(t, msg))
+			if more || !strings.HasPrefix(string(reply), before) {
+				t.Fatalf("Reply = %q, %v, want the reply appended to %q and the stream ended", reply, more, before)
+			}
+			checkReply(t, string(reply[len(before):]), noChange)
+		}
+		if got := testutil.ToFloat64(p.metrics.panics); got != 3 {
+			t.Errorf("%v panics are counted, want 3", got)
+		}
+		if n := strings.Count(log.String(), "level=ERROR"); n != 1 || !strings.Contains(log.String(), "decide.go") {
+			t.Errorf("%d errors are logged within a second, want 1, with the stack:\n%s", n, log.String())
+		}
+
+		// On a stream that has bodies to hand back, it is no reason to end.
+		time.Sleep(time.Second)
+		s := p.NewStream()
+		reply, more := s.Reply(nil, marshal(t, withModes(msg, filterv3.ProcessingMode_FULL_DUPLEX_STREAMED, 0)))
+		if !more {
+			t.Errorf("a panic ends a stream that has bodies to hand back")
+		}
+		checkReply(t, string(reply), noChange)
+		if n := strings.Count(log.String(), "level=ERROR"); n != 2 {
+			t.Errorf("%d errors are logged in two seconds, want 2", n)
+		}
+	})
+}
+
+// TestSetTableWhileReplying swaps tables of different shape under requests:
+// every reply is that of one of them, and the last one set decides.
+func TestSetTableWhileReplying(t *testing.T) {
+	t.Parallel()
+	tables := []string{
+		walkthrough,
+		"rules: []",
+		"rules: [{header: x-user-id, tagHeader: lane, policies: [{range: 100, tagValue: s1}]}]",
+		"rules: [{header: x-device, tagHeader: appver-a, policies: [{range: 100, tagValue: v9}]}, {header: x-user-id, tagHeader: b, policies: [{range: 100, tagValue: b1}]}]",
+		manyRules(50),
+	}
+	msg := encodeHeaders(pairs([]string{"x-device", "phone", "x-user-id", "jessie", "appver-a", "forged"}), false)
+	possible := map[string]bool{}
+	p := New(Options{})
+	reply := func() string {
+		r, _ := p.NewStream().Reply(nil, msg)
+		return string(r)
+	}
+	for _, src := range tables {
+		p.SetTable(load(t, src))
+		possible[reply()] = true
+	}
+	if len(possible) != len(tables) {
+		t.Fatalf("%d different replies of %d tables", len(possible), len(tables))
+	}
+
+	done := make(chan struct{})
+	var workers sync.WaitGroup
+	for range 4 {
+		workers.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				if r := reply(); !possible[r] {
+					t.Errorf("Reply = %x, which is that of no table", r)
+					return
+				}
+			}
+		})
+	}
+	for range 100 {
+		for _, src := range tables {
+			table := load(t, src)
+			p.SetTable(table)
+			if r := reply(); !possible[r] {
+				t.Errorf("Reply = %x, which is that of no table", r)
+			}
+		}
+	}
+	close(done)
+	workers.Wait()
+	want := New(Options{})
+	want.SetTable(load(t, tables[len(tables)-1]))
+	if w, _ := want.NewStream().Reply(nil, msg); reply() != string(w) {
+		t.Errorf("the last table does not decide")
+	}
+}

@@ -1,0 +1,138 @@
+package processor
+
+import (
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/tagproc/tagproc/rules"
+)
+
+// Limits are those of Envoy's connection manager. Envoy answers 500 to a
+// mutation of which the result exceeds them, also if the request did so before.
+type Limits struct {
+	MaxHeaders     int // max_headers_count; 0: 100, Envoy's default
+	MaxHeaderBytes int // max_request_headers_kb, in bytes; 0: 61,440, Envoy's default
+}
+
+func (l Limits) withDefaults() Limits {
+	if l.MaxHeaders <= 0 {
+		l.MaxHeaders = 100
+	}
+	if l.MaxHeaderBytes <= 0 {
+		l.MaxHeaderBytes = 60 << 10
+	}
+	return l
+}
+
+// The tags of the fields that replies are made of.
+const (
+	responseRequestHeaders = 1<<3 | byte(protowire.BytesType)  // ProcessingResponse.request_headers
+	headersResponse        = 1<<3 | byte(protowire.BytesType)  // HeadersResponse.response
+	commonHeaderMutation   = 2<<3 | byte(protowire.BytesType)  // CommonResponse.header_mutation
+	commonClearRouteCache  = 5<<3 | byte(protowire.VarintType) // CommonResponse.clear_route_cache
+	mutationRemoveHeaders  = 2<<3 | byte(protowire.BytesType)  // HeaderMutation.remove_headers
+)
+
+// A mutation is what a reply does, in numbers. The entries themselves are in
+// the scratch.
+type mutation struct {
+	sets    int
+	removes int // strays included
+	strays  int // how many of the scratch's strays are removed
+	size    int // of all encoded entries, in bytes
+
+	resultHeaders int // what the request will have after it
+	resultBytes   int
+}
+
+// reply appends the reply to the request headers in s, on which p.decide
+// decided.
+//
+// The route cache is cleared exactly when something changes. Where tags would
+// take the request over the limits, forged ones are still removed, if that
+// fits: without its tag a request goes to the baseline, with a forged one to
+// where a stranger likes.
+func (p *plan) reply(dst []byte, s *scratch) ([]byte, outcome) {
+	m := p.mutate(s, true)
+	switch {
+	case m.empty():
+		return append(dst, emptyReplies[requestHeaders]...), unchanged
+	case !m.fits(p.limits):
+		if m = p.mutate(s, false); m.empty() || !m.fits(p.limits) {
+			return append(dst, emptyReplies[requestHeaders]...), overLimits
+		}
+		return s.appendReply(dst, m), overLimits
+	case m.sets > 0:
+		return s.appendReply(dst, m), tagged
+	default:
+		return s.appendReply(dst, m), cleaned
+	}
+}
+
+func (m *mutation) empty() bool { return m.sets+m.removes == 0 }
+
+// fits reports whether Envoy can apply m.
+func (m *mutation) fits(l Limits) bool {
+	return m.sets+m.removes <= l.MaxHeaders && m.resultHeaders <= l.MaxHeaders && m.resultBytes <= l.MaxHeaderBytes
+}
+
+// mutate collects the entries of the reply in s: tags, unless withTags is
+// false, and removals. A tag that the request has already, once and with the
+// same value, is left alone.
+func (p *plan) mutate(s *scratch, withTags bool) mutation {
+	m := mutation{resultHeaders: len(s.request.headers), resultBytes: s.request.size}
+	plain := s.request.usesValue()
+	s.entries = s.entries[:0]
+	for i := range s.owned {
+		o := &s.owned[i]
+		var t *tag
+		if o.tag != rules.NoTag {
+			if t = &p.tags[o.tag]; o.seen == 1 && string(o.value) == t.value {
+				continue
+			}
+		}
+		switch {
+		case t != nil && withTags:
+			entry := t.raw
+			if plain {
+				entry = t.plain
+			}
+			m.sets++
+			m.resultHeaders++
+			m.resultBytes += t.size
+			m.size += len(entry)
+			s.entries = append(s.entries, entry)
+		case o.seen > 0 && !p.trust:
+			m.removes++
+			m.size += len(p.owned[i].remove)
+			s.entries = append(s.entries, p.owned[i].remove)
+		default:
+			continue
+		}
+		m.resultHeaders -= o.seen
+		m.resultBytes -= o.size
+	}
+	m.strays = max(0, min(len(s.strays), p.limits.MaxHeaders-m.sets-m.removes))
+	for _, t := range s.strays[:m.strays] {
+		m.removes++
+		m.size += 1 + protowire.SizeBytes(len(t.name))
+		m.resultHeaders -= t.seen
+		m.resultBytes -= t.size
+	}
+	return m
+}
+
+// appendReply appends a ProcessingResponse that carries out m.
+func (s *scratch) appendReply(dst []byte, m mutation) []byte {
+	common := 1 + protowire.SizeBytes(m.size) + 2
+	headers := 1 + protowire.SizeBytes(common)
+	dst = protowire.AppendVarint(append(dst, responseRequestHeaders), uint64(headers))
+	dst = protowire.AppendVarint(append(dst, headersResponse), uint64(common))
+	dst = protowire.AppendVarint(append(dst, commonHeaderMutation), uint64(m.size))
+	for _, entry := range s.entries {
+		dst = append(dst, entry...)
+	}
+	for _, t := range s.strays[:m.strays] {
+		dst = protowire.AppendBytes(append(dst, mutationRemoveHeaders), t.name)
+	}
+	return append(dst, commonClearRouteCache, 1)
+}

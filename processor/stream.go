@@ -1,0 +1,81 @@
+package processor
+
+import "time"
+
+// A Stream is one gRPC stream of the method Process: one HTTP request. It is for
+// one goroutine at a time.
+type Stream struct {
+	processor *Processor
+
+	// Whether pieces of these bodies are to be handed back. Envoy says so in the
+	// first message of a stream.
+	requestBodyStreamed  bool
+	responseBodyStreamed bool
+}
+
+// Reply takes a ProcessingRequest in the wire format and appends the
+// ProcessingResponse to dst. Without a reply to send it returns dst as it was.
+// more reports whether the stream goes on: where it is false, the stream is to
+// be ended well, at once.
+//
+// Reply never fails and never panics. It keeps neither dst nor msg, and
+// allocates only to make room in dst.
+func (s *Stream) Reply(dst, msg []byte) (reply []byte, more bool) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			s.processor.panicked(cause)
+			reply, more = s.leaveUnchanged(dst, msg)
+		}
+	}()
+	p := s.processor.plan.Load()
+	sc := p.scratch.Get().(*scratch)
+	reply, more = s.answer(dst, msg, p, sc)
+	p.release(sc) // not after a panic, which may leave anything in it
+	return reply, more
+}
+
+// answer is Reply with p and the scratch sc.
+func (s *Stream) answer(dst, msg []byte, p *plan, sc *scratch) (reply []byte, more bool) {
+	start, m := time.Now(), s.processor.metrics
+	r := &sc.request
+	if !r.read(msg) {
+		m.messages[malformed].Inc()
+		return s.leaveUnchanged(dst, msg)
+	}
+	s.requestBodyStreamed = s.requestBodyStreamed || r.requestBodyMode.streamed()
+	s.responseBodyStreamed = s.responseBodyStreamed || r.responseBodyMode.streamed()
+
+	reply, o := dst, passed
+	switch {
+	case r.phase == noPhase:
+		// Flow control, or nothing at all: what the stream is for is yet to come.
+		m.messages[nothingDone].Inc()
+		return dst, !r.observability
+	case r.phase == requestHeaders:
+		reply, o = p.answer(dst, sc)
+		m.duration.Observe(time.Since(start).Seconds())
+	case r.phase == requestBody && s.requestBodyStreamed, r.phase == responseBody && s.responseBodyStreamed:
+		reply = appendChunk(dst, r.phase, &r.chunk)
+	default:
+		reply = append(dst, emptyReplies[r.phase]...)
+	}
+	m.messages[o].Inc()
+	if r.observability {
+		// Envoy ignores replies; the decision is counted all the same.
+		return dst, false
+	}
+	return reply, s.streamed()
+}
+
+// streamed reports whether Envoy waits for pieces of a body on this stream.
+func (s *Stream) streamed() bool { return s.requestBodyStreamed || s.responseBodyStreamed }
+
+// leaveUnchanged answers a message that could not be read or decided on. If it
+// surely is about request headers, the reply changes nothing. Else any reply
+// might be one that Envoy does not expect, and the stream ends without one.
+func (s *Stream) leaveUnchanged(dst, msg []byte) (reply []byte, more bool) {
+	if p, certain := phaseOf(msg); certain && p == requestHeaders {
+		return append(dst, emptyReplies[requestHeaders]...), s.streamed()
+	}
+	return dst, false
+}

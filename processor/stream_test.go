@@ -1,0 +1,254 @@
+package processor
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/testing/protocmp"
+
+	filterv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ext_proc/v3"
+	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
+)
+
+func responseHeadersRequest() *extprocv3.ProcessingRequest {
+	return &extprocv3.ProcessingRequest{Request: &extprocv3.ProcessingRequest_ResponseHeaders{
+		ResponseHeaders: &extprocv3.HttpHeaders{Headers: rawHeaders(":status", "200", "x-asm-prefer-tag", "s1")},
+	}}
+}
+
+func requestBodyRequest(b *extprocv3.HttpBody) *extprocv3.ProcessingRequest {
+	return &extprocv3.ProcessingRequest{Request: &extprocv3.ProcessingRequest_RequestBody{RequestBody: b}}
+}
+
+func responseBodyRequest(b *extprocv3.HttpBody) *extprocv3.ProcessingRequest {
+	return &extprocv3.ProcessingRequest{Request: &extprocv3.ProcessingRequest_ResponseBody{ResponseBody: b}}
+}
+
+func requestTrailersRequest() *extprocv3.ProcessingRequest {
+	return &extprocv3.ProcessingRequest{Request: &extprocv3.ProcessingRequest_RequestTrailers{
+		RequestTrailers: &extprocv3.HttpTrailers{Trailers: rawHeaders("x-asm-prefer-tag", "s1")},
+	}}
+}
+
+func responseTrailersRequest() *extprocv3.ProcessingRequest {
+	return &extprocv3.ProcessingRequest{Request: &extprocv3.ProcessingRequest_ResponseTrailers{
+		ResponseTrailers: &extprocv3.HttpTrailers{Trailers: rawHeaders("grpc-status", "0")},
+	}}
+}
+
+// withModes adds the protocol_config that Envoy sends in the first message of a
+// stream.
+func withModes(m *extprocv3.ProcessingRequest, request, response filterv3.ProcessingMode_BodySendMode) *extprocv3.ProcessingRequest {
+	m.ProtocolConfig = &extprocv3.ProtocolConfiguration{RequestBodyMode: request, ResponseBodyMode: response}
+	return m
+}
+
+// Replies that change nothing.
+var (
+	noChange = &extprocv3.ProcessingResponse{Response: &extprocv3.ProcessingResponse_RequestHeaders{
+		RequestHeaders: &extprocv3.HeadersResponse{},
+	}}
+	noChangeInResponse = &extprocv3.ProcessingResponse{Response: &extprocv3.ProcessingResponse_ResponseHeaders{
+		ResponseHeaders: &extprocv3.HeadersResponse{},
+	}}
+	noChangeInRequestBody = &extprocv3.ProcessingResponse{Response: &extprocv3.ProcessingResponse_RequestBody{
+		RequestBody: &extprocv3.BodyResponse{},
+	}}
+	noChangeInResponseBody = &extprocv3.ProcessingResponse{Response: &extprocv3.ProcessingResponse_ResponseBody{
+		ResponseBody: &extprocv3.BodyResponse{},
+	}}
+	noChangeInRequestTrailers = &extprocv3.ProcessingResponse{Response: &extprocv3.ProcessingResponse_RequestTrailers{
+		RequestTrailers: &extprocv3.TrailersResponse{},
+	}}
+	noChangeInResponseTrailers = &extprocv3.ProcessingResponse{Response: &extprocv3.ProcessingResponse_ResponseTrailers{
+		ResponseTrailers: &extprocv3.TrailersResponse{},
+	}}
+)
+
+// handedBack is the answer to a piece of a streamed body.
+func handedBack(b *extprocv3.StreamedBodyResponse) *extprocv3.BodyResponse {
+	return &extprocv3.BodyResponse{Response: &extprocv3.CommonResponse{BodyMutation: &extprocv3.BodyMutation{
+		Mutation: &extprocv3.BodyMutation_StreamedResponse{StreamedResponse: b},
+	}}}
+}
+
+func handedBackRequest(b *extprocv3.StreamedBodyResponse) *extprocv3.ProcessingResponse {
+	return &extprocv3.ProcessingResponse{Response: &extprocv3.ProcessingResponse_RequestBody{RequestBody: handedBack(b)}}
+}
+
+func handedBackResponse(b *extprocv3.StreamedBodyResponse) *extprocv3.ProcessingResponse {
+	return &extprocv3.ProcessingResponse{Response: &extprocv3.ProcessingResponse_ResponseBody{ResponseBody: handedBack(b)}}
+}
+
+// An exchange is a message on a stream and what comes of it.
+type exchange struct {
+	send *extprocv3.ProcessingRequest
+	raw  []byte                        // instead of send
+	want *extprocv3.ProcessingResponse // nil: no reply
+	more bool
+}
+
+func TestStream(t *testing.T) {
+	t.Parallel()
+	const (
+		none       = filterv3.ProcessingMode_NONE
+		streamed   = filterv3.ProcessingMode_STREAMED
+		buffered   = filterv3.ProcessingMode_BUFFERED
+		partial    = filterv3.ProcessingMode_BUFFERED_PARTIAL
+		fullDuplex = filterv3.ProcessingMode_FULL_DUPLEX_STREAMED
+		grpc       = filterv3.ProcessingMode_GRPC
+	)
+	user := func(name string) *extprocv3.ProcessingRequest {
+		return headersRequest(rawHeaders("x-user-id", name))
+	}
+	observed := func(m *extprocv3.ProcessingRequest) *extprocv3.ProcessingRequest {
+		m.ObservabilityMode = true
+		return m
+	}
+	var bob extprocv3.ProcessingResponse
+	p := New(Options{})
+	p.SetTable(load(t, walkthrough))
+	if reply, _ := p.NewStream().Reply(nil, marshal(t, user("bob"))); proto.Unmarshal(reply, &bob) != nil || len(bob.GetRequestHeaders().GetResponse().GetHeaderMutation().GetSetHeaders()) != 1 {
+		t.Fatalf("bob is answered with %v, want one tag", &bob)
+	}
+	malformedHeaders := append([]byte{0x12}, "\x03\x0a\x05\x0a"...)
+	large := strings.Repeat("body", 20_000)
+
+	tests := []struct {
+		name      string
+		exchanges []exchange
+	}{
+		{"request headers", []exchange{{send: user("bob"), want: &bob}}},
+		{"request headers, nothing to change", []exchange{{send: user("vance"), want: noChange}}},
+		{"request headers without headers", []exchange{{send: headersRequest(nil), want: noChange}}},
+		{"response headers", []exchange{{send: responseHeadersRequest(), want: noChangeInResponse}}},
+		{"request body", []exchange{{send: requestBodyRequest(&extprocv3.HttpBody{Body: []byte("x")}), want: noChangeInRequestBody}}},
+		{"response body", []exchange{{send: responseBodyRequest(&extprocv3.HttpBody{Body: []byte("x")}), want: noChangeInResponseBody}}},
+		{"request trailers", []exchange{{send: requestTrailersRequest(), want: noChangeInRequestTrailers}}},
+		{"response trailers", []exchange{{send: responseTrailersRequest(), want: noChangeInResponseTrailers}}},
+
+		{"bodies in other modes", []exchange{{send: withModes(user("bob"), buffered, streamed), want: &bob}}},
+		{"bodies in yet other modes", []exchange{{send: withModes(user("bob"), partial, none), want: &bob}}},
+		{"a mode of tomorrow", []exchange{{send: withModes(user("bob"), 6, -1), want: &bob}}},
+
+		{"an empty message first", []exchange{{send: &extprocv3.ProcessingRequest{}, more: true}, {send: user("bob"), want: &bob}}},
+		{"flow control first", []exchange{
+			{send: withModes(&extprocv3.ProcessingRequest{FlowControlInit: &extprocv3.ProcessingRequest_FlowControlInit{}}, fullDuplex, none), more: true},
+			{send: user("bob"), want: &bob, more: true},
+		}},
+		{"observability", []exchange{{send: observed(user("bob"))}}},
+		{"observability of a body", []exchange{{send: observed(withModes(requestBodyRequest(&extprocv3.HttpBody{}), fullDuplex, none))}}},
+		{"observability of nothing", []exchange{{send: observed(&extprocv3.ProcessingRequest{})}}},
+
+		{"malformed inside of request headers", []exchange{{raw: malformedHeaders, want: noChange}}},
+		{"malformed as a whole", []exchange{{raw: []byte{0x12, 0x7f, 0x0a}}}},
+		{"malformed body", []exchange{{raw: []byte{0x22, 0x01, 0x80}}}},
+		{"nothing that is protobuf", []exchange{{raw: []byte("GET / HTTP/1.1\r\n")}}},
+
+		{"full duplex, request", []exchange{
+			{send: withModes(user("bob"), fullDuplex, none), want: &bob, more: true},
+			{
+				send: requestBodyRequest(&extprocv3.HttpBody{Body: []byte("first")}),
+				want: handedBackRequest(&extprocv3.StreamedBodyResponse{Body: []byte("first")}), more: true,
+			},
+			{
+				send: requestBodyRequest(&extprocv3.HttpBody{Body: []byte(large), EndOfStream: true}),
+				want: handedBackRequest(&extprocv3.StreamedBodyResponse{Body: []byte(large), EndOfStream: true}), more: true,
+			},
+			{send: responseHeadersRequest(), want: noChangeInResponse, more: true},
+			{send: responseBodyRequest(&extprocv3.HttpBody{Body: []byte("x")}), want: noChangeInResponseBody, more: true},
+			{send: responseTrailersRequest(), want: noChangeInResponseTrailers, more: true},
+		}},
+		{"full duplex, request with trailers", []exchange{
+			{send: withModes(user("vance"), fullDuplex, none), want: noChange, more: true},
+			{
+				send: requestBodyRequest(&extprocv3.HttpBody{}),
+				want: handedBackRequest(&extprocv3.StreamedBodyResponse{}), more: true,
+			},
+			{send: requestTrailersRequest(), want: noChangeInRequestTrailers, more: true},
+		}},
+		{"full duplex, response", []exchange{
+			{send: withModes(user("bob"), buffered, fullDuplex), want: &bob, more: true},
+			{send: requestBodyRequest(&extprocv3.HttpBody{Body: []byte("x"), EndOfStream: true}), want: noChangeInRequestBody, more: true},
+			{send: responseHeadersRequest(), want: noChangeInResponse, more: true},
+			{
+				send: responseBodyRequest(&extprocv3.HttpBody{Body: []byte("x"), EndOfStream: true}),
+				want: handedBackResponse(&extprocv3.StreamedBodyResponse{Body: []byte("x"), EndOfStream: true}), more: true,
+			},
+		}},
+		{"full duplex, body first", []exchange{{
+			send: withModes(requestBodyRequest(&extprocv3.HttpBody{Body: []byte("x")}), fullDuplex, none),
+			want: handedBackRequest(&extprocv3.StreamedBodyResponse{Body: []byte("x")}), more: true,
+		}}},
+		{"full duplex, every field", []exchange{{
+			send: withModes(requestBodyRequest(&extprocv3.HttpBody{
+				Body: []byte("x"), EndOfStream: true, EndOfStreamWithoutMessage: true, GrpcMessageCompressed: true, DrainComplete: true,
+			}), fullDuplex, none),
+			want: handedBackRequest(&extprocv3.StreamedBodyResponse{
+				Body: []byte("x"), EndOfStream: true, EndOfStreamWithoutMessage: true, GrpcMessageCompressed: true, DrainComplete: true,
+			}), more: true,
+		}}},
+		{"full duplex, flow control between", []exchange{
+			{send: withModes(user("bob"), fullDuplex, none), want: &bob, more: true},
+			{send: &extprocv3.ProcessingRequest{ClientWindowUpdate: &extprocv3.ProcessingRequest_ClientWindowUpdate{}}, more: true},
+		}},
+		{"full duplex, malformed headers", []exchange{
+			{send: withModes(user("bob"), fullDuplex, none), want: &bob, more: true},
+			{raw: malformedHeaders, want: noChange, more: true},
+		}},
+		{"full duplex, malformed body", []exchange{
+			{send: withModes(user("bob"), fullDuplex, none), want: &bob, more: true},
+			{raw: []byte{0x22, 0x01, 0x80}},
+		}},
+		{"gRPC messages", []exchange{
+			{send: withModes(user("bob"), grpc, grpc), want: &bob, more: true},
+			{
+				send: requestBodyRequest(&extprocv3.HttpBody{EndOfStream: true, EndOfStreamWithoutMessage: true}),
+				want: handedBackRequest(&extprocv3.StreamedBodyResponse{EndOfStream: true, EndOfStreamWithoutMessage: true}), more: true,
+			},
+			{send: responseHeadersRequest(), want: noChangeInResponse, more: true},
+			{
+				send: responseBodyRequest(&extprocv3.HttpBody{Body: []byte("x"), GrpcMessageCompressed: true}),
+				want: handedBackResponse(&extprocv3.StreamedBodyResponse{Body: []byte("x"), GrpcMessageCompressed: true}), more: true,
+			},
+			{send: responseTrailersRequest(), want: noChangeInResponseTrailers, more: true},
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := p.NewStream()
+			for i, x := range tt.exchanges {
+				msg := x.raw
+				if x.send != nil {
+					msg = marshal(t, x.send)
+				}
+				reply, more := s.Reply([]byte("before"), msg)
+				if more != x.more {
+					t.Errorf("message %d: more = %v, want %v", i, more, x.more)
+				}
+				checkReply(t, strings.TrimPrefix(string(reply), "before"), x.want)
+			}
+		})
+	}
+}
+
+// checkReply compares an encoded reply with want, where nil stands for none.
+func checkReply(t *testing.T, reply string, want *extprocv3.ProcessingResponse) {
+	t.Helper()
+	if want == nil {
+		if reply != "" {
+			t.Errorf("the reply is %q, want none", reply)
+		}
+		return
+	}
+	var got extprocv3.ProcessingResponse
+	if err := proto.Unmarshal([]byte(reply), &got); err != nil {
+		t.Fatalf("the reply %q: %v", reply, err)
+	}
+	if diff := cmp.Diff(want, &got, protocmp.Transform()); diff != "" {
+		t.Errorf("the reply is wrong (-want +got):\n%s", diff)
+	}
+}
