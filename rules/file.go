@@ -89,7 +89,24 @@ func (f *File) note(p pos, s Severity, k Kind, message string) {
 	}
 	pr := Problem{File: f.Name, Line: p.line, Col: p.col, Severity: s, Kind: k, Message: message}
 	if 0 < p.line && p.line <= len(f.lines) {
-		pr.Source = strings.TrimRight(f.lines[p.line-1], "\r")
+		pr.Source = source(f.lines[p.line-1], p.col)
 	}
 	f.problems = append(f.problems, pr)
+}
+
+// maxSource bounds what is shown of a line, in bytes: a file in JSON may be a
+// single line, which would be shown for each of its problems.
+const maxSource = 500
+
+// source returns what is shown of a line for a problem in its column col, which
+// is "" where the column is too far to the right.
+func source(line string, col int) string {
+	line = strings.TrimRight(line, "\r")
+	if len(line) <= maxSource {
+		return line
+	}
+	if col > maxSource {
+		return ""
+	}
+	return strings.ToValidUTF8(line[:maxSource], "") + "…"
 }

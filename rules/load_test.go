@@ -122,3 +122,20 @@ func TestOptions(t *testing.T) {
 		}
 	}
 }
+
+// TestLongLine holds that a file of one long line does not become a thousand
+// long lines in what is reported.
+func TestLongLine(t *testing.T) {
+	src := "rules: [" + strings.Repeat("{ü: 1}, ", 20_000) + "]"
+	_, problems := Load("r.json", []byte(src), Options{})
+	shown := 0
+	for _, p := range problems {
+		shown += len(p.Source)
+		if p.Source != "" && !strings.HasPrefix(src, strings.TrimSuffix(p.Source, "…")) {
+			t.Fatalf("source = %q, want the beginning of the line", p.Source)
+		}
+	}
+	if len(problems) < 100 || shown == 0 || shown > 1<<20 {
+		t.Errorf("%d problems show %d bytes of the file, want many, and less than 1 MiB", len(problems), shown)
+	}
+}

@@ -72,7 +72,7 @@ type Problem struct {
 	Severity Severity `json:"severity"`
 	Kind     Kind     `json:"kind"`
 	Message  string   `json:"message"`
-	Source   string   `json:"source,omitempty"` // the line of the file, without its line break
+	Source   string   `json:"source,omitempty"` // the line of the file, cut where it is long; "" where the place is too far to the right
 }
 
 // String returns the problem as "file:line:col: message [kind]", in one line.

@@ -64,7 +64,7 @@ func writeProblems(w io.Writer, ps rules.Problems) {
 		}
 		fmt.Fprintf(w, "%s: %s: %s %s\n", color.New(color.Bold).Sprint(p.Place()), severity.Sprint(p.Severity),
 			p.Message, color.New(color.Faint).Sprintf("[%s]", p.Kind))
-		if p.Line > 0 {
+		if p.Source != "" {
 			number := fmt.Sprintf("%5d", p.Line)
 			fmt.Fprintf(w, "%s | %s\n%s | %s\n", number, p.Source, strings.Repeat(" ", len(number)), severity.Sprint(caret(p)))
 		}
