@@ -32,6 +32,7 @@ func manyRules(n int) string {
 // benchmarkRequests are those of the benchmarks: jessie is in bucket 16, so that
 // every rule of manyRules gives her a tag.
 func benchmarkRequests(t testing.TB) map[string][]byte {
+	t.Helper()
 	hit := browserHeaders()
 	miss := browserHeaders()
 	for i := range miss {

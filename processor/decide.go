@@ -9,7 +9,7 @@ import (
 // answer decides on the request headers in s and appends the reply.
 func (p *plan) answer(dst []byte, s *scratch) ([]byte, outcome) {
 	if p.table == nil {
-		return append(dst, emptyReplies[requestHeaders]...), noRules
+		return appendEmpty(dst, requestHeaders), noRules
 	}
 	p.decide(s)
 	return p.reply(dst, s)

@@ -26,7 +26,10 @@ type plan struct {
 	// names of n bytes (63: or more) that begin with c may matter.
 	filter [256]uint64
 
-	owned    []ownedHeader
+	// owned are the headers that tagproc sets or removes and knows by their full
+	// name: the entry of HeaderMutation.remove_headers for each.
+	owned [][]byte
+
 	tags     []tag                // by index of Table.Tags
 	counters []ruleCounters       // by index of Table.Rules
 	absent   []prometheus.Counter // by index of Table.Keys
@@ -39,13 +42,6 @@ type plan struct {
 type name struct {
 	key   int // index of Table.Keys
 	owned int // index of plan.owned
-}
-
-// An ownedHeader is a header that tagproc sets or removes and knows by its full
-// name.
-type ownedHeader struct {
-	name   string
-	remove []byte // its entry of HeaderMutation.remove_headers
 }
 
 // A tag is a rules.Tag.
@@ -102,7 +98,7 @@ func (p *plan) own(header string) int {
 		return n.owned
 	}
 	i := len(p.owned)
-	p.owned = append(p.owned, ownedHeader{name: header, remove: encodeRemove(header)})
+	p.owned = append(p.owned, encodeRemove(header))
 	p.names[header] = name{key: -1, owned: i}
 	return i
 }
@@ -139,16 +135,6 @@ func encodeSet(h *corev3.HeaderValue) []byte {
 // removes every header of that name.
 func encodeRemove(name string) []byte {
 	return encode(&extprocv3.HeaderMutation{RemoveHeaders: []string{name}})
-}
-
-// emptyReplies are the replies that change nothing, by phase.
-var emptyReplies = [...][]byte{
-	requestHeaders:   encode(&extprocv3.ProcessingResponse{Response: &extprocv3.ProcessingResponse_RequestHeaders{RequestHeaders: &extprocv3.HeadersResponse{}}}),
-	responseHeaders:  encode(&extprocv3.ProcessingResponse{Response: &extprocv3.ProcessingResponse_ResponseHeaders{ResponseHeaders: &extprocv3.HeadersResponse{}}}),
-	requestBody:      encode(&extprocv3.ProcessingResponse{Response: &extprocv3.ProcessingResponse_RequestBody{RequestBody: &extprocv3.BodyResponse{}}}),
-	responseBody:     encode(&extprocv3.ProcessingResponse{Response: &extprocv3.ProcessingResponse_ResponseBody{ResponseBody: &extprocv3.BodyResponse{}}}),
-	requestTrailers:  encode(&extprocv3.ProcessingResponse{Response: &extprocv3.ProcessingResponse_RequestTrailers{RequestTrailers: &extprocv3.TrailersResponse{}}}),
-	responseTrailers: encode(&extprocv3.ProcessingResponse{Response: &extprocv3.ProcessingResponse_ResponseTrailers{ResponseTrailers: &extprocv3.TrailersResponse{}}}),
 }
 
 // encode returns the wire format of m, of which every string is ASCII: nothing

@@ -12,6 +12,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	filterv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ext_proc/v3"
+
+	"github.com/tagproc/tagproc/rules"
 )
 
 func TestNoTable(t *testing.T) {
@@ -76,7 +78,7 @@ func TestPanic(t *testing.T) {
 // every reply is that of one of them, and the last one set decides.
 func TestSetTableWhileReplying(t *testing.T) {
 	t.Parallel()
-	tables := []string{
+	sources := []string{
 		walkthrough,
 		"rules: []",
 		"rules: [{header: x-user-id, tagHeader: lane, policies: [{range: 100, tagValue: s1}]}]",
@@ -90,8 +92,11 @@ func TestSetTableWhileReplying(t *testing.T) {
 		r, _ := p.NewStream().Reply(nil, msg)
 		return string(r)
 	}
-	for _, src := range tables {
-		p.SetTable(load(t, src))
+	var tables []*rules.Table
+	for _, src := range sources {
+		table := load(t, src)
+		tables = append(tables, table)
+		p.SetTable(table)
 		possible[reply()] = true
 	}
 	if len(possible) != len(tables) {
@@ -116,8 +121,7 @@ func TestSetTableWhileReplying(t *testing.T) {
 		})
 	}
 	for range 100 {
-		for _, src := range tables {
-			table := load(t, src)
+		for _, table := range tables {
 			p.SetTable(table)
 			if r := reply(); !possible[r] {
 				t.Errorf("Reply = %x, which is that of no table", r)
@@ -127,7 +131,7 @@ func TestSetTableWhileReplying(t *testing.T) {
 	close(done)
 	workers.Wait()
 	want := New(Options{})
-	want.SetTable(load(t, tables[len(tables)-1]))
+	want.SetTable(tables[len(tables)-1])
 	if w, _ := want.NewStream().Reply(nil, msg); reply() != string(w) {
 		t.Errorf("the last table does not decide")
 	}

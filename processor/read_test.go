@@ -249,6 +249,7 @@ func browserHeaders() []string {
 
 // readSeeds are messages on which a reader can go wrong, by name.
 func readSeeds(t testing.TB) map[string][]byte {
+	t.Helper()
 	key, raw, plain := protowire.AppendTag(nil, 1, protowire.BytesType), byte(0x1a), byte(0x12)
 	entry := func(fields ...[]byte) []byte {
 		var h []byte

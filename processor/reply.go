@@ -55,10 +55,10 @@ func (p *plan) reply(dst []byte, s *scratch) ([]byte, outcome) {
 	m := p.mutate(s, true)
 	switch {
 	case m.empty():
-		return append(dst, emptyReplies[requestHeaders]...), unchanged
+		return appendEmpty(dst, requestHeaders), unchanged
 	case !m.fits(p.limits):
 		if m = p.mutate(s, false); m.empty() || !m.fits(p.limits) {
-			return append(dst, emptyReplies[requestHeaders]...), overLimits
+			return appendEmpty(dst, requestHeaders), overLimits
 		}
 		return s.appendReply(dst, m), overLimits
 	case m.sets > 0:
@@ -103,8 +103,8 @@ func (p *plan) mutate(s *scratch, withTags bool) mutation {
 			s.entries = append(s.entries, entry)
 		case o.seen > 0 && !p.trust:
 			m.removes++
-			m.size += len(p.owned[i].remove)
-			s.entries = append(s.entries, p.owned[i].remove)
+			m.size += len(p.owned[i])
+			s.entries = append(s.entries, p.owned[i])
 		default:
 			continue
 		}

@@ -35,22 +35,28 @@ const MaxMessageSize = 16 << 20
 // must have been made with grpc.ForceServerCodecV2(Codec()).
 func Register(s *grpc.Server, p *Processor) { s.RegisterService(&serviceDesc, p) }
 
+// A call is what one stream needs, in one piece of memory.
+type call struct {
+	stream Stream
+	in     received
+	out    reply
+}
+
 // process serves one stream and returns when it is to be ended well, which it
 // always is. Where the stream broke, nobody is left to hear of it.
 func (p *Processor) process(stream grpc.ServerStream) {
-	s := p.NewStream()
+	c := &call{stream: *p.NewStream()}
 	for {
-		var msg received
-		if stream.RecvMsg(&msg) != nil {
+		if stream.RecvMsg(&c.in) != nil {
 			return
 		}
 		out := replies.Get(0)
-		data, more := s.Reply(*out, msg.ReadOnlyData())
-		msg.Free()
+		data, more := c.stream.Reply(*out, c.in.ReadOnlyData())
+		c.in.Free()
 		*out = data
-		if len(data) == 0 {
+		if c.out.data = out; len(data) == 0 {
 			replies.Put(out)
-		} else if stream.SendMsg(&reply{out}) != nil {
+		} else if stream.SendMsg(&c.out) != nil {
 			return
 		}
 		if !more {

@@ -70,7 +70,7 @@ func ask(t *testing.T, conn *grpc.ClientConn, m *extprocv3.ProcessingRequest) (*
 		return nil, err
 	}
 	if _, err := stream.Recv(); !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("after the reply: %v, want EOF", err)
+		return nil, fmt.Errorf("after the reply: %w, want EOF", err)
 	}
 	return reply, nil
 }

@@ -45,7 +45,7 @@ func (s *Stream) answer(dst, msg []byte, p *plan, sc *scratch) (reply []byte, mo
 	s.requestBodyStreamed = s.requestBodyStreamed || r.requestBodyMode.streamed()
 	s.responseBodyStreamed = s.responseBodyStreamed || r.responseBodyMode.streamed()
 
-	reply, o := dst, passed
+	var o outcome
 	switch {
 	case r.phase == noPhase:
 		// Flow control, or nothing at all: what the stream is for is yet to come.
@@ -55,9 +55,9 @@ func (s *Stream) answer(dst, msg []byte, p *plan, sc *scratch) (reply []byte, mo
 		reply, o = p.answer(dst, sc)
 		m.duration.Observe(time.Since(start).Seconds())
 	case r.phase == requestBody && s.requestBodyStreamed, r.phase == responseBody && s.responseBodyStreamed:
-		reply = appendChunk(dst, r.phase, &r.chunk)
+		reply, o = appendChunk(dst, r.phase, &r.chunk), passed
 	default:
-		reply = append(dst, emptyReplies[r.phase]...)
+		reply, o = appendEmpty(dst, r.phase), passed
 	}
 	m.messages[o].Inc()
 	if r.observability {
@@ -75,7 +75,7 @@ func (s *Stream) streamed() bool { return s.requestBodyStreamed || s.responseBod
 // might be one that Envoy does not expect, and the stream ends without one.
 func (s *Stream) leaveUnchanged(dst, msg []byte) (reply []byte, more bool) {
 	if p, certain := phaseOf(msg); certain && p == requestHeaders {
-		return append(dst, emptyReplies[requestHeaders]...), s.streamed()
+		return appendEmpty(dst, requestHeaders), s.streamed()
 	}
 	return dst, false
 }

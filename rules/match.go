@@ -90,20 +90,19 @@ func (r *Request) Key(i int) []byte { return r.keys[i] }
 func (t *Table) Match(r *Request) []Decision {
 	var owned uint32 // one bit for each tag header
 	for i := range t.compiled {
-		p := &t.compiled[i]
-		var d Decision
+		p, d := &t.compiled[i], &r.decisions[i] // in place: a Decision is too big for registers
+		d.Mode, d.Policy, d.Tag, d.Bucket, d.Hash = p.mode, -1, NoTag, 0, 0
 		switch {
 		case p.mode == ModeOff:
-			d = Decision{Reason: ReasonOff, Mode: ModeOff, Policy: -1, Tag: NoTag}
+			d.Reason = ReasonOff
 		case p.mode == ModeEnforce && owned&p.header != 0:
-			d = Decision{Reason: ReasonSuperseded, Policy: -1, Tag: NoTag}
+			d.Reason = ReasonSuperseded
 		default:
-			d = p.match(r)
+			p.match(r, d)
 			if p.mode == ModeEnforce && d.Applies() {
 				owned |= p.header
 			}
 		}
-		r.decisions[i] = d
 	}
 	return r.decisions
 }
@@ -130,29 +129,28 @@ type step struct {
 	outcome
 }
 
-// match decides the rule as if it were alone.
-func (p *program) match(r *Request) Decision {
+// match decides the rule as if it were alone. It finds d with the mode, and with
+// nothing decided.
+func (p *program) match(r *Request, d *Decision) {
 	key := r.keys[p.key]
 	if len(key) == 0 {
-		return Decision{Reason: ReasonNoKey, Mode: p.mode, Policy: -1, Tag: NoTag}
+		d.Reason = ReasonNoKey
+		return
 	}
 	if p.overrides != nil {
 		if o, named := p.overrides[string(key)]; named {
-			return Decision{Reason: ReasonOverride, Mode: p.mode, Policy: o.policy, Tag: o.tag}
+			d.Reason, d.Policy, d.Tag = ReasonOverride, o.policy, o.tag
+			return
 		}
 	}
 	s := &r.sums[p.sum]
 	if !s.known {
 		*s = sum{value: p.hash.sum(key, p.seed), known: true}
 	}
-	d := Decision{
-		Reason: ReasonNoPolicy, Mode: p.mode, Policy: -1, Tag: NoTag,
-		Hash: s.value, Bucket: uint32(s.value % uint64(p.modulo)),
-	}
+	d.Reason, d.Hash, d.Bucket = ReasonNoPolicy, s.value, uint32(s.value%uint64(p.modulo))
 	if i := p.find(d.Bucket); i < len(p.steps) {
 		d.Reason, d.Policy, d.Tag = ReasonPolicy, p.steps[i].policy, p.steps[i].tag
 	}
-	return d
 }
 
 // find returns the index of the step that has bucket, or len(steps). It is a

@@ -105,7 +105,7 @@ func (t *Table) Keys() []Key { return slices.Clone(t.keys) }
 func (t *Table) Tags() []Tag { return slices.Clone(t.tags) }
 
 // Owned returns the headers that this deployment may ever write, and that it
-// removes where a client sent them.
+// removes where a client sent them. No key is among them.
 func (t *Table) Owned() Owned {
 	return Owned{Headers: slices.Clone(t.owned.Headers), Prefixes: slices.Clone(t.owned.Prefixes)}
 }
