@@ -1,10 +1,13 @@
 package deploy
 
 import (
+	"os"
 	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/tagproc/tagproc/rules"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -30,6 +33,39 @@ func TestEnvoyUnixDiffersInOneLine(t *testing.T) {
 		}
 		if g != w {
 			t.Fatalf("envoy-unix.yaml:%d:\n\t%q\nwant, as envoy.yaml with the socket's address:\n\t%q", i+1, g, w)
+		}
+	}
+}
+
+// TestRules holds that the example rules are without fault and own what Envoy's
+// configuration names in its three places.
+func TestRules(t *testing.T) {
+	t.Parallel()
+	src, err := os.ReadFile("envoy/rules.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	table, problems := rules.Load("rules.yaml", src, rules.Options{})
+	if table == nil || len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	for _, header := range table.Owned().Headers {
+		for _, place := range []string{"remove: " + header, "exact: " + header, `regex: "` + header} {
+			if !strings.Contains(Envoy, place) {
+				t.Errorf("envoy.yaml has no %q", place)
+			}
+		}
+	}
+	for _, prefix := range table.Owned().Prefixes {
+		for _, place := range []string{"key_matcher: {prefix: " + prefix, "- prefix: " + prefix, "|" + prefix + ".*"} {
+			if !strings.Contains(Envoy, place) {
+				t.Errorf("envoy.yaml has no %q", place)
+			}
+		}
+	}
+	for _, key := range table.Keys() {
+		if !strings.Contains(Envoy, "- exact: "+key.Name) {
+			t.Errorf("envoy.yaml does not forward the key %s", key.Name)
 		}
 	}
 }

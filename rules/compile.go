@@ -25,6 +25,8 @@ func Compile(f *File, o Options) (*Table, Problems) {
 		sums:  map[sumID]int{},
 		keys:  map[Key]int{},
 		tags:  map[Tag]int32{},
+
+		deciding: map[ownership]int{},
 	}
 	c.declare(f.tagHeaders, o.TagHeaders)
 	names := c.names(f.rules)
@@ -53,6 +55,7 @@ type compiler struct {
 	sums     map[sumID]int
 
 	keyPlaces []value[string] // the keys of all rules
+	deciding  map[ownership]int
 }
 
 // sumID is what a hash depends on: it is computed once for each in a request.
@@ -80,10 +83,30 @@ func (c *compiler) rule(n *ruleNode, name string) {
 		c.sums[id] = len(c.sums)
 	}
 	p.sum = c.sums[id]
+	c.unreachable(n, &r)
 	c.overrides(n, &r, &p)
 	c.policies(n, &r, &p)
 	c.table.rules = append(c.table.rules, r)
 	c.table.compiled = append(c.table.compiled, p)
+}
+
+// ownership is what two enforced rules must not share if both are to decide.
+type ownership struct {
+	key       Key
+	tagHeader string
+}
+
+// unreachable warns of an enforced rule that an earlier one always forestalls.
+func (c *compiler) unreachable(n *ruleNode, r *Rule) {
+	if r.Mode != ModeEnforce || !n.header.ok() || !n.tagHeader.ok() {
+		return
+	}
+	o := ownership{r.Key, r.TagHeader}
+	if line, taken := c.deciding[o]; taken {
+		c.file.note(n.pos, Warning, KindUnreachable, fmt.Sprintf("this rule can never decide: the rule in line %d has the same header and tagHeader", line))
+		return
+	}
+	c.deciding[o] = n.pos.line
 }
 
 // names returns the name of each rule: as given, or its tagHeader, which a

@@ -66,6 +66,9 @@ func (c *compiler) ownedNames(vs []value[string], what string, form, meaning fun
 }
 
 func checkOwnedPrefix(prefix string) string {
+	if strings.Contains(prefix, "*") {
+		return "has a *, which would stand for itself; write the beginning of the names, without it"
+	}
 	if hit := checkTagPrefix(prefix); hit != "" {
 		return fmt.Sprintf("includes %s, which a tagger must not touch; make it longer", hit)
 	}

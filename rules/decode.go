@@ -155,7 +155,11 @@ func (d *decoder) asWord(v *value[string], words []string) func(key, n *yaml.Nod
 
 func (d *decoder) asInt(v *value[int]) func(key, n *yaml.Node) {
 	return func(key, n *yaml.Node) {
-		scalar(d, strconv.Quote(key.Value), at(key), n, v, "a whole number in plain decimal digits", parseInt)
+		expected := "a whole number in plain decimal digits"
+		if digits := strings.TrimSuffix(n.Value, "%"); n.Kind == yaml.ScalarNode && n.Tag == "!!str" && isPlainInt(digits) {
+			expected += fmt.Sprintf(": write %s, without quotes or a percent sign", digits)
+		}
+		scalar(d, strconv.Quote(key.Value), at(key), n, v, expected, parseInt)
 	}
 }
 
@@ -181,16 +185,16 @@ func (d *decoder) texts(key, n *yaml.Node, of string) listOf[value[string]] {
 // parseInt reads plain decimal digits only: 010 is eight to one YAML reader and
 // ten to another.
 func parseInt(n *yaml.Node) (int, bool) {
-	digits := strings.TrimPrefix(n.Value, "-")
-	plain := digits == "0" || digits != "" && digits[0] != '0' && strings.Trim(digits, "0123456789") == ""
-	if n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle) != 0 || !plain {
+	if n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle) != 0 || !isPlainInt(strings.TrimPrefix(n.Value, "-")) {
 		return 0, false
 	}
-	i, err := strconv.Atoi(n.Value)
-	if err != nil { // out of range: Atoi returns the nearest int, which is out of every range of the language
-		return i, true
-	}
+	i, _ := strconv.Atoi(n.Value) // of a number too large, the nearest int, which is outside of every range of the language
 	return i, true
+}
+
+// isPlainInt reports whether s is decimal digits without a leading zero.
+func isPlainInt(s string) bool {
+	return s == "0" || s != "" && s[0] != '0' && strings.Trim(s, "0123456789") == ""
 }
 
 // describe says what a node is, in the words of messages.

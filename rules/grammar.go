@@ -46,6 +46,8 @@ func manifestName(kind, version *yaml.Node) string {
 		return fmt.Sprintf("a %s without an apiVersion", shorten(kind.Value))
 	case kind.Value == "ConfigMap":
 		return "a ConfigMap (the rules file is the text under its data, without the ConfigMap around it)"
+	case kind.Value == "List":
+		return "a List of manifests (ask kubectl for one of them, by its name)"
 	default:
 		return fmt.Sprintf("a %s of %s", shorten(kind.Value), shorten(version.Value))
 	}

@@ -87,7 +87,25 @@ func (f *File) syntaxError(err error) {
 	if le.ContextMsg != "" {
 		message = le.ContextMsg + ": " + message
 	}
-	f.problem(p, KindSyntax, message)
+	f.problem(p, KindSyntax, message+syntaxHint(le.Message, f.lines[:min(p.line, len(f.lines))]))
+}
+
+// syntaxHint returns the usual cause of an error of the YAML library in the last
+// of lines, or "".
+func syntaxHint(message string, lines []string) string {
+	if len(lines) == 0 {
+		return ""
+	}
+	last := lines[len(lines)-1]
+	switch indent := last[:len(last)-len(strings.TrimLeft(last, " \t-"))]; {
+	case strings.Contains(indent, "\t"):
+		return "; this line is indented by a tab, and YAML takes spaces"
+	case strings.Contains(message, "mapping values are not allowed"):
+		return "; a text with a colon and a space in it needs quotes"
+	case strings.Contains(message, "did not find expected"), strings.Contains(message, "could not find expected"):
+		return "; check the indentation, quotes and brackets here and above"
+	}
+	return ""
 }
 
 // invalidUTF8 returns the place of the first byte of src that is not UTF-8.

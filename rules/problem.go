@@ -61,7 +61,7 @@ const (
 	KindMode              Kind = "mode"                 // an unknown mode
 	KindNoPolicies        Kind = "no-policies"          // a rule without policies
 	KindOverride          Kind = "override"             // an override that cannot match or contradicts another
-	KindUnreachable       Kind = "unreachable"          // warning: a policy that can never match
+	KindUnreachable       Kind = "unreachable"          // warning: a policy or a rule that can never decide
 )
 
 // A Problem is one thing wrong with a rules file, and where.

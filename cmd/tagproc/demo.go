@@ -41,7 +41,7 @@ leaves nothing behind.
 Envoy is the binary that $ENVOY names, else the one on PATH, else what
 "make envoy" put in place.`,
 		Example: "  tagproc demo\n  tagproc demo --once   # exit 0 if every user reached the documented version, else 1",
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return fail(runDemo(cmd.Context(), cmd.OutOrStdout(), once))
 		},
@@ -57,6 +57,9 @@ type demo struct {
 	rulesFile string
 	mesh      *mesh.Mesh
 	loads     chan rulefile.Load // the states of the rules file
+
+	digest string                       // of the rules that were shown last
+	seen   map[string]map[string]string // and the versions, by user and application
 }
 
 func runDemo(ctx context.Context, out io.Writer, once bool) (err error) {
@@ -124,13 +127,13 @@ func runDemo(ctx context.Context, out io.Writer, once bool) (err error) {
 // walk-through.
 func (d *demo) compare(ctx context.Context, t *rules.Table) error {
 	fmt.Fprintf(d.out, "%s\n\n", color.New(color.Bold).Sprint("Walk-through "+d.step.Name))
-	seen, err := d.show(ctx, t)
+	err := d.show(ctx, t)
 	if err != nil {
 		return err
 	}
 	for _, u := range d.step.Users {
-		if !maps.Equal(seen[u.ID], u.Versions) {
-			err = errors.Join(err, fmt.Errorf("%s reached %v, and the walk-through says %v", u.ID, seen[u.ID], u.Versions))
+		if !maps.Equal(d.seen[u.ID], u.Versions) {
+			err = errors.Join(err, fmt.Errorf("%s reached %v, and the walk-through says %v", u.ID, d.seen[u.ID], u.Versions))
 		}
 	}
 	if err == nil {
@@ -139,27 +142,32 @@ func (d *demo) compare(ctx context.Context, t *rules.Table) error {
 	return err
 }
 
-// show sends one request for each user and prints what answered.
-func (d *demo) show(ctx context.Context, t *rules.Table) (map[string]map[string]string, error) {
+// show sends one request for each user and prints what answered, and who moved
+// since the last time.
+func (d *demo) show(ctx context.Context, t *rules.Table) error {
 	w := tabwriter.NewWriter(d.out, 0, 0, 3, ' ', 0)
 	fmt.Fprintf(w, "x-user-id\tbucket\ttag at %s\t%s\n", d.step.Chain[0], strings.Join(d.step.Chain, "\t"))
 	seen := map[string]map[string]string{}
 	for _, u := range d.step.Users {
 		trace, err := d.mesh.Get(ctx, d.step.Chain[0], http.Header{"X-User-Id": {u.ID}})
 		if err != nil {
-			return nil, fmt.Errorf("no answer for %s: %w", u.ID, err)
+			return fmt.Errorf("no answer for %s: %w", u.ID, err)
 		}
 		seen[u.ID] = trace.Versions()
 		fmt.Fprintf(w, "%s\t%s\t%s", u.ID, bucketOf(t, u.ID), tagAt(trace[0].Tags))
 		for _, app := range d.step.Chain {
 			fmt.Fprintf(w, "\t%s", seen[u.ID][app])
 		}
-		if u.ID == "jason" {
-			fmt.Fprint(w, "\ta named user: Envoy's route sets the tag s2")
+		switch {
+		case d.seen != nil && !maps.Equal(d.seen[u.ID], seen[u.ID]):
+			fmt.Fprint(w, "\t← moved")
+		case u.ID == "jason":
+			fmt.Fprint(w, "\tnamed by a route of Envoy")
 		}
 		fmt.Fprintln(w)
 	}
-	return seen, w.Flush()
+	d.digest, d.seen = t.Digest(), seen
+	return w.Flush()
 }
 
 // bucketOf returns the bucket of a user in the first rule, as text.
@@ -207,8 +215,12 @@ func (d *demo) follow(ctx context.Context) error {
 				fmt.Fprintln(d.out, "It is refused; the last good rules stay live.")
 				continue
 			}
+			if l.Table.Digest() == d.digest {
+				fmt.Fprintln(d.out, "It means the same as before.")
+				continue
+			}
 			fmt.Fprintln(d.out)
-			if _, err := d.show(ctx, l.Table); err != nil && ctx.Err() == nil {
+			if err := d.show(ctx, l.Table); err != nil && ctx.Err() == nil {
 				return err
 			}
 		}

@@ -93,6 +93,8 @@ func TestDemo(t *testing.T) {
 	out.await(t, 0, `Ctrl-C ends the demo`)
 	moved := map[string]string{"jason": "v2", "bob": "v2", "stacy": "v2", "jessie": "v2", "vance": "v1", "jack": "v2"}
 	out.await(t, edit(strings.Replace(string(src), "range: 20", "range: 50", 1)), `The rules file has changed`+users(moved))
+	out.await(t, 0, `bob .*← moved\nstacy .*← moved\n`)
 	out.await(t, edit("rules:\n"), `"rules" has no value(?s:.*)the last good rules stay live`)
 	out.await(t, edit(string(src)), `The rules file has changed`+users(documented))
+	out.await(t, edit("# a comment\n"+string(src)), `It means the same as before`)
 }

@@ -35,7 +35,7 @@ With --want the exit code is 1 if the tag is another one.`,
   tagproc explain --rules rules.yaml -H 'x-user-id: jack' -o json
   tagproc explain --rules rules.yaml -H 'x-user-id: jack' --want x-asm-prefer-tag=s2
   tagproc explain --rules rules.yaml -H 'x-user-id: vance' --want appver-a=   # no such tag`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			request, err := parseHeaders(headers)
 			if err != nil {

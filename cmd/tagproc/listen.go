@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 )
@@ -16,15 +17,26 @@ const unixScheme = "unix://"
 
 // listen opens a listener on HOST:PORT or unix:///PATH.
 func listen(ctx context.Context, address string) (net.Listener, error) {
+	var l net.Listener
 	path, isUnix := strings.CutPrefix(address, unixScheme)
-	if !isUnix {
-		l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
-		if err != nil {
-			return nil, fmt.Errorf("cannot listen on %s: %w; give HOST:PORT or %s/PATH with --listen", address, errors.Unwrap(err), unixScheme)
-		}
-		return l, nil
+	_, _, notTCP := net.SplitHostPort(address)
+	var err error
+	switch {
+	case isUnix && !filepath.IsAbs(path):
+		err = fmt.Errorf("the path of a socket is absolute: %s/PATH", unixScheme)
+	case isUnix:
+		l, err = listenUnix(ctx, path)
+	case notTCP != nil:
+		err = fmt.Errorf("expected HOST:PORT or %s/PATH", unixScheme)
+	default:
+		l, err = new(net.ListenConfig).Listen(ctx, "tcp", address)
 	}
-	l, err := listenUnix(ctx, path)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		err = errors.New("another process listens there; choose another port, or end that process")
+	case errors.Is(err, fs.ErrNotExist):
+		err = fmt.Errorf("the directory %s does not exist; create it or choose another path", filepath.Dir(path))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen on %s: %w", address, err)
 	}

@@ -24,7 +24,11 @@ const (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // nohup has it ignored
+		signals = append(signals, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), signals...)
 	// The first signal ends the command in good order, a second one at once.
 	context.AfterFunc(ctx, stop)
 	code := run(ctx, newRootCommand())
@@ -44,11 +48,24 @@ and answers with the tag header that routes match on.`,
   tagproc validate rules.yaml                               # check a rules file
   tagproc explain --rules rules.yaml -H 'x-user-id: jack'   # why does jack get this version?
   tagproc serve --rules rules.yaml                          # answer Envoy`,
+		Version:       version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
 	root.AddCommand(newServeCommand(), newValidateCommand(), newExplainCommand(), newDemoCommand(), newVersionCommand())
 	return root
+}
+
+// noArgs refuses arguments, and says what files are named with.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	hint := ""
+	if cmd.Flags().Lookup("rules") != nil {
+		hint = fmt.Sprintf("; did you mean --rules %s?", args[0])
+	}
+	return fmt.Errorf("%s takes no arguments, and here is %q%s", cmd.Name(), args[0], hint)
 }
 
 // run executes the command and returns its exit code.

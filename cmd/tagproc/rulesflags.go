@@ -18,7 +18,7 @@ type rulesFlags struct {
 
 func (f *rulesFlags) addTo(cmd *cobra.Command) {
 	cmd.Flags().StringSliceVar(&f.headers, "tag-header", nil,
-		"tag header that this deployment may ever write, for files that have no tagHeaders, as a WasmPlugin; repeatable (default: those of the rules)")
+		"tag header that may ever be written, for files without tagHeaders; repeatable (default: those of the rules)")
 	cmd.Flags().StringSliceVar(&f.prefixes, "tag-header-prefix", nil,
 		"beginning of the names of such tag headers; repeatable")
 }
@@ -43,6 +43,12 @@ func (f *rulesFlags) load(path string, stdin io.Reader) rulefile.Load {
 	src, err := io.ReadAll(io.LimitReader(stdin, rules.MaxFileSize+1))
 	if err != nil {
 		return rulefile.Load{Problems: rules.Problems{{File: "-", Kind: rules.KindUnreadable, Message: fmt.Sprintf("cannot be read: %v", err)}}}
+	}
+	if len(src) == 0 {
+		return rulefile.Load{Problems: rules.Problems{{
+			File: "-", Kind: rules.KindEmpty,
+			Message: "nothing came on standard input; did the command before the pipe fail?",
+		}}}
 	}
 	table, problems := rules.Load("-", src, f.options())
 	return rulefile.Load{Table: table, Problems: problems}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"runtime"
 
+	"github.com/KimMachineGun/automemlimit/memlimit"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 )
@@ -30,11 +31,15 @@ at the start, when there are no good rules yet, it is an error.`,
 		Example: `  tagproc serve --rules rules.yaml
   tagproc serve --rules /etc/tagproc/rules.yaml --listen unix:///run/tagproc.sock --listen 0.0.0.0:9002
   tagproc serve --rules rules.yaml --log-format json --drain-delay 10s`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var err error
 			if o.log, err = newLogger(cmd.ErrOrStderr(), logFormat, logLevel); err != nil {
 				return err
+			}
+			limitMemory(o.log, memlimit.FromCgroup)
+			if o.limits.MaxHeaders < 1 || maxHeaderKB < 1 {
+				return errors.New("--max-request-headers and --max-request-headers-kb are at least 1")
 			}
 			o.rules = flags.options()
 			o.limits.MaxHeaderBytes = maxHeaderKB << 10
@@ -57,8 +62,8 @@ at the start, when there are no good rules yet, it is an error.`,
 	f.StringVar(&logFormat, "log-format", "text", "`text|json`")
 	f.StringVar(&logLevel, "log-level", "info", "`debug|info|warn|error`")
 	f.IntVar(&o.limits.MaxHeaders, "max-request-headers", 100,
-		"the gateway's max_headers_count: a request that a tag would take over it is left as it is, since Envoy would answer it with 500")
-	f.IntVar(&maxHeaderKB, "max-request-headers-kb", 60, "likewise the gateway's max_request_headers_kb")
+		"the gateway's max_headers_count: no tag takes a request over it")
+	f.IntVar(&maxHeaderKB, "max-request-headers-kb", 60, "the gateway's max_request_headers_kb, likewise")
 	flags.addTo(cmd)
 	return cmd
 }

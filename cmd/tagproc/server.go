@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -55,6 +56,8 @@ type server struct {
 	http          *http.Server
 	adminListener net.Listener
 
+	liveDigest string // of the rules that are live; for apply alone
+
 	unready atomic.Pointer[string] // why /readyz says no; nil: ready
 }
 
@@ -96,7 +99,7 @@ func (s *server) open(ctx context.Context) error {
 	for _, address := range s.options.listen {
 		l, err := listen(ctx, address)
 		if err != nil {
-			return err
+			return fmt.Errorf("--listen: %w", err)
 		}
 		s.listeners = append(s.listeners, l)
 	}
@@ -104,8 +107,11 @@ func (s *server) open(ctx context.Context) error {
 		return nil
 	}
 	l, err := listen(ctx, s.options.admin)
+	if err != nil {
+		return fmt.Errorf("--admin: %w", err)
+	}
 	s.adminListener = l
-	return err
+	return nil
 }
 
 func (s *server) newGRPC() {
@@ -115,6 +121,13 @@ func (s *server) newGRPC() {
 		// Envoy opens streams before it has seen this setting; with a low number
 		// some are lost (measured on Envoy 1.36 and 1.40 with 10).
 		grpc.MaxConcurrentStreams(1<<20),
+		// A stream takes microseconds, and its goroutine's stack has to be grown twice.
+		// That of a worker has been. With all of them busy, new goroutines serve.
+		grpc.NumStreamWorkers(64),
+		// With windows of a fixed size gRPC does not measure the connection, for which
+		// it would send a ping with every other batch of messages.
+		grpc.StaticStreamWindowSize(1<<20),
+		grpc.StaticConnWindowSize(1<<20),
 		// Envoy may ping as often as its operator likes. By default gRPC ends the
 		// connection of a client that pings more than every five minutes.
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: time.Second, PermitWithoutStream: true}),
@@ -126,8 +139,9 @@ func (s *server) newGRPC() {
 	reflection.Register(s.grpc)
 }
 
-// close closes listeners that are not being served.
+// close closes what is not being served: the listeners, and the workers of gRPC.
 func (s *server) close() {
+	s.grpc.Stop()
 	for _, l := range s.listeners {
 		l.Close()
 	}
@@ -202,15 +216,21 @@ func (s *server) drain() {
 func (s *server) apply(l rulefile.Load) {
 	if l.Table == nil {
 		s.reloads.Record(l)
-		s.log.Error("the rules file is refused; the last good rules stay live", "file", s.options.rulesFile, "problems", len(l.Problems))
+		s.log.Error("the rules file is refused; the last good rules stay live",
+			"file", s.options.rulesFile, "problems", len(l.Problems), "live_digest", s.liveDigest)
 	} else {
+		s.liveDigest = l.Table.Digest()
 		s.processor.SetTable(l.Table)
 		s.reloads.Record(l)
 		s.log.Info("rules are live", "file", s.options.rulesFile, "rules", len(l.Table.Rules()), "digest", l.Table.Digest())
 	}
 	const most = 20 // of a file that is wrong from end to end
 	for _, p := range l.Problems[:min(most, len(l.Problems))] {
-		s.log.Warn(p.Message, "at", p.Place(), "severity", p.Severity.String(), "kind", string(p.Kind))
+		level := slog.LevelError
+		if p.Severity == rules.Warning {
+			level = slog.LevelWarn
+		}
+		s.log.Log(context.Background(), level, p.Message, "at", p.Place(), "kind", string(p.Kind))
 	}
 	if s.options.applied != nil {
 		s.options.applied(l)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -21,7 +22,12 @@ code is 0 if all files are usable (there may be warnings), 1 if one is not, and
 		Example: `  tagproc validate rules.yaml
   tagproc validate -o json canary/*.yaml
   kubectl get wasmplugin hash-tagging -n istio-system -o yaml | tagproc validate -`,
-		Args: cobra.MinimumNArgs(1),
+		Args: func(_ *cobra.Command, files []string) error {
+			if len(files) == 0 {
+				return errors.New("expected the names of the files to check, or - for standard input")
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, files []string) error {
 			results := make([]validation, 0, len(files))
 			for _, file := range files {

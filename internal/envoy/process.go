@@ -146,6 +146,9 @@ func (p *Process) waitLive(ctx context.Context, adminAddress string) error {
 	}
 }
 
+// PID is the id of the process, by which its use of CPU and memory is found.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
 // Done is closed when the process has ended, by Stop or by itself.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
