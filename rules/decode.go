@@ -61,17 +61,20 @@ func (d *decoder) mapping(n *yaml.Node, what string, fields ...field) bool {
 
 // entry reads the key at index i of the mapping n, and its value.
 func (d *decoder) entry(n *yaml.Node, i int, what string, fields []field, lines map[string]int) {
+	if d.file.errors > maxProblems {
+		return // nothing more is listed: a file of mistakes alone takes no time
+	}
 	key, value := n.Content[i], n.Content[i+1]
 	switch {
-	case key.Kind != yaml.ScalarNode:
+	case key.Kind != yaml.ScalarNode || key.Tag != "!!str" && key.Tag != "!!merge":
 		d.file.problem(at(key), KindUnknownKey, fmt.Sprintf("%s has %s as a key; expected one of %s", what, describe(key), names(fields)))
 		return
 	case key.Tag == "!!merge":
-		d.file.problem(at(key), KindAliases, "merge keys (<<) are not part of the rules language; write the keys out")
+		d.mergeKey(key)
 		return
 	}
 	if line, dup := lines[key.Value]; dup {
-		d.file.problem(at(key), KindDuplicateKey, fmt.Sprintf("the key %q stands here for the second time, first in line %d; remove one", shorten(key.Value), line))
+		d.duplicateKey(key, line)
 		return
 	}
 	lines[key.Value] = key.Line
@@ -85,10 +88,18 @@ func (d *decoder) entry(n *yaml.Node, i int, what string, fields []field, lines 
 	d.file.problem(at(key), KindUnknownKey, fmt.Sprintf("%s has no key %q%s; expected one of %s", what, shorten(key.Value), didYouMean(meant), names(fields)))
 	// What a misspelt key holds is read as what was meant, so that its problems are found and the key is not missed.
 	for _, f := range fields {
-		if f.name == meant && child(n, meant) == nil {
+		if f.name == meant && !has(n, meant) {
 			f.read(key, value)
 		}
 	}
+}
+
+func (d *decoder) mergeKey(key *yaml.Node) {
+	d.file.problem(at(key), KindAliases, "merge keys (<<) are not part of the rules language; write the keys out")
+}
+
+func (d *decoder) duplicateKey(key *yaml.Node, first int) {
+	d.file.problem(at(key), KindDuplicateKey, fmt.Sprintf("the key %q stands here for the second time, first in line %d; remove one", shorten(key.Value), first))
 }
 
 // list reads the elements of n, the value of key. It reports whether n is a
@@ -166,7 +177,7 @@ func (d *decoder) asInt(v *value[int]) func(key, n *yaml.Node) {
 func (d *decoder) asBool(v *value[bool]) func(key, n *yaml.Node) {
 	return func(key, n *yaml.Node) {
 		scalar(d, strconv.Quote(key.Value), at(key), n, v, "true or false", func(n *yaml.Node) (bool, bool) {
-			return n.Value == "true", n.Tag == "!!bool" && (n.Value == "true" || n.Value == "false")
+			return n.Value == "true", n.Tag == "!!bool" && n.Style == 0 && (n.Value == "true" || n.Value == "false")
 		})
 	}
 }
@@ -185,7 +196,8 @@ func (d *decoder) texts(key, n *yaml.Node, of string) listOf[value[string]] {
 // parseInt reads plain decimal digits only: 010 is eight to one YAML reader and
 // ten to another.
 func parseInt(n *yaml.Node) (int, bool) {
-	if n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle) != 0 || !isPlainInt(strings.TrimPrefix(n.Value, "-")) {
+	number := n.Tag == "!!int" || n.Tag == "!!float" // digits beyond 64 bits are a float to YAML
+	if !number || n.Style != 0 || !isPlainInt(strings.TrimPrefix(n.Value, "-")) {
 		return 0, false
 	}
 	i, _ := strconv.Atoi(n.Value) // of a number too large, the nearest int, which is outside of every range of the language

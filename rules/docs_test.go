@@ -3,6 +3,7 @@ package rules
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -17,6 +18,7 @@ func TestDocs(t *testing.T) {
 	if len(blocks) < 8 {
 		t.Fatalf("docs/rules.md has %d blocks, want all of them", len(blocks))
 	}
+	vectors := 0
 	for i, b := range blocks {
 		table, problems := Load("rules.yaml", []byte(b[2]), Options{})
 		switch b[1] {
@@ -33,6 +35,16 @@ func TestDocs(t *testing.T) {
 				t.Errorf("block %d: problems:\n%swant:\n%s", i+1, got.String(), want)
 			}
 		}
+	}
+	for _, row := range regexp.MustCompile(`(?m)^\| (fnv1a32|xxh3) \| (?:`+"`([a-z-]+)`"+` )?\| `+"`(\\S+)`"+`(?: \(UTF-8\))? \| ([0-9a-f]+) \|$`).FindAllStringSubmatch(text, -1) {
+		h := Hash(slices.Index(hashNames, row[1]))
+		if got := fmt.Sprintf("%x", h.sum([]byte(row[3]), h.seed(row[2]))); got != row[4] {
+			t.Errorf("%s of %q with salt %q = %s, want %s", row[1], row[3], row[2], row[4], got)
+		}
+		vectors++
+	}
+	if vectors != 4 {
+		t.Errorf("%d vectors, want 4", vectors)
 	}
 	// The first block, asked about the users of the table.
 	table := mustLoad(t, blocks[0][2])

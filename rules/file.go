@@ -8,7 +8,8 @@ import (
 // MaxFileSize is the largest rules file that is read, in bytes.
 const MaxFileSize = 1 << 20
 
-// maxProblems bounds what is listed of a file that is wrong from end to end.
+// maxProblems bounds how many errors, and how many warnings, are listed of a file
+// that is wrong from end to end.
 const maxProblems = 1000
 
 // A File is a rules file as it was written: its structure is known, what it
@@ -22,6 +23,8 @@ type File struct {
 
 	lines    []string
 	problems Problems
+	errors   int  // that were noted, listed or not
+	warnings int  // likewise
 	cut      bool // reading was given up: what is here is not the whole
 }
 
@@ -81,11 +84,15 @@ func (f *File) problem(p pos, k Kind, message string) {
 }
 
 func (f *File) note(p pos, s Severity, k Kind, message string) {
-	if len(f.problems) == maxProblems {
-		return
+	listed := &f.errors
+	if s == Warning {
+		listed = &f.warnings
 	}
-	if len(f.problems) == maxProblems-1 {
-		p, s, k, message = pos{}, Error, KindTooManyProblems, fmt.Sprintf("the file has more than %d problems; the rest is not listed", maxProblems-1)
+	switch *listed++; {
+	case *listed == maxProblems+1:
+		p, k, message = pos{}, KindTooManyProblems, fmt.Sprintf("there are more than %d %ss; the rest is not listed", maxProblems, s)
+	case *listed > maxProblems+1:
+		return
 	}
 	pr := Problem{File: f.Name, Line: p.line, Col: p.col, Severity: s, Kind: k, Message: message}
 	if 0 < p.line && p.line <= len(f.lines) {
@@ -101,7 +108,6 @@ const maxSource = 500
 // source returns what is shown of a line for a problem in its column col, which
 // is "" where the column is too far to the right.
 func source(line string, col int) string {
-	line = strings.TrimRight(line, "\r")
 	if len(line) <= maxSource {
 		return line
 	}

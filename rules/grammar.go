@@ -9,7 +9,7 @@ import (
 
 // root reads a whole file: a bare one, or a manifest around one.
 func (d *decoder) root(n *yaml.Node) {
-	if n.Kind == yaml.MappingNode && (child(n, "kind") != nil || child(n, "apiVersion") != nil) {
+	if has(n, "kind") || has(n, "apiVersion") {
 		d.manifest(n)
 		return
 	}
@@ -19,14 +19,14 @@ func (d *decoder) root(n *yaml.Node) {
 // manifest reads spec.pluginConfig of a WasmPlugin. The rest of the manifest
 // belongs to others and is not looked at.
 func (d *decoder) manifest(n *yaml.Node) {
-	kind, version := child(n, "kind"), child(n, "apiVersion")
+	kind, version := d.child(n, "kind"), d.child(n, "apiVersion")
 	if kind == nil || kind.Value != "WasmPlugin" || version == nil || !strings.HasPrefix(version.Value, "extensions.istio.io/") {
 		d.file.problem(at(n), KindEnvelope, "this is "+manifestName(kind, version)+
 			"; expected a rules file, or a WasmPlugin of extensions.istio.io with the rules in spec.pluginConfig")
 		return
 	}
-	spec := child(n, "spec")
-	config := child(spec, "pluginConfig")
+	spec := d.child(n, "spec")
+	config := d.child(spec, "pluginConfig")
 	if config == nil || isNull(config) {
 		p := at(n)
 		if spec != nil {
@@ -53,22 +53,40 @@ func manifestName(kind, version *yaml.Node) string {
 	}
 }
 
-// child returns the value of key in the mapping n, aliases followed, or nil.
-func child(n *yaml.Node, key string) *yaml.Node {
+// has reports whether n is a mapping with the key.
+func has(n *yaml.Node, key string) bool {
+	if n.Kind != yaml.MappingNode {
+		return false
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Value == key {
+			return true
+		}
+	}
+	return false
+}
+
+// child returns the value of key in the mapping n of a manifest, or nil. Other
+// keys of n are not looked at, but for merge keys, which might hold this one.
+func (d *decoder) child(n *yaml.Node, key string) (value *yaml.Node) {
 	if n == nil || n.Kind != yaml.MappingNode {
 		return nil
 	}
+	line := 0
 	for i := 0; i+1 < len(n.Content); i += 2 {
-		if n.Content[i].Value != key {
-			continue
+		switch k := n.Content[i]; {
+		case k.Tag == "!!merge":
+			d.mergeKey(k)
+		case k.Value == key && value != nil:
+			d.duplicateKey(k, line)
+		case k.Value == key:
+			value, line = n.Content[i+1], k.Line
+			if value.Kind == yaml.AliasNode {
+				value = value.Alias
+			}
 		}
-		v := n.Content[i+1]
-		if v.Kind == yaml.AliasNode {
-			v = v.Alias
-		}
-		return v
 	}
-	return nil
+	return value
 }
 
 func (d *decoder) config(n *yaml.Node, what string) {

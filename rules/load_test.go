@@ -30,7 +30,7 @@ func FuzzLoad(f *testing.F) {
 		if (table == nil) != (problems.Err() != nil) {
 			t.Fatalf("Load = %v with problems %v", table, problems)
 		}
-		lines := strings.Count(string(src), "\n") + 1
+		lines := len(lineBreak.Split(string(src), -1))
 		for _, p := range problems {
 			if p.Message == "" || p.Kind == "" || p.Line > lines || p.Line > 0 && p.Col < 1 {
 				t.Errorf("problem %+v has no message, kind or place in a file of %d lines", p, lines)
@@ -137,5 +137,33 @@ func TestLongLine(t *testing.T) {
 	}
 	if len(problems) < 100 || shown == 0 || shown > 1<<20 {
 		t.Errorf("%d problems show %d bytes of the file, want many, and less than 1 MiB", len(problems), shown)
+	}
+}
+
+// TestWarningsNeverRefuse holds that a file with any number of warnings is used.
+func TestWarningsNeverRefuse(t *testing.T) {
+	src := oneRule + strings.Repeat("  - {range: 100, tagValue: s3}\n", 3*maxProblems)
+	table, problems := Load("r.yaml", []byte(src), Options{})
+	if table == nil || len(problems) != maxProblems+1 {
+		t.Errorf("Load = %v with %d problems, want a table with %d warnings: %v", table, len(problems), maxProblems+1, problems.Err())
+	}
+	// Behind them an error is still found.
+	table, problems = Load("r.yaml", []byte(src+"  - {range: 101, tagValue: s3}\n"), Options{})
+	if table != nil || problems.Err() == nil {
+		t.Errorf("Load accepts an error behind %d warnings", 3*maxProblems)
+	}
+}
+
+// TestOwned holds that declared tag headers are found whatever their order.
+func TestOwned(t *testing.T) {
+	table := mustLoad(t, "tagHeaders: {headers: [zeta, Alpha, zeta, mid], headerPrefixes: [y-, b-]}\nrules: []\n")
+	want := Owned{Headers: []string{"alpha", "mid", "zeta"}, Prefixes: []string{"b-", "y-"}}
+	if diff := cmp.Diff(want, table.Owned()); diff != "" {
+		t.Errorf("Owned (-want +got):\n%s", diff)
+	}
+	for name, want := range map[string]bool{"alpha": true, "mid": true, "zeta": true, "y-1": true, "b-": true, "b": false, "alph": false, "": false} {
+		if got := table.Owned().Contains(name); got != want {
+			t.Errorf("Contains(%q) = %v, want %v", name, got, want)
+		}
 	}
 }

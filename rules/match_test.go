@@ -194,7 +194,7 @@ func checkSteps(t interface{ Fatalf(string, ...any) }, table *Table, ranges []in
 }
 
 // TestHashOnce holds that a key is hashed once for each hash and salt, however
-// many rules use it.
+// many rules use it, and only once in a request.
 func TestHashOnce(t *testing.T) {
 	rule := func(name, fields string) string {
 		return fmt.Sprintf("- {name: %s, header: x-user-id, tagHeader: tag-%[1]s, %s policies: [{range: 20, tagValue: v2}]}\n", name, fields)
@@ -211,5 +211,41 @@ func TestHashOnce(t *testing.T) {
 		if table := mustLoad(t, "rules:\n"+tt.rules); table.sums != tt.want {
 			t.Errorf("%d hashes for a request, want %d, with\n%s", table.sums, tt.want, tt.rules)
 		}
+	}
+
+	table := mustLoad(t, "rules:\n"+rule("a", "")+rule("b", ""))
+	r := table.NewRequest()
+	r.SetKey(0, []byte("jack"))
+	r.sums[0] = sum{value: 99, known: true} // as if it were computed already
+	for i, d := range table.Match(r) {
+		if d.Hash != 99 {
+			t.Errorf("rule %d hashes the key again: %d, want 99", i, d.Hash)
+		}
+	}
+}
+
+// TestEveryTagHeader holds that with as many tag headers as a file may have each
+// is owned by a rule of its own.
+func TestEveryTagHeader(t *testing.T) {
+	var src strings.Builder
+	src.WriteString("rules:\n")
+	for i := range MaxTagHeaders {
+		fmt.Fprintf(&src, "- {header: x-user-id, tagHeader: tag-%d, policies: [{range: 100, tagValue: v2}]}\n", i)
+	}
+	for name, d := range decide(mustLoad(t, src.String()), map[string]string{"x-user-id": "jack"}) {
+		if !d.Writes() {
+			t.Errorf("%s: %+v, want a tag", name, d)
+		}
+	}
+}
+
+func BenchmarkHash(b *testing.B) {
+	key := []byte("2c9f6f3e-1f0a-4f6e-9d5e-8a1f3f1f7a77")
+	for _, h := range []Hash{FNV1a32, XXH3} {
+		b.Run(h.String(), func(b *testing.B) {
+			for b.Loop() {
+				h.sum(key, 1)
+			}
+		})
 	}
 }

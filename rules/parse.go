@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 	"unicode/utf8"
 
@@ -22,7 +23,7 @@ func Load(name string, src []byte, o Options) (*Table, Problems) {
 // finds wrong is kept in the File and reported by [Compile], together with
 // everything that is wrong with the meaning of the rest.
 func Parse(name string, src []byte) *File {
-	f := &File{Name: name, lines: strings.Split(string(src), "\n")}
+	f := &File{Name: name, lines: lineBreak.Split(string(src), -1)}
 	if len(src) > MaxFileSize {
 		f.lines = nil
 		f.problem(pos{}, KindTooLarge, fmt.Sprintf("the file has more than %d bytes (1 MiB), the most that is read", MaxFileSize))
@@ -79,6 +80,9 @@ func (f *File) syntaxError(err error) {
 		return
 	}
 	p := pos{le.Mark.Line, le.Mark.Column}
+	if p.line == 0 { // the reader of characters has no lines yet
+		p = f.controlCharacter()
+	}
 	// The mark of an unexpected end stands behind the last line.
 	if p.line > len(f.lines) || p.line == len(f.lines) && f.lines[p.line-1] == "" && p.line > 1 {
 		p = pos{p.line - 1, max(1, utf8.RuneCountInString(f.lines[p.line-2]))}
@@ -106,6 +110,24 @@ func syntaxHint(message string, lines []string) string {
 		return "; check the indentation, quotes and brackets here and above"
 	}
 	return ""
+}
+
+// lineBreak is what ends a line in YAML 1.1, which the YAML library counts by.
+var lineBreak = regexp.MustCompile("\r\n|[\n\r\u0085\u2028\u2029]")
+
+// controlCharacter returns the place of the first character that YAML does not
+// allow, or that of the file as a whole.
+func (f *File) controlCharacter() pos {
+	for i, line := range f.lines {
+		col := 1
+		for _, r := range line {
+			if r < ' ' && r != '\t' || r == 0x7f || 0x80 <= r && r < 0xa0 {
+				return pos{i + 1, col}
+			}
+			col++
+		}
+	}
+	return pos{}
 }
 
 // invalidUTF8 returns the place of the first byte of src that is not UTF-8.

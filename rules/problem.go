@@ -35,7 +35,7 @@ type Kind string
 const (
 	KindUnreadable        Kind = "unreadable"           // the file could not be read
 	KindTooLarge          Kind = "too-large"            // over MaxFileSize
-	KindTooManyProblems   Kind = "too-many-problems"    // the list of problems was cut
+	KindTooManyProblems   Kind = "too-many-problems"    // the list of errors, or of warnings, was cut
 	KindEncoding          Kind = "encoding"             // not UTF-8
 	KindEmpty             Kind = "empty-file"           // nothing in it
 	KindSyntax            Kind = "yaml-syntax"          // not YAML

@@ -88,9 +88,9 @@ type Policy struct {
 	TagValue string
 }
 
-// Digest identifies what the rules mean: 16 hexadecimal digits, equal for two
-// tables exactly when they decide, name and own the same. Comments, order of
-// keys and a manifest around the rules do not change it.
+// Digest identifies what the rules mean: 16 hexadecimal digits. Tables with equal
+// digests decide, name and own the same. Comments, the order of keys, defaults
+// that are written out and a manifest around the rules do not change it.
 func (t *Table) Digest() string { return t.digest }
 
 // Rules returns the rules in the order of the file.
