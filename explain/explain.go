@@ -31,14 +31,14 @@ func Request(t *rules.Table, headers []Header) *tagprocv1.Decision {
 		}
 	}
 	out := &tagprocv1.Decision{RulesDigest: t.Digest()}
-	tags := t.Tags()
+	tags, all := t.Tags(), t.Rules()
 	for i, d := range t.Match(r) {
-		rule := t.Rules()[i]
+		rule := &all[i]
 		key := &tagprocv1.Key{Source: rule.Key.Source.String(), Name: rule.Key.Name}
 		if v := r.Key(slices.Index(keys, rule.Key)); v != nil {
 			key.Value = proto.String(strings.ToValidUTF8(string(v), "\uFFFD"))
 		}
-		out.Rules = append(out.Rules, ruleDecision(t, i, key, d))
+		out.Rules = append(out.Rules, ruleDecision(t, i, rule, tags, key, d))
 		if d.Writes() {
 			out.Set = append(out.Set, &tagprocv1.TagHeader{Name: tags[d.Tag].Header, Value: tags[d.Tag].Value, Rule: rule.Name})
 		}
@@ -62,14 +62,13 @@ var reasons = map[rules.Reason]tagprocv1.Reason{
 }
 
 // ruleDecision is the message for d, the decision of the rule of index i.
-func ruleDecision(t *rules.Table, i int, key *tagprocv1.Key, d rules.Decision) *tagprocv1.RuleDecision {
-	rule := t.Rules()[i]
+func ruleDecision(t *rules.Table, i int, rule *rules.Rule, tags []rules.Tag, key *tagprocv1.Key, d rules.Decision) *tagprocv1.RuleDecision {
 	rd := &tagprocv1.RuleDecision{
 		Name: rule.Name, Mode: modes[rule.Mode], Reason: reasons[d.Reason],
 		Key: key, Hash: rule.Hash.String(), Salt: rule.Salt, Modulo: rule.Modulo, TagHeader: rule.TagHeader,
 	}
 	if d.Tag != rules.NoTag {
-		rd.TagValue = proto.String(t.Tags()[d.Tag].Value)
+		rd.TagValue = proto.String(tags[d.Tag].Value)
 	}
 	if d.Reason == rules.ReasonPolicy || d.Reason == rules.ReasonNoPolicy {
 		rd.HashValue, rd.Bucket = &d.Hash, &d.Bucket

@@ -104,7 +104,7 @@ func TestRequest(t *testing.T) {
 			t.Errorf("%s: the other rules decide %s, want %s", tt.user, reasons, want)
 		}
 		var text strings.Builder
-		if err := WriteText(&text, d); err != nil || !strings.Contains(text.String(), table.Digest()) {
+		if err := WriteText(&text, d, false); err != nil || !strings.Contains(text.String(), table.Digest()) {
 			t.Errorf("%s: WriteText = %v, %s", tt.user, err, text.String())
 		}
 	}

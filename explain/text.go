@@ -10,21 +10,26 @@ import (
 	tagprocv1 "github.com/tagproc/tagproc/proto/tagproc/v1"
 )
 
-var (
-	bold  = color.New(color.Bold)
-	faint = color.New(color.Faint)
-	green = color.New(color.FgGreen)
-)
-
 // WriteText writes d for people: first what is written onto the request, then
 // how each rule came to it.
-func WriteText(out io.Writer, d *tagprocv1.Decision) error {
+func WriteText(out io.Writer, d *tagprocv1.Decision, colored bool) error {
+	paint := func(attribute color.Attribute) *color.Color {
+		c := color.New(attribute)
+		if colored {
+			c.EnableColor()
+		} else {
+			c.DisableColor()
+		}
+		return c
+	}
+	bold, faint := paint(color.Bold), paint(color.Faint)
+
 	w := bufio.NewWriter(out)
 	if len(d.Set) == 0 {
 		fmt.Fprintln(w, bold.Sprint("no tag"))
 	}
 	for _, s := range d.Set {
-		fmt.Fprintf(w, "%s %s\n", bold.Sprint(s.Name+": "+green.Sprint(s.Value)), faint.Sprintf("(rule %s)", s.Rule))
+		fmt.Fprintf(w, "%s %s\n", bold.Sprint(s.Name+": "+s.Value), faint.Sprintf("(rule %s)", s.Rule))
 	}
 	for _, r := range d.Rules {
 		fmt.Fprintf(w, "\nrule %s%s\n", bold.Sprint(r.Name), faint.Sprint(modeNotes[r.Mode]))

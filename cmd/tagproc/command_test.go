@@ -5,10 +5,9 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
-
-	"github.com/fatih/color"
 
 	"github.com/tagproc/tagproc/rules"
 )
@@ -42,6 +41,7 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"serve", "--rules", bad}, exitProblems},
 		{[]string{"serve", "--rules", good, "--listen", "unix:///nowhere/at/all.sock"}, exitProblems},
 		{[]string{"serve", "--rules", good, "--log-level", "loud"}, exitUsage},
+		{[]string{"serve", "--rules", good, "--tag-header", "a b"}, exitUsage},
 		{[]string{"nope"}, exitUsage},
 	} {
 		root := newRootCommand()
@@ -55,25 +55,26 @@ func TestExitCodes(t *testing.T) {
 	}
 }
 
-// TestCaret holds what a problem looks like on a terminal: its line of the file,
-// and a caret below the column.
-func TestCaret(t *testing.T) {
-	defer func(was bool) { color.NoColor = was }(color.NoColor)
-	_, problems := rules.Load("rules.yaml", []byte("rules:\n- header: x-user-id\n  \"größe\":\t1\n"), rules.Options{})
-	for _, p := range problems {
-		if p.Kind != rules.KindUnknownKey {
-			continue
+// TestProblem holds what a problem looks like on a terminal: its line of the
+// file, and a caret below the column.
+func TestProblem(t *testing.T) {
+	_, problems := rules.Load("rules.yaml", []byte("rules:\n- header: x-user-id\n  policies:\t[1]\n"), rules.Options{})
+	var p rules.Problem
+	for _, found := range problems {
+		if found.Kind == rules.KindType {
+			p = found
 		}
-		color.NoColor = false
-		var out bytes.Buffer
-		writeProblems(&out, rules.Problems{p})
-		if !strings.Contains(out.String(), "\x1b[") || !strings.Contains(out.String(), "    3 |   \"größe\":\t1\n      | \x1b") {
-			t.Errorf("on a terminal:\n%s", out.String())
-		}
-		if got := caret(p); got != "  ^" {
-			t.Errorf("caret = %q, want it below column 3", got)
-		}
-		return
 	}
-	t.Errorf("no unknown key among %v", problems)
+	var plain, colored strings.Builder
+	writeProblem(&plain, p, false)
+	writeProblem(&colored, p, true)
+	want := "rules.yaml:3:14: error: a policy is the number 1; expected a mapping with the keys range, tagValue [type]\n" +
+		"    3 |   policies:\t[1]\n" +
+		"      |            \t ^\n"
+	if plain.String() != want {
+		t.Errorf("without colours:\n%s\nwant:\n%s", plain.String(), want)
+	}
+	if got := regexp.MustCompile(`\x1b\[[0-9;]*m`).ReplaceAllString(colored.String(), ""); got != want || colored.String() == want {
+		t.Errorf("with colours: %q, want them, and no other difference", colored.String())
+	}
 }

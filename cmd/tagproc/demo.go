@@ -14,7 +14,6 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"github.com/fatih/color"
 	"github.com/spf13/cobra"
 
 	"github.com/tagproc/tagproc/explain"
@@ -126,7 +125,7 @@ func runDemo(ctx context.Context, out io.Writer, once bool) (err error) {
 // compare shows every user, and is an error unless all reach the versions of the
 // walk-through.
 func (d *demo) compare(ctx context.Context, t *rules.Table) error {
-	fmt.Fprintf(d.out, "%s\n\n", color.New(color.Bold).Sprint("Walk-through "+d.step.Name))
+	fmt.Fprintf(d.out, "Walk-through %s\n\n", d.step.Name)
 	err := d.show(ctx, t)
 	if err != nil {
 		return err
@@ -209,7 +208,7 @@ func (d *demo) follow(ctx context.Context) error {
 		case <-d.mesh.Envoy.Done():
 			return errors.New("the demo's Envoy has ended")
 		case l := <-d.loads:
-			fmt.Fprintf(d.out, "\n%s\n", color.New(color.Bold).Sprint("The rules file has changed."))
+			fmt.Fprintln(d.out, "\nThe rules file has changed.")
 			writeProblems(d.out, l.Problems)
 			if l.Table == nil {
 				fmt.Fprintln(d.out, "It is refused; the last good rules stay live.")

@@ -13,6 +13,7 @@ import (
 
 	"github.com/tagproc/tagproc/explain"
 	tagprocv1 "github.com/tagproc/tagproc/proto/tagproc/v1"
+	"github.com/tagproc/tagproc/rules"
 )
 
 func newExplainCommand() *cobra.Command {
@@ -34,7 +35,7 @@ With --want the exit code is 1 if the tag is another one.`,
 		Example: `  tagproc explain --rules rules.yaml -H 'x-user-id: jack'
   tagproc explain --rules rules.yaml -H 'x-user-id: jack' -o json
   tagproc explain --rules rules.yaml -H 'x-user-id: jack' --want x-asm-prefer-tag=s2
-  tagproc explain --rules rules.yaml -H 'x-user-id: vance' --want appver-a=   # no such tag`,
+  tagproc explain --rules rules.yaml -H 'x-user-id: vance' --want appver-a=   # not tagged`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			request, err := parseHeaders(headers)
@@ -54,12 +55,12 @@ With --want the exit code is 1 if the tag is another one.`,
 			if out == outputJSON {
 				err = writeDecision(cmd, d)
 			} else {
-				err = explain.WriteText(cmd.OutOrStdout(), d)
+				err = explain.WriteText(cmd.OutOrStdout(), d, isColored(cmd.OutOrStdout()))
 			}
 			if err != nil {
 				return fail(err)
 			}
-			return checkWants(cmd, d, wanted)
+			return checkWants(cmd, l.Table, d, wanted)
 		},
 	}
 	addRulesFileFlag(cmd, &file)
@@ -74,10 +75,10 @@ func parseHeaders(args []string) ([]explain.Header, error) {
 	var headers []explain.Header
 	for _, a := range args {
 		name, value, ok := strings.Cut(a, ":")
-		if !ok || name == "" {
+		if name = strings.TrimSpace(name); !ok || name == "" {
 			return nil, fmt.Errorf("header %q: expected 'NAME: VALUE'", a)
 		}
-		headers = append(headers, explain.Header{Name: strings.TrimSpace(name), Value: strings.Trim(value, " \t")})
+		headers = append(headers, explain.Header{Name: name, Value: strings.Trim(value, " \t")})
 	}
 	return headers, nil
 }
@@ -86,23 +87,28 @@ func parseWants(args []string) (map[string]string, error) {
 	wants := map[string]string{}
 	for _, a := range args {
 		name, value, ok := strings.Cut(a, "=")
-		if !ok || name == "" {
-			return nil, fmt.Errorf("--want %q: expected NAME=VALUE", a)
+		name = strings.ToLower(name)
+		if _, twice := wants[name]; !ok || name == "" || twice {
+			return nil, fmt.Errorf("--want %q: expected NAME=VALUE, once for each name", a)
 		}
-		wants[strings.ToLower(name)] = value
+		wants[name] = value
 	}
 	return wants, nil
 }
 
 // checkWants compares the tags of d with those wanted.
-func checkWants(cmd *cobra.Command, d *tagprocv1.Decision, wants map[string]string) error {
+func checkWants(cmd *cobra.Command, t *rules.Table, d *tagprocv1.Decision, wants map[string]string) error {
 	got := map[string]string{}
 	for _, s := range d.Set {
 		got[s.Name] = s.Value
 	}
 	var err error
 	for _, name := range slices.Sorted(maps.Keys(wants)) {
-		if got[name] != wants[name] {
+		switch {
+		case !t.Owned().Contains(name): // a misspelt header would never be there, as wanted
+			fmt.Fprintf(cmd.ErrOrStderr(), "%s is not a tag header of these rules\n", name)
+			err = &failure{}
+		case got[name] != wants[name]:
 			fmt.Fprintf(cmd.ErrOrStderr(), "%s is %q, want %q\n", name, got[name], wants[name])
 			err = &failure{}
 		}

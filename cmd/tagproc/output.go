@@ -4,10 +4,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"github.com/fatih/color"
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"github.com/tagproc/tagproc/rules"
 )
@@ -50,24 +52,50 @@ func writeJSON(w io.Writer, v any) error {
 	return e.Encode(v)
 }
 
-// writeProblems writes problems one line each, and where the output is coloured,
-// which is on a terminal, each with its line of the file and a caret.
+// isTerminal reports whether people look at w.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// isColored reports whether w shows colours, which people may not want
+// (no-color.org).
+func isColored(w io.Writer) bool {
+	return isTerminal(w) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+}
+
+// writeProblems writes problems one line each, and on a terminal each with its
+// line of the file and a caret.
 func writeProblems(w io.Writer, ps rules.Problems) {
 	for _, p := range ps {
-		if color.NoColor {
+		if isTerminal(w) {
+			writeProblem(w, p, isColored(w))
+		} else {
 			fmt.Fprintln(w, p)
-			continue
 		}
-		severity := color.New(color.FgRed, color.Bold)
-		if p.Severity == rules.Warning {
-			severity = color.New(color.FgYellow, color.Bold)
+	}
+}
+
+// writeProblem writes a problem with its line of the file.
+func writeProblem(w io.Writer, p rules.Problem, colored bool) {
+	paint := func(attributes ...color.Attribute) *color.Color {
+		c := color.New(attributes...)
+		if colored {
+			c.EnableColor()
+		} else {
+			c.DisableColor()
 		}
-		fmt.Fprintf(w, "%s: %s: %s %s\n", color.New(color.Bold).Sprint(p.Place()), severity.Sprint(p.Severity),
-			p.Message, color.New(color.Faint).Sprintf("[%s]", p.Kind))
-		if p.Source != "" {
-			number := fmt.Sprintf("%5d", p.Line)
-			fmt.Fprintf(w, "%s | %s\n%s | %s\n", number, p.Source, strings.Repeat(" ", len(number)), severity.Sprint(caret(p)))
-		}
+		return c
+	}
+	severity := paint(color.FgRed, color.Bold)
+	if p.Severity == rules.Warning {
+		severity = paint(color.FgYellow, color.Bold)
+	}
+	fmt.Fprintf(w, "%s: %s: %s %s\n", paint(color.Bold).Sprint(p.Place()), severity.Sprint(p.Severity),
+		p.Message, paint(color.Faint).Sprintf("[%s]", p.Kind))
+	if p.Source != "" {
+		number := fmt.Sprintf("%5d", p.Line)
+		fmt.Fprintf(w, "%s | %s\n%s | %s\n", number, p.Source, strings.Repeat(" ", len(number)), severity.Sprint(caret(p)))
 	}
 }
 

@@ -17,10 +17,20 @@ type rulesFlags struct {
 }
 
 func (f *rulesFlags) addTo(cmd *cobra.Command) {
+	cmd.PreRunE = func(*cobra.Command, []string) error { return f.check() }
 	cmd.Flags().StringSliceVar(&f.headers, "tag-header", nil,
 		"tag header that may ever be written, for files without tagHeaders; repeatable (default: those of the rules)")
 	cmd.Flags().StringSliceVar(&f.prefixes, "tag-header-prefix", nil,
 		"beginning of the names of such tag headers; repeatable")
+}
+
+// check returns an error of usage if the flags name what cannot be a tag header.
+func (f *rulesFlags) check() error {
+	_, problems := rules.Load("", []byte("rules: []"), f.options())
+	for _, p := range problems {
+		return fmt.Errorf("--tag-header, --tag-header-prefix: %s", p.Message)
+	}
+	return nil
 }
 
 func (f *rulesFlags) options() rules.Options {

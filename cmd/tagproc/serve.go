@@ -23,7 +23,7 @@ func newServeCommand() *cobra.Command {
 		Use:   "serve --rules FILE",
 		Short: "Answer Envoy by a rules file, which is kept current",
 		Long: `Serve Envoy's external processing protocol (envoy.service.ext_proc.v3) by the
-rules of a file, until SIGTERM or SIGINT.
+rules of a file, until SIGTERM, SIGINT or SIGHUP. A second signal ends it at once.
 
 An edit of the file is live within about a second. A file that cannot be used
 changes nothing: the last good rules stay live, and metrics and log say so. Only
@@ -37,12 +37,12 @@ at the start, when there are no good rules yet, it is an error.`,
 			if o.log, err = newLogger(cmd.ErrOrStderr(), logFormat, logLevel); err != nil {
 				return err
 			}
-			limitMemory(o.log, memlimit.FromCgroup)
-			if o.limits.MaxHeaders < 1 || maxHeaderKB < 1 {
-				return errors.New("--max-request-headers and --max-request-headers-kb are at least 1")
+			if o.limits.MaxHeaders < 1 || maxHeaderKB < 1 || o.drainDelay < 0 {
+				return errors.New("--max-request-headers and --max-request-headers-kb are at least 1, and --drain-delay is not negative")
 			}
 			o.rules = flags.options()
 			o.limits.MaxHeaderBytes = maxHeaderKB << 10
+			limitMemory(o.log, memlimit.FromCgroup)
 			s, err := newServer(cmd.Context(), o)
 			if re, ok := errors.AsType[*rulesError](err); ok {
 				writeProblems(cmd.ErrOrStderr(), re.problems)

@@ -12,7 +12,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
-	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
@@ -25,9 +24,6 @@ import (
 	"github.com/tagproc/tagproc/rules/rulefile"
 )
 
-// stopLimit bounds how long the server waits for streams that do not end.
-const stopLimit = 5 * time.Second
-
 // serverOptions says what to serve, and where.
 type serverOptions struct {
 	rulesFile  string
@@ -35,6 +31,7 @@ type serverOptions struct {
 	listen     []string // HOST:PORT or unix:///PATH
 	admin      string   // likewise; empty: none
 	drainDelay time.Duration
+	stopLimit  time.Duration // how long to wait for streams that do not end; 0: 5 s
 	limits     processor.Limits
 	log        *slog.Logger
 	applied    func(rulefile.Load) // is told of every state of the rules file, after it took effect; may be nil
@@ -124,10 +121,6 @@ func (s *server) newGRPC() {
 		// A stream takes microseconds, and its goroutine's stack has to be grown twice.
 		// That of a worker has been. With all of them busy, new goroutines serve.
 		grpc.NumStreamWorkers(64),
-		// With windows of a fixed size gRPC does not measure the connection, for which
-		// it would send a ping with every other batch of messages.
-		grpc.StaticStreamWindowSize(1<<20),
-		grpc.StaticConnWindowSize(1<<20),
 		// Envoy may ping as often as its operator likes. By default gRPC ends the
 		// connection of a client that pings more than every five minutes.
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: time.Second, PermitWithoutStream: true}),
@@ -147,93 +140,6 @@ func (s *server) close() {
 	}
 	if s.adminListener != nil {
 		s.adminListener.Close()
-	}
-}
-
-// run serves until ctx ends, then drains: health turns to NOT_SERVING, the drain
-// delay passes, streams in flight are finished. It returns an error if a
-// listener failed.
-func (s *server) run(ctx context.Context) error {
-	s.apply(s.first)
-	s.notReady("")
-	s.setHealth(healthv1.HealthCheckResponse_SERVING)
-	for _, l := range s.listeners {
-		s.log.Info("listening", "address", l.Addr().String())
-	}
-	if s.adminListener != nil {
-		s.log.Info("listening for administration", "address", s.adminListener.Addr().String())
-	}
-
-	group, ctx := errgroup.WithContext(ctx)
-	for _, l := range s.listeners {
-		group.Go(func() error { return s.grpc.Serve(l) })
-	}
-	if s.adminListener != nil {
-		group.Go(func() error {
-			if err := s.http.Serve(s.adminListener); !errors.Is(err, http.ErrServerClosed) {
-				return err
-			}
-			return nil
-		})
-	}
-	watcher := rulefile.Watcher{Path: s.options.rulesFile, Options: s.options.rules, Logger: s.log}
-	group.Go(func() error {
-		watcher.Run(ctx, s.first, s.apply)
-		return nil
-	})
-	group.Go(func() error {
-		<-ctx.Done()
-		s.drain()
-		return nil
-	})
-	err := group.Wait()
-	s.log.Info("stopped")
-	return err
-}
-
-// drain ends serving in good order, within the drain delay and stopLimit.
-func (s *server) drain() {
-	s.notReady("draining")
-	s.setHealth(healthv1.HealthCheckResponse_NOT_SERVING)
-	s.log.Info("draining", "delay", s.options.drainDelay)
-	time.Sleep(s.options.drainDelay) // for whoever looks at health to look elsewhere
-
-	timer := time.AfterFunc(stopLimit, func() {
-		s.log.Warn("some streams did not end; they are cut off", "after", stopLimit)
-		s.grpc.Stop()
-	})
-	s.grpc.GracefulStop()
-	timer.Stop()
-
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	if err := s.http.Shutdown(ctx); err != nil {
-		s.http.Close()
-	}
-}
-
-// apply makes the rules of a load live, or tells of its problems.
-func (s *server) apply(l rulefile.Load) {
-	if l.Table == nil {
-		s.reloads.Record(l)
-		s.log.Error("the rules file is refused; the last good rules stay live",
-			"file", s.options.rulesFile, "problems", len(l.Problems), "live_digest", s.liveDigest)
-	} else {
-		s.liveDigest = l.Table.Digest()
-		s.processor.SetTable(l.Table)
-		s.reloads.Record(l)
-		s.log.Info("rules are live", "file", s.options.rulesFile, "rules", len(l.Table.Rules()), "digest", l.Table.Digest())
-	}
-	const most = 20 // of a file that is wrong from end to end
-	for _, p := range l.Problems[:min(most, len(l.Problems))] {
-		level := slog.LevelError
-		if p.Severity == rules.Warning {
-			level = slog.LevelWarn
-		}
-		s.log.Log(context.Background(), level, p.Message, "at", p.Place(), "kind", string(p.Kind))
-	}
-	if s.options.applied != nil {
-		s.options.applied(l)
 	}
 }
 

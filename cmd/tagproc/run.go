@@ -1,0 +1,119 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+
+	"github.com/tagproc/tagproc/rules"
+	"github.com/tagproc/tagproc/rules/rulefile"
+)
+
+// run serves until ctx ends, then drains: health turns to NOT_SERVING, the drain
+// delay passes, streams in flight are finished. It returns an error if a
+// listener failed.
+func (s *server) run(ctx context.Context) error {
+	s.apply(s.first)
+	s.notReady("")
+	s.setHealth(healthv1.HealthCheckResponse_SERVING)
+	for _, l := range s.listeners {
+		s.log.Info("listening", "address", l.Addr().String())
+	}
+	if s.adminListener != nil {
+		s.log.Info("listening for administration", "address", s.adminListener.Addr().String())
+	}
+
+	group, serving := errgroup.WithContext(ctx)
+	for _, l := range s.listeners {
+		group.Go(func() error { return unlessStopped(s.grpc.Serve(l)) })
+	}
+	if s.adminListener != nil {
+		group.Go(func() error { return unlessStopped(s.http.Serve(s.adminListener)) })
+	}
+	// Until the last stream has ended the rules are kept current.
+	watching, stopWatching := context.WithCancel(context.WithoutCancel(ctx))
+	group.Go(func() error {
+		watcher := rulefile.Watcher{Path: s.options.rulesFile, Options: s.options.rules, Logger: s.log}
+		watcher.Run(watching, s.first, s.apply)
+		return nil
+	})
+	group.Go(func() error {
+		defer stopWatching()
+		<-serving.Done()
+		if ctx.Err() != nil { // else a listener has failed, and there is nothing to wait for
+			s.announceDrain()
+		}
+		s.stop()
+		return nil
+	})
+	err := group.Wait()
+	s.log.Info("stopped")
+	return err
+}
+
+// unlessStopped returns err, unless it says that the server was stopped before
+// it began to serve.
+func unlessStopped(err error) error {
+	if errors.Is(err, grpc.ErrServerStopped) || errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+// announceDrain has health say that the server is about to end, and leaves those
+// who look at it the drain delay to go elsewhere.
+func (s *server) announceDrain() {
+	s.notReady("draining")
+	s.setHealth(healthv1.HealthCheckResponse_NOT_SERVING)
+	s.log.Info("draining", "delay", s.options.drainDelay)
+	time.Sleep(s.options.drainDelay)
+}
+
+// stop ends serving: streams in flight are finished, within the stop limit.
+func (s *server) stop() {
+	limit := cmp.Or(s.options.stopLimit, 5*time.Second)
+	timer := time.AfterFunc(limit, func() {
+		s.log.Warn("some streams did not end; they are cut off", "after", limit)
+		s.grpc.Stop()
+	})
+	s.grpc.GracefulStop()
+	timer.Stop()
+
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if err := s.http.Shutdown(ctx); err != nil {
+		s.http.Close()
+	}
+}
+
+// apply makes the rules of a load live, or tells of its problems.
+func (s *server) apply(l rulefile.Load) {
+	if l.Table == nil {
+		s.reloads.Record(l)
+		s.log.Error("the rules file is refused; the last good rules stay live",
+			"file", s.options.rulesFile, "problems", len(l.Problems), "live_digest", s.liveDigest)
+	} else {
+		s.liveDigest = l.Table.Digest()
+		s.processor.SetTable(l.Table)
+		s.reloads.Record(l)
+		s.log.Info("rules are live", "file", s.options.rulesFile, "rules", len(l.Table.Rules()), "digest", l.Table.Digest())
+	}
+	const most = 20 // of a file that is wrong from end to end
+	for _, p := range l.Problems[:min(most, len(l.Problems))] {
+		level := slog.LevelError
+		if p.Severity == rules.Warning {
+			level = slog.LevelWarn
+		}
+		s.log.Log(context.Background(), level, p.Message, "at", p.Place(), "kind", string(p.Kind))
+	}
+	if s.options.applied != nil {
+		s.options.applied(l)
+	}
+}

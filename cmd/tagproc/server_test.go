@@ -1,0 +1,295 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	filterv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ext_proc/v3"
+	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	reflectionv1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
+
+	"github.com/tagproc/tagproc/processor"
+	"github.com/tagproc/tagproc/rules/rulefile"
+)
+
+const oneRule = "rules: [{header: x-user-id, tagHeader: x-asm-prefer-tag, policies: [{range: 100, tagValue: s1}]}]\n"
+
+// A running server, for tests.
+type running struct {
+	socket, rulesFile string
+	loads             chan rulefile.Load
+	stop              func() error // ends it, and returns what run did
+}
+
+// startServer runs a server until the test ends.
+func startServer(t *testing.T, o serverOptions) *running {
+	t.Helper()
+	dir := t.TempDir()
+	r := &running{socket: filepath.Join(dir, "t.sock"), rulesFile: filepath.Join(dir, "rules.yaml"), loads: make(chan rulefile.Load, 16)}
+	writeRules(t, r.rulesFile, oneRule)
+	o.rulesFile, o.listen = r.rulesFile, []string{unixScheme + r.socket}
+	o.applied = func(l rulefile.Load) { r.loads <- l }
+	if o.log == nil {
+		o.log = slog.New(slog.DiscardHandler)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	s, err := newServer(ctx, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- s.run(ctx) }()
+	r.stop = sync.OnceValue(func() error {
+		cancel()
+		select {
+		case err := <-ended:
+			return err
+		case <-time.After(limit):
+			return errors.New("the server does not end")
+		}
+	})
+	t.Cleanup(func() {
+		if err := r.stop(); err != nil {
+			t.Errorf("run = %v", err)
+		}
+	})
+	<-r.loads
+	return r
+}
+
+func writeRules(t *testing.T, file, src string) {
+	t.Helper()
+	if err := os.WriteFile(file, []byte(src), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (r *running) dial(t *testing.T) *grpc.ClientConn {
+	t.Helper()
+	conn, err := grpc.NewClient(unixScheme+r.socket, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
+// open opens a stream with the headers of a request.
+func open(t *testing.T, conn *grpc.ClientConn, mode filterv3.ProcessingMode_BodySendMode, value string) extprocv3.ExternalProcessor_ProcessClient {
+	t.Helper()
+	stream, err := extprocv3.NewExternalProcessorClient(conn).Process(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := stream.Send(&extprocv3.ProcessingRequest{
+		Request: &extprocv3.ProcessingRequest_RequestHeaders{RequestHeaders: &extprocv3.HttpHeaders{Headers: &corev3.HeaderMap{
+			Headers: []*corev3.HeaderValue{{Key: "x-user-id", RawValue: []byte(value)}},
+		}}},
+		ProtocolConfig: &extprocv3.ProtocolConfiguration{RequestBodyMode: mode},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return stream
+}
+
+// tagOf receives the answer to the headers and returns the tag that it sets.
+func tagOf(t *testing.T, stream extprocv3.ExternalProcessor_ProcessClient) string {
+	t.Helper()
+	reply, err := stream.Recv()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sets := reply.GetRequestHeaders().GetResponse().GetHeaderMutation().GetSetHeaders()
+	if len(sets) != 1 {
+		return ""
+	}
+	return string(sets[0].Header.RawValue)
+}
+
+// TestStreams holds that a client may have more streams open than HTTP/2
+// implementations allow by default, and send a large message.
+func TestStreams(t *testing.T) {
+	r := startServer(t, serverOptions{stopLimit: time.Millisecond})
+	conn := r.dial(t)
+	for range 1200 {
+		if got := tagOf(t, open(t, conn, filterv3.ProcessingMode_FULL_DUPLEX_STREAMED, "jack")); got != "s1" {
+			t.Fatalf("tag = %q, want s1", got)
+		}
+	}
+	big := strings.Repeat("x", 6<<20)
+	if got := tagOf(t, open(t, conn, filterv3.ProcessingMode_NONE, big)); got != "" {
+		t.Errorf("a key of 6 MiB gets the tag %q, want none: the header would be over every limit", got)
+	}
+}
+
+// TestLimits holds that the limits of the options reach the processor.
+func TestLimits(t *testing.T) {
+	for _, limits := range []processor.Limits{{MaxHeaders: 1}, {MaxHeaderBytes: 20}} {
+		r := startServer(t, serverOptions{limits: limits})
+		if got := tagOf(t, open(t, r.dial(t), filterv3.ProcessingMode_NONE, "jack")); got != "" {
+			t.Errorf("limits %+v: tag = %q, want none, since it does not fit", limits, got)
+		}
+	}
+}
+
+// TestReflection holds that tools such as grpcurl and ghz can list the services.
+func TestReflection(t *testing.T) {
+	r := startServer(t, serverOptions{})
+	stream, err := reflectionv1.NewServerReflectionClient(r.dial(t)).ServerReflectionInfo(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := func(q *reflectionv1.ServerReflectionRequest) *reflectionv1.ServerReflectionResponse {
+		t.Helper()
+		if err := stream.Send(q); err != nil {
+			t.Fatal(err)
+		}
+		answer, err := stream.Recv()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return answer
+	}
+	var names []string
+	for _, s := range ask(&reflectionv1.ServerReflectionRequest{MessageRequest: &reflectionv1.ServerReflectionRequest_ListServices{}}).GetListServicesResponse().GetService() {
+		names = append(names, s.Name)
+	}
+	if !slices.Contains(names, processor.ServiceName) || !slices.Contains(names, "grpc.health.v1.Health") {
+		t.Errorf("services = %v, want ext_proc's and health's", names)
+	}
+	file := ask(&reflectionv1.ServerReflectionRequest{MessageRequest: &reflectionv1.ServerReflectionRequest_FileContainingSymbol{FileContainingSymbol: processor.ServiceName}})
+	if len(file.GetFileDescriptorResponse().GetFileDescriptorProto()) == 0 {
+		t.Errorf("no descriptor of %s: %v", processor.ServiceName, file)
+	}
+	if err := stream.CloseSend(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestStopIsBounded holds that a stream that does not end does not keep the
+// server from ending.
+func TestStopIsBounded(t *testing.T) {
+	var log bytes.Buffer
+	r := startServer(t, serverOptions{stopLimit: time.Millisecond, log: slog.New(slog.NewTextHandler(&log, nil))})
+	tagOf(t, open(t, r.dial(t), filterv3.ProcessingMode_FULL_DUPLEX_STREAMED, "jack"))
+	if err := r.stop(); err != nil {
+		t.Errorf("run = %v", err)
+	}
+	if !strings.Contains(log.String(), "they are cut off") {
+		t.Errorf("the log does not say that a stream was cut off:\n%s", log.String())
+	}
+}
+
+// TestStopAtOnce holds that a server which is told to end before it has begun to
+// serve ends well.
+func TestStopAtOnce(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "rules.yaml")
+	writeRules(t, file, oneRule)
+	for range 20 {
+		ctx, cancel := context.WithCancel(t.Context())
+		s, err := newServer(ctx, serverOptions{rulesFile: file, listen: []string{"127.0.0.1:0"}, admin: "127.0.0.1:0", log: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		cancel()
+		if err := s.run(ctx); err != nil {
+			t.Errorf("run = %v", err)
+		}
+		if conn, err := net.Dial("tcp", s.listeners[0].Addr().String()); err == nil {
+			conn.Close()
+			t.Errorf("%s is still open", s.listeners[0].Addr())
+		}
+	}
+}
+
+// TestFailedListener holds that a listener which fails ends the server with its
+// error, and without the drain delay.
+func TestFailedListener(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "rules.yaml")
+	writeRules(t, file, oneRule)
+	s, err := newServer(t.Context(), serverOptions{
+		rulesFile: file, listen: []string{"127.0.0.1:0"}, drainDelay: time.Hour, log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.listeners[0].Close()
+	ended := make(chan error, 1)
+	go func() { ended <- s.run(t.Context()) }()
+	select {
+	case err := <-ended:
+		if !errors.Is(err, net.ErrClosed) {
+			t.Errorf("run = %v, want that of the listener", err)
+		}
+	case <-time.After(limit):
+		t.Fatal("the server waits for the drain delay")
+	}
+}
+
+// TestRulesWhileDraining holds that the rules are kept current until the end.
+func TestRulesWhileDraining(t *testing.T) {
+	r := startServer(t, serverOptions{drainDelay: 3 * time.Second})
+	ended := make(chan error, 1)
+	go func() { ended <- r.stop() }()
+	writeRules(t, r.rulesFile, strings.Replace(oneRule, "s1", "s2", 1))
+	select {
+	case l := <-r.loads:
+		if l.Table == nil || l.Table.Tags()[0].Value != "s2" {
+			t.Errorf("load = %v", l)
+		}
+	case err := <-ended:
+		// On a machine so slow that the delay passes first there is nothing to see.
+		t.Logf("the server ended (%v) before the edit was seen", err)
+		return
+	}
+	if err := <-ended; err != nil {
+		t.Errorf("run = %v", err)
+	}
+}
+
+// TestOneOwnerOfASocket holds that of many that start at once over a stale socket
+// one gets it.
+func TestOneOwnerOfASocket(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "t.sock")
+	for range 20 {
+		stale, err := net.Listen("unix", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stale.(*net.UnixListener).SetUnlinkOnClose(false)
+		stale.Close()
+
+		listeners := make(chan net.Listener, 4)
+		var starts sync.WaitGroup
+		for range cap(listeners) {
+			starts.Go(func() {
+				if l, err := listen(t.Context(), unixScheme+path); err == nil {
+					listeners <- l
+				}
+			})
+		}
+		starts.Wait()
+		close(listeners)
+		if len(listeners) != 1 {
+			t.Errorf("%d listen on one socket, want 1", len(listeners))
+		}
+		for l := range listeners {
+			if err := l.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
