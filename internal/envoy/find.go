@@ -41,7 +41,10 @@ func find(env, dir string) (string, error) {
 	}
 	for {
 		path := filepath.Join(dir, installed)
-		if _, err := os.Stat(path); err == nil {
+		if info, err := os.Stat(path); err == nil {
+			if !trusted(info) {
+				return "", fmt.Errorf("%s belongs to another user and is not run; set ENVOY to the path of an Envoy binary", path)
+			}
 			return path, nil
 		} else if !errors.Is(err, fs.ErrNotExist) {
 			return "", fmt.Errorf("couldn't look for envoy: %w", err)

@@ -20,6 +20,10 @@ type Options struct {
 	Binary      string    // the Envoy to run; empty: envoy.Find is asked
 	Concurrency int       // Envoy's worker threads; 0: 1
 	Log         io.Writer // gets Envoy's log and its access log; may be nil
+
+	// Edit changes the shipped configuration, for what cannot be seen with it as it
+	// is; nil: not at all. Ports and paths are changed in any case.
+	Edit func(config string) string
 }
 
 // Mesh is the applications and Envoy, running.
@@ -61,7 +65,7 @@ func (m *Mesh) start(ctx context.Context, o Options) error {
 		m.services[key{w.app, w.lane}] = s
 		ports[w.port] = s.Port()
 	}
-	config, err := configure(o.Tagproc, ports)
+	config, err := configure(o, ports)
 	if err != nil {
 		return err
 	}
@@ -81,19 +85,25 @@ func (m *Mesh) start(ctx context.Context, o Options) error {
 }
 
 // configure puts ports and tagproc's address into the shipped configuration.
-func configure(tagproc net.Addr, ports map[int]int) ([]byte, error) {
+func configure(o Options, ports map[int]int) ([]byte, error) {
+	edit := func(config string) string {
+		if o.Edit != nil {
+			config = o.Edit(config)
+		}
+		return config
+	}
 	ports = maps.Clone(ports)
-	switch addr := tagproc.(type) {
+	switch addr := o.Tagproc.(type) {
 	case *net.TCPAddr:
 		if !addr.IP.Equal(net.IPv4(127, 0, 0, 1)) {
 			return nil, fmt.Errorf("tagproc listens on %v; Envoy looks for it on 127.0.0.1", addr)
 		}
 		ports[tagprocPort] = addr.Port
-		return envoy.Template(deploy.Envoy, ports, nil)
+		return envoy.Template(edit(deploy.Envoy), ports, nil)
 	case *net.UnixAddr:
-		return envoy.Template(deploy.EnvoyUnix, ports, map[string]string{tagprocSocket: addr.Name})
+		return envoy.Template(edit(deploy.EnvoyUnix), ports, map[string]string{tagprocSocket: addr.Name})
 	default:
-		return nil, fmt.Errorf("tagproc's address is a %T; want a *net.TCPAddr or a *net.UnixAddr", tagproc)
+		return nil, fmt.Errorf("tagproc's address is a %T; want a *net.TCPAddr or a *net.UnixAddr", o.Tagproc)
 	}
 }
 
@@ -102,9 +112,42 @@ func (m *Mesh) Ingress() string { return m.Envoy.Listeners["ingress"] }
 
 // Get sends a request for the chain that begins with app, with these headers, and
 // returns the hops that it reached. An answer other than 200 is a
-// *chain.StatusError.
-func (m *Mesh) Get(ctx context.Context, app string, header http.Header) (chain.Trace, error) {
-	return m.get(ctx, m.Ingress(), app, header)
+// *chain.StatusError. It is patient: see Patiently.
+func (m *Mesh) Get(ctx context.Context, app string, header http.Header) (trace chain.Trace, err error) {
+	err = m.Patiently(ctx, func() error {
+		trace, err = m.get(ctx, m.Ingress(), app, header)
+		return err
+	})
+	return trace, err
+}
+
+// patience is how often Patiently asks.
+const patience = 20
+
+// Patiently calls ask, and again where Envoy meanwhile gave up waiting for tagproc:
+// on a machine that has no time for either, the shipped 200 ms pass and a request
+// goes on untagged, which is right and not what was asked about.
+func (m *Mesh) Patiently(ctx context.Context, ask func() error) error {
+	for range patience {
+		before, err := m.timeouts(ctx)
+		if err != nil {
+			return err
+		}
+		asked := ask()
+		after, err := m.timeouts(ctx)
+		if err != nil {
+			return err
+		}
+		if after == before {
+			return asked
+		}
+	}
+	return fmt.Errorf("asked %d times, and each time Envoy gave up waiting for tagproc", patience)
+}
+
+// timeouts returns how often Envoy gave up waiting for tagproc.
+func (m *Mesh) timeouts(ctx context.Context) (uint64, error) {
+	return m.Envoy.Stat(ctx, "http.ingress.ext_proc.tagproc.message_timeouts")
 }
 
 func (m *Mesh) get(ctx context.Context, addr, app string, header http.Header) (chain.Trace, error) {

@@ -2,12 +2,16 @@ package e2e
 
 import (
 	"fmt"
+	"net"
 	"path/filepath"
+	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/tagproc/tagproc/internal/mesh"
 	"github.com/tagproc/tagproc/rules"
 )
 
@@ -28,11 +32,33 @@ rules:
 
 // TestForgedTags holds that tags which a client sends choose nothing: where a
 // policy matches, where none does, where there is no user, after the rule of the
-// tag is deleted, and without tagproc.
+// tag is deleted, and without tagproc. With the configuration as it is shipped
+// Envoy strips them before tagproc sees them; without that part of it, tagproc
+// does alone.
 func TestForgedTags(t *testing.T) {
+	t.Run("as shipped", func(t *testing.T) { testForgedTags(t, nil) })
+	t.Run("not stripped early", func(t *testing.T) { testForgedTags(t, withoutEarlyStripping(t)) })
+}
+
+// withoutEarlyStripping cuts early_header_mutation_extensions out of the
+// configuration.
+func withoutEarlyStripping(t *testing.T) func(string) string {
+	t.Helper()
+	part := regexp.MustCompile(`(?m)^( +)early_header_mutation_extensions:\n(?: +.*\n)*?\n`)
+	return func(config string) string {
+		edited := part.ReplaceAllString(config, "\n")
+		if edited == config || strings.Contains(edited, "early_header_mutation_extensions:") {
+			t.Fatal("the configuration has no early_header_mutation_extensions that end with an empty line")
+		}
+		return edited
+	}
+}
+
+func testForgedTags(t *testing.T, edit func(string) string) {
+	t.Helper()
 	dir := t.TempDir()
 	socket, rulesFile := filepath.Join(dir, "tagproc.sock"), filepath.Join(dir, "rules.yaml")
-	m := startMesh(t, socket)
+	m := startMeshWith(t, mesh.Options{Tagproc: &net.UnixAddr{Name: socket, Net: "unix"}, Edit: edit})
 	writeFile(t, rulesFile, []byte(threeApps))
 	p := start(t, socket, rulesFile)
 
@@ -75,6 +101,9 @@ func TestForgedTags(t *testing.T) {
 	t.Run("rule of appver-c deleted", check)
 
 	p.stop(t)
+	if edit != nil {
+		return // nobody is left to remove them
+	}
 	t.Run("tagproc stopped", check)
 	for _, tag := range []string{"x-asm-prefer-tag: s2", "X-ASM-PREFER-TAG: s2"} {
 		if got := fmt.Sprint(get(t, m, "mocka", "x-user-id: bob", tag).Versions()); got != "map[mocka:v1 mockb:v1 mockc:v1]" {

@@ -25,7 +25,7 @@ func TestHeaders(t *testing.T) {
 	socket, rulesFile := filepath.Join(dir, "tagproc.sock"), filepath.Join(dir, "rules.yaml")
 	m := startMesh(t, socket)
 	writeFile(t, rulesFile, []byte(lanes))
-	start(t, socket, rulesFile)
+	p := start(t, socket, rulesFile)
 
 	for _, tt := range []struct {
 		name  string
@@ -48,6 +48,17 @@ func TestHeaders(t *testing.T) {
 			checkTag(t, get(t, m, "mocka", tt.lines...)[0].Tags, tt.tag)
 		})
 	}
+	// The limits that operators state reach the processor: with room for one header
+	// no tag fits beside the key.
+	p.stop(t)
+	p = start(t, socket, rulesFile, "--max-request-headers", "1")
+	checkTag(t, get(t, m, "mocka", "x-user-id: jack")[0].Tags, "")
+	p.stop(t)
+	p = start(t, socket, rulesFile, "--max-request-headers-kb", "1")
+	checkTag(t, get(t, m, "mocka", "x-user-id: "+strings.Repeat("x", 1100))[0].Tags, "")
+	p.stop(t)
+	start(t, socket, rulesFile)
+
 	for n := 60; n <= 100; n++ {
 		lines := []string{"x-user-id: jack"}
 		for i := len(lines) + 3; i < n; i++ { // get sends three lines of its own

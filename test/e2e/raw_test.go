@@ -18,13 +18,24 @@ import (
 // which net/http would not do, and returns the hops that it reached.
 func get(t *testing.T, m *mesh.Mesh, app string, lines ...string) chain.Trace {
 	t.Helper()
+	var trace chain.Trace
+	if err := m.Patiently(t.Context(), func() (err error) {
+		trace, err = getOnce(m, app, lines...)
+		return err
+	}); err != nil {
+		t.Fatalf("%d header lines, the first %.200q: %v", len(lines), strings.Join(lines[:min(3, len(lines))], "; "), err)
+	}
+	return trace
+}
+
+func getOnce(m *mesh.Mesh, app string, lines ...string) (chain.Trace, error) {
 	conn, err := net.DialTimeout("tcp", m.Ingress(), limit)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	defer conn.Close()
 	if err := conn.SetDeadline(time.Now().Add(limit)); err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: %s\r\nAccept: application/json\r\nConnection: close\r\n", app)
 	for _, l := range lines {
@@ -33,15 +44,15 @@ func get(t *testing.T, m *mesh.Mesh, app string, lines ...string) chain.Trace {
 	fmt.Fprint(conn, "\r\n")
 	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
-		t.Fatalf("%s: %v", strings.Join(lines, "; "), err)
+		return nil, err
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		t.Fatalf("%d header lines: status %s, want 200", len(lines), response.Status)
+		return nil, fmt.Errorf("status %s, want 200", response.Status)
 	}
 	var trace chain.Trace
 	if err := json.NewDecoder(response.Body).Decode(&trace); err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	return trace
+	return trace, nil
 }
