@@ -68,7 +68,8 @@ func (p *plan) note(s *scratch, h *header) {
 }
 
 // noteStray notes a header that is owned by its prefix alone, each name once and
-// no more names than limit: Envoy would not remove more.
+// one name more than limit at most: Envoy would not remove more than limit, and
+// the one more tells that there are such.
 func (s *scratch) noteStray(h *header, limit int) {
 	size := len(h.key) + len(h.value)
 	for i := range s.strays {
@@ -78,7 +79,7 @@ func (s *scratch) noteStray(h *header, limit int) {
 			return
 		}
 	}
-	if len(s.strays) < limit {
+	if len(s.strays) <= limit {
 		s.strays = append(s.strays, stray{name: h.key, seen: 1, size: size})
 	}
 }

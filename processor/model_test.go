@@ -140,12 +140,18 @@ func (f *fileModel) result(headers [][2]string, limits Limits) applied {
 				removes = append(removes, h[0])
 			}
 		}
-		// Of more names than Envoy removes, those owned by prefix alone stay.
+		// Of more names than Envoy removes, those owned by prefix alone stay, and
+		// with them no tag is set.
+		left := 0
 		for _, first := range []bool{true, false} {
 			for _, name := range removes {
-				if known(name) == first && (first || a.sets+a.removes < limits.MaxHeaders) {
+				switch {
+				case known(name) != first:
+				case first || a.sets+a.removes < limits.MaxHeaders:
 					a.remove(name)
 					a.removes++
+				default:
+					left++
 				}
 			}
 		}
@@ -153,7 +159,7 @@ func (f *fileModel) result(headers [][2]string, limits Limits) applied {
 		for _, h := range a.headers {
 			size += len(h[0]) + len(h[1])
 		}
-		return a, a.sets+a.removes <= limits.MaxHeaders && len(a.headers) <= limits.MaxHeaders && size <= limits.MaxHeaderBytes
+		return a, (left == 0 || !withTags) && a.sets+a.removes <= limits.MaxHeaders && len(a.headers) <= limits.MaxHeaders && size <= limits.MaxHeaderBytes
 	}
 	if a, fits := try(true); fits || a.sets+a.removes == 0 {
 		return a

@@ -38,6 +38,7 @@ type mutation struct {
 	sets    int
 	removes int // strays included
 	strays  int // how many of the scratch's strays are removed
+	left    int // how many are not, since Envoy would not remove as many
 	size    int // of all encoded entries, in bytes
 
 	resultHeaders int // what the request will have after it
@@ -48,15 +49,15 @@ type mutation struct {
 // decided.
 //
 // The route cache is cleared exactly when something changes. Where tags would
-// take the request over the limits, forged ones are still removed, if that
-// fits: without its tag a request goes to the baseline, with a forged one to
-// where a stranger likes.
+// take the request over the limits, or leave no room to remove all forged ones,
+// forged ones are still removed, if that fits: without its tag a request goes to
+// the baseline, with a forged one to where a stranger likes.
 func (p *plan) reply(dst []byte, s *scratch) ([]byte, outcome) {
 	m := p.mutate(s, true)
 	switch {
 	case m.empty():
 		return appendEmpty(dst, requestHeaders), unchanged
-	case !m.fits(p.limits):
+	case !m.fits(p.limits) || m.left > 0:
 		if m = p.mutate(s, false); m.empty() || !m.fits(p.limits) {
 			return appendEmpty(dst, requestHeaders), overLimits
 		}
@@ -112,6 +113,7 @@ func (p *plan) mutate(s *scratch, withTags bool) mutation {
 		m.resultBytes -= o.size
 	}
 	m.strays = max(0, min(len(s.strays), p.limits.MaxHeaders-m.sets-m.removes))
+	m.left = len(s.strays) - m.strays
 	for _, t := range s.strays[:m.strays] {
 		m.removes++
 		m.size += 1 + protowire.SizeBytes(len(t.name))

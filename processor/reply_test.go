@@ -267,8 +267,22 @@ func TestReplyLimits(t *testing.T) {
 		{
 			name:    "more to remove than Envoy removes",
 			headers: slices.Concat(many(150, "appver-x"), jessie, forged),
-			want:    slices.Concat(many(150, "appver-x")[2*98:], jessie, tagged),
-			sets:    2, removes: 98,
+			want:    slices.Concat(many(150, "appver-x")[2*99:], jessie),
+			removes: 100,
+		},
+		{
+			name:    "as much to remove as there is room for beside the tags",
+			limits:  Limits{MaxHeaders: 10},
+			headers: slices.Concat(many(8, "appver-x"), jessie),
+			want:    slices.Concat(jessie, tagged),
+			sets:    2, removes: 8,
+		},
+		{
+			name:    "one more, and no tag is set",
+			limits:  Limits{MaxHeaders: 10},
+			headers: slices.Concat(many(9, "appver-x"), jessie),
+			want:    jessie,
+			removes: 9,
 		},
 		{
 			name:    "raised limits",

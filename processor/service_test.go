@@ -14,8 +14,10 @@ import (
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/encoding"
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/reflection"
 	reflectionpb "google.golang.org/grpc/reflection/grpc_reflection_v1"
 	"google.golang.org/protobuf/proto"
@@ -282,5 +284,34 @@ func TestServiceDesc(t *testing.T) {
 	if method != extprocv3.ExternalProcessor_Process_FullMethodName || serviceDesc.Metadata != want.Metadata ||
 		!serviceDesc.Streams[0].ClientStreams || !serviceDesc.Streams[0].ServerStreams {
 		t.Errorf("the service description is %+v, want %+v", serviceDesc, want)
+	}
+}
+
+// A stubStream stands for gRPC: one message comes in by the codec, and the reply
+// goes out by it.
+type stubStream struct {
+	grpc.ServerStream
+
+	codec encoding.CodecV2
+	msg   mem.BufferSlice
+}
+
+func (s *stubStream) RecvMsg(m any) error { return s.codec.Unmarshal(s.msg, m) }
+
+func (s *stubStream) SendMsg(m any) error {
+	data, err := s.codec.Marshal(m)
+	data.Free() // as when it has been written
+	return err
+}
+
+// BenchmarkProcess serves a stream from its first message to its end, gRPC
+// excluded.
+func BenchmarkProcess(b *testing.B) {
+	p := New(Options{})
+	p.SetTable(load(b, manyRules(1)))
+	stream := &stubStream{codec: Codec(), msg: mem.BufferSlice{mem.SliceBuffer(benchmarkRequests(b)["hit"])}}
+	b.ReportAllocs()
+	for b.Loop() {
+		p.process(stream)
 	}
 }
