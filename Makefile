@@ -7,14 +7,14 @@ FUZZTIME ?= 30s
 
 # Each tool has a module of its own: see docs/decisions/0008-tools.md.
 BUF       := go tool -modfile=tools/buf.mod buf
-LINT      := go tool -modfile=tools/golangci-lint.mod golangci-lint
+LINT      := go tool -modfile=$(CURDIR)/tools/golangci-lint.mod golangci-lint
 BENCHSTAT := go tool -modfile=tools/benchstat.mod benchstat
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test lint fmt bench fuzz proto envoy clean
+.PHONY: help build run test lint fmt bench fuzz proto envoy loadtest loadtest-short ghz loadtest-build clean
 
 help: ## say what there is to make
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build bin/tagproc
 	CGO_ENABLED=0 go build -trimpath -ldflags '-X main.version=$(VERSION)' -o $(BIN) ./cmd/tagproc
@@ -24,14 +24,17 @@ run: build envoy ## show tagproc at work behind a real Envoy; without a terminal
 
 test: envoy ## run every test: unit, fuzz seeds, end to end through a real Envoy, all with the race detector
 	CGO_ENABLED=1 go test -race -shuffle=on -timeout=20m ./...
+	cd loadtest && CGO_ENABLED=1 go test -race -shuffle=on -timeout=20m ./...
 
 lint: ## check style, imports, go.mod, the proto file and that generated code is up to date
 	go mod tidy -diff
+	cd loadtest && go mod tidy -diff
 	$(BUF) lint
 	$(BUF) format --diff --exit-code
 	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && $(BUF) generate --output "$$fresh" && \
 		diff -rq -x '*.proto' proto "$$fresh/proto" || { echo 'proto/: generated code is not up to date; run make proto' >&2; exit 1; }
 	$(LINT) run
+	cd loadtest && $(LINT) run
 
 fmt: ## format the Go code and the proto file
 	$(LINT) fmt
@@ -56,6 +59,19 @@ proto: ## generate the code of the proto file
 
 envoy: ## have an Envoy to run: that of ENVOY, else the one on PATH, else a pinned one in .envoy/
 	@tools/get-envoy
+
+loadtest: loadtest-build ## measure what a request costs, beside alternatives, into loadtest/RESULTS.md; 20 minutes, nothing else should run
+	bin/loadtest -out loadtest/RESULTS.md
+
+loadtest-short: loadtest-build ## see in a minute or two that the load test works; the figures, in bin/, are noise
+	bin/loadtest -short -out bin/RESULTS.md
+
+ghz: loadtest-build ## measure tagproc and the textbook server with ghz, without Envoy
+	bin/loadtest -only ghz
+
+loadtest-build: build envoy
+	cd loadtest && CGO_ENABLED=0 go build -trimpath -o ../bin/loadtest . && CGO_ENABLED=0 go build -trimpath -o ../bin/textbook ./textbook
+	CGO_ENABLED=0 go build -trimpath -modfile=tools/ghz.mod -o bin/ghz github.com/bojand/ghz/cmd/ghz
 
 clean: ## remove what was built and fetched
 	rm -rf bin .envoy

@@ -1,0 +1,26 @@
+package main
+
+import "slices"
+
+// A series is one figure, measured once in each round.
+type series []float64
+
+// median is the middle value, of an even number the mean of the two in the middle.
+func (s series) median() float64 {
+	sorted := slices.Sorted(slices.Values(s))
+	half := len(sorted) / 2
+	if len(sorted)%2 == 1 {
+		return sorted[half]
+	}
+	return (sorted[half-1] + sorted[half]) / 2
+}
+
+// ratios divides round by round: what a noisy machine did to one round it did to
+// both.
+func ratios(a, b series) series {
+	r := make(series, len(a))
+	for i := range a {
+		r[i] = a[i] / b[i]
+	}
+	return r
+}
