@@ -19,9 +19,11 @@ type binaries struct{ tagproc, textbook, ghz string }
 // A bed is what one round runs on: the servers, the gateway with a listener for
 // each variant, and the upstream, all fresh.
 type bed struct {
-	tagproc, textbook *server // textbook is nil where no variant needs it
-	gateway           *envoy.Process
-	rulesFile         string // of tagproc
+	tagproc       *server
+	textbook, one *server // nil where no variant needs them; one is tagproc with GOMAXPROCS=1
+	gateway       *envoy.Process
+	rulesFile     string   // of tagproc
+	env           []string // of tagproc
 
 	upstream *envoy.Process
 	dir      string
@@ -30,7 +32,12 @@ type bed struct {
 // newBed starts everything that these variants need. With none it is tagproc
 // alone. A failed start leaves nothing behind.
 func newBed(ctx context.Context, b binaries, rules string, variants ...variant) (*bed, error) {
-	t := &bed{}
+	return newBedIn(ctx, nil, b, rules, variants...)
+}
+
+// newBedIn does the same with variables in the environment of tagproc.
+func newBedIn(ctx context.Context, env []string, b binaries, rules string, variants ...variant) (*bed, error) {
+	t := &bed{env: env}
 	if err := t.start(ctx, b, rules, variants); err != nil {
 		return nil, errors.Join(err, t.stop())
 	}
@@ -45,7 +52,7 @@ func (t *bed) start(ctx context.Context, b binaries, rules string, variants []va
 	if err := os.WriteFile(t.rulesFile, []byte(rules), 0o600); err != nil {
 		return err
 	}
-	if t.tagproc, err = startTagproc(ctx, b.tagproc, t.dir, t.rulesFile); err != nil {
+	if t.tagproc, err = startTagproc(ctx, "tagproc", b.tagproc, t.dir, t.rulesFile, t.env...); err != nil {
 		return err
 	}
 	servers := make(map[string]string)
@@ -53,6 +60,13 @@ func (t *bed) start(ctx context.Context, b binaries, rules string, variants []va
 		switch v.server {
 		case "tagproc":
 			servers[v.id] = t.tagproc.address(v.via)
+		case "tagproc-one":
+			if t.one == nil {
+				if t.one, err = startTagproc(ctx, "tagproc-one", b.tagproc, t.dir, t.rulesFile, "GOMAXPROCS=1"); err != nil {
+					return err
+				}
+			}
+			servers[v.id] = t.one.address(v.via)
 		case "textbook":
 			if t.textbook == nil {
 				if t.textbook, err = startTextbook(ctx, b.textbook, t.dir); err != nil {
@@ -81,6 +95,8 @@ func (t *bed) server(v variant) *server {
 	switch v.server {
 	case "tagproc":
 		return t.tagproc
+	case "tagproc-one":
+		return t.one
 	case "textbook":
 		return t.textbook
 	}
@@ -95,7 +111,7 @@ func (t *bed) stop() error {
 			errs = append(errs, p.Stop())
 		}
 	}
-	for _, s := range []*server{t.tagproc, t.textbook} {
+	for _, s := range []*server{t.tagproc, t.one, t.textbook} {
 		if s != nil {
 			errs = append(errs, s.stop())
 		}

@@ -18,7 +18,7 @@ var (
 	someLanes   = map[string]string{"baseline": "127.0.0.1:1001", "canary": "127.0.0.1:1002"}
 	someServers = map[string]string{
 		"textbook-unix": "/run/server.sock", "textbook-tcp": "127.0.0.1:1003",
-		"tagproc-unix": "/run/server.sock", "tagproc-tcp": "127.0.0.1:1003",
+		"tagproc-unix": "/run/server.sock", "tagproc-one-unix": "/run/one.sock", "tagproc-tcp": "127.0.0.1:1003",
 	}
 )
 

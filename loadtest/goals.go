@@ -1,8 +1,8 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
-	"slices"
 )
 
 // A goal is a figure that tagproc is to reach.
@@ -43,8 +43,11 @@ func (res *results) goals() (all []goal) {
 		compare("server CPU per request", g.cpu)
 	}
 	if g := res.idle; g != nil {
-		n := slices.Max(g.counts)
-		all = append(all, goal{fmt.Sprintf("RSS with %d idle streams", n), 160, "MiB", g.resident[n]})
+		for _, c := range g.cases {
+			if c.streams > 0 {
+				all = append(all, goal{fmt.Sprintf("RSS with %d idle streams, GOMEMLIMIT %s", c.streams, cmp.Or(c.limit, "none")), 160, "MiB", g.resident[c]})
+			}
+		}
 	}
 	return all
 }

@@ -35,12 +35,13 @@ type server struct {
 
 // startTextbook runs the textbook server.
 func startTextbook(ctx context.Context, binary, dir string) (*server, error) {
-	return startServer(ctx, "textbook", binary, dir, 0)
+	return startServer(ctx, "textbook", binary, dir, nil, 0)
 }
 
-// startTagproc runs tagproc with a rules file.
-func startTagproc(ctx context.Context, binary, dir, rulesFile string) (*server, error) {
-	return startServer(ctx, "tagproc", binary, dir, 1,
+// startTagproc runs tagproc with a rules file, under a name of its own, and with
+// these variables in its environment.
+func startTagproc(ctx context.Context, name, binary, dir, rulesFile string, env ...string) (*server, error) {
+	return startServer(ctx, name, binary, dir, env, 1,
 		"serve", "--rules", rulesFile, "--admin", "127.0.0.1:0", "--log-format", "json",
 		"--max-request-headers", "200", "--max-request-headers-kb", "128") // as in deploy/envoy/envoy.yaml
 }
@@ -48,9 +49,10 @@ func startTagproc(ctx context.Context, binary, dir, rulesFile string) (*server, 
 // startServer runs a server that writes one JSON line to stderr for each address
 // that it listens on, and waits for two, TCP and a Unix socket in dir, and as many
 // admin addresses.
-func startServer(ctx context.Context, name, binary, dir string, admins int, args ...string) (*server, error) {
+func startServer(ctx context.Context, name, binary, dir string, env []string, admins int, args ...string) (*server, error) {
 	s := &server{name: name, unix: filepath.Join(dir, name+".sock"), done: make(chan struct{})}
 	s.cmd = exec.Command(binary, append(args, "--listen", "127.0.0.1:0", "--listen", "unix://"+s.unix)...)
+	s.cmd.Env = append(os.Environ(), env...)
 	s.cmd.SysProcAttr = sysProcAttr()
 	stderr, err := s.cmd.StderrPipe()
 	if err != nil {

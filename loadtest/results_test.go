@@ -54,9 +54,11 @@ func someResults() *results {
 		plan:    fullPlan,
 		gateway: gateway, ghz: ghz, growth: growth,
 		idle: &idleFigures{
-			counts:   []int{0, 10_000},
-			resident: map[int]series{0: two(20), 10_000: two(100)}, p50: map[int]series{0: two(300), 10_000: two(310)},
-			p99: map[int]series{0: two(600), 10_000: two(610)}, failed: map[int]int{10_000: 1},
+			cases:    []idleCase{{0, ""}, {10_000, ""}, {10_000, "140MiB"}},
+			resident: map[idleCase]series{{0, ""}: two(20), {10_000, ""}: two(200), {10_000, "140MiB"}: two(100)},
+			p50:      map[idleCase]series{{0, ""}: two(300), {10_000, ""}: two(310), {10_000, "140MiB"}: two(320)},
+			p99:      map[idleCase]series{{0, ""}: two(900), {10_000, ""}: two(950), {10_000, "140MiB"}: two(960)},
+			failed:   map[idleCase]int{},
 		},
 		reload: &reloadFigures{
 			p50: map[bool]series{false: two(300), true: two(310)}, p99: map[bool]series{false: two(600), true: two(610)},

@@ -99,7 +99,7 @@ func TestCheck(t *testing.T) {
 
 func TestServerThatFailsToStart(t *testing.T) {
 	t.Parallel()
-	_, err := startServer(t.Context(), "textbook", built.textbook, t.TempDir(), 0, "--no-such-flag")
+	_, err := startServer(t.Context(), "textbook", built.textbook, t.TempDir(), nil, 0, "--no-such-flag")
 	if err == nil || !strings.Contains(err.Error(), "no-such-flag") {
 		t.Errorf("startServer with a wrong flag = %v, want an error with the end of its log", err)
 	}

@@ -8,7 +8,7 @@ type variant struct {
 	id     string // names the listener: "tagproc-unix"
 	title  string // as it stands in tables
 	filter filter
-	server string // the ext_proc server: "textbook" or "tagproc", or "" for none
+	server string // the ext_proc server: "textbook", "tagproc" or "tagproc-one", or "" for none
 	via    string // how Envoy reaches the server: "unix" or "tcp"
 }
 
@@ -30,6 +30,7 @@ var variants = []variant{
 	{id: "textbook-unix", title: "textbook ext_proc, Unix socket", filter: extProc, server: "textbook", via: "unix"},
 	{id: "textbook-tcp", title: "textbook ext_proc, TCP", filter: extProc, server: "textbook", via: "tcp"},
 	{id: "tagproc-unix", title: "tagproc, Unix socket", filter: extProc, server: "tagproc", via: "unix"},
+	{id: "tagproc-one-unix", title: "tagproc, GOMAXPROCS=1, Unix socket", filter: extProc, server: "tagproc-one", via: "unix"},
 	{id: "tagproc-tcp", title: "tagproc, TCP", filter: extProc, server: "tagproc", via: "tcp"},
 }
 

@@ -24,16 +24,25 @@ const (
 )
 
 func main() {
-	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
-	if !signal.Ignored(syscall.SIGHUP) { // nohup has it ignored
-		signals = append(signals, syscall.SIGHUP)
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), signals...)
-	// The first signal ends the command in good order, a second one at once.
-	context.AfterFunc(ctx, stop)
+	ctx, cancel := context.WithCancel(context.Background())
+	go endOnSignals(cancel)
 	code := run(ctx, newRootCommand())
-	stop()
+	cancel()
 	os.Exit(code)
+}
+
+// endOnSignals ends the command in good order at the first signal, and at once at
+// the second.
+func endOnSignals(cancel context.CancelFunc) {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // nohup has it ignored
+		signal.Notify(signals, syscall.SIGHUP)
+	}
+	<-signals
+	cancel()
+	<-signals
+	os.Exit(exitProblems)
 }
 
 func newRootCommand() *cobra.Command {
