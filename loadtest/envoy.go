@@ -30,7 +30,7 @@ func measureGateway(ctx context.Context, r *run) (*gatewayFigures, error) {
 		p50: make(map[cell]series), p99: make(map[cell]series), p999: make(map[cell]series),
 		sent: make(map[string]int), failed: make(map[string]int),
 	}
-	for round := range r.plan.rounds {
+	for round := range r.plan.gatewayRounds {
 		if err := f.round(ctx, r, round); err != nil {
 			return nil, fmt.Errorf("round %d through Envoy: %w", round+1, err)
 		}
@@ -48,7 +48,7 @@ func (f *gatewayFigures) round(ctx context.Context, r *run, round int) (err erro
 	for _, n := range connectionCounts {
 		for i := range variants {
 			v := variants[(i+round)%len(variants)]
-			r.progress("round %d/%d, through Envoy, %d connections: %s", round+1, r.plan.rounds, n, v.title)
+			r.progress("round %d/%d, through Envoy, %d connections: %s", round+1, r.plan.gatewayRounds, n, v.title)
 			if err := f.cell(ctx, r, t, v, n); err != nil {
 				return fmt.Errorf("%s, %d connections: %w", v.title, n, err)
 			}

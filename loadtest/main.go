@@ -58,7 +58,7 @@ func main() {
 func command(ctx context.Context) error {
 	r := &run{plan: fullPlan, users: newUsers(1000), started: time.Now()}
 	short := flag.Bool("short", false, "see in a minute or two that everything works; the figures are noise")
-	rounds := flag.Int("rounds", 0, "how often to measure everything; 0: 5 times, in the short form once")
+	rounds := flag.Int("rounds", 0, "how often to measure everything; 0: 5 times, through Envoy 13 times, in the short form once")
 	only := flag.String("only", strings.Join(parts, ","), "`PARTS` to measure")
 	out := flag.String("out", "", "`FILE` to write the results to, with the chart beside it; empty: print them only")
 	flag.StringVar(&r.binaries.tagproc, "tagproc", "bin/tagproc", "`PATH` of tagproc")
@@ -73,7 +73,7 @@ func command(ctx context.Context) error {
 		r.plan = shortPlan
 	}
 	if *rounds > 0 {
-		r.plan.rounds = *rounds
+		r.plan.rounds, r.plan.gatewayRounds = *rounds, *rounds
 	}
 	chosen := strings.Split(*only, ",")
 	for _, part := range chosen {

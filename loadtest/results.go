@@ -141,7 +141,8 @@ func (res *results) render(w io.Writer, chart string) error {
 	return template.Must(template.New("results").Parse(resultsTemplate)).Execute(w, struct {
 		Machine  *machine
 		Rounds   int
+		Gateway  int // rounds through Envoy
 		Chart    string
 		Sections []part
-	}{res.machine, res.plan.rounds, chart, all})
+	}{res.machine, res.plan.rounds, res.plan.gatewayRounds, chart, all})
 }

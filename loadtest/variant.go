@@ -22,15 +22,16 @@ const (
 	extProc  filter = "ext_proc" // the filter of deploy/envoy/envoy.yaml
 )
 
-// The variants, in the order in which tables show them.
+// The variants, in the order in which tables show them and rounds measure them:
+// those that are compared stand side by side.
 var variants = []variant{
 	{id: "none", title: "no filter", filter: noFilter},
 	{id: "weighted", title: "weighted_clusters, use_hash_policy", filter: weighted},
 	{id: "lua", title: "Lua filter", filter: lua},
 	{id: "textbook-unix", title: "textbook ext_proc, Unix socket", filter: extProc, server: "textbook", via: "unix"},
-	{id: "textbook-tcp", title: "textbook ext_proc, TCP", filter: extProc, server: "textbook", via: "tcp"},
 	{id: "tagproc-unix", title: "tagproc, Unix socket", filter: extProc, server: "tagproc", via: "unix"},
 	{id: "tagproc-one-unix", title: "tagproc, GOMAXPROCS=1, Unix socket", filter: extProc, server: "tagproc-one", via: "unix"},
+	{id: "textbook-tcp", title: "textbook ext_proc, TCP", filter: extProc, server: "textbook", via: "tcp"},
 	{id: "tagproc-tcp", title: "tagproc, TCP", filter: extProc, server: "tagproc", via: "tcp"},
 }
 
