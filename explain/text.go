@@ -7,23 +7,14 @@ import (
 
 	"github.com/fatih/color"
 
+	"github.com/tagproc/tagproc/internal/paint"
 	tagprocv1 "github.com/tagproc/tagproc/proto/tagproc/v1"
 )
 
 // WriteText writes d for people: first what is written onto the request, then
 // how each rule came to it.
 func WriteText(out io.Writer, d *tagprocv1.Decision, colored bool) error {
-	paint := func(attribute color.Attribute) *color.Color {
-		c := color.New(attribute)
-		if colored {
-			c.EnableColor()
-		} else {
-			c.DisableColor()
-		}
-		return c
-	}
-	bold, faint := paint(color.Bold), paint(color.Faint)
-
+	bold, faint := paint.With(colored, color.Bold), paint.With(colored, color.Faint)
 	w := bufio.NewWriter(out)
 	if len(d.Set) == 0 {
 		fmt.Fprintln(w, bold.Sprint("no tag"))

@@ -150,15 +150,7 @@ func checkRuleName(name string) string {
 	if name == "" {
 		return "is empty; leave it out, or give the rule a name"
 	}
-	if len(name) > maxNameLength {
-		return fmt.Sprintf("is longer than %d bytes", maxNameLength)
-	}
-	for _, r := range name {
-		if r <= ' ' || r > '~' {
-			return fmt.Sprintf("has the character %q; only visible ASCII is allowed, without spaces", r)
-		}
-	}
-	return ""
+	return checkVisible(name)
 }
 
 func (c *compiler) modulo(n *ruleNode) uint32 {

@@ -19,38 +19,41 @@ func (c *compiler) declare(n *tagHeadersNode, o Owned) {
 		c.file.problem(p, KindUndeclaredTag, "tagHeaders are declared here and by flags as well; declare them in one place")
 	case n != nil && n.bad:
 	case n != nil:
-		c.declared = &Owned{
-			Headers:  c.ownedNames(n.headers.elements, "header", checkHeaderName, checkTagHeader),
-			Prefixes: c.ownedNames(n.prefixes.elements, "prefix", checkHeaderName, checkOwnedPrefix),
-		}
+		c.declared = c.ownedOf(n.headers.elements, n.prefixes.elements)
 	case !o.IsZero():
-		asValues := func(names []string) (vs []value[string]) {
-			for _, name := range names {
-				vs = append(vs, value[string]{v: name, set: true})
-			}
-			return vs
-		}
-		c.declared = &Owned{
-			Headers:  c.ownedNames(asValues(o.Headers), "header", checkHeaderName, checkTagHeader),
-			Prefixes: c.ownedNames(asValues(o.Prefixes), "prefix", checkHeaderName, checkOwnedPrefix),
-		}
+		c.declared = c.ownedOf(flagValues(o.Headers), flagValues(o.Prefixes))
 	}
 }
 
-// ownedNames checks the names of a declaration and returns them in lower case,
-// sorted, each once.
-func (c *compiler) ownedNames(vs []value[string], what string, form, meaning func(string) string) []string {
+// flagValues are names that stand in no file.
+func flagValues(names []string) (vs []value[string]) {
+	for _, name := range names {
+		vs = append(vs, value[string]{v: name, set: true})
+	}
+	return vs
+}
+
+func (c *compiler) ownedOf(headers, prefixes []value[string]) *Owned {
+	return &Owned{
+		Headers:  c.ownedNames(headers, "header", checkTagHeader),
+		Prefixes: c.ownedNames(prefixes, "prefix", checkOwnedPrefix),
+	}
+}
+
+// ownedNames checks the names of a declaration, check saying what is wrong with
+// one that is well-formed, and returns them in lower case, sorted, each once.
+func (c *compiler) ownedNames(vs []value[string], what string, check func(string) string) []string {
 	var names []string
 	for _, v := range vs {
 		if !v.ok() {
 			continue
 		}
 		name := strings.ToLower(v.v)
-		if wrong := form(name); wrong != "" {
+		if wrong := checkHeaderName(name); wrong != "" {
 			c.file.problem(v.pos, KindHeader, fmt.Sprintf("the tag %s %q %s", what, shorten(v.v), wrong))
 			continue
 		}
-		if wrong := meaning(name); wrong != "" {
+		if wrong := check(name); wrong != "" {
 			c.file.problem(v.pos, KindForbiddenHeader, fmt.Sprintf("the tag %s %q %s", what, shorten(v.v), wrong))
 			continue
 		}

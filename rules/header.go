@@ -75,13 +75,18 @@ func checkTagPrefix(prefix string) string {
 
 // checkTagValue returns what is wrong with a tag's value, or "".
 func checkTagValue(v string) string {
-	switch {
-	case v == "":
+	if v == "" {
 		return "is empty"
-	case len(v) > maxNameLength:
+	}
+	return checkVisible(v)
+}
+
+// checkVisible returns why text is too long or not visible ASCII, or "".
+func checkVisible(text string) string {
+	if len(text) > maxNameLength {
 		return fmt.Sprintf("is longer than %d bytes", maxNameLength)
 	}
-	for _, r := range v {
+	for _, r := range text {
 		if r <= ' ' || r > '~' {
 			return fmt.Sprintf("has the character %q; only visible ASCII is allowed, without spaces", r)
 		}

@@ -1,33 +1,18 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"os"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
+
+	"github.com/tagproc/tagproc/internal/transcript"
 )
 
 // screen is what a demo prints, for a test that reads it meanwhile.
-type screen struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *screen) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *screen) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
-}
+type screen struct{ transcript.Transcript }
 
 // await waits until what was printed after the first skip bytes matches.
 func (s *screen) await(t *testing.T, skip int, pattern string) []string {

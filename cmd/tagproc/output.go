@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/tagproc/tagproc/internal/paint"
 	"github.com/tagproc/tagproc/rules"
 )
 
@@ -78,21 +79,12 @@ func writeProblems(w io.Writer, ps rules.Problems) {
 
 // writeProblem writes a problem with its line of the file.
 func writeProblem(w io.Writer, p rules.Problem, colored bool) {
-	paint := func(attributes ...color.Attribute) *color.Color {
-		c := color.New(attributes...)
-		if colored {
-			c.EnableColor()
-		} else {
-			c.DisableColor()
-		}
-		return c
-	}
-	severity := paint(color.FgRed, color.Bold)
+	severity := paint.With(colored, color.FgRed, color.Bold)
 	if p.Severity == rules.Warning {
-		severity = paint(color.FgYellow, color.Bold)
+		severity = paint.With(colored, color.FgYellow, color.Bold)
 	}
-	fmt.Fprintf(w, "%s: %s: %s %s\n", paint(color.Bold).Sprint(p.Place()), severity.Sprint(p.Severity),
-		p.Message, paint(color.Faint).Sprintf("[%s]", p.Kind))
+	fmt.Fprintf(w, "%s: %s: %s %s\n", paint.With(colored, color.Bold).Sprint(p.Place()), severity.Sprint(p.Severity),
+		p.Message, paint.With(colored, color.Faint).Sprintf("[%s]", p.Kind))
 	if p.Source != "" {
 		number := fmt.Sprintf("%5d", p.Line)
 		fmt.Fprintf(w, "%s | %s\n%s | %s\n", number, p.Source, strings.Repeat(" ", len(number)), severity.Sprint(caret(p)))

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/fsnotify/fsnotify"
+
+	"github.com/tagproc/tagproc/internal/transcript"
 )
 
 var errNoInstances = errors.New("no instance is left")
@@ -84,21 +86,10 @@ func (a *applied) await(t tb, want string) {
 }
 
 // journal is a log to read from while it is written.
-type journal struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (j *journal) Write(b []byte) (int, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.text.Write(b)
-}
+type journal struct{ transcript.Transcript }
 
 func (j *journal) lines() []string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return strings.FieldsFunc(j.text.String(), func(r rune) bool { return r == '\n' })
+	return strings.FieldsFunc(j.String(), func(r rune) bool { return r == '\n' })
 }
 
 // await waits for a condition.

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -13,10 +12,10 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 
+	"github.com/tagproc/tagproc/internal/transcript"
 	"github.com/tagproc/tagproc/rules"
 )
 
@@ -29,7 +28,7 @@ type tagproc struct {
 	rulesFile string
 	admin     string // a Unix socket
 	cmd       *exec.Cmd
-	log       *lockedBuffer
+	log       *transcript.Transcript
 	stopped   bool
 }
 
@@ -42,7 +41,7 @@ func start(t *testing.T, socket, rulesFile string, flags ...string) *tagproc {
 // startOn does the same on any address that serve takes.
 func startOn(t *testing.T, address, rulesFile string, flags ...string) *tagproc {
 	t.Helper()
-	p := &tagproc{rulesFile: rulesFile, admin: filepath.Join(t.TempDir(), "admin.sock"), log: &lockedBuffer{}}
+	p := &tagproc{rulesFile: rulesFile, admin: filepath.Join(t.TempDir(), "admin.sock"), log: &transcript.Transcript{}}
 	args := append([]string{"serve", "--rules", rulesFile, "--listen", address, "--admin", "unix://" + p.admin}, flags...)
 	p.cmd = exec.Command(binary, args...)
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
@@ -154,22 +153,4 @@ func writeFile(t *testing.T, path string, src []byte) {
 	if err := os.WriteFile(path, src, 0o600); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// lockedBuffer is a buffer that a process writes to while a test reads it.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }

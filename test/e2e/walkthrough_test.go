@@ -11,6 +11,7 @@ import (
 
 	"github.com/tagproc/tagproc/internal/chain"
 	"github.com/tagproc/tagproc/internal/mesh"
+	"github.com/tagproc/tagproc/internal/transcript"
 	"github.com/tagproc/tagproc/internal/walkthrough"
 	"github.com/tagproc/tagproc/rules"
 )
@@ -33,7 +34,7 @@ func startMeshFor(t *testing.T, address net.Addr) *mesh.Mesh {
 // startMeshWith does the same with any options.
 func startMeshWith(t *testing.T, o mesh.Options) *mesh.Mesh {
 	t.Helper()
-	log := &lockedBuffer{}
+	log := &transcript.Transcript{}
 	o.Log = log
 	m, err := mesh.Start(t.Context(), o)
 	if err != nil {
