@@ -1,6 +1,10 @@
 package main
 
-import "time"
+import (
+	"time"
+
+	"github.com/tagproc/tagproc/internal/machine"
+)
 
 // A cpuMeter tells how much CPU Envoy and a server used since it was started.
 type cpuMeter struct {
@@ -30,7 +34,7 @@ func (m *cpuMeter) read() (used [2]time.Duration, err error) {
 		if pid == 0 {
 			continue
 		}
-		if used[i], err = cpuTime(pid); err != nil {
+		if used[i], err = machine.CPUTime(pid); err != nil {
 			return used, err
 		}
 	}

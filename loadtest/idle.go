@@ -14,6 +14,8 @@ import (
 	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/tagproc/tagproc/internal/machine"
 )
 
 // idleConnections is how many gRPC connections the idle streams share, as those of
@@ -84,7 +86,7 @@ func (f *idleFigures) measure(ctx context.Context, r *run, c idleCase) (err erro
 	if err != nil {
 		return err
 	}
-	resident, err := residentBytes(t.tagproc.pid())
+	resident, err := machine.ResidentBytes(t.tagproc.pid())
 	if err != nil {
 		return err
 	}

@@ -91,7 +91,7 @@ func command(ctx context.Context) error {
 		return err
 	}
 	m.Command = strings.Join(os.Args, " ")
-	res := &results{machine: m, plan: r.plan}
+	res := &results{origin: m, plan: r.plan}
 	if err := res.measure(ctx, r, chosen); err != nil {
 		return err
 	}

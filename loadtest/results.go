@@ -16,7 +16,7 @@ var transports = map[string]string{"unix": "Unix socket", "tcp": "TCP"}
 
 // results is everything that a run measured. A part that was not chosen is nil.
 type results struct {
-	machine *machine
+	origin  *origin
 	plan    plan
 	gateway *gatewayFigures
 	ghz     *ghzFigures
@@ -139,10 +139,10 @@ func (res *results) render(w io.Writer, chart string) error {
 		all = append(all, part{s.title, s.body()})
 	}
 	return template.Must(template.New("results").Parse(resultsTemplate)).Execute(w, struct {
-		Machine  *machine
+		Machine  *origin
 		Rounds   int
 		Gateway  int // rounds through Envoy
 		Chart    string
 		Sections []part
-	}{res.machine, res.plan.rounds, res.plan.gatewayRounds, chart, all})
+	}{res.origin, res.plan.rounds, res.plan.gatewayRounds, chart, all})
 }

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/tagproc/tagproc/internal/machine"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -46,10 +48,10 @@ func someResults() *results {
 		growth.handler[i], growth.cpu[i] = two(float64(200*(i+1))), two(float64(30+i))
 	}
 	return &results{
-		machine: &machine{
-			Date: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Took: "20m0s", Command: "bin/loadtest -out RESULTS.md",
-			CPU: "A CPU", Memory: "8.0 GiB", Kernel: "Linux 6.1", Cores: 2,
-			Envoy: "1.2.3", Go: "go1.2.3", GRPC: "v1.2.3", Tagproc: "tagproc v1", System: "linux/amd64",
+		origin: &origin{
+			Machine: machine.Machine{CPU: "A CPU", Memory: "8.0 GiB", Kernel: "Linux 6.1", Cores: 2, Go: "go1.2.3", System: "linux/amd64"},
+			Date:    time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Took: "20m0s", Command: "bin/loadtest -out RESULTS.md",
+			Envoy: "1.2.3", GRPC: "v1.2.3", Tagproc: "tagproc v1",
 		},
 		plan:    fullPlan,
 		gateway: gateway, ghz: ghz, growth: growth,
@@ -131,7 +133,7 @@ func TestPartsOfResults(t *testing.T) {
 	t.Parallel()
 	all := someResults()
 	var b strings.Builder
-	if err := (&results{machine: all.machine, plan: all.plan, ghz: all.ghz}).render(&b, ""); err != nil {
+	if err := (&results{origin: all.origin, plan: all.plan, ghz: all.ghz}).render(&b, ""); err != nil {
 		t.Fatal(err)
 	}
 	for part, want := range map[string]bool{"ghz": true, "Goals": false, "Through Envoy": false, "Idle": false, ".svg": false} {

@@ -1,4 +1,4 @@
-package main
+package machine
 
 import (
 	"os"
@@ -21,20 +21,20 @@ func TestCPUTime(t *testing.T) {
 		continue
 	}
 	low := usage()
-	got, err := cpuTime(os.Getpid())
+	got, err := CPUTime(os.Getpid())
 	high := usage()
 	if err != nil || got < low-slack || got > high+slack {
-		t.Errorf("cpuTime = %v, %v; getrusage says %v to %v", got, err, low, high)
+		t.Errorf("CPUTime = %v, %v; getrusage says %v to %v", got, err, low, high)
 	}
-	if _, err := cpuTime(1 << 22); err == nil {
-		t.Error("cpuTime of a process that does not exist: no error")
+	if _, err := CPUTime(1 << 22); err == nil {
+		t.Error("CPUTime of a process that does not exist: no error")
 	}
 }
 
 func TestResidentBytes(t *testing.T) {
 	t.Parallel()
-	got, err := residentBytes(os.Getpid())
+	got, err := ResidentBytes(os.Getpid())
 	if err != nil || got < 1<<20 {
-		t.Errorf("residentBytes = %d, %v; want more than 1 MiB", got, err)
+		t.Errorf("ResidentBytes = %d, %v; want more than 1 MiB", got, err)
 	}
 }

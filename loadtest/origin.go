@@ -4,30 +4,27 @@ import (
 	"context"
 	"fmt"
 	"os/exec"
-	"runtime"
 	"runtime/debug"
 	"strings"
 	"time"
 
 	"github.com/tagproc/tagproc/internal/envoy"
+	"github.com/tagproc/tagproc/internal/machine"
 )
 
-// A machine is where, when and with what was measured.
-type machine struct {
-	Date                             time.Time
-	Took                             string
-	Command                          string
-	CPU, Memory, Kernel              string
-	Cores                            int
-	Envoy, Go, GRPC, Tagproc, System string
+// An origin is where, when and with what was measured.
+type origin struct {
+	machine.Machine
+
+	Date                 time.Time
+	Took                 string
+	Command              string
+	Envoy, GRPC, Tagproc string
 }
 
 // describe asks the machine and the programs.
-func describe(ctx context.Context, tagproc string) (*machine, error) {
-	m := &machine{
-		Date: time.Now().UTC(), CPU: cpuModel(), Memory: memory(), Kernel: kernel(), Cores: runtime.NumCPU(),
-		Go: runtime.Version(), System: runtime.GOOS + "/" + runtime.GOARCH, GRPC: "unknown",
-	}
+func describe(ctx context.Context, tagproc string) (*origin, error) {
+	m := &origin{Machine: machine.This(), Date: time.Now().UTC(), GRPC: "unknown"}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, d := range info.Deps {
 			if d.Path == "google.golang.org/grpc" {

@@ -1,26 +1,19 @@
-package main
+package machine
 
 import (
 	"fmt"
 	"os"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// sysProcAttr makes the kernel kill a child when the load test is killed, and
-// keeps Ctrl-C in a terminal from reaching it before stop does.
-func sysProcAttr() *syscall.SysProcAttr {
-	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
-}
-
-// cpuTime returns the CPU time that a process has used, in user and kernel mode,
+// CPUTime returns the CPU time that a process has used, in user and kernel mode,
 // by all its threads, ended ones too. The kernel counts it in nanoseconds; it is
 // what clock_getcpuclockid(3) gives access to.
-func cpuTime(pid int) (time.Duration, error) {
+func CPUTime(pid int) (time.Duration, error) {
 	const schedulerClock = 2 // CPUCLOCK_SCHED of a process, in the kernel's posix-timers.h
 	var t unix.Timespec
 	if err := unix.ClockGettime(int32(^pid<<3|schedulerClock), &t); err != nil {
@@ -29,20 +22,25 @@ func cpuTime(pid int) (time.Duration, error) {
 	return time.Duration(t.Nano()), nil
 }
 
-// residentBytes returns the resident memory of a process (VmRSS).
-func residentBytes(pid int) (int64, error) {
+// ResidentBytes returns the memory of a process that is resident (VmRSS).
+func ResidentBytes(pid int) (int64, error) { return statusBytes(pid, "VmRSS") }
+
+// PeakResidentBytes returns the most that ResidentBytes has ever been for the
+// process (VmHWM).
+func PeakResidentBytes(pid int) (int64, error) { return statusBytes(pid, "VmHWM") }
+
+func statusBytes(pid int, name string) (int64, error) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0, err
 	}
-	kb, err := strconv.ParseInt(strings.TrimSuffix(field(string(status), "VmRSS"), " kB"), 10, 64)
+	n, err := kibibytes(string(status), name)
 	if err != nil {
 		return 0, fmt.Errorf("couldn't read the memory of process %d: %w", pid, err)
 	}
-	return kb << 10, nil
+	return n, nil
 }
 
-// cpuModel names the CPU.
 func cpuModel() string {
 	info, err := os.ReadFile("/proc/cpuinfo")
 	if err != nil {
@@ -51,26 +49,30 @@ func cpuModel() string {
 	return field(string(info), "model name")
 }
 
-// memory is the machine's, in GiB.
 func memory() string {
 	info, err := os.ReadFile("/proc/meminfo")
 	if err != nil {
 		return "unknown"
 	}
-	kb, err := strconv.ParseInt(strings.TrimSuffix(field(string(info), "MemTotal"), " kB"), 10, 64)
+	n, err := kibibytes(string(info), "MemTotal")
 	if err != nil {
 		return "unknown"
 	}
-	return fmt.Sprintf("%.1f GiB", float64(kb)/(1<<20))
+	return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30))
 }
 
-// kernel is its name and release.
 func kernel() string {
 	release, err := os.ReadFile("/proc/sys/kernel/osrelease")
 	if err != nil {
 		return "unknown"
 	}
 	return "Linux " + strings.TrimSpace(string(release))
+}
+
+// kibibytes returns the value of the line "name: N kB", in bytes.
+func kibibytes(s, name string) (int64, error) {
+	n, err := strconv.ParseInt(strings.TrimSuffix(field(s, name), " kB"), 10, 64)
+	return n << 10, err
 }
 
 // field returns the value of the first line "name: value", or "unknown".
