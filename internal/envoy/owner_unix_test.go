@@ -13,7 +13,7 @@ import (
 // the working directory is refused.
 func TestFindRunsNoStrangersFile(t *testing.T) {
 	root := t.TempDir()
-	path := filepath.Join(root, installed)
+	path := filepath.Join(root, place(Version))
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		t.Fatal(err)
 	}

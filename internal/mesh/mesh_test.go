@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tagproc/tagproc/internal/chain"
+	"github.com/tagproc/tagproc/internal/envoy/envoytest"
 )
 
 // No tagproc runs in these tests: what is seen is what Envoy does alone, which is
@@ -26,10 +27,17 @@ var (
 	baseline = versions{"app-a": "v1", "app-b": "v1", "app-c": "v2"}
 )
 
-// start runs a mesh until the test ends.
+// start runs a mesh until the test ends, on the Envoy that envoy.Find finds.
 func start(t *testing.T, tagproc net.Addr) *Mesh {
 	t.Helper()
-	m, err := Start(t.Context(), Options{Tagproc: tagproc, Concurrency: 2})
+	return startWith(t, Options{Tagproc: tagproc})
+}
+
+// startWith does the same with any options.
+func startWith(t *testing.T, o Options) *Mesh {
+	t.Helper()
+	o.Concurrency = 2
+	m, err := Start(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,13 +85,18 @@ func user(id string) http.Header { return http.Header{"X-User-Id": {id}} }
 // whose route needs no tag of tagproc's.
 func TestWithoutTagproc(t *testing.T) {
 	t.Parallel()
+	envoytest.Each(t, testWithoutTagproc)
+}
+
+func testWithoutTagproc(t *testing.T, envoy string) {
+	t.Helper()
 	for name, address := range map[string]net.Addr{
 		"TCP":         nobody(t),
 		"Unix socket": &net.UnixAddr{Name: filepath.Join(t.TempDir(), "none.sock"), Net: "unix"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			m := start(t, address)
+			m := startWith(t, Options{Binary: envoy, Tagproc: address})
 			for _, id := range []string{"bob", "stacy", "jessie", "vance", "jack", "Jason", "jason2", ""} {
 				wantVersions(t, m, "mocka", user(id), lanes)
 			}
@@ -204,7 +217,12 @@ func TestPromote(t *testing.T) {
 // Envoy's default limit is 100 headers, its own included.
 func TestManyHeaders(t *testing.T) {
 	t.Parallel()
-	m := start(t, nobody(t))
+	envoytest.Each(t, testManyHeaders)
+}
+
+func testManyHeaders(t *testing.T, envoy string) {
+	t.Helper()
+	m := startWith(t, Options{Binary: envoy, Tagproc: nobody(t)})
 	for _, n := range []int{60, 90, 93, 97, 98, 100, 150} {
 		header := user("jason")
 		for i := range n - 1 {
@@ -224,8 +242,15 @@ func TestManyHeaders(t *testing.T) {
 	}
 }
 
+// A line says which tags the next hop was sent, and, at the ingress, that tagproc was
+// not there.
 func TestAccessLog(t *testing.T) {
 	t.Parallel()
+	envoytest.Each(t, testAccessLog)
+}
+
+func testAccessLog(t *testing.T, envoy string) {
+	t.Helper()
 	reader, writer := io.Pipe()
 	lines := make(chan string)
 	go func() {
@@ -233,7 +258,7 @@ func TestAccessLog(t *testing.T) {
 		all, _ := io.ReadAll(reader)
 		lines <- string(all)
 	}()
-	m, err := Start(t.Context(), Options{Tagproc: nobody(t), Log: writer})
+	m, err := Start(t.Context(), Options{Binary: envoy, Tagproc: nobody(t), Log: writer})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -247,9 +272,9 @@ func TestAccessLog(t *testing.T) {
 	}
 	const tags = " user=jason x-asm-prefer-tag=s2 appver-a=- appver-b=- appver-c=- "
 	for _, want := range []string{
-		" mocka" + tags + "route=jason cluster=mocka-baseline status=200 flags=-\n",
-		" mockb" + tags + "route=baseline cluster=mockb-baseline status=200 flags=-\n",
-		" mockc" + tags + "route=s2 cluster=mockc-canary status=200 flags=-\n",
+		" mocka" + tags + "route=jason cluster=mocka-baseline status=200 flags=- tagproc=14 why=-\n",
+		" mockb" + tags + "route=baseline cluster=mockb-baseline status=200 flags=- tagproc=- why=-\n",
+		" mockc" + tags + "route=s2 cluster=mockc-canary status=200 flags=- tagproc=- why=-\n",
 	} {
 		if !strings.Contains(log, want) {
 			t.Errorf("the log has no line that ends %q:\n%s", want, log)
