@@ -4,6 +4,7 @@
 // [Table], and asked about one request at a time ([Table.Match]). Compiling is
 // validating: it returns either every problem of the file with its position, or
 // a Table that cannot fail.
+// [Changes] says what an edit changes.
 //
 // # The file
 //

@@ -1,0 +1,161 @@
+package rules
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// ruleChanges compares a rule that stays: that of index i in before with that of
+// index j in after.
+func ruleChanges(before *Table, i int, after *Table, j int) (cs []Change) {
+	b, a := &before.rules[i], &after.rules[j]
+	field := func(k ChangeKind, was, is string) {
+		if was != is {
+			moves := k == ChangeKey || k == ChangeHash || k == ChangeSalt || k == ChangeModulo
+			cs = append(cs, Change{Kind: k, Rule: a.Name, Before: was, After: is, MovesUsers: moves})
+		}
+	}
+	field(ChangeMode, b.Mode.String(), a.Mode.String())
+	field(ChangeKey, b.Key.String(), a.Key.String())
+	field(ChangeHash, b.Hash.String(), a.Hash.String())
+	field(ChangeSalt, b.Salt, a.Salt)
+	field(ChangeModulo, strconv.Itoa(int(b.Modulo)), strconv.Itoa(int(a.Modulo)))
+	field(ChangeTagHeader, b.TagHeader, a.TagHeader)
+	cs = append(cs, overrideChanges(a, before.named(i), after.named(j))...)
+	return append(cs, rangeChanges(a, before.spans(i), after.spans(j))...)
+}
+
+// named returns the tag ("": none) of each user whom the rule of index rule names.
+func (t *Table) named(rule int) map[string]string {
+	named := make(map[string]string, len(t.compiled[rule].overrides))
+	for user, o := range t.compiled[rule].overrides {
+		named[user] = ""
+		if o.tag != NoTag {
+			named[user] = t.tags[o.tag].Value
+		}
+	}
+	return named
+}
+
+// overrideChanges compares whom a rule names, one Change for each tag.
+func overrideChanges(r *Rule, before, after map[string]string) (cs []Change) {
+	byTag := map[string]*Change{}
+	of := func(tag string) *Change {
+		if byTag[tag] == nil {
+			byTag[tag] = &Change{Kind: ChangeOverrides, Rule: r.Name, TagHeader: r.TagHeader, TagValue: tag}
+		}
+		return byTag[tag]
+	}
+	for user, tag := range after {
+		if was, named := before[user]; !named || was != tag {
+			c := of(tag)
+			c.Named = append(c.Named, user)
+		}
+	}
+	for user, tag := range before {
+		if is, named := after[user]; !named || is != tag {
+			c := of(tag)
+			c.Unnamed = append(c.Unnamed, user)
+		}
+	}
+	for _, tag := range slices.Sorted(maps.Keys(byTag)) {
+		c := byTag[tag]
+		slices.Sort(c.Named)
+		slices.Sort(c.Unnamed)
+		cs = append(cs, *c)
+	}
+	return cs
+}
+
+// A span is the buckets of one tag: "0 to 19, 50 to 59".
+type span struct{ tag, buckets string }
+
+// spans returns the buckets of each tag of the rule of index rule, in the order
+// of the first of them.
+func (t *Table) spans(rule int) []span {
+	var order []int32
+	buckets := map[int32][]string{}
+	from := uint32(0)
+	for _, s := range t.compiled[rule].steps {
+		if buckets[s.tag] == nil {
+			order = append(order, s.tag)
+		}
+		buckets[s.tag] = append(buckets[s.tag], fmt.Sprintf("%d to %d", from, s.bound-1))
+		from = s.bound
+	}
+	spans := make([]span, len(order))
+	for i, tag := range order {
+		spans[i] = span{t.tags[tag].Value, strings.Join(buckets[tag], ", ")}
+	}
+	return spans
+}
+
+// rangeChanges compares which tags take which buckets, one Change for each tag:
+// first those of after.
+func rangeChanges(r *Rule, before, after []span) (cs []Change) {
+	was := map[string]string{}
+	for _, s := range before {
+		was[s.tag] = s.buckets
+	}
+	change := func(tag, was, is string) {
+		if was != is {
+			cs = append(cs, Change{Kind: ChangeRange, Rule: r.Name, TagHeader: r.TagHeader, TagValue: tag, Before: was, After: is})
+		}
+	}
+	for _, s := range after {
+		change(s.tag, was[s.tag], s.buckets)
+		delete(was, s.tag)
+	}
+	for _, s := range before {
+		change(s.tag, was[s.tag], "")
+	}
+	return cs
+}
+
+// describe returns the rule of index rule in one line, defaults left out.
+func (t *Table) describe(rule int) string {
+	r := &t.rules[rule]
+	var b strings.Builder
+	b.WriteString(r.Key.String())
+	if r.Hash != FNV1a32 {
+		fmt.Fprintf(&b, ", hash %s", r.Hash)
+	}
+	if r.Salt != "" {
+		fmt.Fprintf(&b, " with salt %q", r.Salt)
+	}
+	if r.Modulo != DefaultModulo {
+		fmt.Fprintf(&b, ", modulo %d", r.Modulo)
+	}
+	if r.Mode != ModeEnforce {
+		fmt.Fprintf(&b, ", mode %s", r.Mode)
+	}
+	fmt.Fprintf(&b, " → %s: ", r.TagHeader)
+	var tags []string
+	for _, s := range t.spans(rule) {
+		tags = append(tags, fmt.Sprintf("%s takes buckets %s", s.tag, s.buckets))
+	}
+	b.WriteString(cmp.Or(strings.Join(tags, "; "), "no policy takes a bucket"))
+	if n := len(t.compiled[rule].overrides); n > 0 {
+		fmt.Fprintf(&b, "; users named: %d", n)
+	}
+	return b.String()
+}
+
+// forestalled returns, of a new rule, which rule no longer comes first for its
+// tag header, as text to append, or "".
+func (t *Table) forestalled(rule int, was map[string]int) string {
+	r := &t.rules[rule]
+	if r.Mode != ModeEnforce {
+		return ""
+	}
+	for _, later := range t.rules[rule+1:] {
+		if _, stays := was[later.Name]; stays && later.Mode == ModeEnforce && later.TagHeader == r.TagHeader {
+			return "; decides before rule " + later.Name
+		}
+	}
+	return ""
+}
