@@ -11,7 +11,7 @@ LINT      := go tool -modfile=$(CURDIR)/tools/golangci-lint.mod golangci-lint
 BENCHSTAT := go tool -modfile=tools/benchstat.mod benchstat
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test lint fmt bench fuzz proto envoy loadtest loadtest-short ghz loadtest-build clean
+.PHONY: help build run test lint fmt bench fuzz proto envoy envoys chaos differential loadtest loadtest-short ghz loadtest-build clean
 
 help: ## say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,8 +22,9 @@ build: ## build bin/tagproc
 run: build envoy ## show tagproc at work behind a real Envoy; without a terminal: once, and exit 0 if all went well
 	@if [ -t 0 ] && [ -t 1 ]; then exec $(BIN) demo; else exec $(BIN) demo --once; fi
 
-test: envoy ## run every test: unit, fuzz seeds, end to end through a real Envoy, all with the race detector
+test: envoys ## run every test: unit, fuzz seeds, end to end through two releases of Envoy, all with the race detector
 	CGO_ENABLED=1 go test -race -shuffle=on -timeout=20m ./...
+	CGO_ENABLED=1 go test -race -shuffle=on -tags=tagproc_faults -run=Fault ./processor
 	cd loadtest && CGO_ENABLED=1 go test -race -shuffle=on -timeout=20m ./...
 
 lint: ## check style, imports, go.mod, the proto file and that generated code is up to date
@@ -50,7 +51,7 @@ fuzz: ## fuzz each target for FUZZTIME (default 30s)
 		targets=$$(go test -list='^Fuzz' "$$pkg"); \
 		for target in $$(printf '%s\n' "$$targets" | grep '^Fuzz'); do \
 			echo "=== $$target in $$pkg"; \
-			go test -run='^$$' -fuzz="^$$target\$$" -fuzztime=$(FUZZTIME) "$$pkg"; \
+			go test -run='^$$' -fuzz="^$$target\$$" -fuzztime=$(FUZZTIME) -fuzzminimizetime=1s "$$pkg"; \
 		done; \
 	done
 
@@ -59,6 +60,15 @@ proto: ## generate the code of the proto file
 
 envoy: ## have an Envoy to run: that of ENVOY, else the one on PATH, else a pinned one in .envoy/
 	@tools/get-envoy
+
+envoys: ## have an Envoy of each release that the tests run on; ENVOY and PATH stand in for the one that they are
+	@tools/get-envoy --releases
+
+chaos: envoys ## break tagproc in every way of docs/reliability.md under load, on both Envoys, and write the table there; REPLACETIME, nothing else should run
+	go test ./test/chaos -count=1 -timeout=3h -v -full -out=$(CURDIR)/docs/reliability.md $(CHAOS)
+
+differential: envoys ## send 10,000 odd requests to each Envoy, with tagproc and without, and compare the answers; REPLACEDIFF
+	go test ./test/differential -count=1 -timeout=2h -v -full $(DIFFERENTIAL)
 
 loadtest: loadtest-build ## measure what a request costs, beside alternatives, into loadtest/RESULTS.md; 20 minutes, nothing else should run
 	bin/loadtest -out loadtest/RESULTS.md

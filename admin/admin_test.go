@@ -29,7 +29,7 @@ func TestHandler(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	NewReloads(registry)
 	var notReady error
-	handler := Handler(registry, func() error { return notReady })
+	handler := Handler(registry, func() error { return notReady }, Options{})
 	get := func(method, path string) (int, string) {
 		w := httptest.NewRecorder()
 		handler.ServeHTTP(w, httptest.NewRequest(method, path, nil))

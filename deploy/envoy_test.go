@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"encoding/json"
+	"slices"
 	"testing"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/http/early_header_mutation/header_mutation/v3"
+	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/retry/host/previous_hosts/v3"
 	httpv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/upstreams/http/v3"
 	"go.yaml.in/yaml/v4"
 	"google.golang.org/protobuf/encoding/protojson"
@@ -69,6 +71,7 @@ func TestEnvoySettings(t *testing.T) {
 		"an answer is awaited for 200 ms":           p.MessageTimeout.AsDuration() == 200*time.Millisecond,
 		"Envoy's own gRPC client is used":           p.GrpcService.GetEnvoyGrpc().GetClusterName() == "tagproc",
 		"a lost stream is tried again":              p.GrpcService.GetRetryPolicy().GetRetryOn() != "" && p.GrpcService.GetRetryPolicy().GetNumRetries().GetValue() > 0,
+		"and not where it was lost":                 len(p.GrpcService.GetRetryPolicy().GetRetryHostPredicate()) == 1,
 		"request headers are sent":                  p.ProcessingMode.RequestHeaderMode == extprocv3.ProcessingMode_SEND,
 		"response headers are not":                  p.ProcessingMode.ResponseHeaderMode == extprocv3.ProcessingMode_SKIP,
 		"request trailers are not":                  p.ProcessingMode.RequestTrailerMode == extprocv3.ProcessingMode_SKIP,
@@ -76,6 +79,8 @@ func TestEnvoySettings(t *testing.T) {
 		"bodies are not":                            p.ProcessingMode.RequestBodyMode == extprocv3.ProcessingMode_NONE && p.ProcessingMode.ResponseBodyMode == extprocv3.ProcessingMode_NONE,
 		"tagproc gets keys and owned headers alone": len(p.ForwardRules.GetAllowedHeaders().GetPatterns()) == 3,
 		"tagproc may change owned headers alone":    p.MutationRules.GetDisallowAll().GetValue() && p.MutationRules.GetAllowExpression().GetRegex() != "",
+		"tagproc cannot answer for an application":  p.DisableImmediateResponse,
+		"tagproc's metadata is taken, no other":     slices.Equal(p.MetadataOptions.GetReceivingNamespaces().GetUntyped(), []string{"tagproc"}) && len(p.MetadataOptions.GetReceivingNamespaces().GetTyped()) == 0,
 		"forged tags are stripped early":            len(ingress.EarlyHeaderMutationExtensions) == 1,
 		"more headers pass than by default":         ingress.CommonHttpProtocolOptions.GetMaxHeadersCount().GetValue() > 100 && ingress.MaxRequestHeadersKb.GetValue() > 60,
 	} {

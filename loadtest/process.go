@@ -43,6 +43,7 @@ func startTextbook(ctx context.Context, binary, dir string) (*server, error) {
 func startTagproc(ctx context.Context, name, binary, dir, rulesFile string, env ...string) (*server, error) {
 	return startServer(ctx, name, binary, dir, env, 1,
 		"serve", "--rules", rulesFile, "--admin", "127.0.0.1:0", "--log-format", "json",
+		"--first-message-timeout", "1h", // idle streams are measured too
 		"--max-request-headers", "200", "--max-request-headers-kb", "128") // as in deploy/envoy/envoy.yaml
 }
 

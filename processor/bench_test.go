@@ -49,19 +49,51 @@ func BenchmarkReply(b *testing.B) {
 	for _, n := range []int{1, 3, 100} {
 		for _, name := range []string{"hit", "miss"} {
 			b.Run(fmt.Sprintf("%s/rules=%d", name, n), func(b *testing.B) {
-				p := New(Options{})
-				p.SetTable(load(b, manyRules(n)))
-				msg := benchmarkRequests(b)[name]
-				dst := make([]byte, 0, 4096)
-				b.ReportAllocs()
-				for b.Loop() {
-					if reply, more := p.NewStream().Reply(dst, msg); len(reply) == 0 || more {
-						b.Fatalf("Reply = %x, %v", reply, more)
-					}
-				}
+				benchmarkReply(b, Options{}, n, name)
 			})
 		}
 	}
+}
+
+// BenchmarkReplyWithMetadata is BenchmarkReply with dynamic metadata.
+func BenchmarkReplyWithMetadata(b *testing.B) {
+	for _, n := range []int{1, 3, 100} {
+		for _, name := range []string{"hit", "miss"} {
+			b.Run(fmt.Sprintf("%s/rules=%d", name, n), func(b *testing.B) {
+				benchmarkReply(b, Options{Metadata: true}, n, name)
+			})
+		}
+	}
+}
+
+// benchmarkReply answers one of benchmarkRequests by n rules.
+func benchmarkReply(b *testing.B, o Options, n int, name string) {
+	b.Helper()
+	p := New(o)
+	p.SetTable(load(b, manyRules(n)))
+	msg := benchmarkRequests(b)[name]
+	dst := make([]byte, 0, 64<<10)
+	b.ReportAllocs()
+	for b.Loop() {
+		if reply, more := p.NewStream().Reply(dst, msg); len(reply) == 0 || more {
+			b.Fatalf("Reply = %x, %v", reply, more)
+		}
+	}
+}
+
+// BenchmarkReplyParallel answers on every processor at once: what they share is
+// waited for here.
+func BenchmarkReplyParallel(b *testing.B) {
+	p := New(Options{})
+	p.SetTable(load(b, manyRules(1)))
+	msg := benchmarkRequests(b)["hit"]
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		dst := make([]byte, 0, 4096)
+		for pb.Next() {
+			p.NewStream().Reply(dst, msg)
+		}
+	})
 }
 
 // BenchmarkRead only reads.
@@ -86,19 +118,21 @@ func TestReplyAllocates(t *testing.T) {
 	requests["malformed"] = requests["hit"][:100]
 	requests["body"] = readSeeds(t)["body"]
 	for _, n := range []int{1, 3, 100} {
-		p := New(Options{})
-		p.SetTable(load(t, "tagHeaders: {headerPrefixes: [appver]}\n"+manyRules(n)))
-		pl := p.plan.Load()
-		sc := newScratch(pl)
-		for name, msg := range requests {
-			for _, streamed := range []bool{false, true} {
-				s := &Stream{processor: p, requestBodyStreamed: streamed}
-				dst := make([]byte, 0, 4096)
-				if got := testing.AllocsPerRun(1000, func() {
-					s.answer(dst, msg, pl, sc)
-					sc.reset()
-				}); got != 0 {
-					t.Errorf("%d rules, %s, streamed: %v: answer allocates %v times, want 0", n, name, streamed, got)
+		for _, o := range []Options{{}, {Metadata: true}} {
+			p := New(o)
+			p.SetTable(load(t, "tagHeaders: {headerPrefixes: [appver]}\n"+manyRules(n)))
+			pl := p.plan.Load()
+			sc := newScratch(pl)
+			for name, msg := range requests {
+				for _, streamed := range []bool{false, true} {
+					s := &Stream{processor: p, requestBodyStreamed: streamed}
+					dst := make([]byte, 0, 64<<10)
+					if got := testing.AllocsPerRun(1000, func() {
+						s.answer(dst, msg, pl, sc)
+						sc.reset()
+					}); got != 0 {
+						t.Errorf("%d rules, %+v, %s, streamed: %v: answer allocates %v times, want 0", n, o, name, streamed, got)
+					}
 				}
 			}
 		}

@@ -12,11 +12,16 @@ func (p *plan) answer(dst []byte, s *scratch) ([]byte, outcome) {
 		return appendEmpty(dst, requestHeaders), noRules
 	}
 	p.decide(s)
-	return p.reply(dst, s)
+	reply, o := p.reply(dst, s)
+	if p.metadata != nil {
+		reply = p.metadata.append(reply, o, s.decisions)
+	}
+	return reply, o
 }
 
 // decide finds keys and owned headers among the headers of s.request, asks the
-// table, and notes in s.owned what is to be written.
+// table, and notes in s.owned what is to be written. Without any key no rule
+// applies, and the table need not be asked unless the metadata is to say so.
 func (p *plan) decide(s *scratch) {
 	for i := range s.owned {
 		s.owned[i].tag = rules.NoTag
@@ -26,8 +31,8 @@ func (p *plan) decide(s *scratch) {
 			p.note(s, h)
 		}
 	}
-	if !p.anyKey(s) {
-		return // no rule applies
+	if !p.anyKey(s) && p.metadata == nil {
+		return
 	}
 	decisions := p.table.Match(s.keys)
 	for i := range decisions {
@@ -37,6 +42,7 @@ func (p *plan) decide(s *scratch) {
 			s.owned[p.tags[d.Tag].owned].tag = d.Tag
 		}
 	}
+	s.decisions = decisions
 }
 
 // anyKey reports whether the request has any key, and counts those it has not.

@@ -9,8 +9,9 @@
 //
 //   - read.go reads the request in place from the wire format,
 //   - decide.go finds keys and owned headers in it and asks the table,
-//   - reply.go puts the reply together from the pieces that the [Plan], built
-//     when the rules were loaded, holds ready.
+//   - reply.go puts the reply together, and metadata.go what it says about the
+//     decisions, from pieces that the plan, built when the rules were loaded,
+//     holds ready.
 //
 // None of it allocates, takes a lock or formats anything. [Register] serves it
 // with grpc-go.
@@ -21,13 +22,14 @@
 // makes a 500 of a gRPC error or a wrong reply, and of a reply that it cannot
 // apply even with it. So whatever is not understood is answered with "no
 // change", or by a stream that ends well without a reply, which passes the
-// request untagged.
+// request untagged. So is what comes when too many messages are pending already
+// ([Options].MaxPending), and what made tagproc panic.
 //
 // The stream ends with the first answer: up to version 1.36 Envoy keeps a
 // stream open until the HTTP request ends, and its cluster's request limit is
 // soon reached by streams that wait for nothing. Only when bodies come in mode
-// FULL_DUPLEX_STREAMED or GRPC does the stream stay, because Envoy then waits
-// for every piece of the body to be handed back.
+// FULL_DUPLEX_STREAMED does the stream stay, because Envoy then waits for every
+// piece of the body to be handed back.
 //
 // # What this package never knows
 //

@@ -19,12 +19,13 @@ const (
 	malformed                  // the message could not be read
 	passed                     // another phase than request_headers
 	nothingDone                // no request in the message
+	shed                       // request headers that came while too many messages were pending
 	outcomes
 )
 
 var outcomeNames = [outcomes]string{
 	tagged: "tagged", cleaned: "cleaned", unchanged: "unchanged", noRules: "no_rules",
-	overLimits: "over_limits", malformed: "malformed", passed: "other_phase", nothingDone: "no_request",
+	overLimits: "over_limits", malformed: "malformed", passed: "other_phase", nothingDone: "no_request", shed: "shed",
 }
 
 // metrics are the counters of a Processor.
@@ -36,11 +37,20 @@ type metrics struct {
 	duration  prometheus.Histogram
 }
 
+// The help texts that need more than a line.
+const (
+	decisionsHelp = "Decisions by rule. A rule that is off, superseded by an earlier one or without its key decides nothing. " +
+		"Without a tag: reason no_policy, or override of a user who gets none."
+	messagesHelp = "Messages from Envoy by what became of them. Headers of a request were tagged; cleaned of forged tags; " +
+		"unchanged by the rules; or left as they were: no_rules are loaded, over_limits of Envoy (forged tags are removed if that fits), " +
+		"malformed, shed. The others are of an other_phase, or no_request. Messages that panicked are not among them."
+)
+
 func newMetrics(r prometheus.Registerer) *metrics {
 	m := &metrics{
 		decisions: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "tagproc_decisions_total",
-			Help: "Decisions by rule. A rule that is off, superseded by an earlier one or without its key decides nothing.",
+			Help: decisionsHelp,
 		}, []string{"rule", "mode", "tag", "reason"}),
 		absent: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "tagproc_key_absent_total",
@@ -58,7 +68,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 	}
 	messages := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "tagproc_messages_total",
-		Help: "Messages from Envoy by what became of them; those that panicked are not among them.",
+		Help: messagesHelp,
 	}, []string{"outcome"})
 	for o, name := range outcomeNames {
 		m.messages[o] = messages.WithLabelValues(name)
@@ -69,20 +79,56 @@ func newMetrics(r prometheus.Registerer) *metrics {
 	return m
 }
 
+// A series is a set of time series: the label values of those that have names
+// from a Table for labels.
+type series struct {
+	decisions map[[4]string]bool // rule, mode, tag, reason
+	absent    map[string]bool    // key
+}
+
+func newSeries() series {
+	return series{decisions: map[[4]string]bool{}, absent: map[string]bool{}}
+}
+
+// forget deletes the series of before that are not in after. A server that
+// lives through thousands of reloads would else export every rule it ever had.
+// A rule that comes back counts from zero, which Prometheus takes for a restart,
+// and what a request that is being answered adds to a deleted series is lost.
+func (m *metrics) forget(before, after series) {
+	for labels := range before.decisions {
+		if !after.decisions[labels] {
+			m.decisions.DeleteLabelValues(labels[:]...)
+		}
+	}
+	for key := range before.absent {
+		if !after.absent[key] {
+			m.absent.DeleteLabelValues(key)
+		}
+	}
+}
+
+// absentOf returns the counter of requests without k, and adds it to s.
+func (m *metrics) absentOf(k rules.Key, s series) prometheus.Counter {
+	s.absent[k.String()] = true
+	return m.absent.WithLabelValues(k.String())
+}
+
 // ruleCounters are the counters of one rule for every decision that it can make.
 type ruleCounters struct {
 	noPolicy            prometheus.Counter
 	overrides, policies []prometheus.Counter // by Decision.Policy
 }
 
-// countersOf returns the counters of r. A rule that keeps its name goes on
-// counting where it was before a reload.
-func (m *metrics) countersOf(r rules.Rule) ruleCounters {
+// countersOf returns the counters of r, and adds them to s. A rule that keeps
+// its name goes on counting where it was before a reload.
+func (m *metrics) countersOf(r rules.Rule, s series) ruleCounters {
 	if r.Mode == rules.ModeOff {
 		return ruleCounters{}
 	}
 	of := func(tag string, reason rules.Reason) prometheus.Counter {
-		return m.decisions.WithLabelValues(r.Name, r.Mode.String(), tag, reason.String())
+		labels := [4]string{r.Name, r.Mode.String(), tag, reason.String()}
+		s.decisions[labels] = true
+		return m.decisions.WithLabelValues(labels[:]...)
 	}
 	c := ruleCounters{noPolicy: of("", rules.ReasonNoPolicy)}
 	for _, o := range r.Overrides {

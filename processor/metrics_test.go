@@ -1,6 +1,7 @@
 package processor
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -45,8 +46,8 @@ rules:
 	send(marshal(t, responseHeadersRequest()))
 	send(marshal(t, &extprocv3.ProcessingRequest{}))
 
-	const want = `
-# HELP tagproc_decisions_total Decisions by rule. A rule that is off, superseded by an earlier one or without its key decides nothing.
+	want := `
+# HELP tagproc_decisions_total ` + decisionsHelp + `
 # TYPE tagproc_decisions_total counter
 tagproc_decisions_total{mode="enforce",reason="no_policy",rule="lane",tag=""} 2
 tagproc_decisions_total{mode="enforce",reason="no_policy",rule="second",tag=""} 0
@@ -61,7 +62,7 @@ tagproc_decisions_total{mode="shadow",reason="policy",rule="trial",tag="v2"} 1
 # TYPE tagproc_key_absent_total counter
 tagproc_key_absent_total{key="header x-device"} 9
 tagproc_key_absent_total{key="header x-user-id"} 2
-# HELP tagproc_messages_total Messages from Envoy by what became of them; those that panicked are not among them.
+# HELP tagproc_messages_total ` + messagesHelp + `
 # TYPE tagproc_messages_total counter
 tagproc_messages_total{outcome="cleaned"} 1
 tagproc_messages_total{outcome="malformed"} 1
@@ -69,6 +70,7 @@ tagproc_messages_total{outcome="no_request"} 1
 tagproc_messages_total{outcome="no_rules"} 1
 tagproc_messages_total{outcome="other_phase"} 1
 tagproc_messages_total{outcome="over_limits"} 1
+tagproc_messages_total{outcome="shed"} 0
 tagproc_messages_total{outcome="tagged"} 4
 tagproc_messages_total{outcome="unchanged"} 4
 # HELP tagproc_panics_total Messages left unchanged because deciding on them panicked, which is a bug.
@@ -109,6 +111,39 @@ func TestMetricsAfterReload(t *testing.T) {
 	}
 	if got := testutil.ToFloat64(p.metrics.decisions.WithLabelValues("lane", "enforce", "s2", "policy")); got != 2 {
 		t.Errorf("%v decisions are counted, want 2", got)
+	}
+}
+
+// TestMetricsOfRulesThatAreGone holds that a series lives as long as its rule.
+func TestMetricsOfRulesThatAreGone(t *testing.T) {
+	t.Parallel()
+	registry := prometheus.NewPedanticRegistry()
+	p := New(Options{Registerer: registry})
+	msg := marshal(t, headersRequest(rawHeaders("x-user-id", "jessie")))
+	const lane = "- {name: lane, header: x-user-id, tagHeader: a, policies: [{range: 20, tagValue: s2}]}\n"
+	for i := range 100 {
+		p.SetTable(load(t, fmt.Sprintf("rules:\n%s- {name: rule-%d, header: x-key-%d, tagHeader: b, policies: [{range: 20, tagValue: v%d}]}", lane, i, i, i)))
+		p.NewStream().Reply(nil, msg)
+	}
+	want := `
+# HELP tagproc_decisions_total ` + decisionsHelp + `
+# TYPE tagproc_decisions_total counter
+tagproc_decisions_total{mode="enforce",reason="no_policy",rule="lane",tag=""} 0
+tagproc_decisions_total{mode="enforce",reason="no_policy",rule="rule-99",tag=""} 0
+tagproc_decisions_total{mode="enforce",reason="policy",rule="lane",tag="s2"} 100
+tagproc_decisions_total{mode="enforce",reason="policy",rule="rule-99",tag="v99"} 0
+# HELP tagproc_key_absent_total Requests without this key, or with an empty one: no rule of this key applied.
+# TYPE tagproc_key_absent_total counter
+tagproc_key_absent_total{key="header x-key-99"} 1
+tagproc_key_absent_total{key="header x-user-id"} 0
+`
+	names := []string{"tagproc_decisions_total", "tagproc_key_absent_total"}
+	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), names...); err != nil {
+		t.Error(err)
+	}
+	p.SetTable(nil)
+	if n, err := testutil.GatherAndCount(registry, names...); n != 0 || err != nil {
+		t.Errorf("without rules there are %d series, %v", n, err)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/fnv"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -68,6 +69,16 @@ func (r *ruleModel) tag(key string) string {
 			return o.TagValue
 		}
 	}
+	for _, p := range r.Policies {
+		if r.bucket(key) < p.Range {
+			return p.TagValue
+		}
+	}
+	return ""
+}
+
+// bucket returns the bucket of key.
+func (r *ruleModel) bucket(key string) uint64 {
 	var hash uint64
 	if r.Hash == "xxh3" {
 		seed := uint64(0)
@@ -80,12 +91,57 @@ func (r *ruleModel) tag(key string) string {
 		h.Write([]byte(key))
 		hash = uint64(h.Sum32())
 	}
-	for _, p := range r.Policies {
-		if hash%r.Modulo < p.Range {
-			return p.TagValue
-		}
+	return hash % r.Modulo
+}
+
+// key returns the value of the rule's key, which is the first of them.
+func (r *ruleModel) key(headers [][2]string) string {
+	if i := slices.IndexFunc(headers, func(h [2]string) bool { return h[0] == r.Header }); i >= 0 {
+		return headers[i][1]
 	}
 	return ""
+}
+
+// decisions returns what the metadata says of each rule by its name.
+func (f *fileModel) decisions(headers [][2]string) map[string]any {
+	decided := map[string]bool{} // by tag header
+	all := map[string]any{}
+	for _, r := range f.Rules {
+		d := map[string]any{}
+		all[r.Name] = d
+		key := r.key(headers)
+		named := slices.ContainsFunc(r.Overrides, func(o overrideModel) bool { return slices.Contains(o.Values, key) })
+		if r.Mode == "shadow" {
+			d["mode"] = r.Mode
+		}
+		switch {
+		case r.Mode == "off":
+			d["reason"] = "off"
+			continue
+		case r.Mode == "enforce" && decided[r.TagHeader]:
+			d["reason"] = "superseded"
+			continue
+		case key == "":
+			d["reason"] = "no_key"
+			continue
+		case named:
+			d["reason"] = "override"
+		case r.tag(key) == "":
+			d["reason"] = "no_policy"
+		default:
+			d["reason"] = "policy"
+		}
+		if tag := r.tag(key); tag != "" {
+			d["tag"] = tag
+		}
+		if !named {
+			d["bucket"] = float64(r.bucket(key))
+		}
+		if r.Mode == "enforce" {
+			decided[r.TagHeader] = true
+		}
+	}
+	return all
 }
 
 // tags returns the outcome for each tag header, "" for none, of the rules that
@@ -93,10 +149,7 @@ func (r *ruleModel) tag(key string) string {
 func (f *fileModel) tags(headers [][2]string) map[string]string {
 	outcome := map[string]string{}
 	for _, r := range f.Rules {
-		key := ""
-		if i := slices.IndexFunc(headers, func(h [2]string) bool { return h[0] == r.Header }); i >= 0 {
-			key = headers[i][1]
-		}
+		key := r.key(headers)
 		if _, owned := outcome[r.TagHeader]; !owned && r.Mode == "enforce" && key != "" {
 			outcome[r.TagHeader] = r.tag(key)
 		}
@@ -104,9 +157,9 @@ func (f *fileModel) tags(headers [][2]string) map[string]string {
 	return outcome
 }
 
-// result returns the request as it should become, and how many headers are set
-// and removed for it.
-func (f *fileModel) result(headers [][2]string, limits Limits) applied {
+// result returns the request as it should become, how many headers are set and
+// removed for it, and the outcome.
+func (f *fileModel) result(headers [][2]string, limits Limits) (applied, string) {
 	tags := f.tags(headers)
 	known := func(name string) bool {
 		return slices.ContainsFunc(f.Rules, func(r ruleModel) bool { return r.TagHeader == name }) ||
@@ -161,13 +214,18 @@ func (f *fileModel) result(headers [][2]string, limits Limits) applied {
 		}
 		return a, (left == 0 || !withTags) && a.sets+a.removes <= limits.MaxHeaders && len(a.headers) <= limits.MaxHeaders && size <= limits.MaxHeaderBytes
 	}
-	if a, fits := try(true); fits || a.sets+a.removes == 0 {
-		return a
+	switch a, fits := try(true); {
+	case a.sets+a.removes == 0:
+		return a, "unchanged"
+	case fits && a.sets > 0:
+		return a, "tagged"
+	case fits:
+		return a, "cleaned"
 	}
 	if a, fits := try(false); fits {
-		return a
+		return a, "over_limits"
 	}
-	return applied{headers: headers}
+	return applied{headers: headers}, "over_limits"
 }
 
 var (
@@ -269,7 +327,7 @@ func replyEqualsModel(t *rapid.T) {
 		MaxHeaders:     rapid.SampledFrom([]int{100, 100, 100, 10, 6, 3, 1}).Draw(t, "max headers"),
 		MaxHeaderBytes: rapid.SampledFrom([]int{60 << 10, 60 << 10, 100, 50}).Draw(t, "max bytes"),
 	}
-	p := New(Options{Limits: limits})
+	p := New(Options{Limits: limits, Metadata: rapid.Bool().Draw(t, "metadata")})
 	p.SetTable(table)
 	for range 3 { // with the same scratch
 		headers := drawHeaders(t)
@@ -284,7 +342,10 @@ func replyEqualsModel(t *rapid.T) {
 		if err != nil {
 			t.Fatalf("Reply(%q) = %x with %s, but %v", headers, reply, src, err)
 		}
-		want := f.result(headers, limits)
+		want, outcome := f.result(headers, limits)
+		if p.metadata {
+			want.metadata = map[string]any{"outcome": outcome, "rulesDigest": table.Digest(), "rules": f.decisions(headers)}
+		}
 		for _, a := range []*applied{&got, &want} {
 			slices.SortFunc(a.headers, func(x, y [2]string) int { return slices.Compare(x[:], y[:]) })
 		}
@@ -299,6 +360,13 @@ func TestReplyEqualsModel(t *testing.T) {
 	rapid.Check(t, replyEqualsModel)
 }
 
+// FuzzReply begins with bytes enough for everything that is drawn: of an input
+// that is too short nothing is learnt.
 func FuzzReply(f *testing.F) {
+	for seed := range byte(30) {
+		data := make([]byte, 4<<10)
+		_, _ = rand.NewChaCha8([32]byte{seed}).Read(data) // never fails
+		f.Add(data)
+	}
 	f.Fuzz(rapid.MakeFuzz(replyEqualsModel))
 }

@@ -17,6 +17,7 @@ import (
 type applied struct {
 	headers       [][2]string // of the request, afterwards
 	sets, removes int
+	metadata      map[string]any // of the namespace tagproc; nil: none came
 }
 
 // envoyApply does to headers what Envoy would do on reply. It fails where Envoy
@@ -44,12 +45,21 @@ func envoyApply(headers [][2]string, plain bool, limits Limits, reply []byte) (a
 			return applied{}, fmt.Errorf("the reply says more than a mutation: %v", c)
 		}
 	}
-	rest.Response = nil
+	rest.Response, rest.DynamicMetadata = nil, nil
 	if !proto.Equal(rest, &extprocv3.ProcessingResponse{}) {
 		return applied{}, fmt.Errorf("the reply says more than its response: %v", rest)
 	}
 
 	a := applied{headers: slices.Clone(headers), sets: len(mutation.GetSetHeaders()), removes: len(mutation.GetRemoveHeaders())}
+	for namespace, value := range m.GetDynamicMetadata().GetFields() {
+		if namespace != metadataNamespace || value.GetStructValue() == nil {
+			return applied{}, fmt.Errorf("the metadata %v would be dropped", m.GetDynamicMetadata())
+		}
+		a.metadata = value.GetStructValue().AsMap()
+	}
+	if m.DynamicMetadata != nil && a.metadata == nil {
+		return applied{}, errors.New("the metadata is empty")
+	}
 	changes := a.sets + a.removes
 	switch {
 	case (mutation != nil) != (changes > 0):
@@ -140,7 +150,14 @@ func unknownBytes(m protoreflect.Message) int {
 	n := len(m.GetUnknown())
 	m.Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
 		switch {
-		case f.Kind() != protoreflect.MessageKind || f.IsMap():
+		case f.Kind() != protoreflect.MessageKind:
+		case f.IsMap():
+			v.Map().Range(func(_ protoreflect.MapKey, v protoreflect.Value) bool {
+				if m, ok := v.Interface().(protoreflect.Message); ok {
+					n += unknownBytes(m)
+				}
+				return true
+			})
 		case f.IsList():
 			for i := range v.List().Len() {
 				n += unknownBytes(v.List().Get(i).Message())

@@ -33,6 +33,9 @@ type plan struct {
 	tags     []tag                // by index of Table.Tags
 	counters []ruleCounters       // by index of Table.Rules
 	absent   []prometheus.Counter // by index of Table.Keys
+	series   series               // what these counters are
+
+	metadata *metadata // nil: replies have none
 
 	scratch sync.Pool // of *scratch; those of another table would not fit
 }
@@ -54,8 +57,9 @@ type tag struct {
 }
 
 // newPlan returns the plan for t, which is nil where there are no rules yet.
-func newPlan(t *rules.Table, l Limits, m *metrics) *plan {
-	p := &plan{table: t, limits: l, names: map[string]name{}}
+// withMetadata says whether replies have dynamic metadata.
+func newPlan(t *rules.Table, l Limits, withMetadata bool, m *metrics) *plan {
+	p := &plan{table: t, limits: l, names: map[string]name{}, series: newSeries()}
 	p.scratch.New = func() any { return newScratch(p) }
 	if t == nil {
 		return p
@@ -63,10 +67,13 @@ func newPlan(t *rules.Table, l Limits, m *metrics) *plan {
 	p.trust = t.TrustClientTags()
 	for i, k := range t.Keys() {
 		p.names[k.Name] = name{key: i, owned: -1}
-		p.absent = append(p.absent, m.absent.WithLabelValues(k.String()))
+		p.absent = append(p.absent, m.absentOf(k, p.series))
 	}
 	for _, r := range t.Rules() {
-		p.counters = append(p.counters, m.countersOf(r))
+		p.counters = append(p.counters, m.countersOf(r, p.series))
+	}
+	if withMetadata {
+		p.metadata = newMetadata(t)
 	}
 	for _, t := range t.Tags() {
 		p.tags = append(p.tags, tag{

@@ -1,10 +1,10 @@
 package processor
 
 import (
+	"context"
 	"log/slog"
-	"runtime/debug"
+	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -15,26 +15,83 @@ import (
 type Options struct {
 	Limits     Limits
 	Registerer prometheus.Registerer // takes the metrics; nil: they are not exported
-	Logger     *slog.Logger          // nil: nothing is logged
+	Logger     *slog.Logger          // nil: nothing is logged; its level is asked for by New
+
+	// MaxPending is how many messages may be pending, that is between their arrival
+	// in Stream.Reply and the reply, at a time; 0: 1,000. Request headers that come
+	// while there are so many are shed: the reply changes nothing and is given at
+	// once, and tagproc_messages_total counts it. Nothing else is ever shed: a body
+	// that is not handed back is lost.
+	//
+	// For a request that is shed tagproc might as well be dead. Its headers are not
+	// read, so it gets no tag, and tags that its client forged stay; Envoy has to
+	// remove them before (early_header_mutation_extensions).
+	//
+	// A reply takes about a microsecond, so that messages pile up only when
+	// something delays replies.
+	MaxPending int
+
+	// Metadata has replies to request headers carry dynamic metadata, for access
+	// logs, in the namespace tagproc:
+	//
+	//	{"outcome": "tagged", "rulesDigest": "58b34286a4ea4d5b",
+	//	 "rules": {"x-asm-prefer-tag": {"reason": "policy", "bucket": 2, "tag": "s2"}}}
+	//
+	// outcome is that of tagproc_messages_total. rules has each rule of the table by
+	// its name, with the Reason of its Decision, and bucket and tag where it has
+	// them; a rule in shadow mode, which writes nothing, also has mode: "shadow".
+	// The key is not in it. Replies that no table decided on have no metadata:
+	// no_rules, malformed, shed, and those after a panic.
+	//
+	// Envoy drops the metadata in silence unless the filter lists the namespace in
+	// metadata_options.receiving_namespaces.untyped. An access log has all of it as
+	// JSON by %DYNAMIC_METADATA(tagproc)%, and what is in it by a path, as in
+	// %DYNAMIC_METADATA(tagproc:rules:NAME:bucket)% if NAME has no colon. (Seen with
+	// Envoy 1.40.0 and 1.36.4.)
+	Metadata bool
 }
+
+// defaultMaxPending is far above what is ever pending without a fault.
+const defaultMaxPending = 1000
 
 // A Processor answers for the rules of its table. It is safe for concurrent use.
 type Processor struct {
-	plan    atomic.Pointer[plan]
-	limits  Limits
-	metrics *metrics
-	log     *slog.Logger
+	plan       atomic.Pointer[plan]
+	maxPending int64
+	limits     Limits
+	metadata   bool
+	metrics    *metrics
+	log        *slog.Logger
+	sampling   bool // whether log takes the level of samples
+	fault      fault
 
-	panicLogged atomic.Int64 // when, in Unix seconds
+	setting sync.Mutex // of the plan
+
+	panicLogged  perSecond
+	sampleLogged perSecond
+
+	_       [64]byte     // what every message writes is not in a cache line with what it reads
+	pending atomic.Int64 // messages that are being answered
 }
 
 // New returns a Processor that changes nothing until SetTable gives it rules. It
 // panics if o.Registerer has metrics of a Processor already.
 func New(o Options) *Processor {
-	p := &Processor{limits: o.Limits.withDefaults(), metrics: newMetrics(o.Registerer), log: o.Logger}
+	p := &Processor{
+		maxPending: int64(o.MaxPending),
+		limits:     o.Limits.withDefaults(),
+		metadata:   o.Metadata,
+		metrics:    newMetrics(o.Registerer),
+		log:        o.Logger,
+	}
+	if p.maxPending <= 0 {
+		p.maxPending = defaultMaxPending
+	}
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}
+	p.sampling = p.log.Enabled(context.Background(), slog.LevelDebug)
+	p.fault = faultOfEnvironment(p.log)
 	p.SetTable(nil)
 	return p
 }
@@ -42,19 +99,17 @@ func New(o Options) *Processor {
 // SetTable makes t decide about every message that arrives from now on. Those
 // being answered are finished with the table before. With nil nothing is
 // changed any more.
+//
+// The metrics of decisions and of absent keys that t cannot make are deleted. A
+// rule that keeps its name goes on counting.
 func (p *Processor) SetTable(t *rules.Table) {
-	p.plan.Store(newPlan(t, p.limits, p.metrics))
+	p.setting.Lock()
+	defer p.setting.Unlock()
+	after := newPlan(t, p.limits, p.metadata, p.metrics)
+	if before := p.plan.Swap(after); before != nil {
+		p.metrics.forget(before.series, after.series)
+	}
 }
 
 // NewStream returns the Stream for one HTTP request.
 func (p *Processor) NewStream() *Stream { return &Stream{processor: p} }
-
-// panicked counts a panic and logs it, at most once per second: what panics for
-// one request will for the next.
-func (p *Processor) panicked(cause any) {
-	p.metrics.panics.Inc()
-	if now := time.Now().Unix(); p.panicLogged.Swap(now) != now {
-		p.log.Error("panic while answering Envoy; the request is left unchanged. This is a bug in tagproc.",
-			"panic", cause, "stack", string(debug.Stack()))
-	}
-}

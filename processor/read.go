@@ -32,30 +32,15 @@ type header struct {
 // by read, again and again, and allocates only to make room for more headers
 // than it ever held.
 type request struct {
-	phase   phase
+	outline
+
 	headers []header  // of requestHeaders
 	size    int       // of all keys and values in headers, in bytes
 	chunk   bodyChunk // of requestBody and responseBody
 
 	rawValues   bool // a header value came in the field raw_value
 	plainValues bool // a header value came in the field value
-
-	observability    bool
-	requestBodyMode  bodyMode // of protocol_config
-	responseBodyMode bodyMode
 }
-
-// A bodyMode is a ProcessingMode.BodySendMode.
-type bodyMode int32
-
-const (
-	fullDuplexStreamed bodyMode = 4
-	grpcMessages       bodyMode = 5
-)
-
-// streamed reports whether Envoy waits for every piece of such a body to be
-// handed back in a StreamedBodyResponse.
-func (m bodyMode) streamed() bool { return m == fullDuplexStreamed || m == grpcMessages }
 
 // usesValue reports whether the request had its header values in the field
 // value, as Envoy up to 1.26 does, and wants them so in the reply.
@@ -70,7 +55,7 @@ func (r *request) usesValue() bool { return r.plainValues && !r.rawValues }
 // Only what tagproc looks at is looked into. In contrast to proto.Unmarshal,
 // keys and values need not be UTF-8.
 func (r *request) read(b []byte) bool {
-	r.observability, r.requestBodyMode, r.responseBodyMode = false, 0, 0
+	r.outline = outline{}
 	r.begin(noPhase)
 	for len(b) > 0 {
 		num, typ, value, n := nextField(b)
@@ -92,10 +77,6 @@ func (r *request) read(b []byte) bool {
 		}
 	}
 	return true
-}
-
-func isPhase(n protowire.Number) bool {
-	return protowire.Number(requestHeaders) <= n && n <= protowire.Number(responseTrailers)
 }
 
 // begin makes p the member that is set and forgets what another one said.
@@ -212,42 +193,4 @@ func anyHeader(b []byte) (key, raw, plain []byte, ok bool) {
 		}
 	}
 	return key, raw, plain, true
-}
-
-// readProtocolConfig reads a ProtocolConfiguration.
-func (r *request) readProtocolConfig(b []byte) bool {
-	for len(b) > 0 {
-		num, typ, value, n := nextField(b)
-		if n < 0 {
-			return false
-		}
-		b = b[n:]
-		if typ != protowire.VarintType {
-			continue
-		}
-		switch num {
-		case 1:
-			r.requestBodyMode = bodyMode(varint(value))
-		case 2:
-			r.responseBodyMode = bodyMode(varint(value))
-		}
-	}
-	return true
-}
-
-// phaseOf returns the phase of a message that read refused, if what is wrong
-// lies inside of a member and the phase is therefore certain.
-func phaseOf(b []byte) (phase, bool) {
-	p := noPhase
-	for len(b) > 0 {
-		num, typ, _, n := nextField(b)
-		if n < 0 {
-			return noPhase, false
-		}
-		b = b[n:]
-		if typ == protowire.BytesType && isPhase(num) {
-			p = phase(num)
-		}
-	}
-	return p, true
 }

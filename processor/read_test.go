@@ -172,8 +172,8 @@ func checkRead(t *testing.T, r *request, msg []byte) {
 		}
 	}
 
-	if p, certain := phaseOf(msg); ok && (!certain || p != got.Phase) {
-		t.Fatalf("phaseOf(%x) = %v, %v, want %v, true", msg, p, certain, got.Phase)
+	if o, certain := outlineOf(msg); ok && (!certain || o != r.outline) {
+		t.Fatalf("outlineOf(%x) = %+v, %v, want %+v, true", msg, o, certain, r.outline)
 	}
 }
 
@@ -323,7 +323,7 @@ func readSeeds(t testing.TB) map[string][]byte {
 		"observability":              join(user, []byte{0x50, 0x01}),
 		"observability taken back":   join(user, []byte{0x50, 0x01, 0x50, 0x00}),
 		"protocol_config":            join(user, config(filterv3.ProcessingMode_FULL_DUPLEX_STREAMED, filterv3.ProcessingMode_NONE)),
-		"protocol_config merged":     join(config(filterv3.ProcessingMode_FULL_DUPLEX_STREAMED, 0), config(0, filterv3.ProcessingMode_GRPC)),
+		"protocol_config merged":     join(config(filterv3.ProcessingMode_FULL_DUPLEX_STREAMED, 0), config(0, filterv3.ProcessingMode_FULL_DUPLEX_STREAMED)),
 		"mode of 64 bits":            {0x5a, 0x0b, 0x08, 0x84, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x01},
 		"body":                       member(requestBody, marshal(t, &extprocv3.HttpBody{Body: []byte("chunk"), EndOfStream: true})),
 		"body repeated":              join(member(responseBody, str(0x0a, "one")), member(responseBody, []byte{0x20, 0x01})),
@@ -332,7 +332,9 @@ func readSeeds(t testing.TB) map[string][]byte {
 		"malformed body":             member(requestBody, []byte{0x0a, 0x09}),
 		"trailers":                   member(requestTrailers, []byte{0x0a, 0x09}),
 		"attributes":                 join([]byte{0x4a, 0x03, 0xff, 0xff, 0xff}, user),
-		"malformed protocol_config":  join(user, []byte{0x5a, 0x01, 0x80}),
+		"malformed protocol_config":  join(user, []byte{0x5a, 0x03, 0x08, 0x04, 0x80}),
+		"malformed, protocol_config": join([]byte{0x12, 0x01, 0x80}, config(filterv3.ProcessingMode_FULL_DUPLEX_STREAMED, 0), []byte{0x50, 0x01}),
+		"truncated protocol_config":  join([]byte{0x12, 0x01, 0x80}, config(filterv3.ProcessingMode_FULL_DUPLEX_STREAMED, 0)[:4]),
 	}
 }
 
@@ -351,28 +353,6 @@ func TestReadTruncated(t *testing.T) {
 	msg := readSeeds(t)["browser"]
 	for n := range msg {
 		checkRead(t, &r, msg[:n])
-	}
-}
-
-func TestPhaseOf(t *testing.T) {
-	t.Parallel()
-	seeds := readSeeds(t)
-	tests := []struct {
-		seed    string
-		phase   phase
-		certain bool
-	}{
-		{"truncated inside", requestHeaders, true},
-		{"malformed body", requestBody, true},
-		{"malformed protocol_config", requestHeaders, true},
-		{"last member wins", responseHeaders, true},
-		{"length beyond the end", noPhase, false},
-		{"empty", noPhase, true},
-	}
-	for _, tt := range tests {
-		if p, certain := phaseOf(seeds[tt.seed]); p != tt.phase || certain != tt.certain {
-			t.Errorf("phaseOf(%s) = %v, %v, want %v, %v", tt.seed, p, certain, tt.phase, tt.certain)
-		}
 	}
 }
 

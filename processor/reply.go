@@ -25,11 +25,12 @@ func (l Limits) withDefaults() Limits {
 
 // The tags of the fields that replies are made of.
 const (
-	responseRequestHeaders = 1<<3 | byte(protowire.BytesType)  // ProcessingResponse.request_headers
-	headersResponse        = 1<<3 | byte(protowire.BytesType)  // HeadersResponse.response
-	commonHeaderMutation   = 2<<3 | byte(protowire.BytesType)  // CommonResponse.header_mutation
-	commonClearRouteCache  = 5<<3 | byte(protowire.VarintType) // CommonResponse.clear_route_cache
-	mutationRemoveHeaders  = 2<<3 | byte(protowire.BytesType)  // HeaderMutation.remove_headers
+	responseRequestHeaders  = 1<<3 | byte(protowire.BytesType)  // ProcessingResponse.request_headers
+	responseDynamicMetadata = 8<<3 | byte(protowire.BytesType)  // ProcessingResponse.dynamic_metadata
+	headersResponse         = 1<<3 | byte(protowire.BytesType)  // HeadersResponse.response
+	commonHeaderMutation    = 2<<3 | byte(protowire.BytesType)  // CommonResponse.header_mutation
+	commonClearRouteCache   = 5<<3 | byte(protowire.VarintType) // CommonResponse.clear_route_cache
+	mutationRemoveHeaders   = 2<<3 | byte(protowire.BytesType)  // HeaderMutation.remove_headers
 )
 
 // A mutation is what a reply does, in numbers. The entries themselves are in

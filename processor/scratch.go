@@ -10,6 +10,8 @@ type scratch struct {
 	owned   []ownedState   // by index of plan.owned
 	strays  []stray
 	entries [][]byte // of the reply's HeaderMutation, as far as the plan holds them
+
+	decisions []rules.Decision // of keys, by index of Table.Rules; nil: the table was not asked
 }
 
 // An ownedState is what a request has of an owned header, and what the rules
@@ -61,6 +63,7 @@ func (s *scratch) reset() {
 	clear(s.owned)
 	clear(s.strays)
 	s.strays = s.strays[:0]
+	s.decisions = nil
 	if s.keys != nil {
 		s.keys.Reset()
 	}

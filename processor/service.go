@@ -26,13 +26,26 @@ var serviceDesc = grpc.ServiceDesc{
 	Metadata: "envoy/service/ext_proc/v3/external_processor.proto",
 }
 
-// MaxMessageSize is what the server's grpc.MaxRecvMsgSize should be: a larger
-// message fails the stream, which no handler can prevent. Envoy accepts up to 8
-// MiB of headers (max_request_headers_kb); grpc-go's default is 4 MiB.
-const MaxMessageSize = 16 << 20
-
 // Register serves p as envoy.service.ext_proc.v3.ExternalProcessor on s, which
 // must have been made with grpc.ForceServerCodecV2(Codec()).
+//
+// A message above the grpc.MaxRecvMsgSize of s does not get to p: grpc-go fails
+// its stream with RESOURCE_EXHAUSTED, whatever a handler returns. Request headers
+// then pass as they came if failure_mode_allow is set, forged tags included, and
+// are a 500 if not. A piece of a body in mode FULL_DUPLEX_STREAMED is a 500 even
+// with it. So the limit has to be above what Envoy sends, which is up to
+// max_request_headers_kb of headers (60 KiB by default, 8 MiB at most), and in
+// that mode as much of a body as Envoy had in its buffers. Of uploads to Envoy
+// 1.40.0 and 1.36.4 with default buffers the largest pieces were, in bytes:
+//
+//	HTTP/1.1                                           1,064,281 (1 MiB and 16 KiB)
+//	HTTP/1.1, with a filter before this one that waits 2,097,019
+//	HTTP/2                                             16,396
+//	HTTP/2, with a filter before this one that waits   16,793,612 (16 MiB and 16 KiB)
+//
+// per_connection_buffer_limit_bytes of the listener bounds the first two, and
+// initial_stream_window_size of its http2_protocol_options the last. The size is
+// the same whether tagproc answers at once or after seconds.
 func Register(s *grpc.Server, p *Processor) { s.RegisterService(&serviceDesc, p) }
 
 // A call is what one stream needs, in one piece of memory.

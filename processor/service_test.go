@@ -11,8 +11,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/encoding"
 	"google.golang.org/grpc/health"
@@ -20,12 +22,16 @@ import (
 	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/reflection"
 	reflectionpb "google.golang.org/grpc/reflection/grpc_reflection_v1"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/descriptorpb"
 
 	filterv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ext_proc/v3"
 	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
 )
+
+// maxMessageSize is the limit of the tests' server.
+const maxMessageSize = 8 << 20
 
 // serve serves p, health and reflection on a Unix socket and returns a
 // connection to it.
@@ -35,7 +41,7 @@ func serve(t *testing.T, p *Processor) *grpc.ClientConn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := grpc.NewServer(grpc.ForceServerCodecV2(Codec()), grpc.MaxRecvMsgSize(MaxMessageSize))
+	s := grpc.NewServer(grpc.ForceServerCodecV2(Codec()), grpc.MaxRecvMsgSize(maxMessageSize))
 	Register(s, p)
 	healthpb.RegisterHealthServer(s, health.NewServer())
 	reflection.Register(s)
@@ -48,7 +54,7 @@ func serve(t *testing.T, p *Processor) *grpc.ClientConn {
 		}
 	})
 	conn, err := grpc.NewClient("unix:"+l.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(MaxMessageSize)))
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessageSize)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,6 +205,20 @@ func TestServiceNeverFails(t *testing.T) {
 	})
 }
 
+// TestServiceTooLarge holds what becomes of a message above the server's limit.
+func TestServiceTooLarge(t *testing.T) {
+	t.Parallel()
+	p := New(Options{})
+	p.SetTable(load(t, walkthrough))
+	_, err := ask(t, serve(t, p), headersRequest(rawHeaders("x-user-id", "bob", "cookie", strings.Repeat("c", maxMessageSize))))
+	if status.Code(err) != codes.ResourceExhausted {
+		t.Errorf("the stream ends with %v, want %v", err, codes.ResourceExhausted)
+	}
+	if got := testutil.ToFloat64(p.metrics.messages[malformed]); got != 0 {
+		t.Errorf("%v messages came through, want none", got)
+	}
+}
+
 // TestServiceConcurrent has many streams at once on one connection, each with a
 // reply of its own: memory that is used again too early mixes them up.
 func TestServiceConcurrent(t *testing.T) {
@@ -242,9 +262,9 @@ func TestServiceBesideOthers(t *testing.T) {
 	t.Parallel()
 	conn := serve(t, New(Options{}))
 
-	status, err := healthpb.NewHealthClient(conn).Check(t.Context(), &healthpb.HealthCheckRequest{})
-	if err != nil || status.GetStatus() != healthpb.HealthCheckResponse_SERVING {
-		t.Errorf("Check = %v, %v, want SERVING", status, err)
+	answered, err := healthpb.NewHealthClient(conn).Check(t.Context(), &healthpb.HealthCheckRequest{})
+	if err != nil || answered.GetStatus() != healthpb.HealthCheckResponse_SERVING {
+		t.Errorf("Check = %v, %v, want SERVING", answered, err)
 	}
 
 	stream, err := reflectionpb.NewServerReflectionClient(conn).ServerReflectionInfo(t.Context())

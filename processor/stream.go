@@ -21,12 +21,20 @@ type Stream struct {
 // Reply never fails and never panics. It keeps neither dst nor msg, and
 // allocates only to make room in dst.
 func (s *Stream) Reply(dst, msg []byte) (reply []byte, more bool) {
+	pending := s.processor.pending.Add(1)
 	defer func() {
+		s.processor.pending.Add(-1)
 		if cause := recover(); cause != nil {
 			s.processor.panicked(cause)
 			reply, more = s.leaveUnchanged(dst, msg)
 		}
 	}()
+	if pending > s.processor.maxPending {
+		if o, certain := outlineOf(msg); certain && o.phase == requestHeaders {
+			s.processor.metrics.messages[shed].Inc()
+			return s.leaveUnchanged(dst, msg)
+		}
+	}
 	p := s.processor.plan.Load()
 	sc := p.scratch.Get().(*scratch)
 	reply, more = s.answer(dst, msg, p, sc)
@@ -42,8 +50,7 @@ func (s *Stream) answer(dst, msg []byte, p *plan, sc *scratch) (reply []byte, mo
 		m.messages[malformed].Inc()
 		return s.leaveUnchanged(dst, msg)
 	}
-	s.requestBodyStreamed = s.requestBodyStreamed || r.requestBodyMode.streamed()
-	s.responseBodyStreamed = s.responseBodyStreamed || r.responseBodyMode.streamed()
+	s.note(&r.outline)
 
 	var o outcome
 	switch {
@@ -52,8 +59,12 @@ func (s *Stream) answer(dst, msg []byte, p *plan, sc *scratch) (reply []byte, mo
 		m.messages[nothingDone].Inc()
 		return dst, !r.observability
 	case r.phase == requestHeaders:
+		s.processor.fault.strike()
 		reply, o = p.answer(dst, sc)
 		m.duration.Observe(time.Since(start).Seconds())
+		if s.processor.sampling {
+			s.processor.sample(p, o, sc.decisions)
+		}
 	case r.phase == requestBody && s.requestBodyStreamed, r.phase == responseBody && s.responseBodyStreamed:
 		reply, o = appendChunk(dst, r.phase, &r.chunk), passed
 	default:
@@ -67,15 +78,24 @@ func (s *Stream) answer(dst, msg []byte, p *plan, sc *scratch) (reply []byte, mo
 	return reply, s.streamed()
 }
 
+// note keeps what a message says about the stream that it is on.
+func (s *Stream) note(o *outline) {
+	s.requestBodyStreamed = s.requestBodyStreamed || o.requestBodyMode.streamed()
+	s.responseBodyStreamed = s.responseBodyStreamed || o.responseBodyMode.streamed()
+}
+
 // streamed reports whether Envoy waits for pieces of a body on this stream.
 func (s *Stream) streamed() bool { return s.requestBodyStreamed || s.responseBodyStreamed }
 
-// leaveUnchanged answers a message that could not be read or decided on. If it
-// surely is about request headers, the reply changes nothing. Else any reply
-// might be one that Envoy does not expect, and the stream ends without one.
+// leaveUnchanged answers a message that could not be read, or is not decided on.
+// If it surely is about request headers, the reply changes nothing. Else any
+// reply might be one that Envoy does not expect, and the stream ends without
+// one.
 func (s *Stream) leaveUnchanged(dst, msg []byte) (reply []byte, more bool) {
-	if p, certain := phaseOf(msg); certain && p == requestHeaders {
-		return appendEmpty(dst, requestHeaders), s.streamed()
+	o, certain := outlineOf(msg)
+	if !certain || o.phase != requestHeaders || o.observability {
+		return dst, false
 	}
-	return dst, false
+	s.note(&o)
+	return appendEmpty(dst, requestHeaders), s.streamed()
 }

@@ -1,6 +1,7 @@
 package processor
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -202,19 +203,20 @@ func TestStream(t *testing.T) {
 			{send: withModes(user("bob"), fullDuplex, none), want: &bob, more: true},
 			{raw: []byte{0x22, 0x01, 0x80}},
 		}},
-		{"gRPC messages", []exchange{
-			{send: withModes(user("bob"), grpc, grpc), want: &bob, more: true},
+		{"full duplex, malformed first headers", []exchange{
+			{raw: slices.Concat(malformedHeaders, marshal(t, withModes(&extprocv3.ProcessingRequest{}, fullDuplex, none))), want: noChange, more: true},
 			{
-				send: requestBodyRequest(&extprocv3.HttpBody{EndOfStream: true, EndOfStreamWithoutMessage: true}),
-				want: handedBackRequest(&extprocv3.StreamedBodyResponse{EndOfStream: true, EndOfStreamWithoutMessage: true}), more: true,
+				send: requestBodyRequest(&extprocv3.HttpBody{Body: []byte("x"), EndOfStream: true}),
+				want: handedBackRequest(&extprocv3.StreamedBodyResponse{Body: []byte("x"), EndOfStream: true}), more: true,
 			},
-			{send: responseHeadersRequest(), want: noChangeInResponse, more: true},
-			{
-				send: responseBodyRequest(&extprocv3.HttpBody{Body: []byte("x"), GrpcMessageCompressed: true}),
-				want: handedBackResponse(&extprocv3.StreamedBodyResponse{Body: []byte("x"), GrpcMessageCompressed: true}), more: true,
-			},
-			{send: responseTrailersRequest(), want: noChangeInResponseTrailers, more: true},
 		}},
+		{"full duplex of responses, malformed first headers", []exchange{
+			{raw: slices.Concat(marshal(t, withModes(&extprocv3.ProcessingRequest{}, none, fullDuplex)), malformedHeaders), want: noChange, more: true},
+		}},
+		{"observability, malformed headers", []exchange{
+			{raw: slices.Concat(malformedHeaders, marshal(t, observed(withModes(&extprocv3.ProcessingRequest{}, fullDuplex, none))))},
+		}},
+		{"gRPC messages, which need not come back", []exchange{{send: withModes(user("bob"), grpc, grpc), want: &bob}}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

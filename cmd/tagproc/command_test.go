@@ -16,7 +16,12 @@ import (
 func TestExitCodes(t *testing.T) {
 	dir := t.TempDir()
 	good, bad := filepath.Join(dir, "good.yaml"), filepath.Join(dir, "bad.yaml")
-	for file, src := range map[string]string{good: "rules: []\n", bad: "rules:\n"} {
+	some, same, other, torn := filepath.Join(dir, "some.yaml"), filepath.Join(dir, "same.csv"), filepath.Join(dir, "other.csv"), filepath.Join(dir, "torn.csv")
+	for file, src := range map[string]string{
+		good: "rules: []\n", bad: "rules:\n",
+		some: "rules: [{header: x-user-id, tagHeader: tag, policies: [{range: 100, tagValue: s2}]}]\n",
+		same: "id,tag\njack,s2\n", other: "id,tag\njack,s1\n", torn: "id,tag\njack\n",
+	} {
 		if err := os.WriteFile(file, []byte(src), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -38,6 +43,19 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"explain", "--rules", bad}, exitProblems},
 		{[]string{"explain"}, exitUsage},
 		{[]string{"explain", "--rules", good, "-H", "jack"}, exitUsage},
+		{[]string{"convert", good}, exitOK},
+		{[]string{"convert", bad}, exitProblems},
+		{[]string{"convert"}, exitUsage},
+		{[]string{"verify", "--rules", some, "--observed", same}, exitOK},
+		{[]string{"verify", "--rules", some, "--observed", other}, exitProblems},
+		{[]string{"verify", "--rules", some, "--observed", other, "-o", "json"}, exitProblems},
+		{[]string{"verify", "--rules", some, "--observed", torn}, exitUnable},
+		{[]string{"verify", "--rules", some, "--observed", dir}, exitUnable},
+		{[]string{"verify", "--rules", some, "--observed", filepath.Join(dir, "gone.csv")}, exitUnable},
+		{[]string{"verify", "--rules", bad, "--observed", same}, exitUnable},
+		{[]string{"verify", "--rules", good, "--observed", same}, exitUnable},
+		{[]string{"verify", "--rules", some, "--observed", same, "--column", "tag=lane"}, exitUsage},
+		{[]string{"verify", "--rules", some}, exitUsage},
 		{[]string{"serve", "--rules", bad}, exitProblems},
 		{[]string{"serve", "--rules", good, "--listen", "unix:///nowhere/at/all.sock"}, exitProblems},
 		{[]string{"serve", "--rules", good, "--log-level", "loud"}, exitUsage},

@@ -3,11 +3,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -21,6 +23,7 @@ const (
 	exitOK       = 0
 	exitProblems = 1 // the command ran, and what it was asked about is not as it should be
 	exitUsage    = 2 // the command was not understood
+	exitUnable   = 2 // verify could not compare; its exitProblems says that users differ
 )
 
 func main() {
@@ -61,7 +64,7 @@ and answers with the tag header that routes match on.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.AddCommand(newServeCommand(), newValidateCommand(), newExplainCommand(), newDemoCommand(), newVersionCommand())
+	root.AddCommand(newServeCommand(), newValidateCommand(), newExplainCommand(), newConvertCommand(), newVerifyCommand(), newDemoCommand(), newVersionCommand())
 	return root
 }
 
@@ -87,16 +90,20 @@ func run(ctx context.Context, root *cobra.Command) int {
 		if f.err != nil {
 			fmt.Fprintln(cmd.ErrOrStderr(), "tagproc:", f.err)
 		}
-		return exitProblems
+		return cmp.Or(f.code, exitProblems)
 	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "tagproc: %v\nRun '%s --help' for how to use it.\n", err, cmd.CommandPath())
+	for line := range strings.Lines(err.Error()) { // an error for each flag that is wrong
+		fmt.Fprintln(cmd.ErrOrStderr(), "tagproc:", strings.TrimSuffix(line, "\n"))
+	}
+	fmt.Fprintf(cmd.ErrOrStderr(), "Run '%s --help' for how to use it.\n", cmd.CommandPath())
 	return exitUsage
 }
 
-// A failure ends a command that was understood with exitProblems. Any other
-// error of a command is one of usage.
+// A failure ends a command that was understood. Any other error of a command is
+// one of usage.
 type failure struct {
-	err error // nil: the command has said already what is wrong
+	err  error // nil: the command has said already what is wrong
+	code int   // the exit code; 0 stands for exitProblems
 }
 
 func (f *failure) Error() string {
@@ -113,5 +120,5 @@ func fail(err error) error {
 	if err == nil {
 		return nil
 	}
-	return &failure{err}
+	return &failure{err: err}
 }

@@ -15,6 +15,15 @@ import (
 // collects a heap of a few MiB many times per second.
 const gcPercent = 400
 
+// defaultMemory is the memory limit that tagproc goes by where its container has
+// none.
+const defaultMemory = 256 << 20
+
+// memoryRatio is the part of the limit that Go may take. What Go does not count,
+// 17 MiB of tagproc's own code and data among it, needs room too, and under a flood
+// of streams the collector comes late: at 0.9 of 256 MiB it took 255.9.
+const memoryRatio = 0.8
+
 // limitMemory makes the garbage collector run seldom while there is room, and as
 // often as it takes not to reach the container's memory limit. GOGC and
 // GOMEMLIMIT of the environment win. container says the limit: memlimit.FromCgroup.
@@ -22,8 +31,9 @@ func limitMemory(log *slog.Logger, container memlimit.Provider) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
-	if _, err := memlimit.Set(memlimit.WithProvider(container)); err != nil {
-		log.Debug("cannot tell the container's memory limit; there is none for tagproc", "error", err)
+	limit := memlimit.ApplyFallback(container, memlimit.Limit(defaultMemory))
+	if _, err := memlimit.Set(memlimit.WithProvider(limit), memlimit.WithRatio(memoryRatio)); err != nil {
+		log.Warn("cannot limit memory", "error", err)
 	}
 	log.Info("Go runtime", goRuntime()...)
 }

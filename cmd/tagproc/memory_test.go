@@ -24,11 +24,11 @@ func TestLimitMemory(t *testing.T) {
 		limit       int64
 		log         string
 	}{
-		{"container", nil, ofContainer, 400, limit * 9 / 10, "gogc=400 gomemlimit=943718400\n"},
-		{"no limit", nil, func() (uint64, error) { return 0, memlimit.ErrNoLimit }, 400, math.MaxInt64, "gogc=400\n"},
-		{"no cgroups", nil, func() (uint64, error) { return 0, errors.New("none") }, 400, math.MaxInt64, "gogc=400\n"},
+		{"container", nil, ofContainer, 400, limit * 8 / 10, "gogc=400 gomemlimit=838860800\n"},
+		{"no limit", nil, func() (uint64, error) { return 0, memlimit.ErrNoLimit }, 400, 256 << 20 * 8 / 10, "gogc=400 gomemlimit=214748364\n"},
+		{"no cgroups", nil, func() (uint64, error) { return 0, errors.New("none") }, 400, 256 << 20 * 8 / 10, "gogc=400 gomemlimit=214748364\n"},
 		// The runtime has read these at its start. Here the defaults stand in.
-		{"GOGC", map[string]string{"GOGC": "100"}, ofContainer, 100, limit * 9 / 10, "gogc=100 gomemlimit=943718400\n"},
+		{"GOGC", map[string]string{"GOGC": "100"}, ofContainer, 100, limit * 8 / 10, "gogc=100 gomemlimit=838860800\n"},
 		{"GOMEMLIMIT", map[string]string{"GOMEMLIMIT": "off"}, ofContainer, 400, math.MaxInt64, "gogc=400\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -50,16 +50,29 @@ func (f *rulesFlags) load(path string, stdin io.Reader) rulefile.Load {
 	if path != "-" {
 		return rulefile.Read(path, f.options())
 	}
+	src, problems := content(path, stdin)
+	if problems != nil {
+		return rulefile.Load{Problems: problems}
+	}
+	table, problems := rules.Load(path, src, f.options())
+	return rulefile.Load{Table: table, Problems: problems}
+}
+
+// content returns what stands in a rules file; "-" is standard input. There are
+// problems exactly if it could not be read.
+func content(path string, stdin io.Reader) ([]byte, rules.Problems) {
+	if path != "-" {
+		return rulefile.Content(path)
+	}
 	src, err := io.ReadAll(io.LimitReader(stdin, rules.MaxFileSize+1))
 	if err != nil {
-		return rulefile.Load{Problems: rules.Problems{{File: "-", Kind: rules.KindUnreadable, Message: fmt.Sprintf("cannot be read: %v", err)}}}
+		return nil, rules.Problems{{File: path, Kind: rules.KindUnreadable, Message: fmt.Sprintf("cannot be read: %v", err)}}
 	}
 	if len(src) == 0 {
-		return rulefile.Load{Problems: rules.Problems{{
-			File: "-", Kind: rules.KindEmpty,
+		return nil, rules.Problems{{
+			File: path, Kind: rules.KindEmpty,
 			Message: "nothing came on standard input; did the command before the pipe fail?",
-		}}}
+		}}
 	}
-	table, problems := rules.Load("-", src, f.options())
-	return rulefile.Load{Table: table, Problems: problems}
+	return src, nil
 }

@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -44,6 +46,12 @@ func (s *server) run(ctx context.Context) error {
 		watcher.Run(watching, s.first, s.apply)
 		return nil
 	})
+	if s.certificates != nil {
+		group.Go(func() error {
+			s.certificates.Run(watching)
+			return nil
+		})
+	}
 	group.Go(func() error {
 		defer stopWatching()
 		<-serving.Done()
@@ -93,20 +101,24 @@ func (s *server) stop() {
 	}
 }
 
+// mostListed bounds what is logged of one load, of files that are wrong, or new,
+// from end to end.
+const mostListed = 20
+
 // apply makes the rules of a load live, or tells of its problems.
 func (s *server) apply(l rulefile.Load) {
 	if l.Table == nil {
 		s.reloads.Record(l)
 		s.log.Error("the rules file is refused; the last good rules stay live",
-			"file", s.options.rulesFile, "problems", len(l.Problems), "live_digest", s.liveDigest)
+			"file", s.options.rulesFile, "problems", len(l.Problems), "live_digest", s.live.Digest())
 	} else {
-		s.liveDigest = l.Table.Digest()
 		s.processor.SetTable(l.Table)
 		s.reloads.Record(l)
-		s.log.Info("rules are live", "file", s.options.rulesFile, "rules", len(l.Table.Rules()), "digest", l.Table.Digest())
+		s.log.Info("rules are live", "file", s.options.rulesFile, "rules", len(l.Table.Rules()), "digest", l.Table.Digest(),
+			"changes", summary(rules.Changes(s.live, l.Table)))
+		s.live = l.Table
 	}
-	const most = 20 // of a file that is wrong from end to end
-	for _, p := range l.Problems[:min(most, len(l.Problems))] {
+	for _, p := range l.Problems[:min(mostListed, len(l.Problems))] {
 		level := slog.LevelError
 		if p.Severity == rules.Warning {
 			level = slog.LevelWarn
@@ -116,4 +128,24 @@ func (s *server) apply(l rulefile.Load) {
 	if s.options.applied != nil {
 		s.options.applied(l)
 	}
+}
+
+// summary returns changes in one line of bounded length.
+func summary(changes []rules.Change) string {
+	if len(changes) == 0 {
+		return "none"
+	}
+	const longest = 200 // characters of one change
+	var texts []string
+	for _, c := range changes[:min(mostListed, len(changes))] {
+		text := []rune(c.String())
+		if len(text) > longest {
+			text = append(text[:longest], '…')
+		}
+		texts = append(texts, string(text))
+	}
+	if more := len(changes) - mostListed; more > 0 {
+		texts = append(texts, fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(texts, "; ")
 }

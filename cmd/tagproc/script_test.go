@@ -54,6 +54,7 @@ func TestScript(t *testing.T) {
 			"await":       await,
 			"awaithealth": awaitHealth,
 			"replace":     replace,
+			"rights":      rights,
 			"terminate":   terminate,
 		},
 	})
@@ -122,6 +123,18 @@ func replace(ts *testscript.TestScript, neg bool, args []string) {
 	temporary := filepath.Join(filepath.Dir(ts.MkAbs(args[1])), ".replacement")
 	ts.Check(os.WriteFile(temporary, []byte(src), 0o600))
 	ts.Check(os.Rename(temporary, ts.MkAbs(args[1])))
+}
+
+// rights compares the rights of a file with octal ones: rights FILE MODE.
+func rights(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: rights FILE MODE")
+	}
+	info, err := os.Lstat(ts.MkAbs(args[0]))
+	ts.Check(err)
+	if got := fmt.Sprintf("%04o", info.Mode().Perm()); got != args[1] {
+		ts.Fatalf("%s has the rights %s, want %s", args[0], got, args[1])
+	}
 }
 
 // terminate sends SIGTERM to the background command that was started last.

@@ -10,15 +10,12 @@ import (
 	"github.com/KimMachineGun/automemlimit/memlimit"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
+
+	"github.com/tagproc/tagproc/transport"
 )
 
 func newServeCommand() *cobra.Command {
-	var (
-		flags               rulesFlags
-		o                   serverOptions
-		logFormat, logLevel string
-		maxHeaderKB         int
-	)
+	f := &serveFlags{socketMode: fileMode(transport.DefaultSocketMode)}
 	cmd := &cobra.Command{
 		Use:   "serve --rules FILE",
 		Short: "Answer Envoy by a rules file, which is kept current",
@@ -27,44 +24,65 @@ rules of a file, until SIGTERM, SIGINT or SIGHUP. A second signal ends it at onc
 
 An edit of the file is live within about a second. A file that cannot be used
 changes nothing: the last good rules stay live, and metrics and log say so. Only
-at the start, when there are no good rules yet, it is an error.`,
+at the start, when there are no good rules yet, it is an error. The same holds
+for the files of TLS.`,
 		Example: `  tagproc serve --rules rules.yaml
   tagproc serve --rules /etc/tagproc/rules.yaml --listen unix:///run/tagproc.sock --listen 0.0.0.0:9002
-  tagproc serve --rules rules.yaml --log-format json --drain-delay 10s`,
+  tagproc serve --rules rules.yaml --log-format json --drain-delay 10s
+  tagproc serve --rules rules.yaml --listen 0.0.0.0:9002 \
+    --tls-cert tls.crt --tls-key tls.key --tls-client-ca ca.crt`,
 		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			var err error
-			if o.log, err = newLogger(cmd.ErrOrStderr(), logFormat, logLevel); err != nil {
-				return err
-			}
-			if o.limits.MaxHeaders < 1 || maxHeaderKB < 1 || o.drainDelay < 0 {
-				return errors.New("--max-request-headers and --max-request-headers-kb are at least 1, and --drain-delay is not negative")
-			}
-			o.rules = flags.options()
-			o.limits.MaxHeaderBytes = maxHeaderKB << 10
-			limitMemory(o.log, memlimit.FromCgroup)
-			s, err := newServer(cmd.Context(), o)
-			if re, ok := errors.AsType[*rulesError](err); ok {
-				writeProblems(cmd.ErrOrStderr(), re.problems)
-				return &failure{}
-			}
-			if err != nil {
-				return fail(err)
-			}
-			return fail(s.run(cmd.Context()))
-		},
 	}
-	addRulesFileFlag(cmd, &o.rulesFile)
-	f := cmd.Flags()
-	f.StringArrayVar(&o.listen, "listen", []string{"127.0.0.1:9002"}, "where Envoy connects: `HOST:PORT` or unix:///PATH; repeatable")
-	f.StringVar(&o.admin, "admin", "127.0.0.1:9090", "where /healthz, /readyz and /metrics are: `HOST:PORT` or unix:///PATH; empty: none")
-	f.DurationVar(&o.drainDelay, "drain-delay", 0, "how long to go on serving after SIGTERM, with health NOT_SERVING")
-	f.StringVar(&logFormat, "log-format", "text", "`text|json`")
-	f.StringVar(&logLevel, "log-level", "info", "`debug|info|warn|error`")
-	f.IntVar(&o.limits.MaxHeaders, "max-request-headers", 100,
-		"the gateway's max_headers_count: no tag takes a request over it")
-	f.IntVar(&maxHeaderKB, "max-request-headers-kb", 60, "the gateway's max_request_headers_kb, likewise")
-	flags.addTo(cmd)
+	addRulesFileFlag(cmd, &f.rulesFile)
+	f.rules.addTo(cmd)
+	s := cmd.Flags()
+	s.StringArrayVar(&f.listen, "listen", []string{"127.0.0.1:9002"}, "where Envoy connects: `HOST:PORT` or unix:///PATH; repeatable")
+	s.Var(&f.socketMode, "socket-mode", "rights of Unix sockets, in octal: who may write to one may connect")
+	s.StringVar(&f.tls.Certificate, "tls-cert", "",
+		"PEM `FILE` with the certificate, and intermediate ones, for the TCP addresses of --listen, which then take TLS only")
+	s.StringVar(&f.tls.Key, "tls-key", "", "PEM `FILE` with its key")
+	s.StringVar(&f.tls.ClientCA, "tls-client-ca", "",
+		"PEM `FILE` with the authorities that sign the certificates of clients, which then need one (mTLS)")
+	s.StringVar(&f.admin, "admin", "127.0.0.1:9090", "where /healthz, /readyz and /metrics are: `HOST:PORT` or unix:///PATH; empty: none")
+	s.BoolVar(&f.pprof, "pprof", false, "let --admin have /debug/pprof too, which shows the process from inside and can slow it down")
+
+	s.IntVar(&f.maxHeaders, "max-request-headers", 100, "the gateway's max_headers_count: no tag takes a request over it")
+	s.IntVar(&f.maxHeaderKB, "max-request-headers-kb", 60, "the gateway's max_request_headers_kb, likewise")
+	s.BoolVar(&f.metadata, "metadata", false, "say in dynamic metadata what was decided, for the gateway's access log")
+
+	s.IntVar(&f.maxDecisions, "max-concurrent-decisions", 1000, "how many messages may be in work at a time; requests above it pass untagged at once")
+	s.IntVar(&f.maxConnections, "max-connections", transport.DefaultMaxConnections, "how many connections there may be; one more is closed at once")
+	s.IntVar(&f.maxMessageKB, "max-message-kb", transport.DefaultMaxMessageBytes>>10,
+		"size of the largest message that is read, in KiB; a larger one fails its stream")
+	s.DurationVar(&f.firstMessage, "first-message-timeout", transport.DefaultFirstMessage,
+		"how long a stream may be open before its first message; then it is ended, without an error")
+	s.DurationVar(&f.maxConnectionAge, "max-connection-age", 0,
+		"age at which a connection is asked to end, for clients to spread anew; 0s: none")
+	s.DurationVar(&f.drainDelay, "drain-delay", 0, "how long to go on serving after SIGTERM, with health NOT_SERVING")
+
+	s.StringVar(&f.logFormat, "log-format", "text", "`text|json`")
+	s.StringVar(&f.logLevel, "log-level", "info", "`debug|info|warn|error`")
+
+	cmd.PreRunE = func(*cobra.Command, []string) error { return f.check() }
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		log, err := newLogger(cmd.ErrOrStderr(), f.logFormat, f.logLevel)
+		if err != nil {
+			return err
+		}
+		limitMemory(log, memlimit.FromCgroup)
+		if f.pprof && !isLocal(f.admin) {
+			log.Warn("--pprof: whoever reaches --admin sees the process from inside and can slow it down; let it listen on 127.0.0.1 or a Unix socket", "admin", f.admin)
+		}
+		server, err := newServer(cmd.Context(), f.options(log))
+		if re, ok := errors.AsType[*rulesError](err); ok {
+			writeProblems(cmd.ErrOrStderr(), re.problems)
+			return &failure{}
+		}
+		if err != nil {
+			return fail(err)
+		}
+		return fail(server.run(cmd.Context()))
+	}
 	return cmd
 }
 

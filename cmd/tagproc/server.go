@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -15,13 +16,13 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
-	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/reflection"
 
 	"github.com/tagproc/tagproc/admin"
 	"github.com/tagproc/tagproc/processor"
 	"github.com/tagproc/tagproc/rules"
 	"github.com/tagproc/tagproc/rules/rulefile"
+	"github.com/tagproc/tagproc/transport"
 )
 
 // serverOptions says what to serve, and where.
@@ -29,10 +30,14 @@ type serverOptions struct {
 	rulesFile  string
 	rules      rules.Options
 	listen     []string // HOST:PORT or unix:///PATH
-	admin      string   // likewise; empty: none
+	socketMode fs.FileMode
+	tls        transport.CertificateFiles // for TCP; the zero value: none
+	admin      string                     // as listen; empty: none
+	pprof      bool                       // with admin
+	transport  transport.Options          // without Registerer and Logger, likewise:
+	processor  processor.Options
 	drainDelay time.Duration
 	stopLimit  time.Duration // how long to wait for streams that do not end; 0: 5 s
-	limits     processor.Limits
 	log        *slog.Logger
 	applied    func(rulefile.Load) // is told of every state of the rules file, after it took effect; may be nil
 }
@@ -46,14 +51,15 @@ type server struct {
 	processor *processor.Processor
 	reloads   *admin.Reloads
 
-	grpc      *grpc.Server
-	health    *health.Server
-	listeners []net.Listener
+	grpc         *grpc.Server
+	health       *health.Server
+	certificates *transport.Certificates // nil: no TLS
+	listeners    []net.Listener
 
 	http          *http.Server
 	adminListener net.Listener
 
-	liveDigest string // of the rules that are live; for apply alone
+	live *rules.Table // nil: none yet; for apply alone
 
 	unready atomic.Pointer[string] // why /readyz says no; nil: ready
 }
@@ -76,25 +82,36 @@ func newServer(ctx context.Context, o serverOptions) (*server, error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo())
 	s.reloads = admin.NewReloads(registry)
-	s.processor = processor.New(processor.Options{Limits: o.limits, Registerer: registry, Logger: o.log})
-	s.newGRPC()
+	o.processor.Registerer, o.processor.Logger = registry, o.log
+	s.processor = processor.New(o.processor)
+	o.transport.Registerer, o.transport.Logger = registry, o.log
+	s.newGRPC(o.transport)
 	s.http = &http.Server{
-		Handler:           admin.Handler(registry, s.ready),
+		Handler:           admin.Handler(registry, s.ready, admin.Options{Pprof: o.pprof}),
 		ReadHeaderTimeout: 10 * time.Second,
 		ErrorLog:          slog.NewLogLogger(o.log.Handler(), slog.LevelWarn),
 	}
 
-	if err := s.open(ctx); err != nil {
+	if err := s.open(ctx, registry); err != nil {
 		s.close()
 		return nil, err
 	}
 	return s, nil
 }
 
-// open opens the listeners.
-func (s *server) open(ctx context.Context) error {
+// open reads the certificates and opens the listeners.
+func (s *server) open(ctx context.Context, registry prometheus.Registerer) error {
+	o := transport.ListenOptions{SocketMode: s.options.socketMode}
+	if s.options.tls.Certificate != "" {
+		var err error
+		s.certificates, err = transport.LoadCertificates(s.options.tls, transport.CertificateOptions{Registerer: registry, Logger: s.log})
+		if err != nil {
+			return fmt.Errorf("--tls-cert, --tls-key, --tls-client-ca: %w", err)
+		}
+		o.TLS = s.certificates.Config()
+	}
 	for _, address := range s.options.listen {
-		l, err := listen(ctx, address)
+		l, err := transport.Listen(ctx, address, o)
 		if err != nil {
 			return fmt.Errorf("--listen: %w", err)
 		}
@@ -103,7 +120,8 @@ func (s *server) open(ctx context.Context) error {
 	if s.options.admin == "" {
 		return nil
 	}
-	l, err := listen(ctx, s.options.admin)
+	o.TLS = nil
+	l, err := transport.Listen(ctx, s.options.admin, o)
 	if err != nil {
 		return fmt.Errorf("--admin: %w", err)
 	}
@@ -111,20 +129,8 @@ func (s *server) open(ctx context.Context) error {
 	return nil
 }
 
-func (s *server) newGRPC() {
-	s.grpc = grpc.NewServer(
-		grpc.ForceServerCodecV2(processor.Codec()),
-		grpc.MaxRecvMsgSize(processor.MaxMessageSize),
-		// Envoy opens streams before it has seen this setting; with a low number
-		// some are lost (measured on Envoy 1.36 and 1.40 with 10).
-		grpc.MaxConcurrentStreams(1<<20),
-		// A stream takes microseconds, and its goroutine's stack has to be grown twice.
-		// That of a worker has been. With all of them busy, new goroutines serve.
-		grpc.NumStreamWorkers(64),
-		// Envoy may ping as often as its operator likes. By default gRPC ends the
-		// connection of a client that pings more than every five minutes.
-		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: time.Second, PermitWithoutStream: true}),
-	)
+func (s *server) newGRPC(o transport.Options) {
+	s.grpc = transport.NewServer(o, grpc.ForceServerCodecV2(processor.Codec()))
 	processor.Register(s.grpc, s.processor)
 	s.health = health.NewServer()
 	s.setHealth(healthv1.HealthCheckResponse_NOT_SERVING)

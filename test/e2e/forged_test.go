@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/tagproc/tagproc/internal/envoy/envoytest"
 	"github.com/tagproc/tagproc/internal/mesh"
 	"github.com/tagproc/tagproc/rules"
 )
@@ -36,8 +37,14 @@ rules:
 // Envoy strips them before tagproc sees them; without that part of it, tagproc
 // does alone.
 func TestForgedTags(t *testing.T) {
-	t.Run("as shipped", func(t *testing.T) { testForgedTags(t, nil) })
-	t.Run("not stripped early", func(t *testing.T) { testForgedTags(t, withoutEarlyStripping(t)) })
+	envoytest.Each(t, testForgedTags)
+}
+
+func testForgedTags(t *testing.T, envoy string) {
+	t.Helper()
+	t.Parallel()
+	t.Run("as shipped", func(t *testing.T) { forge(t, envoy, nil) })
+	t.Run("not stripped early", func(t *testing.T) { forge(t, envoy, withoutEarlyStripping(t)) })
 }
 
 // withoutEarlyStripping cuts early_header_mutation_extensions out of the
@@ -54,11 +61,11 @@ func withoutEarlyStripping(t *testing.T) func(string) string {
 	}
 }
 
-func testForgedTags(t *testing.T, edit func(string) string) {
+func forge(t *testing.T, envoy string, edit func(string) string) {
 	t.Helper()
 	dir := t.TempDir()
 	socket, rulesFile := filepath.Join(dir, "tagproc.sock"), filepath.Join(dir, "rules.yaml")
-	m := startMeshWith(t, mesh.Options{Tagproc: &net.UnixAddr{Name: socket, Net: "unix"}, Edit: edit})
+	m := startMeshWith(t, mesh.Options{Binary: envoy, Tagproc: &net.UnixAddr{Name: socket, Net: "unix"}, Edit: edit})
 	writeFile(t, rulesFile, []byte(threeApps))
 	p := start(t, socket, rulesFile)
 

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/tagproc/tagproc/internal/envoy/envoytest"
 )
 
 const lanes = `
@@ -21,9 +23,15 @@ rules:
 // that large requests pass and are tagged. The key with bytes that are not UTF-8
 // has the bucket 88, computed by the definition of FNV-1a.
 func TestHeaders(t *testing.T) {
+	envoytest.Each(t, testHeaders)
+}
+
+func testHeaders(t *testing.T, envoy string) {
+	t.Helper()
+	t.Parallel()
 	dir := t.TempDir()
 	socket, rulesFile := filepath.Join(dir, "tagproc.sock"), filepath.Join(dir, "rules.yaml")
-	m := startMesh(t, socket)
+	m := startMesh(t, envoy, socket)
 	writeFile(t, rulesFile, []byte(lanes))
 	p := start(t, socket, rulesFile)
 

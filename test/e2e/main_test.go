@@ -34,6 +34,12 @@ func run(m *testing.M) int {
 		fmt.Fprintf(os.Stderr, "couldn't build tagproc: %v\n%s", err, out)
 		return 1
 	}
+	// A program with the race detector sleeps for a second when it ends, in case a
+	// race is just being reported.
+	if err := os.Setenv("GORACE", os.Getenv("GORACE")+" atexit_sleep_ms=50"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	code := m.Run()
 	if code == 0 {
 		if err := goleak.Find(); err != nil {

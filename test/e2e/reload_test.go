@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/tagproc/tagproc/internal/envoy/envoytest"
 	"github.com/tagproc/tagproc/rules"
 )
 
@@ -64,9 +65,14 @@ func configMap(t *testing.T, dir string, n int) {
 // request fails, none goes untagged, no answer mixes two generations, and once a
 // generation is live nothing older is answered.
 func TestReload(t *testing.T) {
+	envoytest.Each(t, testReload) // one after the other: the requests take all the CPU
+}
+
+func testReload(t *testing.T, envoy string) {
+	t.Helper()
 	const generations = 8
 	socket := filepath.Join(t.TempDir(), "tagproc.sock")
-	m := startMesh(t, socket)
+	m := startMesh(t, envoy, socket)
 	for _, way := range []struct {
 		name string
 		put  func(t *testing.T, dir string, n int)

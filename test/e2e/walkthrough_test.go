@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/tagproc/tagproc/internal/chain"
+	"github.com/tagproc/tagproc/internal/envoy/envoytest"
 	"github.com/tagproc/tagproc/internal/mesh"
 	"github.com/tagproc/tagproc/internal/transcript"
 	"github.com/tagproc/tagproc/internal/walkthrough"
@@ -18,21 +19,24 @@ import (
 
 var declared = rules.Options{TagHeaders: rules.Owned{Headers: []string{"x-asm-prefer-tag"}, Prefixes: []string{"appver"}}}
 
-// startMesh runs the applications and an Envoy that looks for tagproc on socket.
-func startMesh(t *testing.T, socket string) *mesh.Mesh {
+// startMesh runs the applications and an Envoy that looks for tagproc on socket,
+// with deploy/envoy/envoy-unix.yaml.
+func startMesh(t *testing.T, envoy, socket string) *mesh.Mesh {
 	t.Helper()
-	return startMeshFor(t, &net.UnixAddr{Name: socket, Net: "unix"})
+	return startMeshWith(t, mesh.Options{Binary: envoy, Tagproc: &net.UnixAddr{Name: socket, Net: "unix"}})
 }
 
-// startMeshFor does the same for any address. A Unix socket makes it
-// deploy/envoy/envoy-unix.yaml, TCP deploy/envoy/envoy.yaml.
-func startMeshFor(t *testing.T, address net.Addr) *mesh.Mesh {
-	t.Helper()
-	return startMeshWith(t, mesh.Options{Tagproc: address})
-}
-
-// startMeshWith does the same with any options.
+// startMeshWith does the same with any options. TCP makes it
+// deploy/envoy/envoy.yaml.
 func startMeshWith(t *testing.T, o mesh.Options) *mesh.Mesh {
+	t.Helper()
+	m, _ := startMeshAndLog(t, o)
+	return m
+}
+
+// startMeshAndLog does the same, and returns the log of Envoy beside it, the lines
+// of the access log in it.
+func startMeshAndLog(t *testing.T, o mesh.Options) (*mesh.Mesh, *transcript.Transcript) {
 	t.Helper()
 	log := &transcript.Transcript{}
 	o.Log = log
@@ -48,7 +52,7 @@ func startMeshWith(t *testing.T, o mesh.Options) *mesh.Mesh {
 			t.Logf("the log of Envoy:\n%s", log.String())
 		}
 	})
-	return m
+	return m, log
 }
 
 // promoted says which baseline runs another version than at the start, in the
@@ -63,10 +67,16 @@ var promoted = map[string][2]string{
 // edit of the rules file, and where a version is promoted another version behind
 // a baseline.
 func TestWalkthroughs(t *testing.T) {
+	envoytest.Each(t, testWalkthroughs)
+}
+
+func testWalkthroughs(t *testing.T, envoy string) {
+	t.Helper()
+	t.Parallel()
 	t.Run("Unix socket", func(t *testing.T) {
 		dir := t.TempDir()
 		socket, rulesFile := filepath.Join(dir, "tagproc.sock"), filepath.Join(dir, "rules.yaml")
-		m := startMesh(t, socket)
+		m := startMesh(t, envoy, socket)
 		writeFile(t, rulesFile, []byte("rules: []\n"))
 		walk(t, m, start(t, socket, rulesFile, owned...))
 	})
@@ -74,7 +84,8 @@ func TestWalkthroughs(t *testing.T) {
 		rulesFile := filepath.Join(t.TempDir(), "rules.yaml")
 		writeFile(t, rulesFile, []byte("rules: []\n"))
 		p := startOn(t, "127.0.0.1:0", rulesFile, owned...)
-		walk(t, startMeshFor(t, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: p.port(t)}), p)
+		address := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: p.port(t)}
+		walk(t, startMeshWith(t, mesh.Options{Binary: envoy, Tagproc: address}), p)
 	})
 }
 

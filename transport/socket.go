@@ -1,4 +1,4 @@
-package main
+package transport
 
 import (
 	"context"
@@ -7,50 +7,18 @@ import (
 	"io/fs"
 	"net"
 	"os"
-	"path/filepath"
-	"strings"
 	"syscall"
 
 	"github.com/gofrs/flock"
 )
 
-// unixScheme marks the address of a Unix socket, as in gRPC's names.
-const unixScheme = "unix://"
-
-// listen opens a listener on HOST:PORT or unix:///PATH.
-func listen(ctx context.Context, address string) (net.Listener, error) {
-	var l net.Listener
-	path, isUnix := strings.CutPrefix(address, unixScheme)
-	_, _, notTCP := net.SplitHostPort(address)
-	var err error
-	switch {
-	case isUnix && !filepath.IsAbs(path):
-		err = fmt.Errorf("the path of a socket is absolute: %s/PATH", unixScheme)
-	case isUnix:
-		l, err = listenUnix(ctx, path)
-	case notTCP != nil:
-		err = fmt.Errorf("expected HOST:PORT or %s/PATH", unixScheme)
-	default:
-		l, err = new(net.ListenConfig).Listen(ctx, "tcp", address)
-	}
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
-		err = errors.New("another process listens there; choose another port, or end that process")
-	case errors.Is(err, fs.ErrNotExist):
-		err = fmt.Errorf("the directory %s does not exist; create it or choose another path", filepath.Dir(path))
-	}
-	if err != nil {
-		return nil, fmt.Errorf("cannot listen on %s: %w", address, err)
-	}
-	return l, nil
-}
-
-// listenUnix opens a Unix socket. A socket that nobody listens on, as a crash
-// leaves it, is replaced; anything else at its path is left alone.
+// listenUnix opens a Unix socket with the rights of mode. A socket that nobody
+// listens on, as a crash leaves it, is replaced; anything else at its path is left
+// alone.
 //
 // Who holds the lock of the file PATH.lock owns the path: of two that start at
 // once one is refused, and one that ends does not remove the socket of another.
-func listenUnix(ctx context.Context, path string) (net.Listener, error) {
+func listenUnix(ctx context.Context, path string, mode fs.FileMode) (net.Listener, error) {
 	lock := flock.New(path + ".lock")
 	switch locked, err := lock.TryLock(); {
 	case err != nil:
@@ -58,7 +26,7 @@ func listenUnix(ctx context.Context, path string) (net.Listener, error) {
 	case !locked:
 		return nil, errSocketInUse
 	}
-	l, err := replaceSocket(ctx, path)
+	l, err := replaceSocket(ctx, path, mode)
 	if err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
@@ -68,9 +36,8 @@ func listenUnix(ctx context.Context, path string) (net.Listener, error) {
 var errSocketInUse = errors.New("the socket is in use; is another tagproc running?")
 
 // replaceSocket opens a Unix socket in the place of one that nobody listens on.
-func replaceSocket(ctx context.Context, path string) (net.Listener, error) {
-	config := new(net.ListenConfig)
-	l, err := config.Listen(ctx, "unix", path)
+func replaceSocket(ctx context.Context, path string, mode fs.FileMode) (net.Listener, error) {
+	l, err := newSocket(ctx, path, mode)
 	if !errors.Is(err, syscall.EADDRINUSE) {
 		return l, err
 	}
@@ -92,7 +59,27 @@ func replaceSocket(ctx context.Context, path string) (net.Listener, error) {
 	if err := os.Remove(path); err != nil {
 		return nil, err
 	}
-	return config.Listen(ctx, "unix", path)
+	return newSocket(ctx, path, mode)
+}
+
+// newSocket opens a Unix socket with the rights of mode. At no time does it have
+// more: Linux gives the file the rights that the socket has before it is bound,
+// less the umask.
+func newSocket(ctx context.Context, path string, mode fs.FileMode) (net.Listener, error) {
+	config := net.ListenConfig{Control: func(_, _ string, socket syscall.RawConn) error {
+		return socket.Control(func(fd uintptr) {
+			_ = syscall.Fchmod(int(fd), uint32(mode.Perm())) // refused by other systems; the Chmod below is for all
+		})
+	}}
+	l, err := config.Listen(ctx, "unix", path)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(path, mode.Perm()); err != nil {
+		l.Close()
+		return nil, err
+	}
+	return l, nil
 }
 
 // A lockedListener holds the lock of its path until it is closed. The file of

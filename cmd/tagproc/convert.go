@@ -1,0 +1,77 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tagproc/tagproc/rules"
+	"github.com/tagproc/tagproc/wasmplugin"
+)
+
+func newConvertCommand() *cobra.Command {
+	var flags rulesFlags
+	cmd := &cobra.Command{
+		Use:   "convert FILE",
+		Short: "Make a rules file of a WasmPlugin manifest",
+		Long: `Print the rules file of a WasmPlugin manifest of the Hash tagging plug-in, or of
+its pluginConfig alone. The rules stay as they are written, comments included,
+and tagHeaders is added: the tag headers of the rules, or those of the flags.
+
+No user moves: the digest of the rules file is that of the manifest, or there is
+no rules file. Where no policy matches there is no tag, as before. New is that
+tag headers sent by a client are removed.
+
+What the manifest has and a rules file has not is said on standard error, with
+its place: whoever migrates has to know it once, and those who later read the
+rules file do not have that manifest.
+
+A rules file is printed as it is. FILE may be -, standard input. The exit code is
+0 if there is a rules file, 1 if the manifest is refused, and 2 if the command
+was not understood.`,
+		Example: `  tagproc convert hash-tagging.yaml > rules.yaml
+  kubectl get wasmplugin hash-tagging -n istio-system -o yaml | tagproc convert - > rules.yaml
+  tagproc convert --tag-header-prefix appver hash-tagging.yaml > rules.yaml   # owns every appver…`,
+		Args: func(_ *cobra.Command, files []string) error {
+			if len(files) != 1 {
+				return errors.New("expected the name of one file, a WasmPlugin manifest, or - for standard input")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, files []string) error {
+			src, problems := content(files[0], cmd.InOrStdin())
+			if problems != nil {
+				writeProblems(cmd.ErrOrStderr(), problems)
+				return &failure{}
+			}
+			c, problems := wasmplugin.Convert(files[0], src, flags.options())
+			writeProblems(cmd.ErrOrStderr(), problems)
+			if c == nil {
+				return &failure{}
+			}
+			writeNotes(cmd.ErrOrStderr(), files[0], c)
+			_, err := cmd.OutOrStdout().Write(c.Rules)
+			return fail(err)
+		},
+	}
+	flags.addTo(cmd)
+	return cmd
+}
+
+// writeNotes says what a conversion changes, and that it moves nobody.
+func writeNotes(w io.Writer, file string, c *wasmplugin.Conversion) {
+	for _, n := range c.Notes {
+		fmt.Fprintf(w, "%s: note: %s\n", rules.Problem{File: file, Line: n.Line, Col: n.Col}.Place(), n)
+	}
+	switch {
+	case !c.Changed:
+		fmt.Fprintf(w, "%s: this is a rules file already, printed as it is; digest %s\n", file, c.Digest)
+	case !c.Manifest:
+		fmt.Fprintf(w, "%s: this is a rules file already; tagHeaders is added, and digest %s stays\n", file, c.Digest)
+	default:
+		fmt.Fprintf(w, "%s: no user moves: manifest and rules file have the digest %s\n", file, c.Digest)
+		fmt.Fprintf(w, "%s: new: tag headers that a client sends are removed; Envoy has to know the headers that tagHeaders names\n", file)
+	}
+}

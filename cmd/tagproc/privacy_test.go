@@ -1,0 +1,92 @@
+package main
+
+import (
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	filterv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ext_proc/v3"
+	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
+
+	"github.com/tagproc/tagproc/internal/transcript"
+	"github.com/tagproc/tagproc/processor"
+	"github.com/tagproc/tagproc/transport"
+)
+
+// TestNoUserIDs holds that ids of users are in no metric, no log line and no
+// metadata, whatever becomes of their requests.
+func TestNoUserIDs(t *testing.T) {
+	t.Parallel()
+	const id = "frida-4711"
+	log := &transcript.Transcript{}
+	admin := filepath.Join(t.TempDir(), "admin.sock")
+	r := startServer(t, serverOptions{
+		admin:     transport.UnixScheme + admin,
+		processor: processor.Options{Limits: processor.Limits{MaxHeaderBytes: 1000}, Metadata: true},
+		log:       slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	})
+	conn := r.dial(t)
+	ask := func(id string) {
+		t.Helper()
+		stream := open(t, conn, filterv3.ProcessingMode_NONE, id)
+		reply, err := stream.Recv()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if reply.DynamicMetadata == nil || strings.Contains(reply.String(), id) {
+			t.Errorf("the reply is %v, want metadata without the id %q", reply, id)
+		}
+	}
+	ask(id)
+	ask(strings.Repeat(id, 200)) // over the limits
+
+	// A message without a request is not answered.
+	stream, err := extprocv3.NewExternalProcessorClient(conn).Process(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := stream.Send(&extprocv3.ProcessingRequest{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := stream.CloseSend(); err != nil {
+		t.Fatal(err)
+	}
+	if reply, err := stream.Recv(); err == nil {
+		t.Errorf("a message without a request is answered by %v", reply)
+	}
+
+	// A named user.
+	metrics := ""
+	for _, edit := range []string{"[{values: [" + id + "], tagValue: s2}]", "[{values: [bob], none: true}, {values: [" + id + "], none: true}]", "[]"} {
+		writeRules(t, r.rulesFile+".new", strings.Replace(oneRule, "header:", "overrides: "+edit+", header:", 1))
+		if err := os.Rename(r.rulesFile+".new", r.rulesFile); err != nil {
+			t.Fatal(err)
+		}
+		if l := <-r.loads; l.Table == nil {
+			t.Fatal(l.Problems.Err())
+		}
+		ask(id)
+		metrics += get(t, "unix", admin, "/metrics")
+	}
+
+	if err := r.stop(); err != nil {
+		t.Error(err)
+	}
+	for what, text := range map[string]string{"metrics": metrics, "log": log.String()} {
+		if strings.Contains(text, "frida") {
+			t.Errorf("the %s have the id of a user:\n%s", what, text)
+		}
+	}
+	for _, want := range []string{`tagproc_messages_total{outcome="over_limits"} 1`, `tagproc_messages_total{outcome="no_request"} 1`, `reason="override"`} {
+		if !strings.Contains(metrics, want) {
+			t.Errorf("the metrics have no %s:\n%s", want, metrics)
+		}
+	}
+	for _, want := range []string{"level=DEBUG", "users named for s2: 1 added", "users named for no tag: 2 added", "users named for no tag: 0 added, 2 removed"} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("the log has no %q:\n%s", want, log.String())
+		}
+	}
+}

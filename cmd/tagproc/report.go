@@ -1,0 +1,170 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/fatih/color"
+	"github.com/spf13/cobra"
+
+	"github.com/tagproc/tagproc/internal/paint"
+	"github.com/tagproc/tagproc/observed"
+)
+
+// writeReport writes what verify found, and is a failure if something differs.
+func writeReport(cmd *cobra.Command, file string, r *observed.Report, out output) error {
+	var err error
+	if out == outputJSON {
+		err = writeJSON(cmd.OutOrStdout(), struct {
+			File string `json:"file"`
+			OK   bool   `json:"ok"`
+			*observed.Report
+		}{file, r.OK(), r})
+	} else {
+		err = writeReportText(cmd.OutOrStdout(), file, r, isColored(cmd.OutOrStdout()))
+	}
+	if err != nil {
+		return &failure{err: err, code: exitUnable}
+	}
+	if !r.OK() {
+		return &failure{}
+	}
+	return nil
+}
+
+// writeReportText writes what verify found for people.
+func writeReportText(out io.Writer, file string, r *observed.Report, colored bool) error {
+	bold := paint.With(colored, color.Bold)
+	if r.Elsewhere == 0 {
+		fmt.Fprintf(out, "%s: %s\n", file, bold.Sprintf("%s, no one would be sent elsewhere", userCount(r.Users)))
+	} else {
+		fmt.Fprintf(out, "%s: %s (%.2f%%)\n", file, bold.Sprintf("%d of %s would be sent elsewhere", r.Elsewhere, userCount(r.Users)),
+			100*float64(r.Elsewhere)/float64(r.Users))
+	}
+	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
+	if len(r.Moves) > 0 {
+		fmt.Fprintln(w, "\nobserved → rules")
+	}
+	for _, m := range r.Moves {
+		fmt.Fprintf(w, "  %s\t%s → %s\t%s\n", m.Header, tagText(m.From), tagText(m.To), userCount(m.Users))
+	}
+	writeDifferent(w, r)
+	writeContradictions(w, r)
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	writeRemarks(out, r)
+	_, err := fmt.Fprintf(out, "\nrules digest %s\n", r.RulesDigest)
+	return err
+}
+
+// writeDifferent writes who would be sent elsewhere, and why.
+func writeDifferent(w io.Writer, r *observed.Report) {
+	if len(r.Different) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "\nwho%s\n", firstOf(len(r.Different), r.Elsewhere))
+	for _, u := range r.Different {
+		place, id := fmt.Sprintf("line %d", u.Line), keysText(u.Keys)
+		for _, d := range u.Tags {
+			fmt.Fprintf(w, "  %s\t%s\t%s\t%s → %s\t%s\n", place, id, d.Header, tagText(d.Observed), tagText(d.Tag), whyText(d))
+			place, id = "", "" // said once
+		}
+	}
+}
+
+// writeContradictions writes which rows say something else than the first one of
+// their user.
+func writeContradictions(w io.Writer, r *observed.Report) {
+	if r.Contradicting == 0 {
+		return
+	}
+	fmt.Fprintf(w, "\n%s something else than an earlier one of the same user, which counts%s\n",
+		count(r.Contradicting, "row says", "rows say"), firstOf(len(r.Contradictions), r.Contradicting))
+	for _, c := range r.Contradictions {
+		fmt.Fprintf(w, "  line %d\t%s\tunlike line %d\n", c.Line, keysText(c.Keys), c.First)
+	}
+}
+
+// writeRemarks writes what else a reader has to know of the figures.
+func writeRemarks(w io.Writer, r *observed.Report) {
+	var remarks []string
+	remark := func(n int64, format string, args ...any) {
+		if n > 0 {
+			remarks = append(remarks, fmt.Sprintf(format, args...))
+		}
+	}
+	remark(r.Repeated, "%s of a user who had the same one before", count(r.Repeated, "row", "rows"))
+	remark(r.WithoutID, "%s without an id, not compared", count(r.WithoutID, "row", "rows"))
+	remark(r.NotRemembered, "%s of users beyond the first %d, each counted as a user of its own", count(r.NotRemembered, "row", "rows"), observed.MaxUsers)
+	for _, h := range r.NotCompared {
+		remark(1, "%s has no column and is not compared", h)
+	}
+	for _, u := range r.UnknownTags {
+		remark(1, "%s: no rule has the tag %q of %s; if it is a version, --map says which tag it stands for", u.Header, u.Tag, userCount(u.Users))
+	}
+	for _, m := range r.UnusedMappings {
+		remark(1, "--map %s: no row has that value", m)
+	}
+	if len(remarks) > 0 {
+		fmt.Fprintf(w, "\n%s\n", strings.Join(remarks, "\n"))
+	}
+}
+
+// whyText says what decides a tag.
+func whyText(d observed.Diff) string {
+	switch {
+	case d.Rule == "":
+		return "no rule decides"
+	case d.Bucket == nil:
+		return fmt.Sprintf("named in rule %s", d.Rule)
+	default:
+		return fmt.Sprintf("bucket %d of %d in rule %s", *d.Bucket, d.Modulo, d.Rule)
+	}
+}
+
+func tagText(tag string) string {
+	if tag == "" {
+		return "no tag"
+	}
+	return visible(tag)
+}
+
+// keysText returns a user's id; with several keys, each with its header.
+func keysText(keys []observed.Key) string {
+	if len(keys) == 1 {
+		return visible(keys[0].Value)
+	}
+	var texts []string
+	for _, k := range keys {
+		texts = append(texts, k.Header+"="+visible(k.Value))
+	}
+	return strings.Join(texts, " ")
+}
+
+// visible returns text as it is, or quoted where a terminal would not show it so.
+func visible(text string) string {
+	if q := fmt.Sprintf("%q", text); q[1:len(q)-1] != text || strings.Contains(text, " ") {
+		return q
+	}
+	return text
+}
+
+func userCount(n int64) string { return count(n, "user", "users") }
+
+func count(n int64, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+// firstOf says of a list that it is not the whole.
+func firstOf(shown int, all int64) string {
+	if int64(shown) == all {
+		return ""
+	}
+	return fmt.Sprintf(" (the first %d)", shown)
+}

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tagproc/tagproc/processor"
+	"github.com/tagproc/tagproc/transport"
+)
+
+// serveFlags are the flags of serve.
+type serveFlags struct {
+	rulesFile string
+	rules     rulesFlags
+
+	listen     []string
+	socketMode fileMode
+	tls        transport.CertificateFiles
+	admin      string
+	pprof      bool
+
+	maxHeaders, maxHeaderKB int
+	metadata                bool
+
+	maxDecisions, maxConnections, maxMessageKB int
+	firstMessage, maxConnectionAge, drainDelay time.Duration
+
+	logFormat, logLevel string
+}
+
+// check returns an error of usage that names every flag which cannot be used.
+func (f *serveFlags) check() error {
+	const (
+		most     = 1 << 20
+		mostKB   = 64 << 10 // above the largest piece of a body that Envoy was seen to send
+		shortest = 100 * time.Millisecond
+	)
+	errs := []error{f.rules.check()}
+	require := func(ok bool, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	positive := func(flag string, n, most int) {
+		require(0 < n && n <= most, "%s %d: expected 1 to %d", flag, n, most)
+	}
+	positive("--max-request-headers", f.maxHeaders, most)
+	positive("--max-request-headers-kb", f.maxHeaderKB, mostKB)
+	positive("--max-concurrent-decisions", f.maxDecisions, most)
+	positive("--max-connections", f.maxConnections, most)
+	positive("--max-message-kb", f.maxMessageKB, mostKB)
+	require(f.maxMessageKB >= f.maxHeaderKB,
+		"--max-message-kb %d: expected at least --max-request-headers-kb, which is %d: else requests fail that the gateway accepts", f.maxMessageKB, f.maxHeaderKB)
+	require(f.firstMessage >= shortest, "--first-message-timeout %v: expected %v or more", f.firstMessage, shortest)
+	require(f.maxConnectionAge == 0 || f.maxConnectionAge >= shortest,
+		"--max-connection-age %v: expected %v or more, or 0s for none", f.maxConnectionAge, shortest)
+	require(f.drainDelay >= 0, "--drain-delay %v: expected 0s or more", f.drainDelay)
+
+	switch t := f.tls; {
+	case t.Certificate != "" && t.Key == "":
+		require(false, "--tls-cert: expected --tls-key beside it, the key of the certificate")
+	case t.Certificate == "" && t.Key != "":
+		require(false, "--tls-key: expected --tls-cert beside it, the certificate of the key")
+	case t.Certificate == "" && t.ClientCA != "":
+		require(false, "--tls-client-ca: expected --tls-cert and --tls-key beside it: clients show a certificate only to a server that has one")
+	}
+	require(f.tls == transport.CertificateFiles{} || f.listensOnTCP(),
+		"--tls-cert, --tls-key, --tls-client-ca: expected a HOST:PORT among --listen: TLS is for TCP, and who may connect to a Unix socket is said by --socket-mode")
+	require(!f.pprof || f.admin != "", "--pprof: expected an address at --admin, which serves it")
+	_, err := newLogger(io.Discard, f.logFormat, f.logLevel)
+	return errors.Join(append(errs, err)...)
+}
+
+func (f *serveFlags) listensOnTCP() bool {
+	for _, address := range f.listen {
+		if !strings.HasPrefix(address, transport.UnixScheme) {
+			return true
+		}
+	}
+	return false
+}
+
+// options returns what the flags say, which have been checked.
+func (f *serveFlags) options(log *slog.Logger) serverOptions {
+	return serverOptions{
+		rulesFile:  f.rulesFile,
+		rules:      f.rules.options(),
+		listen:     f.listen,
+		socketMode: fs.FileMode(f.socketMode),
+		tls:        f.tls,
+		admin:      f.admin,
+		pprof:      f.pprof,
+		drainDelay: f.drainDelay,
+		transport: transport.Options{
+			MaxConnections:   f.maxConnections,
+			FirstMessage:     f.firstMessage,
+			MaxMessageBytes:  f.maxMessageKB << 10,
+			MaxConnectionAge: f.maxConnectionAge,
+		},
+		processor: processor.Options{
+			Limits:     processor.Limits{MaxHeaders: f.maxHeaders, MaxHeaderBytes: f.maxHeaderKB << 10},
+			MaxPending: f.maxDecisions,
+			Metadata:   f.metadata,
+		},
+		log: log,
+	}
+}
+
+// isLocal reports whether only this machine reaches an address.
+func isLocal(address string) bool {
+	if strings.HasPrefix(address, transport.UnixScheme) {
+		return true
+	}
+	host, _, err := net.SplitHostPort(address)
+	if err != nil || host == "localhost" {
+		return err == nil
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback()
+}
+
+// fileMode is the rights of a file, a flag.
+type fileMode fs.FileMode
+
+// String, Set and Type make fileMode a flag.
+func (m *fileMode) String() string { return fmt.Sprintf("%04o", uint32(*m)) }
+
+func (m *fileMode) Set(s string) error {
+	n, err := strconv.ParseUint(s, 8, 32)
+	if err != nil || n == 0 || n > uint64(fs.ModePerm) {
+		return errors.New("expected octal rights such as 0660, up to 0777")
+	}
+	*m = fileMode(n)
+	return nil
+}
+
+func (m *fileMode) Type() string { return "MODE" }

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tagproc/tagproc/observed"
+	"github.com/tagproc/tagproc/rules"
+)
+
+// verifyFlags are the flags of verify, but for those of the rules file.
+type verifyFlags struct {
+	rulesFile, file string
+	columns         []string
+	mappings        []string
+	show            int
+}
+
+func newVerifyCommand() *cobra.Command {
+	var (
+		flags rulesFlags
+		out   output
+		v     verifyFlags
+	)
+	cmd := &cobra.Command{
+		Use:   "verify --rules FILE --observed FILE.csv",
+		Short: "Compare what users get today with what the rules decide",
+		Long: `Compare what users were seen to get with what the rules decide: how many users
+would be sent elsewhere, who, and why. For a migration, export each user's id and
+tag from the access logs and ask before you switch.
+
+The file is CSV with the names of its columns in the first line: the key's header
+(or id), and one or more of the tag headers (or tag, or version, if the rules
+have a single one). --column names others. An empty value, or the - of an access
+log, means no tag; --map says what a version stands for. Rows without an id are
+counted and not compared. Of several rows of one user the first counts; those
+that say something else are listed.
+
+Files of any size are read. The exit code is 0 if every row says what the rules
+decide, 1 if one does not, and 2 if they could not be compared. One of the two
+files may be -, standard input.`,
+		Example: `  tagproc verify --rules rules.yaml --observed users.csv
+  tagproc verify --rules rules.yaml --observed users.csv --column x-user-id=uid --column x-asm-prefer-tag=lane
+  tagproc verify --rules rules.yaml --observed users.csv --map v1=s1 --map v2=s2      # the versions that answered
+  tagproc verify --rules rules.yaml --observed users.csv --map appver-c:v2= -o json   # v2 is the baseline of app-c`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o, err := v.options()
+			if err != nil {
+				return err
+			}
+			l := flags.load(v.rulesFile, cmd.InOrStdin())
+			writeProblems(cmd.ErrOrStderr(), l.Problems)
+			if l.Table == nil {
+				return &failure{code: exitUnable}
+			}
+			if o.Mappings, err = parseMappings(v.mappings, l.Table); err != nil {
+				return err
+			}
+			r, err := v.compare(cmd, l.Table, o)
+			if err != nil {
+				return err
+			}
+			return writeReport(cmd, v.file, r, out)
+		},
+	}
+	addRulesFileFlag(cmd, &v.rulesFile)
+	cmd.Flags().StringVar(&v.file, "observed", "", "what users get today, a CSV `FILE` (required)")
+	if err := cmd.MarkFlagRequired("observed"); err != nil {
+		panic(err) // the flag has just been added
+	}
+	cmd.Flags().StringArrayVar(&v.columns, "column", nil, "column with the values of a key or of a tag header, as `HEADER=COLUMN`; repeatable")
+	cmd.Flags().StringArrayVar(&v.mappings, "map", nil,
+		"tag that an observed value stands for, as `VALUE=TAG`, or HEADER:VALUE=TAG for one tag header; an empty tag means none; repeatable")
+	cmd.Flags().IntVar(&v.show, "show", 10, "list the first `N` users who would be sent elsewhere")
+	flags.addTo(cmd)
+	out.addTo(cmd)
+	return cmd
+}
+
+// options returns what the flags say of the file.
+func (v *verifyFlags) options() (observed.Options, error) {
+	o := observed.Options{Columns: map[string]string{}, Show: v.show}
+	for _, c := range v.columns {
+		header, column, ok := strings.Cut(c, "=")
+		header = strings.ToLower(header)
+		if _, twice := o.Columns[header]; !ok || header == "" || column == "" || twice {
+			return o, fmt.Errorf("--column %q: expected HEADER=COLUMN, once for each header", c)
+		}
+		o.Columns[header] = column
+	}
+	if v.show < 0 {
+		return o, fmt.Errorf("--show %d: expected a number of users, from 0", v.show)
+	}
+	if v.rulesFile == "-" && v.file == "-" {
+		return o, errors.New("--rules and --observed are both standard input; name a file for one of them")
+	}
+	return o, nil
+}
+
+func parseMappings(args []string, t *rules.Table) (ms []observed.Mapping, err error) {
+	for _, a := range args {
+		m, err := observed.ParseMapping(a, t)
+		if err != nil {
+			return nil, fmt.Errorf("--map %w", err)
+		}
+		ms = append(ms, m)
+	}
+	return ms, nil
+}
+
+// compare reads the file and says what is wrong with it.
+func (v *verifyFlags) compare(cmd *cobra.Command, t *rules.Table, o observed.Options) (*observed.Report, error) {
+	in, size := cmd.InOrStdin(), int64(0)
+	if v.file != "-" {
+		f, err := os.Open(v.file)
+		if err != nil {
+			return nil, &failure{err: err, code: exitUnable}
+		}
+		defer f.Close()
+		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+			size = info.Size()
+		}
+		in = f
+	}
+	stderr := cmd.ErrOrStderr()
+	if isTerminal(stderr) {
+		p := &progress{w: stderr, size: size}
+		o.Progress = p.show
+		defer p.clear()
+	}
+	r, err := observed.Compare(cmd.Context(), in, t, o)
+	if e, ok := errors.AsType[*observed.FileError](err); ok {
+		writeRowProblems(stderr, v.file, e.Problems)
+		return nil, &failure{code: exitUnable}
+	}
+	if _, ok := errors.AsType[*observed.HeaderError](err); ok {
+		return nil, fmt.Errorf("--column: %w", err)
+	}
+	if ce, ok := errors.AsType[*observed.ColumnError](err); ok {
+		header := ce.Header
+		if header == "" {
+			header = "HEADER"
+		}
+		return nil, fmt.Errorf("%s:1: %w; name the column with --column %s=COLUMN", v.file, err, header)
+	}
+	if err != nil {
+		return nil, &failure{err: fmt.Errorf("%s: %w", v.file, err), code: exitUnable}
+	}
+	return r, nil
+}
+
+func writeRowProblems(w io.Writer, file string, ps []observed.Problem) {
+	for _, p := range ps {
+		fmt.Fprintf(w, "%s: %s\n", rules.Problem{File: file, Line: p.Line, Col: p.Col}.Place(), p.Message)
+	}
+	if len(ps) == observed.MaxProblems {
+		fmt.Fprintf(w, "%s: there may be more problems; the file was read up to here\n", file)
+	}
+}

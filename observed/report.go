@@ -1,0 +1,108 @@
+package observed
+
+import "fmt"
+
+// A Report is what a comparison found. A user is a value of the key, or the values
+// of all keys.
+type Report struct {
+	RulesDigest string            `json:"rulesDigest"`
+	Columns     map[string]string `json:"columns"`     // of the file, by the header of the rules
+	NotCompared []string          `json:"notCompared"` // tag headers of the rules that have no column
+
+	Rows      int64 `json:"rows"`      // without the first line
+	WithoutID int64 `json:"withoutId"` // rows without a key, which are not counted below
+	Users     int64 `json:"users"`
+	Same      int64 `json:"same"`      // users who get what was observed
+	Elsewhere int64 `json:"elsewhere"` // users who get something else: Users - Same
+
+	Repeated      int64 `json:"repeated"`      // rows of a user who had one already, which says the same
+	Contradicting int64 `json:"contradicting"` // rows of a user who had one already, which says something else; the first one counts
+	// NotRemembered are rows of users beyond MaxUsers: whether they repeat or
+	// contradict each other is not known, and each counts as a user.
+	NotRemembered int64 `json:"notRemembered"`
+
+	Moves          []Move          `json:"moves"`          // the most users first
+	Different      []User          `json:"different"`      // the first users who would be sent elsewhere
+	Contradictions []Contradiction `json:"contradictions"` // the first contradicting rows
+	UnknownTags    []UnknownTag    `json:"unknownTags"`    // observed, and in none of the rules
+	UnusedMappings []string        `json:"unusedMappings"` // for values that the file does not have
+}
+
+// OK reports whether every row says what the rules decide.
+func (r *Report) OK() bool { return r.Elsewhere == 0 && r.Contradicting == 0 }
+
+// A Move counts the users whose tag in one header would change.
+type Move struct {
+	Header string `json:"header"`
+	From   string `json:"from"` // the observed tag; "" for none
+	To     string `json:"to"`   // the tag that the rules give; "" for none
+	Users  int64  `json:"users"`
+}
+
+// A User is one who would be sent elsewhere.
+type User struct {
+	Line int    `json:"line"` // of the row in the file, from 1
+	Keys []Key  `json:"keys"`
+	Tags []Diff `json:"tags"` // those that differ
+}
+
+// A Key is a value that identifies a user.
+type Key struct {
+	Header string `json:"header"`
+	Value  string `json:"value"`
+}
+
+// A Diff is a tag that differs, and the decision that makes it so.
+type Diff struct {
+	Header   string `json:"header"`
+	Observed string `json:"observed"` // "" for none
+	Tag      string `json:"tag"`      // of the rules; "" for none
+	// Rule is the name of the rule that decides; "" where none does, because the
+	// user lacks the keys of those that are enforced.
+	Rule   string  `json:"rule,omitempty"`
+	Reason string  `json:"reason,omitempty"` // of that rule, as in metrics: "policy", "no_policy", "override"
+	Bucket *uint32 `json:"bucket,omitempty"` // where the hash decides
+	Modulo uint32  `json:"modulo,omitempty"` // the number of the rule's buckets
+}
+
+// A Contradiction is a row that says something else of a user than the first one.
+type Contradiction struct {
+	Line  int   `json:"line"`
+	First int   `json:"firstLine"`
+	Keys  []Key `json:"keys"`
+}
+
+// An UnknownTag is observed, and no rule has it: perhaps the value is not a tag, or
+// the rules are not those that were in force.
+type UnknownTag struct {
+	Header string `json:"header"`
+	Tag    string `json:"tag"`
+	Users  int64  `json:"users"`
+}
+
+// A Problem is one thing wrong with a file, and where.
+type Problem struct {
+	Line    int    `json:"line"` // from 1; 0 means the file as a whole
+	Col     int    `json:"col"`  // from 1, in bytes
+	Message string `json:"message"`
+}
+
+// MaxProblems bounds how many problems are listed: the file is not read further.
+const MaxProblems = 100
+
+// A FileError is what is wrong with a file: one that has a problem is not compared.
+type FileError struct {
+	Problems []Problem // in the order of the file; at most MaxProblems, at least one
+}
+
+// Error returns the first problem in one line.
+func (e *FileError) Error() string {
+	text := e.Problems[0].Message
+	if line := e.Problems[0].Line; line > 0 {
+		text = fmt.Sprintf("line %d: %s", line, text)
+	}
+	if more := len(e.Problems) - 1; more > 0 {
+		text += fmt.Sprintf(" (and %d more)", more)
+	}
+	return text
+}

@@ -1,0 +1,91 @@
+package observed
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/tagproc/tagproc/rules"
+)
+
+// A reading is what an observed value means.
+type reading struct {
+	tag     string // "" for no tag
+	mapping int    // index of the mapping that says so, or -1
+}
+
+// logNone is what Envoy's access log writes for a header that is not there.
+const logNone = "-"
+
+// maxValues bounds the different values of a column of tags. A column that has
+// more is another one, and its values would fill the memory.
+const maxValues = 1000
+
+// A tagColumn is the column of one tag header.
+type tagColumn struct {
+	header   string
+	enforced []int // the rules that decide it, in their order
+	mappings []Mapping
+	known    []string           // the tags that rules have
+	readings map[string]reading // what observed values mean
+	unknown  map[string]int64   // users, by observed tags that no rule has
+}
+
+// read returns the tag that value stands for; ok is false where the column has too
+// many values.
+func (t *tagColumn) read(value string) (tag string, ok bool) {
+	if r, known := t.readings[value]; known {
+		return r.tag, true
+	}
+	if len(t.readings) >= maxValues {
+		return "", false
+	}
+	value = strings.Clone(value) // a row's values share their memory
+	r := reading{tag: value, mapping: t.mappingOf(value)}
+	switch {
+	case r.mapping >= 0:
+		r.tag = t.mappings[r.mapping].Tag
+	case value == logNone && !slices.Contains(t.known, logNone):
+		r.tag = ""
+	}
+	t.readings[value] = r
+	return r.tag, true
+}
+
+// mappingOf returns the index of the mapping for value, or -1. One for this header
+// comes before one for all.
+func (t *tagColumn) mappingOf(value string) int {
+	for _, header := range []string{t.header, ""} {
+		i := slices.IndexFunc(t.mappings, func(m Mapping) bool { return m.Header == header && m.Value == value })
+		if i >= 0 {
+			return i
+		}
+	}
+	return -1
+}
+
+func (c *comparer) newTagColumn(header string) tagColumn {
+	t := tagColumn{header: header, mappings: c.options.Mappings, readings: map[string]reading{}, unknown: map[string]int64{}}
+	for i, r := range c.rules {
+		if r.TagHeader == header && r.Mode == rules.ModeEnforce {
+			t.enforced = append(t.enforced, i)
+		}
+	}
+	for _, tag := range c.tags {
+		if tag.Header == header {
+			t.known = append(t.known, tag.Value)
+		}
+	}
+	return t
+}
+
+// decider returns the rule that decides the header, and its decision. At most one
+// enforced rule applies: those behind it are superseded. Where none does the rule
+// is -1.
+func (t *tagColumn) decider(decisions []rules.Decision) (rule int, d rules.Decision) {
+	for _, i := range t.enforced {
+		if decisions[i].Applies() {
+			return i, decisions[i]
+		}
+	}
+	return -1, rules.Decision{Tag: rules.NoTag}
+}

@@ -1,0 +1,147 @@
+package processor
+
+import (
+	"encoding/binary"
+	"math"
+
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/tagproc/tagproc/rules"
+)
+
+// metadataNamespace is the namespace of the dynamic metadata, and the only one:
+// what an Envoy has to list in metadata_options.receiving_namespaces. One that
+// does not drops the metadata and goes on.
+const metadataNamespace = "tagproc"
+
+// A metadata is the dynamic metadata of replies, in pieces that are encoded
+// already: entries of google.protobuf.Struct.fields.
+type metadata struct {
+	digest   []byte
+	outcomes [outcomes][]byte
+	rules    []ruleMetadata // by index of Table.Rules
+}
+
+// A ruleMetadata is an entry for each Decision that a rule can make. Where the
+// decision has a bucket, that is in the last bucketSize bytes of the entry.
+type ruleMetadata struct {
+	overrides, policies [][]byte                         // by Decision.Policy
+	others              [rules.ReasonNoPolicy + 1][]byte // by Decision.Reason
+}
+
+// bucketSize is what a bucket takes: a double.
+const bucketSize = 8
+
+func newMetadata(t *rules.Table) *metadata {
+	m := &metadata{digest: structEntry("rulesDigest", structpb.NewStringValue(t.Digest()))}
+	for o, name := range outcomeNames {
+		m.outcomes[o] = structEntry("outcome", structpb.NewStringValue(name))
+	}
+	for _, r := range t.Rules() {
+		m.rules = append(m.rules, newRuleMetadata(r))
+	}
+	return m
+}
+
+func newRuleMetadata(r rules.Rule) ruleMetadata {
+	of := func(reason rules.Reason, tag string) []byte {
+		s := structEntry("reason", structpb.NewStringValue(reason.String()))
+		if r.Mode == rules.ModeShadow {
+			s = append(s, structEntry("mode", structpb.NewStringValue(r.Mode.String()))...)
+		}
+		if tag != "" {
+			s = append(s, structEntry("tag", structpb.NewStringValue(tag))...)
+		}
+		if hasBucket(reason) {
+			s = append(s, structEntry("bucket", structpb.NewNumberValue(0))...)
+		}
+		return append(appendStructHead(nil, r.Name, len(s)), s...)
+	}
+	var m ruleMetadata
+	for reason := range m.others {
+		m.others[reason] = of(rules.Reason(reason), "")
+	}
+	for _, o := range r.Overrides {
+		m.overrides = append(m.overrides, of(rules.ReasonOverride, o.TagValue))
+	}
+	for _, p := range r.Policies {
+		m.policies = append(m.policies, of(rules.ReasonPolicy, p.TagValue))
+	}
+	return m
+}
+
+// entry returns the entry for d.
+func (m *ruleMetadata) entry(d *rules.Decision) []byte {
+	switch d.Reason {
+	case rules.ReasonPolicy:
+		return m.policies[d.Policy]
+	case rules.ReasonOverride:
+		return m.overrides[d.Policy]
+	default:
+		return m.others[d.Reason]
+	}
+}
+
+// hasBucket reports whether decisions for reason have a bucket.
+func hasBucket(reason rules.Reason) bool {
+	return reason == rules.ReasonPolicy || reason == rules.ReasonNoPolicy
+}
+
+// append appends the field dynamic_metadata of a ProcessingResponse.
+func (m *metadata) append(dst []byte, o outcome, decisions []rules.Decision) []byte {
+	size := 0
+	for i := range decisions {
+		size += len(m.rules[i].entry(&decisions[i]))
+	}
+	const ruleEntries = "rules"
+	namespace := len(m.digest) + len(m.outcomes[o]) + structEntrySize(ruleEntries, size)
+	dst = protowire.AppendVarint(append(dst, responseDynamicMetadata), uint64(structEntrySize(metadataNamespace, namespace)))
+	dst = appendStructHead(dst, metadataNamespace, namespace)
+	dst = append(dst, m.digest...)
+	dst = append(dst, m.outcomes[o]...)
+	dst = appendStructHead(dst, ruleEntries, size)
+	for i := range decisions {
+		d := &decisions[i]
+		dst = append(dst, m.rules[i].entry(d)...)
+		if hasBucket(d.Reason) {
+			binary.LittleEndian.PutUint64(dst[len(dst)-bucketSize:], math.Float64bits(float64(d.Bucket)))
+		}
+	}
+	return dst
+}
+
+// structEntry returns the encoded entry of Struct.fields for name and v.
+func structEntry(name string, v *structpb.Value) []byte {
+	return encode(&structpb.Struct{Fields: map[string]*structpb.Value{name: v}})
+}
+
+// The tags of the fields that an entry is made of whose value is a Struct.
+const (
+	structFields     = 1<<3 | byte(protowire.BytesType) // Struct.fields
+	entryKey         = 1<<3 | byte(protowire.BytesType)
+	entryValue       = 2<<3 | byte(protowire.BytesType)
+	valueStructValue = 5<<3 | byte(protowire.BytesType) // Value.struct_value
+)
+
+// appendStructHead appends the beginning of the entry of Struct.fields for name
+// and a Struct, up to that Struct, which takes size bytes.
+func appendStructHead(dst []byte, name string, size int) []byte {
+	value := 1 + protowire.SizeBytes(size)
+	dst = protowire.AppendVarint(append(dst, structFields), uint64(structContentSize(name, value)))
+	dst = protowire.AppendString(append(dst, entryKey), name)
+	dst = protowire.AppendVarint(append(dst, entryValue), uint64(value))
+	return protowire.AppendVarint(append(dst, valueStructValue), uint64(size))
+}
+
+// structEntrySize returns what the entry of Struct.fields takes for name and a
+// Struct of size bytes.
+func structEntrySize(name string, size int) int {
+	return 1 + protowire.SizeBytes(structContentSize(name, 1+protowire.SizeBytes(size)))
+}
+
+// structContentSize returns the size of an entry, its tag and length excluded,
+// for name and a Value of size bytes.
+func structContentSize(name string, size int) int {
+	return 1 + protowire.SizeBytes(len(name)) + 1 + protowire.SizeBytes(size)
+}

@@ -1,0 +1,156 @@
+package e2e
+
+import (
+	"encoding/json"
+	"net"
+	"net/http"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/encoding/protojson"
+
+	"github.com/tagproc/tagproc/internal/envoy/envoytest"
+	"github.com/tagproc/tagproc/internal/mesh"
+	"github.com/tagproc/tagproc/internal/transcript"
+	tagprocv1 "github.com/tagproc/tagproc/proto/tagproc/v1"
+)
+
+// exampleRules is what operators start from.
+const exampleRules = "../../deploy/envoy/rules.yaml"
+
+// TestAccessLog holds that a line of the shipped access log says why its request
+// got its tags, word for word as `tagproc explain` does, and that it says what there
+// is to say where tagproc tells nothing or is not there.
+func TestAccessLog(t *testing.T) {
+	envoytest.Each(t, testAccessLog)
+}
+
+func testAccessLog(t *testing.T, envoy string) {
+	t.Helper()
+	t.Parallel()
+	socket := filepath.Join(t.TempDir(), "tagproc.sock")
+	m, log := startMeshAndLog(t, mesh.Options{Binary: envoy, Tagproc: &net.UnixAddr{Name: socket, Net: "unix"}})
+
+	p := start(t, socket, exampleRules, "--metadata")
+	// One user for each reason that a rule can have there, and nobody.
+	for _, user := range []string{"jack", "bob", "jason", ""} {
+		t.Run("user "+user, func(t *testing.T) {
+			line := logged(t, m, log, user)
+			if line.status != "0" {
+				t.Errorf("tagproc=%s, want 0", line.status)
+			}
+			if diff := cmp.Diff(explained(t, user), line.decisions(t)); diff != "" {
+				t.Errorf("the access log and `tagproc explain` differ (-explain +log):\n%s", diff)
+			}
+		})
+	}
+	// What both of them say, once in full.
+	want := decisions{RulesDigest: "d50cf691778b9240", Rules: map[string]decision{
+		"lanes": {Reason: "policy", Bucket: number(2), Tag: "s2"},
+		"app-a": {Reason: "policy", Bucket: number(2), Tag: "v2"},
+		"app-b": {Reason: "policy", Bucket: number(2), Tag: "v2"},
+		"app-c": {Reason: "policy", Mode: "shadow", Bucket: number(2), Tag: "v3"},
+	}}
+	if diff := cmp.Diff(want, logged(t, m, log, "jack").decisions(t)); diff != "" {
+		t.Errorf("the line of jack (-want +got):\n%s", diff)
+	}
+
+	p.stop(t)
+	p = start(t, socket, exampleRules)
+	if got, want := logged(t, m, log, "jack"), (line{status: "0", why: "-"}); got != want {
+		t.Errorf("without --metadata the line ends in %+v, want %+v", got, want)
+	}
+	p.stop(t)
+	if got, want := logged(t, m, log, "jack"), (line{status: "14", why: "-"}); got != want {
+		t.Errorf("without tagproc the line ends in %+v, want %+v", got, want)
+	}
+}
+
+// A line is what a line of the access log says of tagproc.
+type line struct{ status, why string }
+
+// logged sends a request of a user, "" for none, and returns its line of the
+// ingress's access log.
+func logged(t *testing.T, m *mesh.Mesh, log *transcript.Transcript, user string) line {
+	t.Helper()
+	header, name := http.Header{}, "-"
+	if user != "" {
+		header, name = http.Header{"X-User-Id": {user}}, regexp.QuoteMeta(user)
+	}
+	lines := regexp.MustCompile(`(?m)^\S+ mocka user=` + name + ` .* status=200 flags=- tagproc=(\S+) why=(.*)$`)
+	want := len(lines.FindAllString(log.String(), -1))
+	if err := m.Patiently(t.Context(), func() error {
+		want++
+		_, err := m.Get(t.Context(), "mocka", header)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	var found [][]string
+	eventually(t, "the access log has the request of "+name, func() bool {
+		found = lines.FindAllStringSubmatch(log.String(), -1)
+		return len(found) >= want
+	})
+	last := found[want-1]
+	return line{status: last[1], why: last[2]}
+}
+
+// decisions is how the metadata has the decisions of all rules, by name.
+type decisions struct {
+	RulesDigest string
+	Rules       map[string]decision
+}
+
+type decision struct {
+	Reason string
+	Mode   string // empty but for a rule in shadow mode
+	Bucket *float64
+	Tag    string
+}
+
+func number(f float64) *float64 { return &f }
+
+func (l line) decisions(t *testing.T) decisions {
+	t.Helper()
+	var d decisions
+	if err := json.Unmarshal([]byte(l.why), &d); err != nil {
+		t.Fatalf("why=%s: %v", l.why, err)
+	}
+	return d
+}
+
+// explained returns what `tagproc explain` says of a user's request.
+func explained(t *testing.T, user string) decisions {
+	t.Helper()
+	args := []string{"explain", "--rules", exampleRules, "-o", "json"}
+	if user != "" {
+		args = append(args, "-H", "x-user-id: "+user)
+	}
+	out, err := exec.CommandContext(t.Context(), binary, args...).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var answer tagprocv1.Decision
+	if err := protojson.Unmarshal(out, &answer); err != nil {
+		t.Fatal(err)
+	}
+	d := decisions{RulesDigest: answer.GetRulesDigest(), Rules: map[string]decision{}}
+	for _, r := range answer.GetRules() {
+		explained := decision{
+			Reason: strings.ToLower(strings.TrimPrefix(r.GetReason().String(), "REASON_")),
+			Tag:    r.GetTagValue(),
+		}
+		if r.Bucket != nil {
+			explained.Bucket = number(float64(r.GetBucket()))
+		}
+		if r.GetMode() == tagprocv1.Mode_MODE_SHADOW {
+			explained.Mode = "shadow"
+		}
+		d.Rules[r.GetName()] = explained
+	}
+	return d
+}

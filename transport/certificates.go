@@ -1,0 +1,119 @@
+package transport
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// CertificateOptions are the settings of LoadCertificates.
+type CertificateOptions struct {
+	Interval   time.Duration         // between two looks at the files; 0 means a second
+	Registerer prometheus.Registerer // takes the metrics; nil: they are not exported
+	Logger     *slog.Logger          // nil: nothing is logged
+}
+
+// Certificates are what a server shows its clients, and by what it knows them,
+// kept current.
+type Certificates struct {
+	files   CertificateFiles
+	options CertificateOptions
+
+	config atomic.Pointer[tls.Config] // of the newest good files
+
+	// For reload alone: what the last report was about, and a failure that is
+	// reported if the next look finds it too.
+	reported, suspected version
+
+	successful prometheus.Gauge
+	expiry     prometheus.Gauge
+}
+
+// LoadCertificates reads the files, which have to be good. Its errors say what to
+// do. It panics if o.Registerer has metrics of certificates already.
+func LoadCertificates(files CertificateFiles, o CertificateOptions) (*Certificates, error) {
+	o.Interval = cmp.Or(o.Interval, time.Second)
+	o.Logger = cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
+	c := &Certificates{
+		files: files, options: o,
+		successful: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "tagproc_tls_last_reload_successful",
+			Help: "1 if the files of TLS, as they are now, are in use; 0 if they were refused and older ones are in use.",
+		}),
+		expiry: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "tagproc_tls_certificate_expiry_timestamp_seconds",
+			Help: "Unix time at which the server's certificate in use expires.",
+		}),
+	}
+	state := files.look()
+	config, err := state.config()
+	if err != nil {
+		return nil, err
+	}
+	c.use(state, config)
+	if o.Registerer != nil {
+		o.Registerer.MustRegister(c.successful, c.expiry)
+	}
+	return c, nil
+}
+
+// Config returns what a listener needs. Each new connection gets what is current
+// then; those that are open stay as they are.
+func (c *Certificates) Config() *tls.Config {
+	return &tls.Config{
+		MinVersion: tls.VersionTLS12,
+		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
+			return c.config.Load(), nil
+		},
+	}
+}
+
+// Run keeps the certificates current until ctx ends. Files that cannot be used
+// change nothing but what the log and the metrics say.
+func (c *Certificates) Run(ctx context.Context) {
+	ticker := time.NewTicker(c.options.Interval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			c.reload()
+		}
+	}
+}
+
+// reload looks at the files once.
+func (c *Certificates) reload() {
+	state := c.files.look()
+	if state.version == c.reported {
+		return
+	}
+	config, err := state.config()
+	if err == nil {
+		c.use(state, config)
+		return
+	}
+	// A certificate and its key are often replaced one after the other.
+	if state.version != c.suspected {
+		c.suspected = state.version
+		return
+	}
+	c.reported = state.version
+	c.successful.Set(0)
+	c.options.Logger.Error("the files of TLS are refused; the last good ones stay in use", "error", err)
+}
+
+func (c *Certificates) use(state certificateState, config *tls.Config) {
+	c.reported = state.version
+	c.config.Store(config)
+	expires := config.Certificates[0].Leaf.NotAfter
+	c.successful.Set(1)
+	c.expiry.Set(float64(expires.Unix()))
+	c.options.Logger.Info("a certificate is in use", "file", c.files.Certificate, "expires", expires)
+}

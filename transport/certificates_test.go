@@ -1,0 +1,349 @@
+package transport
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"log/slog"
+	"math/big"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/tagproc/tagproc/internal/transcript"
+)
+
+// An authority signs certificates.
+type authority struct {
+	certificate *x509.Certificate
+	key         *ecdsa.PrivateKey
+}
+
+// newAuthority returns an authority that is signed by itself.
+func newAuthority(t *testing.T, name string) *authority {
+	t.Helper()
+	a := &authority{}
+	pair := a.issue(t, name)
+	a.certificate, a.key = pair.Leaf, pair.PrivateKey.(*ecdsa.PrivateKey)
+	return a
+}
+
+// issue returns a certificate for 127.0.0.1, of servers and of clients.
+func (a *authority) issue(t *testing.T, name string) tls.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(time.Now().UnixNano()),
+		Subject:      pkix.Name{CommonName: name},
+		DNSNames:     []string{"tagproc.test"},
+		NotBefore:    time.Now().Add(-time.Hour),
+		NotAfter:     time.Now().Add(time.Hour),
+		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+	}
+	parent, signer := a.certificate, a.key
+	if parent == nil {
+		template.IsCA, template.BasicConstraintsValid = true, true
+		parent, signer = template, key
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, signer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}
+}
+
+// pool has the authority alone.
+func (a *authority) pool() *x509.CertPool {
+	p := x509.NewCertPool()
+	p.AddCert(a.certificate)
+	return p
+}
+
+// encodeCertificate and encodeKey return PEM.
+func encodeCertificate(c *x509.Certificate) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})
+}
+
+func encodeKey(t *testing.T, c tls.Certificate) []byte {
+	t.Helper()
+	der, err := x509.MarshalPKCS8PrivateKey(c.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+}
+
+// newFiles names files of TLS in a directory of the test.
+func newFiles(t *testing.T) CertificateFiles {
+	t.Helper()
+	dir := t.TempDir()
+	return CertificateFiles{
+		Certificate: filepath.Join(dir, "tls.crt"), Key: filepath.Join(dir, "tls.key"), ClientCA: filepath.Join(dir, "ca.crt"),
+	}
+}
+
+// write writes all that f names.
+func (f CertificateFiles) write(t *testing.T, server tls.Certificate, clients *authority) {
+	t.Helper()
+	replace(t, f.Certificate, encodeCertificate(server.Leaf))
+	replace(t, f.Key, encodeKey(t, server))
+	if f.ClientCA != "" {
+		replace(t, f.ClientCA, encodeCertificate(clients.certificate))
+	}
+}
+
+func replace(t *testing.T, path string, content []byte) {
+	t.Helper()
+	if err := os.WriteFile(path+".new", content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A secured is a running server with TLS.
+type secured struct {
+	*running
+
+	certificates *prometheus.Registry // their metrics
+	log          *transcript.Transcript
+}
+
+// startTLS runs a server on TCP and on a Unix socket with the certificates of
+// files, and keeps them current.
+func startTLS(t *testing.T, files CertificateFiles) *secured {
+	t.Helper()
+	s := &secured{certificates: prometheus.NewRegistry(), log: &transcript.Transcript{}}
+	log := slog.New(slog.NewTextHandler(s.log, nil))
+	c, err := LoadCertificates(files, CertificateOptions{Interval: 10 * time.Millisecond, Registerer: s.certificates, Logger: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := ListenOptions{TLS: c.Config()}
+	s.running = start(t, Options{Logger: log},
+		listen(t, "127.0.0.1:0", o), listen(t, UnixScheme+filepath.Join(t.TempDir(), "t.sock"), o))
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		c.Run(ctx)
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-ended
+	})
+	return s
+}
+
+// call sends a message over a new connection and returns the server's certificate.
+func (s *secured) call(t *testing.T, c *tls.Config) (*x509.Certificate, error) {
+	t.Helper()
+	var seen *x509.Certificate
+	c.VerifyConnection = func(state tls.ConnectionState) error {
+		seen = state.PeerCertificates[0]
+		return nil
+	}
+	conn := dial(t, s.addresses[0], credentials.NewTLS(c))
+	defer conn.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	stream, err := conn.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true, ClientStreams: true}, echoMethod)
+	if err != nil {
+		return nil, err
+	}
+	return seen, echo(stream, "hello")
+}
+
+// client returns the configuration of a client that trusts an authority and shows
+// certificates.
+func client(trusted *authority, shown ...tls.Certificate) *tls.Config {
+	return &tls.Config{RootCAs: trusted.pool(), ServerName: "tagproc.test", Certificates: shown}
+}
+
+func TestTLS(t *testing.T) {
+	t.Parallel()
+	ours := newAuthority(t, "ours")
+	files := newFiles(t)
+	files.ClientCA = ""
+	files.write(t, ours.issue(t, "server"), nil)
+	s := startTLS(t, files)
+	if _, err := s.call(t, client(ours)); err != nil {
+		t.Errorf("a client is not served: %v", err)
+	}
+	for version, want := range map[uint16]bool{tls.VersionTLS11: false, tls.VersionTLS12: true, tls.VersionTLS13: true} {
+		c := client(ours)
+		c.MinVersion, c.MaxVersion, c.NextProtos = version, version, []string{"h2"}
+		conn, err := tls.Dial("tcp", s.addresses[0], c)
+		if (err == nil) != want {
+			t.Errorf("a handshake of %s: %v, want success %v", tls.VersionName(version), err, want)
+		}
+		if err == nil {
+			conn.Close()
+		}
+	}
+	if err := echo(open(t, dial(t, "unix://"+s.addresses[1], insecure.NewCredentials()), echoMethod), "hello"); err != nil {
+		t.Errorf("over the Unix socket, which has no TLS: %v", err)
+	}
+	p := s.rawPeer(t)
+	awaitClosed(t, p) // it speaks HTTP/2 without TLS
+	awaitMetric(t, s.registry, "tagproc_tls_handshake_failures_total", 2)
+	if !strings.Contains(s.log.String(), "a client could not agree on TLS") {
+		t.Errorf("the log does not say that a client could not agree on TLS:\n%s", s.log.String())
+	}
+	awaitMetric(t, s.registry, "tagproc_connections", 1) // that over the Unix socket
+}
+
+func TestMutualTLS(t *testing.T) {
+	t.Parallel()
+	ours, theirs := newAuthority(t, "ours"), newAuthority(t, "theirs")
+	files := newFiles(t)
+	files.write(t, ours.issue(t, "server"), ours)
+	s := startTLS(t, files)
+	for _, tt := range []struct {
+		name   string
+		client *tls.Config
+		served bool
+	}{
+		{"certificate of ours", client(ours, ours.issue(t, "client")), true},
+		{"certificate of another authority", client(ours, theirs.issue(t, "client")), false},
+		{"no certificate", client(ours), false},
+	} {
+		if _, err := s.call(t, tt.client); (err == nil) != tt.served {
+			t.Errorf("%s: %v, want served %v", tt.name, err, tt.served)
+		}
+	}
+	awaitMetric(t, s.registry, "tagproc_tls_handshake_failures_total", 2)
+}
+
+// TestRotation holds that new files are used for new connections, that old
+// connections live on, and that files which cannot be used change nothing.
+func TestRotation(t *testing.T) {
+	t.Parallel()
+	before, after := newAuthority(t, "before"), newAuthority(t, "after")
+	files := newFiles(t)
+	files.write(t, before.issue(t, "server"), before)
+	s := startTLS(t, files)
+	living := open(t, dial(t, s.addresses[0], credentials.NewTLS(client(before, before.issue(t, "client")))), echoMethod)
+	if err := echo(living, "hello"); err != nil {
+		t.Fatal(err)
+	}
+
+	for _, file := range []string{files.Certificate, files.Key, files.ClientCA} {
+		good, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, bad := range map[string][]byte{"empty": {}, "torn": good[:len(good)/2], "other": encodeKey(t, after.issue(t, "other"))} {
+			replace(t, file, bad)
+			awaitMetric(t, s.certificates, "tagproc_tls_last_reload_successful", 0)
+			if _, err := s.call(t, client(before, before.issue(t, "client"))); err != nil {
+				t.Errorf("with %s %s a client is not served: %v", name, filepath.Base(file), err)
+			}
+			replace(t, file, good)
+			awaitMetric(t, s.certificates, "tagproc_tls_last_reload_successful", 1)
+		}
+	}
+	if got, want := strings.Count(s.log.String(), "the files of TLS are refused"), 9; got != want {
+		t.Errorf("%d refusals are logged, want %d:\n%s", got, want, s.log.String())
+	}
+
+	renewed := after.issue(t, "server")
+	files.write(t, renewed, after)
+	awaitMetric(t, s.certificates, "tagproc_tls_certificate_expiry_timestamp_seconds", float64(renewed.Leaf.NotAfter.Unix()))
+	for deadline := time.Now().Add(limit); ; time.Sleep(5 * time.Millisecond) {
+		seen, err := s.call(t, client(after, after.issue(t, "client")))
+		if err == nil && seen.Equal(renewed.Leaf) {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("after %v the new certificate is not in use: %v", limit, err)
+		}
+	}
+	if _, err := s.call(t, client(after, before.issue(t, "client"))); err == nil {
+		t.Error("a client of the authority before is served")
+	}
+	if err := echo(living, "hello"); err != nil {
+		t.Errorf("a stream that was open before: %v", err)
+	}
+}
+
+// TestTornRotation holds that a certificate whose key comes a moment later is no
+// failure.
+func TestTornRotation(t *testing.T) {
+	t.Parallel()
+	ours := newAuthority(t, "ours")
+	files := newFiles(t)
+	files.write(t, ours.issue(t, "server"), ours)
+	var log transcript.Transcript
+	c, err := LoadCertificates(files, CertificateOptions{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	renewed := ours.issue(t, "renewed")
+	replace(t, files.Certificate, encodeCertificate(renewed.Leaf))
+	c.reload()
+	replace(t, files.Key, encodeKey(t, renewed))
+	c.reload()
+	if got := c.config.Load().Certificates[0].Leaf.Subject.CommonName; got != "renewed" {
+		t.Errorf("the certificate in use is %q, want the renewed one", got)
+	}
+	if strings.Contains(log.String(), "refused") {
+		t.Errorf("the moment between is logged as a failure:\n%s", log.String())
+	}
+}
+
+// TestLoadCertificates holds what is said of files that cannot be used at the
+// start.
+func TestLoadCertificates(t *testing.T) {
+	t.Parallel()
+	ours := newAuthority(t, "ours")
+	server := ours.issue(t, "server")
+	for _, tt := range []struct {
+		name  string
+		spoil func(f *CertificateFiles)
+		want  string
+	}{
+		{"no certificate", func(f *CertificateFiles) { f.Certificate += ".gone" }, "tls.crt.gone does not exist: create it or correct the path"},
+		{"directory", func(f *CertificateFiles) { f.Key = filepath.Dir(f.Key) }, "is not a regular file: name one"},
+		{"key of another", func(f *CertificateFiles) { replace(t, f.Key, encodeKey(t, ours.issue(t, "other"))) }, "private key does not match public key"},
+		{"swapped", func(f *CertificateFiles) { f.Certificate, f.Key = f.Key, f.Certificate }, "expected the certificate, with intermediate ones after it, and its key"},
+		{"no authority", func(f *CertificateFiles) { replace(t, f.ClientCA, []byte("none")) }, "ca.crt cannot be used: there is no certificate in it: expected"},
+		{"one bad authority", func(f *CertificateFiles) {
+			replace(t, f.ClientCA, append(encodeCertificate(ours.certificate), encodeKey(t, server)...))
+		}, "ca.crt cannot be used: a block PRIVATE KEY"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			files := newFiles(t)
+			files.write(t, server, ours)
+			tt.spoil(&files)
+			_, err := LoadCertificates(files, CertificateOptions{})
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("LoadCertificates = %v, want an error with %q", err, tt.want)
+			}
+			if err != nil && strings.Contains(err.Error(), "BEGIN") {
+				t.Errorf("the error shows what is in a file: %v", err)
+			}
+		})
+	}
+}

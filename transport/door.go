@@ -1,0 +1,82 @@
+package transport
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/grpc/credentials"
+)
+
+// A door is what every connection of a server comes through first, whichever
+// listener it came from: gRPC asks credentials to shake hands with each. It
+// counts them, refuses one too many, and does TLS with those that come from a
+// listener with TLS.
+type door struct {
+	max     int64
+	metrics *metrics
+	log     *slog.Logger
+
+	inside atomic.Int64
+	logged atomic.Int64 // when a failed handshake was, in Unix seconds
+}
+
+var (
+	errTooMany  = errors.New("there are as many connections as allowed")
+	errNoClient = errors.New("these credentials are for servers")
+)
+
+// ServerHandshake lets a connection in, or has gRPC close it.
+func (d *door) ServerHandshake(conn net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	if d.inside.Add(1) > d.max {
+		d.inside.Add(-1)
+		d.metrics.refused.Inc()
+		return nil, nil, errTooMany
+	}
+	d.metrics.connections.Inc()
+	g := &guest{Conn: conn, frames: newFrames(), leave: sync.OnceFunc(func() {
+		d.inside.Add(-1)
+		d.metrics.connections.Dec()
+	})}
+	info := admission{guest: g}
+	info.SecurityLevel = credentials.NoSecurity
+	if t, ok := conn.(*tls.Conn); ok {
+		if err := t.Handshake(); err != nil {
+			g.leave()
+			d.handshakeFailed(conn, err)
+			return nil, nil, err
+		}
+		info.State, info.SecurityLevel = t.ConnectionState(), credentials.PrivacyAndIntegrity
+	}
+	return g, info, nil
+}
+
+// handshakeFailed counts a failed handshake and logs it, at most once per second.
+func (d *door) handshakeFailed(conn net.Conn, err error) {
+	d.metrics.handshakeFailures.Inc()
+	if now := time.Now().Unix(); d.logged.Swap(now) != now {
+		d.log.Warn("a client could not agree on TLS; its connection is closed", "client", conn.RemoteAddr().String(), "error", err)
+	}
+}
+
+// Info describes the door to gRPC.
+func (d *door) Info() credentials.ProtocolInfo {
+	return credentials.ProtocolInfo{SecurityProtocol: "as the listener"}
+}
+
+// Clone returns the door itself: its state is that of the server.
+func (d *door) Clone() credentials.TransportCredentials { return d }
+
+// ClientHandshake fails: a door has one side.
+func (d *door) ClientHandshake(context.Context, string, net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	return nil, nil, errNoClient
+}
+
+// OverrideServerName fails, likewise.
+func (d *door) OverrideServerName(string) error { return fmt.Errorf("server name: %w", errNoClient) }

@@ -1,0 +1,127 @@
+package transport
+
+import (
+	"cmp"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/keepalive"
+)
+
+// Options are the bounds of a server. A zero field means its default.
+type Options struct {
+	// MaxConnections is how many connections there may be at a time, over all
+	// listeners, those that are still shaking hands included. One more is closed
+	// at once. The default is 1024.
+	MaxConnections int
+
+	// FirstMessage is how long a stream may be open without a message, or a fifth
+	// more. Then it is ended, well. A call that is not a stream may take no longer
+	// as a whole. The default is 3 s.
+	FirstMessage time.Duration
+
+	// MaxMessageBytes is the size of the largest message that is received. A
+	// larger one fails its stream with ResourceExhausted, which no handler can
+	// prevent. The default is 1,088 KiB: a piece of a body as large as Envoy's buffer,
+	// which is 1 MiB, and what comes with it.
+	MaxMessageBytes int
+
+	// MaxConnectionAge is the age, give or take a tenth, at which a connection is
+	// asked to end, so that clients spread over the servers that there are by
+	// then. The default is no limit.
+	MaxConnectionAge time.Duration
+
+	Registerer prometheus.Registerer // takes the metrics; nil: they are not exported
+	Logger     *slog.Logger          // nil: nothing is logged
+}
+
+// The defaults of Options.
+const (
+	DefaultMaxConnections  = 1024
+	DefaultFirstMessage    = 3 * time.Second
+	DefaultMaxMessageBytes = 1088 << 10
+)
+
+func (o Options) withDefaults() Options {
+	o.MaxConnections = cmp.Or(o.MaxConnections, DefaultMaxConnections)
+	o.FirstMessage = cmp.Or(o.FirstMessage, DefaultFirstMessage)
+	o.MaxMessageBytes = cmp.Or(o.MaxMessageBytes, DefaultMaxMessageBytes)
+	o.Logger = cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
+	return o
+}
+
+const (
+	// handshakeTimeout is how long a new connection may take until it speaks
+	// HTTP/2, TLS included.
+	handshakeTimeout = 3 * time.Second
+
+	// maxStreams is how many streams a connection may have open, and so how many
+	// handlers run for it: with a number that is never reached a peer that opens
+	// streams and resets them at once (rapid reset) has as many as it likes.
+	// Envoy opens streams before it has seen this setting, and opens one more
+	// connection where it has more; with a low number some streams are lost
+	// (measured on Envoy 1.36 and 1.40 with 10, and no longer with 100).
+	maxStreams = 2560
+
+	// maxSilent is how many streams may wait for their first message at a time, over
+	// all connections: each costs 12 KiB.
+	maxSilent = 12 << 10
+
+	// maxHeaderBytes bounds the headers of a stream, which are gRPC's own: those
+	// of the user's request are inside of a message.
+	maxHeaderBytes = 64 << 10
+
+	// A peer that has been quiet for keepaliveTime is pinged, and its connection
+	// ends if nothing comes for keepaliveTimeout: its machine is gone.
+	keepaliveTime    = 30 * time.Second
+	keepaliveTimeout = 10 * time.Second
+
+	// minPingInterval is how often a peer may ping that has nothing else to say;
+	// Envoy does as often as its operator likes (connection_keepalive). By default
+	// gRPC ends the connection of one that pings more than every five minutes.
+	minPingInterval = 100 * time.Millisecond
+
+	// connectionAgeGrace is how long the streams of a connection that was asked to
+	// end may last, since a body may take minutes.
+	connectionAgeGrace = 5 * time.Minute
+
+	// streamWorkers serve streams, which take microseconds: the stack of a
+	// goroutine has to be grown twice, and that of a worker has been. With all of
+	// them busy, new goroutines serve.
+	streamWorkers = 64
+)
+
+// NewServer returns a server with the bounds of o, to be given services and
+// listeners. It panics if o.Registerer has metrics of a server already.
+//
+// The bounds take the server's tap handle, credentials and stream interceptor:
+// more must not set them.
+func NewServer(o Options, more ...grpc.ServerOption) *grpc.Server {
+	o = o.withDefaults()
+	m := newMetrics(o.Registerer)
+	silences := &silences{max: maxSilent, period: o.FirstMessage / silencePeriods, reaped: m.reaped}
+	var server *grpc.Server
+	kinds := sync.OnceValue(func() map[string]kind { return kindsOf(server) }) // once it has its services
+	options := []grpc.ServerOption{
+		grpc.Creds(&door{max: int64(o.MaxConnections), metrics: m, log: o.Logger}),
+		grpc.ConnectionTimeout(handshakeTimeout),
+		grpc.MaxRecvMsgSize(o.MaxMessageBytes),
+		grpc.MaxHeaderListSize(maxHeaderBytes),
+		grpc.MaxConcurrentStreams(maxStreams),
+		grpc.NumStreamWorkers(streamWorkers),
+		grpc.KeepaliveParams(keepalive.ServerParameters{
+			MaxConnectionAge:      o.MaxConnectionAge,
+			MaxConnectionAgeGrace: connectionAgeGrace,
+			Time:                  keepaliveTime,
+			Timeout:               keepaliveTimeout,
+		}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPingInterval, PermitWithoutStream: true}),
+		grpc.InTapHandle(boundCalls(o.FirstMessage, kinds)),
+		grpc.StreamInterceptor(silences.intercept),
+	}
+	server = grpc.NewServer(append(options, more...)...)
+	return server
+}

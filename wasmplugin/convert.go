@@ -1,0 +1,179 @@
+package wasmplugin
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"slices"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/tagproc/tagproc/rules"
+)
+
+// A Conversion is a manifest as a rules file.
+type Conversion struct {
+	Rules    []byte // the rules file
+	Digest   string // what it means, which is what the manifest meant
+	Manifest bool   // what was converted is a manifest, not a rules file
+	Changed  bool   // Rules is not what was converted, byte by byte
+	Notes    []Note // what Rules has not, in the order of the manifest
+}
+
+// Convert makes a rules file of src, the content of the file called name: a
+// WasmPlugin manifest, or its pluginConfig alone. The text of the rules stays as
+// it is, comments included. What is added is a declaration of the tag headers,
+// unless there is one: those of o, else those of the rules.
+//
+// A rules file that declares its tag headers comes out as it went in. The
+// Conversion is nil exactly when Problems, those of [rules.Load], hold an Error.
+func Convert(name string, src []byte, o rules.Options) (*Conversion, rules.Problems) {
+	table, problems := rules.Load(name, src, o)
+	if table == nil {
+		return nil, problems
+	}
+	m, err := read(src)
+	if err != nil {
+		return nil, append(problems, impossible(name, err))
+	}
+	c := &Conversion{Digest: table.Digest(), Manifest: m.key != nil}
+	declaration, err := declare(m.config, table, o)
+	if err != nil {
+		return nil, append(problems, impossible(name, err))
+	}
+	if !c.Manifest && declaration == "" {
+		c.Rules = src
+		return c, problems
+	}
+	c.Changed = true
+	for _, write := range []func() ([]string, error){m.lift, m.rewrite} {
+		var lines []string
+		if lines, err = write(); err != nil {
+			continue
+		}
+		c.Rules = m.file(lines, declaration)
+		if err = means(c.Rules, c.Digest); err == nil {
+			c.Notes = m.notes(c.Rules)
+			return c, problems
+		}
+	}
+	return nil, append(problems, impossible(name, err))
+}
+
+// means returns an error unless src is a rules file with the digest.
+func means(src []byte, digest string) error {
+	table, problems := rules.Load("the rules file", src, rules.Options{})
+	if table == nil {
+		return problems.Err()
+	}
+	if table.Digest() != digest {
+		return errors.New("the rules file would have another meaning")
+	}
+	return nil
+}
+
+// impossible is the problem of a manifest that tagproc understands and cannot
+// write in another form.
+func impossible(name string, err error) rules.Problem {
+	return rules.Problem{
+		File: name, Kind: rules.KindEnvelope,
+		Message: "this cannot be converted, although it can be served as it is; write what stands under pluginConfig into a file of its own: " + oneLine(err.Error()),
+	}
+}
+
+// A manifest is what is read of src, which [rules.Load] accepts.
+type manifest struct {
+	src    []byte
+	doc    *yaml.Node // the document
+	spec   *yaml.Node // the key spec; nil in a bare file
+	key    *yaml.Node // the key pluginConfig; nil in a bare file
+	next   *yaml.Node // the first key behind the value of key, or nil
+	config *yaml.Node // the mapping with the rules
+}
+
+var byteOrderMark = []byte("\ufeff")
+
+func read(src []byte) (*manifest, error) {
+	m := &manifest{src: bytes.TrimPrefix(src, byteOrderMark)}
+	loader, err := yaml.NewLoader(bytes.NewReader(m.src))
+	if err != nil {
+		return nil, err
+	}
+	for { // documents without content may stand around the one that has some
+		var doc yaml.Node
+		switch err := loader.Load(&doc); {
+		case errors.Is(err, io.EOF) && m.doc != nil:
+			m.find()
+			return m, nil
+		case err != nil:
+			return nil, err
+		}
+		if len(doc.Content) == 1 && doc.Content[0].Kind == yaml.MappingNode {
+			m.doc = &doc
+		}
+	}
+}
+
+// find finds the rules in the document.
+func (m *manifest) find() {
+	root := m.doc.Content[0]
+	if index(root, "kind") < 0 {
+		m.config = root
+		return
+	}
+	i := index(root, "spec")
+	m.spec = root.Content[i]
+	spec := resolve(root.Content[i+1])
+	j := index(spec, "pluginConfig")
+	m.key, m.config = spec.Content[j], resolve(spec.Content[j+1])
+	switch {
+	case j+2 < len(spec.Content):
+		m.next = spec.Content[j+2]
+	case i+2 < len(root.Content):
+		m.next = root.Content[i+2]
+	}
+}
+
+// index returns the index of key in the mapping n, or -1.
+func index(n *yaml.Node, key string) int {
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Value == key {
+			return i
+		}
+	}
+	return -1
+}
+
+// resolve returns n, or what n is an alias of.
+func resolve(n *yaml.Node) *yaml.Node {
+	for n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	return n
+}
+
+// file puts a rules file together: the comments that stood around the rules, and
+// lines, which are the rules, with the declaration above their first key.
+func (m *manifest) file(lines []string, declaration string) []byte {
+	var out bytes.Buffer
+	for _, comment := range m.above() {
+		out.WriteString(comment + "\n\n")
+	}
+	first := slices.IndexFunc(lines, func(l string) bool { return !isBlank(l) && !isComment(l) && !isMarker(l) })
+	for first > 0 && isComment(lines[first-1]) {
+		first--
+	}
+	for i, l := range lines {
+		if i == first {
+			out.WriteString(declaration)
+		}
+		out.WriteString(l)
+	}
+	kept := keptIn(out.Bytes())
+	for _, comment := range m.below() {
+		if !kept[comment] {
+			out.WriteString(comment + "\n")
+		}
+	}
+	return out.Bytes()
+}

@@ -1,0 +1,197 @@
+package wasmplugin
+
+import (
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+	"go.yaml.in/yaml/v4"
+
+	"github.com/tagproc/tagproc/rules"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// inputs are files that are converted: those of this package, the manifests of
+// the walk-throughs, and every file that rules accepts.
+var inputs = []string{"testdata/*.yaml", "testdata/*.json", "../internal/walkthrough/testdata/*.wasmplugin.yaml", "../rules/testdata/ok/*.yaml", "../rules/testdata/ok/*.json"}
+
+func files(tb testing.TB, patterns ...string) map[string][]byte {
+	tb.Helper()
+	contents := map[string][]byte{}
+	for _, pattern := range patterns {
+		names, err := filepath.Glob(pattern)
+		if err != nil || len(names) == 0 {
+			tb.Fatalf("%d files for %s (%v)", len(names), pattern, err)
+		}
+		for _, name := range names {
+			src, err := os.ReadFile(name)
+			if err != nil {
+				tb.Fatal(err)
+			}
+			contents[name] = src
+		}
+	}
+	return contents
+}
+
+// TestGolden holds the rules file and the notes of each manifest.
+func TestGolden(t *testing.T) {
+	for file, src := range files(t, inputs[:3]...) {
+		base := filepath.Base(file)
+		t.Run(base, func(t *testing.T) {
+			t.Parallel()
+			c, problems := Convert(base, src, rules.Options{})
+			if c == nil {
+				t.Fatal(problems.Err())
+			}
+			out := &strings.Builder{}
+			fmt.Fprintf(out, "manifest %v, changed %v, digest %s\n", c.Manifest, c.Changed, c.Digest)
+			for _, n := range c.Notes {
+				fmt.Fprintf(out, "%d:%d: %s\n", n.Line, n.Col, n)
+			}
+			golden(t, "testdata/golden/"+base+".rules", c.Rules)
+			golden(t, "testdata/golden/"+base+".notes", []byte(out.String()))
+		})
+	}
+}
+
+func golden(t *testing.T, file string, got []byte) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(file, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Errorf("differs from %s (-want +got; -update writes it anew):\n%s", file, diff)
+	}
+}
+
+// FuzzConvert holds what every conversion has to be: a rules file of the same
+// meaning, with the comments of the rules, which converts to itself.
+func FuzzConvert(f *testing.F) {
+	for _, src := range files(f, append(inputs, "../rules/testdata/err/*.yaml")...) {
+		f.Add(src)
+	}
+	f.Fuzz(func(t *testing.T, src []byte) {
+		table, _ := rules.Load("f.yaml", src, rules.Options{})
+		c, problems := Convert("f.yaml", src, rules.Options{})
+		if (c == nil) != (problems.Err() != nil) || c != nil && table == nil {
+			t.Fatalf("Convert = %v with the problems %v, and rules.Load = %v", c, problems, table)
+		}
+		if c == nil {
+			return
+		}
+		converted, problems := rules.Load("g.yaml", c.Rules, rules.Options{})
+		if converted == nil {
+			t.Fatalf("the rules file is refused: %v\n%s", problems.Err(), c.Rules)
+		}
+		if changes := rules.Changes(table, converted); len(changes) > 0 || converted.Digest() != c.Digest {
+			t.Errorf("the rules file changes %v, its digest is %s, want %s\n%s", changes, converted.Digest(), c.Digest, c.Rules)
+		}
+		again, problems := Convert("g.yaml", c.Rules, rules.Options{})
+		if again == nil || again.Manifest || again.Changed || string(again.Rules) != string(c.Rules) {
+			t.Errorf("converted again: %+v %v, want the same rules file\n%s", again, problems, c.Rules)
+		}
+		m, err := read(src)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, comment := range m.below() {
+			if !strings.Contains(string(c.Rules), comment) {
+				t.Errorf("the comment %q is not in the rules file\n%s", comment, c.Rules)
+			}
+		}
+	})
+}
+
+// TestNothingIsSilent holds that each field of a manifest is in a note, and each
+// comment in the rules file or in a note.
+func TestNothingIsSilent(t *testing.T) {
+	for file, src := range files(t, "testdata/commented.yaml", "testdata/odd-layout.yaml", "testdata/flow.yaml", "testdata/kubectl.yaml", "../internal/walkthrough/testdata/*.wasmplugin.yaml") {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			t.Parallel()
+			c, problems := Convert(file, src, rules.Options{})
+			if c == nil {
+				t.Fatal(problems.Err())
+			}
+			said := string(c.Rules)
+			for _, n := range c.Notes {
+				said += n.String() + "\n"
+			}
+			for _, match := range regexp.MustCompile(`(?m)(?:^|\s)(#.*)$`).FindAllStringSubmatch(string(src), -1) {
+				if !strings.Contains(said, match[1]) {
+					t.Errorf("the comment %q is lost", match[1])
+				}
+			}
+			var manifest struct {
+				Spec map[string]yaml.Node
+				Rest map[string]yaml.Node `yaml:",inline"`
+			}
+			if err := yaml.Unmarshal(src, &manifest); err != nil {
+				t.Fatal(err)
+			}
+			fields := slices.Collect(maps.Keys(manifest.Rest))
+			for name := range manifest.Spec {
+				if name != "pluginConfig" {
+					fields = append(fields, "spec."+name)
+				}
+			}
+			for _, name := range fields {
+				if !strings.Contains(said, name) {
+					t.Errorf("the field %s is lost", name)
+				}
+			}
+			if len(fields) < 3 {
+				t.Errorf("the manifest has the fields %q, want more", fields)
+			}
+		})
+	}
+}
+
+// TestOptions holds that tag headers declared by flags are those that are written.
+func TestOptions(t *testing.T) {
+	src := files(t, "testdata/bare.yaml")["testdata/bare.yaml"]
+	o := rules.Options{TagHeaders: rules.Owned{Headers: []string{"X-ASM-Prefer-Tag"}, Prefixes: []string{"appver"}}}
+	c, problems := Convert("bare.yaml", src, o)
+	if c == nil {
+		t.Fatal(problems.Err())
+	}
+	want := "tagHeaders:\n  headers:\n  - x-asm-prefer-tag\n  headerPrefixes:\n  - appver\n"
+	if !strings.Contains(string(c.Rules), want) {
+		t.Errorf("the rules file declares\n%s\nwant\n%s", c.Rules, want)
+	}
+	if table, _ := rules.Load("bare.yaml", src, o); table.Digest() != c.Digest {
+		t.Errorf("digest = %s, want %s", c.Digest, table.Digest())
+	}
+	o.TagHeaders.Prefixes = []string{"other"}
+	if c, problems := Convert("bare.yaml", src, o); c != nil || problems.Err() == nil {
+		t.Errorf("Convert = %v with the problems %v, want a refusal of the undeclared tag headers", c, problems)
+	}
+}
+
+// TestAliasesOfAliases holds that a small manifest does not become a large file.
+func TestAliasesOfAliases(t *testing.T) {
+	const aliases = 60_000
+	src := "{apiVersion: extensions.istio.io/v1alpha1, kind: WasmPlugin, metadata: {x: &x " + strings.Repeat("x", 5000) + "}, spec: {pluginConfig: {rules: [" +
+		"{header: x-user-id, tagHeader: tag, hash: xxh3, salt: *x, policies: [&p {range: 100, tagValue: s1}" + strings.Repeat(", *p", aliases) + "]}]}}}"
+	c, problems := Convert("f.yaml", []byte(src), rules.Options{})
+	if c != nil || !strings.Contains(problems.Err().Error(), "with its aliases written out") {
+		t.Errorf("Convert = %v with the problems %.500v, want a refusal because of the size", c, problems.Err())
+	}
+}

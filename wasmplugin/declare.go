@@ -1,0 +1,62 @@
+package wasmplugin
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/tagproc/tagproc/rules"
+)
+
+const declarationComment = `# The tag headers: only tagproc sets them, and what a client sends in them is
+# removed. Envoy has to know the same ones, in forward_rules, mutation_rules and
+# early_header_mutation; a rule that writes another header is refused.
+`
+
+// declare returns the declaration of the tag headers as text, or "" if config has
+// one, or there is nothing to declare.
+func declare(config *yaml.Node, table *rules.Table, o rules.Options) (string, error) {
+	var d struct {
+		TagHeaders struct {
+			Headers        []string `yaml:"headers,omitempty"`
+			HeaderPrefixes []string `yaml:"headerPrefixes,omitempty"`
+		} `yaml:"tagHeaders"`
+	}
+	headers, prefixes := &d.TagHeaders.Headers, &d.TagHeaders.HeaderPrefixes
+	add := func(names *[]string, name string) {
+		if name = strings.ToLower(name); !slices.Contains(*names, name) {
+			*names = append(*names, name)
+		}
+	}
+	for _, name := range o.TagHeaders.Headers {
+		add(headers, name)
+	}
+	for _, prefix := range o.TagHeaders.Prefixes {
+		add(prefixes, prefix)
+	}
+	if o.TagHeaders.IsZero() {
+		for _, r := range table.Rules() { // in their order, not in that of the alphabet
+			add(headers, r.TagHeader)
+		}
+	}
+	if index(config, "tagHeaders") >= 0 || len(*headers)+len(*prefixes) == 0 {
+		return "", nil
+	}
+	text, err := dump(d)
+	return declarationComment + text, err
+}
+
+// dump returns v as YAML, lines as long as they come.
+func dump(v any) (string, error) {
+	var out bytes.Buffer
+	d, err := yaml.NewDumper(&out, yaml.WithLineWidth(-1))
+	if err != nil {
+		return "", err
+	}
+	if err := d.Dump(v); err != nil {
+		return "", err
+	}
+	return out.String(), d.Close()
+}
