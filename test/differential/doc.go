@@ -1,0 +1,12 @@
+// Package differential tests tagproc's promise as a difference: what passes a plain
+// Envoy passes an Envoy with tagproc, and neither the upstream nor the client can
+// tell the two apart, but for the tags.
+//
+// One Envoy listens twice, as deploy/envoy ships it and without tagproc and its
+// limits. Generated requests go to both, byte for byte. A request that makes a
+// difference is made smaller while it still does, and kept in testdata, from where
+// every later run begins.
+//
+//	go test ./test/differential -args -full            # 10,000 requests per Envoy
+//	go test ./test/differential -args -seed 7          # other requests
+package differential
