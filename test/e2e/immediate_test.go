@@ -33,6 +33,7 @@ func (impostor) Process(stream extprocv3.ExternalProcessor_ProcessServer) error 
 // the answers to the applications, whoever has taken tagproc over.
 func TestNobodyAnswersForTheApplications(t *testing.T) {
 	envoytest.Each(t, func(t *testing.T, binary string) {
+		t.Helper()
 		t.Parallel()
 		socket := filepath.Join(t.TempDir(), "impostor.sock")
 		listener, err := net.Listen("unix", socket)
