@@ -1,0 +1,92 @@
+package chaos
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+// limit bounds every wait for a condition.
+const limit = 60 * time.Second
+
+var (
+	full   = flag.Bool("full", false, "run the full figures, judge time and memory too, print the table")
+	only   = flag.String("rows", "", "run the rows whose name matches this `REGEXP`")
+	out    = flag.String("out", "", "with -full: write the table into this Markdown `FILE`, between its marks")
+	divide = flag.Int("divide", 1, "with -full: divide the figures by `N`, to try a row")
+)
+
+// Where the programs under test are built.
+var binaries string
+
+func TestMain(m *testing.M) {
+	if line := os.Getenv(roleVariable); line != "" {
+		os.Exit(play(line))
+	}
+	flag.Parse()
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) int {
+	if err := raiseFileLimit(); err != nil {
+		fmt.Fprintln(os.Stderr, "couldn't raise the limit of open files:", err)
+		return 1
+	}
+	var err error
+	if binaries, err = os.MkdirTemp("", "tagproc-chaos-"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(binaries)
+	code := m.Run()
+	if code == 0 {
+		if err := goleak.Find(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+	}
+	return code
+}
+
+// plain builds tagproc, and faulty the one that obeys TAGPROC_FAULT. Both have the
+// race detector unless time and memory are judged.
+var (
+	plain  = sync.OnceValues(func() (string, error) { return build("tagproc") })
+	faulty = sync.OnceValues(func() (string, error) { return build("tagproc-faulty", "-tags=tagproc_faults") })
+)
+
+func build(name string, flags ...string) (string, error) {
+	binary := filepath.Join(binaries, name)
+	args := append([]string{"build", "-o", binary}, flags...)
+	if !*full {
+		args = append(args, "-race")
+	}
+	cmd := exec.Command("go", append(args, "github.com/tagproc/tagproc/cmd/tagproc")...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("couldn't build tagproc: %w\n%s", err, out)
+	}
+	return binary, nil
+}
+
+// eventually waits until condition holds; what describes it for the failure.
+func eventually(t *testing.T, what string, condition func() bool) {
+	t.Helper()
+	within(t, limit, what, condition)
+}
+
+// within is eventually with a limit of its own.
+func within(t *testing.T, limit time.Duration, what string, condition func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(limit); !condition(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("after %v still not: %s", limit, what)
+		}
+	}
+}

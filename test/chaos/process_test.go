@@ -1,0 +1,240 @@
+package chaos
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/tagproc/tagproc/internal/machine"
+	"github.com/tagproc/tagproc/internal/transcript"
+	"github.com/tagproc/tagproc/rules"
+)
+
+// memoryLimit is that of the container that the documentation describes. tagproc
+// would set GOMEMLIMIT to nine tenths of it.
+const memoryLimit = 256 << 20
+
+// A command is how a tagproc is to run.
+type command struct {
+	rulesFile string
+	listen    []string // what --listen takes
+	flags     []string // further ones of serve
+	env       []string // further variables, NAME=VALUE
+	faulty    bool     // the binary that obeys TAGPROC_FAULT
+
+	as *syscall.Credential // whom it runs as; nil: the user of the test
+}
+
+// A tagproc is a running server.
+type tagproc struct {
+	command command
+	admin   string // a Unix socket
+
+	cmd  *exec.Cmd
+	log  *transcript.Transcript
+	done chan struct{} // closed when the process has ended
+	end  time.Time     // when it did; to be read after done
+}
+
+// start runs tagproc until the test ends, and returns when it is ready.
+func (b *bed) start(t *testing.T, c command) *tagproc {
+	t.Helper()
+	p := b.launch(t, c)
+	p.awaitReady(t)
+	return p
+}
+
+// launch runs tagproc until the test ends.
+func (b *bed) launch(t *testing.T, c command) *tagproc {
+	t.Helper()
+	binary, err := plain()
+	if c.faulty {
+		binary, err = faulty()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &tagproc{
+		command: c, admin: filepath.Join(b.tempDir(t), "admin.sock"),
+		log: &transcript.Transcript{}, done: make(chan struct{}),
+	}
+	args := []string{
+		"serve", "--rules", c.rulesFile, "--admin", "unix://" + p.admin,
+		"--max-request-headers", "200", "--max-request-headers-kb", "128", // as in deploy/envoy/envoy.yaml
+	}
+	for _, address := range c.listen {
+		args = append(args, "--listen", address)
+	}
+	p.cmd = exec.Command(binary, append(args, c.flags...)...)
+	p.cmd.Env = append(os.Environ(), "GOMEMLIMIT="+strconv.Itoa(memoryLimit/10*9))
+	p.cmd.Env = append(p.cmd.Env, c.env...)
+	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
+	if p.cmd.SysProcAttr = sysProcAttr(); c.as != nil {
+		p.cmd.SysProcAttr.Credential = c.as
+		giveTo(t, c.as, filepath.Dir(p.admin))
+	}
+	started := make(chan error)
+	go p.run(started)
+	if err := <-started; err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.cleanUp(t) })
+	go p.watchMemory(b.findings)
+	return p
+}
+
+// run starts the process and waits for its end, on a thread that nothing else
+// uses: the kernel kills the child when the thread that started it ends.
+func (p *tagproc) run(started chan<- error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	defer close(p.done)
+	err := p.cmd.Start()
+	started <- err
+	if err == nil {
+		_ = p.cmd.Wait() // how it ended stands in cmd.ProcessState
+		p.end = time.Now()
+	}
+}
+
+// watchMemory tells f the most memory that the process ever had.
+func (p *tagproc) watchMemory(f *findings) {
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if bytes, err := machine.PeakResidentBytes(p.pid()); err == nil { // not of one that has ended
+			f.sawMemory(bytes)
+		}
+		select {
+		case <-p.done:
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (p *tagproc) cleanUp(t *testing.T) {
+	t.Helper()
+	if p.running() {
+		p.signal(t, syscall.SIGCONT) // a suspended process does not end
+		p.terminate(t)
+	}
+	if strings.Contains(p.log.String(), "DATA RACE") || t.Failed() {
+		t.Errorf("the log of tagproc:\n%s", p.log.String())
+	}
+}
+
+func (p *tagproc) pid() int { return p.cmd.Process.Pid }
+
+func (p *tagproc) running() bool {
+	select {
+	case <-p.done:
+		return false
+	default:
+		return true
+	}
+}
+
+func (p *tagproc) awaitReady(t *testing.T) {
+	t.Helper()
+	eventually(t, "tagproc is ready", func() bool {
+		if !p.running() {
+			t.Fatalf("tagproc ended: %v\n%s", p.cmd.ProcessState, p.log.String())
+		}
+		_, err := p.get("/readyz")
+		return err == nil
+	})
+}
+
+func (p *tagproc) signal(t *testing.T, s os.Signal) {
+	t.Helper()
+	if err := p.cmd.Process.Signal(s); err != nil {
+		t.Fatalf("couldn't send %v: %v", s, err)
+	}
+}
+
+// kill ends the process by SIGKILL.
+func (p *tagproc) kill(t *testing.T) {
+	t.Helper()
+	p.signal(t, syscall.SIGKILL)
+	<-p.done
+}
+
+// terminate ends the process by SIGTERM and returns how long it took. It must end
+// well.
+func (p *tagproc) terminate(t *testing.T) time.Duration {
+	t.Helper()
+	start := time.Now()
+	p.signal(t, syscall.SIGTERM)
+	select {
+	case <-p.done:
+	case <-time.After(limit):
+		p.kill(t)
+		t.Fatalf("tagproc runs on %v after SIGTERM:\n%s", limit, p.log.String())
+	}
+	if !p.cmd.ProcessState.Success() {
+		t.Errorf("tagproc ended with %v", p.cmd.ProcessState)
+	}
+	return p.end.Sub(start)
+}
+
+// get asks the admin API.
+func (p *tagproc) get(path string) (string, error) {
+	client := http.Client{Timeout: limit, Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", p.admin)
+		},
+	}}
+	response, err := client.Get("http://admin" + path)
+	if err != nil {
+		return "", err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err == nil && response.StatusCode != http.StatusOK {
+		err = errors.New(response.Status)
+	}
+	return string(body), err
+}
+
+// metric returns the sum of the samples whose line matches.
+func (p *tagproc) metric(t *testing.T, line string) float64 {
+	t.Helper()
+	body, err := p.get("/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := 0.0
+	for _, m := range regexp.MustCompile(`(?m)^`+line+` (\S+)$`).FindAllStringSubmatch(body, -1) {
+		v, err := strconv.ParseFloat(m[1], 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum += v
+	}
+	return sum
+}
+
+// serves reports whether the rules of src are live.
+func (p *tagproc) serves(t *testing.T, src []byte) bool {
+	t.Helper()
+	table, problems := rules.Load("rules.yaml", src, rules.Options{})
+	if table == nil {
+		t.Fatal(problems.Err())
+	}
+	body, err := p.get("/metrics")
+	return err == nil && strings.Contains(body, `tagproc_rules_info{digest="`+table.Digest()+`"} 1`)
+}
