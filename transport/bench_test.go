@@ -17,9 +17,9 @@ import (
 // request: the tap, the interceptor, and one message, of which gRPC's part is left
 // out. A request costs about 30 µs.
 func BenchmarkFirstMessage(b *testing.B) {
-	all := &silences{max: maxSilent, period: time.Minute, reaped: prometheus.NewCounter(prometheus.CounterOpts{})}
+	all := &silences{max: maxSilent, maxOpen: maxOpen, period: time.Minute, reaped: prometheus.NewCounter(prometheus.CounterOpts{})}
 	kinds := map[string]kind{echoMethod: stream}
-	bound := boundCalls(time.Minute, func() map[string]kind { return kinds })
+	calls := &calls{unaryLimit: time.Minute, kinds: func() map[string]kind { return kinds }}
 	info := &grpc.StreamServerInfo{FullMethod: echoMethod}
 	handler := func(_ any, stream grpc.ServerStream) error { return stream.RecvMsg(nil) }
 	ctx := grpc.NewContextWithServerTransportStream(b.Context(), noStream{})
@@ -29,8 +29,11 @@ func BenchmarkFirstMessage(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		ctx, err := bound(ctx, &tap.Info{FullMethodName: echoMethod})
+		ctx, err := calls.tap(ctx, &tap.Info{FullMethodName: echoMethod})
 		if err != nil {
+			b.Fatal(err)
+		}
+		if err := calls.begun(ctx, echoMethod); err != nil {
 			b.Fatal(err)
 		}
 		if err := all.intercept(nil, noMessages{ctx: ctx}, info, handler); err != nil {

@@ -10,12 +10,19 @@ import (
 	"google.golang.org/grpc/tap"
 )
 
+// calls are the calls of a server from their first bytes until their handlers
+// begin.
+type calls struct {
+	unaryLimit time.Duration
+	kinds      func() map[string]kind // by the full names of methods
+}
+
 // A kind says what a method is.
 type kind int
 
 const (
 	unknown kind = iota
-	unary        // passes no interceptor before its message is there
+	unary        // passes no stream interceptor
 	stream
 )
 
@@ -36,29 +43,28 @@ func kindsOf(s *grpc.Server) map[string]kind {
 	return kinds
 }
 
-// boundCalls returns a tap, which gRPC calls for each stream before anything else,
-// on the goroutine that reads from the connection. Streams are counted until their
-// handlers begin. A call that is no stream gets a deadline, which ends it as a
-// whole, and a connection may have only so many open.
-func boundCalls(limit time.Duration, kinds func() map[string]kind) tap.ServerInHandle {
-	return func(ctx context.Context, info *tap.Info) (context.Context, error) {
-		switch kinds()[info.FullMethodName] {
-		case stream:
-			guestOf(ctx).waiting.Add(1)
-			return ctx, nil
-		case unary:
-			g := guestOf(ctx)
-			if g.calls.Add(1) > maxCalls {
-				g.calls.Add(-1)
-				return nil, status.Errorf(codes.ResourceExhausted, "this connection has %d calls open, which is as many as it may", maxCalls)
-			}
-			ctx, cancel := context.WithTimeout(ctx, limit)
-			context.AfterFunc(ctx, func() { // it ends with its parent, which ends with the call
-				cancel()
-				g.calls.Add(-1)
-			})
-			return ctx, nil
-		}
-		return nil, errUnknownMethod
+// tap is what gRPC calls for each call before anything else, on the goroutine that
+// reads from the connection. Streams are counted until their handlers begin. A call
+// that is no stream gets a deadline, which ends it as a whole.
+//
+// It refuses nothing: grpc-go leaks the timer of a client's grpc-timeout when a tap
+// does, or when the context that it returns has ended.
+func (c *calls) tap(ctx context.Context, info *tap.Info) (context.Context, error) {
+	if c.kinds()[info.FullMethodName] != unary {
+		guestOf(ctx).waiting.Add(1)
+		return ctx, nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, c.unaryLimit)
+	context.AfterFunc(ctx, cancel) // it ends with its parent, which ends with the call
+	return ctx, nil
+}
+
+// begun is told that the handler of a stream begins, and refuses one of a method
+// that is not there.
+func (c *calls) begun(ctx context.Context, method string) error {
+	guestOf(ctx).begun()
+	if c.kinds()[method] == unknown {
+		return errUnknownMethod
+	}
+	return nil
 }

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
@@ -9,6 +10,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 )
 
 // CertificateFiles name the PEM files that TLS needs.
@@ -35,14 +37,15 @@ func (f CertificateFiles) look() certificateState {
 	s := certificateState{files: f}
 	h := sha256.New()
 	for _, file := range []struct {
-		path string
-		to   *[]byte
-	}{{f.Certificate, &s.certificate}, {f.Key, &s.key}, {f.ClientCA, &s.clientCA}} {
+		what, path string
+		to         *[]byte
+	}{{"certificate", f.Certificate, &s.certificate}, {"key", f.Key, &s.key}, {"client CA", f.ClientCA, &s.clientCA}} {
 		if file.path == "" {
 			continue
 		}
 		var err error
 		if *file.to, err = readCertificateFile(file.path); err != nil {
+			err = fmt.Errorf("the %s %w", file.what, err)
 			return certificateState{version: sha256.Sum256([]byte(err.Error())), err: err}
 		}
 		fmt.Fprintf(h, "%d:", len(*file.to))
@@ -64,7 +67,7 @@ func readCertificateFile(path string) ([]byte, error) {
 	case errors.Is(err, fs.ErrPermission):
 		return nil, fmt.Errorf("%s: permission denied: let user %d, as whom tagproc runs, read it and enter the directories above it", path, os.Geteuid())
 	case err != nil:
-		return nil, fmt.Errorf("cannot read %w", err)
+		return nil, fmt.Errorf("%s cannot be read: %w", path, err)
 	}
 	return content, nil
 }
@@ -74,10 +77,15 @@ func (s certificateState) config() (*tls.Config, error) {
 	if s.err != nil {
 		return nil, s.err
 	}
+	if err := checkCertificate(s.certificate); err != nil {
+		return nil, fmt.Errorf("the certificate %s cannot be used: %w: expected the certificate as PEM, with intermediate ones after it", s.files.Certificate, err)
+	}
+	if err := checkKey(s.key); err != nil {
+		return nil, fmt.Errorf("the key %s %w", s.files.Key, err)
+	}
 	pair, err := tls.X509KeyPair(s.certificate, s.key)
 	if err != nil {
-		return nil, fmt.Errorf("%s and %s cannot be used: %w: expected the certificate, with intermediate ones after it, and its key, not encrypted, both as PEM",
-			s.files.Certificate, s.files.Key, err)
+		return nil, fmt.Errorf("the key %s cannot be used with %s: %w: expected the key of that certificate", s.files.Key, s.files.Certificate, err)
 	}
 	config := &tls.Config{
 		MinVersion:   tls.VersionTLS12,
@@ -89,17 +97,73 @@ func (s certificateState) config() (*tls.Config, error) {
 	if s.files.ClientCA == "" {
 		return config, nil
 	}
-	if config.ClientCAs, err = certificatePool(s.clientCA); err != nil {
-		return nil, fmt.Errorf("%s cannot be used: %w: expected one certificate or more as PEM", s.files.ClientCA, err)
+	authorities, err := authoritiesOf(s.clientCA)
+	if err != nil {
+		return nil, fmt.Errorf("the client CA %s cannot be used: %w: expected one certificate or more as PEM", s.files.ClientCA, err)
+	}
+	config.ClientCAs = x509.NewCertPool()
+	for _, a := range authorities {
+		config.ClientCAs.AddCert(a)
 	}
 	config.ClientAuth = tls.RequireAndVerifyClientCert
 	return config, nil
 }
 
-// certificatePool returns the certificates of a PEM file. It takes all or nothing:
-// a certificate that is left out would lock clients out.
-func certificatePool(content []byte) (*x509.CertPool, error) {
-	pool, found := x509.NewCertPool(), false
+// changes returns the files that another state had with other content.
+func (s certificateState) changes(before certificateState) []string {
+	var files []string
+	for _, file := range []struct {
+		path        string
+		was, became []byte
+	}{
+		{s.files.Certificate, before.certificate, s.certificate},
+		{s.files.Key, before.key, s.key},
+		{s.files.ClientCA, before.clientCA, s.clientCA},
+	} {
+		if !bytes.Equal(file.was, file.became) {
+			files = append(files, file.path)
+		}
+	}
+	return files
+}
+
+// checkCertificate reports what is wrong with the file of a certificate, without
+// its key.
+func checkCertificate(content []byte) error {
+	for {
+		var block *pem.Block
+		if block, content = pem.Decode(content); block == nil {
+			return errNoCertificate
+		}
+		if block.Type == "CERTIFICATE" {
+			_, err := x509.ParseCertificate(block.Bytes)
+			return err
+		}
+	}
+}
+
+// checkKey reports what is wrong with the file of a key, without its certificate.
+func checkKey(content []byte) error {
+	for {
+		var block *pem.Block
+		block, content = pem.Decode(content)
+		switch {
+		case block == nil:
+			return errors.New("cannot be used: there is no private key in it: expected the key of the certificate as PEM, not encrypted")
+		case block.Type == "ENCRYPTED PRIVATE KEY", strings.HasSuffix(block.Type, "PRIVATE KEY") && block.Headers["DEK-Info"] != "":
+			return errors.New("is encrypted, and nobody is there to type a password: decrypt it (openssl pkey -in ENCRYPTED -out KEY), and let nobody but tagproc read the file")
+		case strings.HasSuffix(block.Type, "PRIVATE KEY"):
+			return nil
+		}
+	}
+}
+
+var errNoCertificate = errors.New("there is no certificate in it")
+
+// authoritiesOf returns the certificates of a PEM file. It takes all or nothing: a
+// certificate that is left out would lock clients out.
+func authoritiesOf(content []byte) ([]*x509.Certificate, error) {
+	var authorities []*x509.Certificate
 	for {
 		var block *pem.Block
 		if block, content = pem.Decode(content); block == nil {
@@ -109,11 +173,10 @@ func certificatePool(content []byte) (*x509.CertPool, error) {
 		if err != nil {
 			return nil, fmt.Errorf("a block %s: %w", block.Type, err)
 		}
-		pool.AddCert(certificate)
-		found = true
+		authorities = append(authorities, certificate)
 	}
-	if !found {
-		return nil, errors.New("there is no certificate in it")
+	if len(authorities) == 0 {
+		return nil, errNoCertificate
 	}
-	return pool, nil
+	return authorities, nil
 }

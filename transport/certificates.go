@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -26,9 +27,10 @@ type Certificates struct {
 
 	config atomic.Pointer[tls.Config] // of the newest good files
 
-	// For reload alone: what the last report was about, and a failure that is
-	// reported if the next look finds it too.
+	// For reload alone: what the last report was about, a failure that is reported
+	// if the next look finds it too, and what is in use.
 	reported, suspected version
+	used                certificateState
 
 	successful prometheus.Gauge
 	expiry     prometheus.Gauge
@@ -112,8 +114,21 @@ func (c *Certificates) reload() {
 func (c *Certificates) use(state certificateState, config *tls.Config) {
 	c.reported = state.version
 	c.config.Store(config)
-	expires := config.Certificates[0].Leaf.NotAfter
+	leaf := config.Certificates[0].Leaf
 	c.successful.Set(1)
-	c.expiry.Set(float64(expires.Unix()))
-	c.options.Logger.Info("a certificate is in use", "file", c.files.Certificate, "expires", expires)
+	c.expiry.Set(float64(leaf.NotAfter.Unix()))
+
+	level, message := slog.LevelInfo, "a certificate is in use"
+	switch now := time.Now(); {
+	case now.After(leaf.NotAfter):
+		level, message = slog.LevelWarn, "a certificate is in use that has expired: clients refuse it; replace it"
+	case now.Before(leaf.NotBefore):
+		level, message = slog.LevelWarn, "a certificate is in use that is not valid yet: clients refuse it until then; is the clock right?"
+	}
+	authorities, _ := authoritiesOf(state.clientCA) // none: clients need no certificate
+	c.options.Logger.Log(context.Background(), level, message,
+		"file", c.files.Certificate, "begins", leaf.NotBefore, "expires", leaf.NotAfter,
+		"client_ca", cmp.Or(c.files.ClientCA, "none"), "authorities", len(authorities),
+		"changed", strings.Join(state.changes(c.used), " "))
+	c.used = state
 }

@@ -43,6 +43,12 @@ func newAuthority(t *testing.T, name string) *authority {
 // issue returns a certificate for 127.0.0.1, of servers and of clients.
 func (a *authority) issue(t *testing.T, name string) tls.Certificate {
 	t.Helper()
+	return a.issueFor(t, name, time.Now().Add(-time.Hour), time.Now().Add(time.Hour))
+}
+
+// issueFor returns one that is valid for a time.
+func (a *authority) issueFor(t *testing.T, name string, begin, end time.Time) tls.Certificate {
+	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -51,8 +57,8 @@ func (a *authority) issue(t *testing.T, name string) tls.Certificate {
 		SerialNumber: big.NewInt(time.Now().UnixNano()),
 		Subject:      pkix.Name{CommonName: name},
 		DNSNames:     []string{"tagproc.test"},
-		NotBefore:    time.Now().Add(-time.Hour),
-		NotAfter:     time.Now().Add(time.Hour),
+		NotBefore:    begin,
+		NotAfter:     end,
 		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}
 	parent, signer := a.certificate, a.key
@@ -312,6 +318,53 @@ func TestTornRotation(t *testing.T) {
 	}
 }
 
+// TestCertificateLog holds what is said of files that are in use: for how long,
+// whether clients need a certificate, and what is new.
+func TestCertificateLog(t *testing.T) {
+	t.Parallel()
+	ours, theirs := newAuthority(t, "ours"), newAuthority(t, "theirs")
+	files := newFiles(t)
+	server := ours.issue(t, "server")
+	files.write(t, server, ours)
+	var log transcript.Transcript
+	last := func() string {
+		lines := strings.Split(strings.TrimSpace(strings.ReplaceAll(log.String(), filepath.Dir(files.Key)+"/", "")), "\n")
+		return lines[len(lines)-1]
+	}
+	check := func(step string, want ...string) {
+		t.Helper()
+		for _, w := range want {
+			if !strings.Contains(last(), w) {
+				t.Errorf("%s: the log has %q, want %q in it", step, last(), w)
+			}
+		}
+	}
+	options := CertificateOptions{Logger: slog.New(slog.NewTextHandler(&log, nil))}
+	c, err := LoadCertificates(files, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	check("start", "level=INFO", `msg="a certificate is in use" file=tls.crt`, "client_ca=ca.crt authorities=1", `changed="tls.crt tls.key ca.crt"`)
+
+	replace(t, files.ClientCA, append(encodeCertificate(ours.certificate), encodeCertificate(theirs.certificate)...))
+	c.reload()
+	check("other authorities", "level=INFO", "client_ca=ca.crt authorities=2", "changed=ca.crt")
+
+	now := time.Now()
+	files.write(t, ours.issueFor(t, "server", now.Add(-2*time.Hour), now.Add(-time.Hour)), ours)
+	c.reload()
+	check("expired", "level=WARN", "a certificate is in use that has expired")
+	files.write(t, ours.issueFor(t, "server", now.Add(time.Hour), now.Add(2*time.Hour)), ours)
+	c.reload()
+	check("not yet valid", "level=WARN", "a certificate is in use that is not valid yet")
+
+	files.ClientCA = ""
+	if _, err := LoadCertificates(files, options); err != nil {
+		t.Fatal(err)
+	}
+	check("start without authorities", "level=WARN", "client_ca=none authorities=0")
+}
+
 // TestLoadCertificates holds what is said of files that cannot be used at the
 // start.
 func TestLoadCertificates(t *testing.T) {
@@ -323,23 +376,39 @@ func TestLoadCertificates(t *testing.T) {
 		spoil func(f *CertificateFiles)
 		want  string
 	}{
-		{"no certificate", func(f *CertificateFiles) { f.Certificate += ".gone" }, "tls.crt.gone does not exist: create it or correct the path"},
-		{"directory", func(f *CertificateFiles) { f.Key = filepath.Dir(f.Key) }, "is not a regular file: name one"},
-		{"key of another", func(f *CertificateFiles) { replace(t, f.Key, encodeKey(t, ours.issue(t, "other"))) }, "private key does not match public key"},
-		{"swapped", func(f *CertificateFiles) { f.Certificate, f.Key = f.Key, f.Certificate }, "expected the certificate, with intermediate ones after it, and its key"},
-		{"no authority", func(f *CertificateFiles) { replace(t, f.ClientCA, []byte("none")) }, "ca.crt cannot be used: there is no certificate in it: expected"},
+		{"no certificate", func(f *CertificateFiles) { f.Certificate += ".gone" }, "the certificate DIR/tls.crt.gone does not exist: create it or correct the path"},
+		{"directory", func(f *CertificateFiles) { f.Key = filepath.Dir(f.Key) }, "the key DIR is not a regular file: name one"},
+		{"torn certificate", func(f *CertificateFiles) {
+			replace(t, f.Certificate, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Leaf.Raw[:100]}))
+		}, "the certificate DIR/tls.crt cannot be used: x509: malformed certificate: expected the certificate as PEM"},
+		{
+			"key of another", func(f *CertificateFiles) { replace(t, f.Key, encodeKey(t, ours.issue(t, "other"))) },
+			"the key DIR/tls.key cannot be used with DIR/tls.crt: tls: private key does not match public key: expected the key of that certificate",
+		},
+		{"swapped", func(f *CertificateFiles) { f.Certificate, f.Key = f.Key, f.Certificate }, "the certificate DIR/tls.key cannot be used: there is no certificate in it: expected"},
+		{"no key", func(f *CertificateFiles) { f.Key = f.Certificate }, "the key DIR/tls.crt cannot be used: there is no private key in it: expected"},
+		{"encrypted key", func(f *CertificateFiles) {
+			replace(t, f.Key, pem.EncodeToMemory(&pem.Block{Type: "ENCRYPTED PRIVATE KEY", Bytes: []byte("secret")}))
+		}, "the key DIR/tls.key is encrypted, and nobody is there to type a password: decrypt it"},
+		{"encrypted key of old", func(f *CertificateFiles) {
+			replace(t, f.Key, pem.EncodeToMemory(&pem.Block{
+				Type: "EC PRIVATE KEY", Headers: map[string]string{"Proc-Type": "4,ENCRYPTED", "DEK-Info": "AES-128-CBC,00"}, Bytes: []byte("secret"),
+			}))
+		}, "the key DIR/tls.key is encrypted"},
+		{"no authority", func(f *CertificateFiles) { replace(t, f.ClientCA, []byte("none")) }, "the client CA DIR/ca.crt cannot be used: there is no certificate in it: expected"},
 		{"one bad authority", func(f *CertificateFiles) {
 			replace(t, f.ClientCA, append(encodeCertificate(ours.certificate), encodeKey(t, server)...))
-		}, "ca.crt cannot be used: a block PRIVATE KEY"},
+		}, "the client CA DIR/ca.crt cannot be used: a block PRIVATE KEY"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			files := newFiles(t)
 			files.write(t, server, ours)
+			want := strings.ReplaceAll(tt.want, "DIR", filepath.Dir(files.Key))
 			tt.spoil(&files)
 			_, err := LoadCertificates(files, CertificateOptions{})
-			if err == nil || !strings.Contains(err.Error(), tt.want) {
-				t.Errorf("LoadCertificates = %v, want an error with %q", err, tt.want)
+			if err == nil || !strings.HasPrefix(err.Error(), want) {
+				t.Errorf("LoadCertificates = %v, want an error that begins with %q", err, want)
 			}
 			if err != nil && strings.Contains(err.Error(), "BEGIN") {
 				t.Errorf("the error shows what is in a file: %v", err)

@@ -3,8 +3,10 @@
 // which sockets they come, plain or with TLS.
 //
 // Whoever reaches the port is taken for hostile. A peer that does not keep the
-// bounds loses its stream or its connection, others notice nothing, and what all
-// of them together can make the process hold is limited.
+// bounds loses its stream or its connection, and others notice nothing. Memory is
+// bounded for peers that are idle, silent or in haste. It is not for those that send
+// parts of large messages on thousands of streams, or read no replies: grpc-go keeps
+// at least 64 KiB for each stream. They have to be kept from the port.
 //
 // A stream that says nothing is ended by [NewServer]'s server, one that has
 // spoken never is: a body in Envoy's mode FULL_DUPLEX_STREAMED may take minutes.

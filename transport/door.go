@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"sync"
@@ -25,10 +26,15 @@ type door struct {
 
 	inside atomic.Int64
 	logged atomic.Int64 // when a failed handshake was, in Unix seconds
+
+	mu       sync.Mutex
+	closed   bool
+	arriving map[*guest]net.Conn // those that have not greeted
 }
 
 var (
 	errTooMany  = errors.New("there are as many connections as allowed")
+	errClosed   = errors.New("the server ends")
 	errNoClient = errors.New("these credentials are for servers")
 )
 
@@ -40,21 +46,57 @@ func (d *door) ServerHandshake(conn net.Conn) (net.Conn, credentials.AuthInfo, e
 		return nil, nil, errTooMany
 	}
 	d.metrics.connections.Inc()
-	g := &guest{Conn: conn, frames: newFrames(), leave: sync.OnceFunc(func() {
+	g := &guest{Conn: conn}
+	g.greeted = func() { d.heard(g) }
+	g.leave = sync.OnceFunc(func() {
+		d.heard(g)
 		d.inside.Add(-1)
 		d.metrics.connections.Dec()
-	})}
+	})
+	if !d.listenTo(g) {
+		g.leave()
+		return nil, nil, errClosed
+	}
 	info := admission{guest: g}
 	info.SecurityLevel = credentials.NoSecurity
 	if t, ok := conn.(*tls.Conn); ok {
 		if err := t.Handshake(); err != nil {
 			g.leave()
-			d.handshakeFailed(conn, err)
+			if !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) { // else it was a probe, or close
+				d.handshakeFailed(conn, err)
+			}
 			return nil, nil, err
 		}
 		info.State, info.SecurityLevel = t.ConnectionState(), credentials.PrivacyAndIntegrity
 	}
 	return g, info, nil
+}
+
+// listenTo notes that g has not greeted yet, unless the door is closed.
+func (d *door) listenTo(g *guest) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.closed {
+		d.arriving[g] = g.Conn
+	}
+	return !d.closed
+}
+
+// heard notes that g has greeted, or has gone.
+func (d *door) heard(g *guest) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.arriving, g)
+}
+
+// close lets nobody in any more, and ends the connections that have not greeted.
+func (d *door) close() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.closed = true
+	for _, conn := range d.arriving {
+		conn.Close()
+	}
 }
 
 // handshakeFailed counts a failed handshake and logs it, at most once per second.

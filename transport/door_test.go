@@ -3,9 +3,11 @@ package transport
 import (
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -34,6 +36,54 @@ func awaitClosed(t *testing.T, conn net.Conn) (received []byte) {
 		t.Fatalf("after %v the connection is still open", limit)
 	}
 	return received
+}
+
+// TestClose holds that a door that is closed ends the connections that have not
+// greeted, leaves the others, and lets nobody in.
+func TestClose(t *testing.T) {
+	t.Parallel()
+	d := &door{max: 10, metrics: newMetrics(nil), log: slog.New(slog.DiscardHandler), arriving: map[*guest]net.Conn{}}
+	enter := func() (outside, inside net.Conn, err error) {
+		t.Helper()
+		outside, conn := net.Pipe()
+		t.Cleanup(func() { outside.Close() })
+		inside, _, err = d.ServerHandshake(conn)
+		if err != nil {
+			conn.Close()
+		} else {
+			t.Cleanup(func() { inside.Close() })
+		}
+		return outside, inside, err
+	}
+	silent, _, err := enter()
+	if err != nil {
+		t.Fatal(err)
+	}
+	greeted, inside, err := enter()
+	if err != nil {
+		t.Fatal(err)
+	}
+	say := func(words string) {
+		t.Helper()
+		said := make(chan error, 1)
+		go func() {
+			_, err := io.WriteString(greeted, words)
+			said <- err
+		}()
+		if _, err := io.ReadFull(inside, make([]byte, len(words))); err != nil {
+			t.Fatalf("a connection that greets: %v", err)
+		}
+		if err := <-said; err != nil {
+			t.Fatal(err)
+		}
+	}
+	say(strings.Repeat("x", greeting))
+	d.close()
+	awaitClosed(t, silent)
+	if _, _, err := enter(); !errors.Is(err, errClosed) {
+		t.Errorf("a connection that comes later: %v, want %v", err, errClosed)
+	}
+	say("and goes on")
 }
 
 // TestMaxConnections holds that one connection too many, over all listeners, is

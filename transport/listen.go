@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -34,6 +35,10 @@ func Listen(ctx context.Context, address string, o ListenOptions) (net.Listener,
 	switch {
 	case isUnix && !filepath.IsAbs(path):
 		err = fmt.Errorf("the path of a socket is absolute: %s/PATH", UnixScheme)
+	case isUnix && len(path) > longestSocketPath:
+		err = fmt.Errorf("the path of a socket has at most %d bytes, and this one has %d; choose a shorter one", longestSocketPath, len(path))
+	case !isUnix && strings.HasPrefix(address, "unix:"):
+		err = fmt.Errorf("write %s/%s", UnixScheme, strings.TrimLeft(strings.TrimPrefix(address, "unix:"), "/"))
 	case isUnix:
 		l, err = listenUnix(ctx, path, cmp.Or(o.SocketMode, DefaultSocketMode))
 	case notTCP != nil:
@@ -44,14 +49,31 @@ func Listen(ctx context.Context, address string, o ListenOptions) (net.Listener,
 			l = tls.NewListener(l, o.TLS)
 		}
 	}
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
-		err = errors.New("another process listens there; choose another port, or end that process")
-	case errors.Is(err, fs.ErrNotExist):
-		err = fmt.Errorf("the directory %s does not exist; create it or choose another path", filepath.Dir(path))
-	}
 	if err != nil {
-		return nil, fmt.Errorf("cannot listen on %s: %w", address, err)
+		return nil, fmt.Errorf("cannot listen on %s: %w", address, explain(err, path, isUnix))
 	}
 	return l, nil
+}
+
+// longestSocketPath is what the system's address of a socket has room for, in
+// bytes: 107 on Linux.
+const longestSocketPath = len(syscall.RawSockaddrUnix{}.Path) - 1
+
+// explain says what to do about what the system answers. The path is that of a
+// Unix socket.
+func explain(err error, path string, isUnix bool) error {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return errors.New("another process listens there, or this one at another of its addresses; choose another port, or end that process")
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return fmt.Errorf("%w: this host does not have that address; 0.0.0.0 stands for all that it has, 127.0.0.1 for itself alone", err)
+	case !isUnix && errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%w: ports below 1024 take a right (CAP_NET_BIND_SERVICE); choose one from 1024 on", err)
+	case isUnix && errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("the directory %s does not exist; create it or choose another path", filepath.Dir(path))
+	case isUnix && (errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)):
+		return fmt.Errorf("%w: the directory %s must be writable by user %d, as whom tagproc runs; it puts the socket and its lock there",
+			err, filepath.Dir(path), os.Geteuid())
+	}
+	return err
 }

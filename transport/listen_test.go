@@ -26,7 +26,10 @@ func TestListen(t *testing.T) {
 		{"unix://t.sock", "the path of a socket is absolute"},
 		{UnixScheme + filepath.Join(dir, "gone", "t.sock"), "gone does not exist; create it"},
 		{UnixScheme + file, "there is a file, which is not a socket"},
-		{taken.Addr().String(), "another process listens there"},
+		{taken.Addr().String(), "another process listens there, or this one at another of its addresses"},
+		{"unix:/tmp/t.sock", "write unix:///tmp/t.sock"},
+		{UnixScheme + filepath.Join(dir, strings.Repeat("long", 50)), "the path of a socket has at most"},
+		{"192.0.2.1:0", "this host does not have that address"},
 	} {
 		l, err := Listen(t.Context(), tt.address, ListenOptions{})
 		if err == nil {
@@ -36,6 +39,34 @@ func TestListen(t *testing.T) {
 			t.Errorf("Listen(%q) = %v, want an error with %q", tt.address, err, tt.want)
 		}
 	}
+}
+
+// TestExplain holds what is said of what the system answers to users without
+// rights, whoever runs the tests.
+func TestExplain(t *testing.T) {
+	t.Parallel()
+	denied := func(op, path string) error { return &fs.PathError{Op: op, Path: path, Err: syscall.EACCES} }
+	for _, tt := range []struct {
+		err  error
+		path string
+		want string
+	}{
+		{&net.OpError{Op: "listen", Err: os.NewSyscallError("bind", syscall.EACCES)}, "", "permission denied: ports below 1024 take a right"},
+		{denied("open", "/run/t.sock.lock"), "/run/t.sock", "open /run/t.sock.lock: permission denied: the directory /run must be writable by user"},
+		{&fs.PathError{Op: "open", Path: "/t.sock.lock", Err: syscall.EROFS}, "/t.sock", "the directory / must be writable by user"},
+		{os.ErrClosed, "/t.sock", os.ErrClosed.Error()},
+	} {
+		if got := explain(tt.err, tt.path, tt.path != ""); !strings.Contains(got.Error(), tt.want) {
+			t.Errorf("explain(%v) = %q, want %q in it", tt.err, got, tt.want)
+		}
+	}
+}
+
+// TestLongestSocketPath holds that a path of the most bytes is taken.
+func TestLongestSocketPath(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	listen(t, UnixScheme+dir+"/"+strings.Repeat("s", longestSocketPath-len(dir)-1), ListenOptions{}).Close()
 }
 
 // TestOneOwnerOfASocket holds that of many that start at once over a stale socket

@@ -8,6 +8,7 @@ type metrics struct {
 	refused           prometheus.Counter
 	handshakeFailures prometheus.Counter
 	reaped            prometheus.Counter
+	streamsRefused    prometheus.Counter
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -28,9 +29,13 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Name: "tagproc_streams_reaped_total",
 			Help: "Streams ended because no message came on them in time.",
 		}),
+		streamsRefused: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "tagproc_streams_refused_total",
+			Help: "Streams ended at once, their requests unchanged, because there were as many as memory is meant for.",
+		}),
 	}
 	if r != nil {
-		r.MustRegister(m.connections, m.refused, m.handshakeFailures, m.reaped)
+		r.MustRegister(m.connections, m.refused, m.handshakeFailures, m.reaped, m.streamsRefused)
 	}
 	return m
 }

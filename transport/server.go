@@ -3,6 +3,7 @@ package transport
 import (
 	"cmp"
 	"log/slog"
+	"net"
 	"sync"
 	"time"
 
@@ -70,6 +71,11 @@ const (
 	// all connections: each costs 12 KiB.
 	maxSilent = 12 << 10
 
+	// maxOpen is how many streams may be open at a time, over all connections. They
+	// stay open where bodies are streamed, and with peers that want it so: as many
+	// take 200 MiB.
+	maxOpen = 16 << 10
+
 	// maxHeaderBytes bounds the headers of a stream, which are gRPC's own: those
 	// of the user's request are inside of a message.
 	maxHeaderBytes = 64 << 10
@@ -94,19 +100,40 @@ const (
 	streamWorkers = 64
 )
 
+// A Server is a grpc.Server with bounds.
+type Server struct {
+	*grpc.Server
+
+	door *door
+}
+
+// GracefulStop stops the server once the streams in flight have ended. Connections
+// on which the client has not begun to speak are closed first: gRPC waits for them
+// before it tells the others.
+func (s *Server) GracefulStop() {
+	s.door.close()
+	s.Server.GracefulStop()
+}
+
 // NewServer returns a server with the bounds of o, to be given services and
 // listeners. It panics if o.Registerer has metrics of a server already.
 //
 // The bounds take the server's tap handle, credentials and stream interceptor:
 // more must not set them.
-func NewServer(o Options, more ...grpc.ServerOption) *grpc.Server {
+func NewServer(o Options, more ...grpc.ServerOption) *Server {
 	o = o.withDefaults()
 	m := newMetrics(o.Registerer)
-	silences := &silences{max: maxSilent, period: o.FirstMessage / silencePeriods, reaped: m.reaped}
-	var server *grpc.Server
-	kinds := sync.OnceValue(func() map[string]kind { return kindsOf(server) }) // once it has its services
+	silences := &silences{
+		max: maxSilent, maxOpen: maxOpen, period: o.FirstMessage / silencePeriods,
+		reaped: m.reaped, refused: m.streamsRefused,
+	}
+	server := &Server{door: &door{max: int64(o.MaxConnections), metrics: m, log: o.Logger, arriving: map[*guest]net.Conn{}}}
+	calls := &calls{
+		unaryLimit: o.FirstMessage,
+		kinds:      sync.OnceValue(func() map[string]kind { return kindsOf(server.Server) }), // once it has its services
+	}
 	options := []grpc.ServerOption{
-		grpc.Creds(&door{max: int64(o.MaxConnections), metrics: m, log: o.Logger}),
+		grpc.Creds(server.door),
 		grpc.ConnectionTimeout(handshakeTimeout),
 		grpc.MaxRecvMsgSize(o.MaxMessageBytes),
 		grpc.MaxHeaderListSize(maxHeaderBytes),
@@ -119,9 +146,15 @@ func NewServer(o Options, more ...grpc.ServerOption) *grpc.Server {
 			Timeout:               keepaliveTimeout,
 		}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPingInterval, PermitWithoutStream: true}),
-		grpc.InTapHandle(boundCalls(o.FirstMessage, kinds)),
-		grpc.StreamInterceptor(silences.intercept),
+		grpc.InTapHandle(calls.tap),
+		grpc.StreamInterceptor(func(srv any, s grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+			if err := calls.begun(s.Context(), info.FullMethod); err != nil {
+				return err
+			}
+			return silences.intercept(srv, s, info, handler)
+		}),
+		grpc.UnknownServiceHandler(func(any, grpc.ServerStream) error { return errUnknownMethod }), // for the interceptor to be asked
 	}
-	server = grpc.NewServer(append(options, more...)...)
+	server.Server = grpc.NewServer(append(options, more...)...)
 	return server
 }

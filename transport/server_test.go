@@ -61,6 +61,7 @@ func start(t testing.TB, o Options, listeners ...net.Listener) *running {
 	o.Registerer = r.registry
 	s := NewServer(o)
 	s.RegisterService(&echoDesc, nil)
+	s.RegisterService(&guestDesc, nil)
 	healthv1.RegisterHealthServer(s, health.NewServer())
 	reflection.Register(s)
 	if len(listeners) == 0 {
@@ -263,6 +264,31 @@ func TestPingFlood(t *testing.T) {
 	}
 	if err := echo(other, "hello"); err != nil {
 		t.Errorf("the stream of another: %v", err)
+	}
+}
+
+// TestKeepalive holds that a peer which pings now and then, without a stream, keeps
+// its connection.
+func TestKeepalive(t *testing.T) {
+	t.Parallel()
+	p := start(t, Options{}).rawPeer(t)
+	for i := range byte(5) {
+		if err := p.WritePing(false, [8]byte{i}); err != nil {
+			t.Fatal(err)
+		}
+		for {
+			f, err := p.ReadFrame()
+			if err != nil {
+				t.Fatalf("ping %d: %v", i, err)
+			}
+			if g, ok := f.(*http2.GoAwayFrame); ok {
+				t.Fatalf("ping %d is answered by GOAWAY with %v", i, g.ErrCode)
+			}
+			if f, ok := f.(*http2.PingFrame); ok && f.IsAck() {
+				break
+			}
+		}
+		time.Sleep(minPingInterval + minPingInterval/2) // the pace that is allowed
 	}
 }
 

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -17,6 +18,10 @@ const silencePeriods = 5
 // them now and then is cheaper than a timer for each, and counting looks instead
 // of time spares the streams of a process that was stopped for a while.
 type silences struct {
+	open    atomic.Int64 // streams, silent or not
+	maxOpen int64
+	refused prometheus.Counter // streams, since maxOpen were open
+
 	max    int           // at a time; with more, those that have been silent for longest are ended
 	period time.Duration // between two looks
 	reaped prometheus.Counter
@@ -49,10 +54,15 @@ type endable interface {
 	WriteStatus(st *status.Status) error
 }
 
-// intercept ends a stream on which no message comes in time. It ends well, as if
-// its handler had returned.
+// intercept ends a stream on which no message comes in time, and at once one too
+// many. Both end well, as if their handlers had returned.
 func (all *silences) intercept(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
-	guestOf(stream.Context()).waiting.Add(-1)
+	if all.open.Add(1) > all.maxOpen {
+		all.open.Add(-1)
+		all.refused.Inc()
+		return nil
+	}
+	defer all.open.Add(-1)
 	e, ok := grpc.ServerTransportStreamFromContext(stream.Context()).(endable)
 	if !ok {
 		return handler(srv, stream) // a grpc-go whose streams cannot be ended: unbounded is better than refused

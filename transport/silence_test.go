@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
@@ -31,7 +32,7 @@ func end(stream grpc.ClientStream) error {
 // method, and one that has spoken is not.
 func TestSilence(t *testing.T) {
 	t.Parallel()
-	r := start(t, Options{FirstMessage: 100 * time.Millisecond})
+	r := start(t, Options{FirstMessage: 2 * time.Second})
 	conn := r.dial(t)
 	spoken := open(t, conn, echoMethod)
 	if err := echo(spoken, "once"); err != nil {
@@ -56,6 +57,53 @@ func TestSilence(t *testing.T) {
 	}
 }
 
+// TestLooks holds that a stream is silent for as many looks as make the limit, and
+// then ended.
+func TestLooks(t *testing.T) {
+	t.Parallel()
+	all := &silences{max: 1, maxOpen: 1, period: time.Hour, reaped: prometheus.NewCounter(prometheus.CounterOpts{}), looking: true}
+	s := &silentStream{ServerStream: noMessages{ctx: t.Context()}, silences: all, stream: noStream{}}
+	all.begin(s)
+	look := func() {
+		all.look()
+		all.looking = true // and not by the clock
+	}
+	for n := range silencePeriods {
+		if look(); !s.listed {
+			t.Fatalf("a stream is ended at look %d, want %d", n+1, silencePeriods+1)
+		}
+	}
+	if look(); s.listed || testutil.ToFloat64(all.reaped) != 1 {
+		t.Errorf("after %d looks it is listed: %v, and %v were reaped; want that it was", silencePeriods+1, s.listed, testutil.ToFloat64(all.reaped))
+	}
+}
+
+// TestOpenStreamsAreBounded holds that of too many open streams the last one ends
+// at once, and well, and that one that ends makes room.
+func TestOpenStreamsAreBounded(t *testing.T) {
+	t.Parallel()
+	all := &silences{max: 10, maxOpen: 1, period: time.Hour, refused: prometheus.NewCounter(prometheus.CounterOpts{})}
+	handled := 0
+	handler := func(any, grpc.ServerStream) error {
+		handled++
+		if err := all.intercept(nil, noMessages{ctx: t.Context()}, nil, func(any, grpc.ServerStream) error {
+			handled++
+			return nil
+		}); err != nil {
+			t.Errorf("a stream too many ends with %v, want well", err)
+		}
+		return nil
+	}
+	for range 2 {
+		if err := all.intercept(nil, noMessages{ctx: t.Context()}, nil, handler); err != nil {
+			t.Error(err)
+		}
+	}
+	if refused := testutil.ToFloat64(all.refused); handled != 2 || refused != 2 {
+		t.Errorf("%d handlers ran and %v streams were refused, want 2 and 2", handled, refused)
+	}
+}
+
 // TestTornMessage holds that the beginning of a message is not a message.
 func TestTornMessage(t *testing.T) {
 	t.Parallel()
@@ -72,7 +120,7 @@ func TestTornMessage(t *testing.T) {
 // have been silent for longest are ended, and no others.
 func TestSilentStreamsAreBounded(t *testing.T) {
 	t.Parallel()
-	all := &silences{max: 2, period: time.Hour, reaped: prometheus.NewCounter(prometheus.CounterOpts{})}
+	all := &silences{max: 2, maxOpen: 10, period: time.Hour, reaped: prometheus.NewCounter(prometheus.CounterOpts{})}
 	s := grpc.NewServer(grpc.StreamInterceptor(all.intercept))
 	s.RegisterService(&echoDesc, nil)
 	l := listen(t, "127.0.0.1:0", ListenOptions{})

@@ -58,5 +58,6 @@ func dump(v any) (string, error) {
 	if err := d.Dump(v); err != nil {
 		return "", err
 	}
-	return out.String(), d.Close()
+	err = d.Close()
+	return out.String(), err
 }

@@ -77,6 +77,7 @@ var (
 	strangeHeaders = headerBlock(
 		":method", "POST", ":scheme", "http", ":path", "/no/such/method", ":authority", "tagproc",
 		"content-type", "application/grpc", "te", "trailers",
+		"grpc-timeout", "99999999H", // a timer, which nobody may forget
 	)
 	fillerHeaders = headerBlock("x-filler", string(bytes.Repeat([]byte("x"), 1<<10)))
 )

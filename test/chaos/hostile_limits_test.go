@@ -17,11 +17,13 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/tagproc/tagproc/transport"
 )
 
 const (
-	maxConnections = 64      // in the row that is about them
-	maxMessage     = 1 << 20 // tagproc's default
+	maxConnections = 64 // in the row that is about them
+	maxMessage     = transport.DefaultMaxMessageBytes
 
 	// Less than it takes until tagproc misses a peer that answers no PING.
 	refusedWithin = 20 * time.Second

@@ -33,9 +33,9 @@ func idleStreams(t *testing.T, s *siege) {
 	s.findings.memory("peak", peak, idleMemory)
 }
 
-// halfSentMessages announces a message of the largest size on each of n streams
+// announcedMessages announces a message of the largest size on each of n streams
 // and sends its first byte.
-func halfSentMessages(t *testing.T, s *siege) {
+func announcedMessages(t *testing.T, s *siege) {
 	t.Helper()
 	beginning := prefixed(maxMessage, []byte{0})
 	s.silentStreams(t, func(p *peer, n int) error {

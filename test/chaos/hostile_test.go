@@ -13,7 +13,7 @@ import (
 // client that does.
 var hostileRows = slices.Concat([]row{
 	attack("idle streams", 10_000, 500, "streams", idleStreams),
-	attack("half-sent messages of 1 MiB", 10_000, 500, "streams", halfSentMessages),
+	attack("announced messages of the largest size", 10_000, 500, "streams", announcedMessages),
 	attack("silent connections", 2000, 200, "connections", silentConnections, "--max-connections", "4096"),
 	attack("connections over --max-connections", 1000, 50, "connections", tooManyConnections, "--max-connections", "64"),
 	attack("messages over --max-message-kb", 1000, 20, "messages", tooLargeMessages),
@@ -72,11 +72,16 @@ func floodRows() []row {
 }
 
 // address returns where tagproc listens that was to take any port.
-func (p *tagproc) address(t *testing.T) string {
+func (p *tagproc) address(t *testing.T) (address string) {
 	t.Helper()
-	m := regexp.MustCompile(`msg=listening address=(127\.0\.0\.1:\d+)`).FindStringSubmatch(p.log.String())
-	if m == nil {
-		t.Fatalf("no address in the log:\n%s", p.log.String())
-	}
-	return m[1]
+	line := regexp.MustCompile(`msg=listening address=(127\.0\.0\.1:\d+)`)
+	eventually(t, "tagproc says where it listens", func() bool {
+		m := line.FindStringSubmatch(p.log.String())
+		if m == nil {
+			return false
+		}
+		address = m[1]
+		return true
+	})
+	return address
 }

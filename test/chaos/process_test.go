@@ -22,8 +22,8 @@ import (
 	"github.com/tagproc/tagproc/rules"
 )
 
-// memoryLimit is that of the container that the documentation describes. tagproc
-// would set GOMEMLIMIT to nine tenths of it.
+// memoryLimit is that of the container that the documentation describes, and what
+// tagproc goes by where it knows of none.
 const memoryLimit = 256 << 20
 
 // A command is how a tagproc is to run.
@@ -78,8 +78,7 @@ func (b *bed) launch(t *testing.T, c command) *tagproc {
 		args = append(args, "--listen", address)
 	}
 	p.cmd = exec.Command(binary, append(args, c.flags...)...)
-	p.cmd.Env = append(os.Environ(), "GOMEMLIMIT="+strconv.Itoa(memoryLimit/10*9))
-	p.cmd.Env = append(p.cmd.Env, c.env...)
+	p.cmd.Env = append(os.Environ(), c.env...)
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
 	if p.cmd.SysProcAttr = sysProcAttr(); c.as != nil {
 		p.cmd.SysProcAttr.Credential = c.as
