@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	"go.yaml.in/yaml/v4"
@@ -188,7 +189,8 @@ func TestDocsMetrics(t *testing.T) {
 // metricName matches the names of metrics that stand in documents.
 var metricName = regexp.MustCompile(`\b(?:tagproc|go|process|envoy)_\w+|\bup\b`)
 
-// TestDocsAlerts holds that the alerts are whole, and that the metrics which
+// TestDocsAlerts holds that the alerts are whole, lead to rows of the table that
+// says what to do, and do not page for one blip, and that the metrics which
 // docs/operations.md names exist, with the values of their labels. TestDocsEnvoy
 // looks for those of Envoy.
 func TestDocsAlerts(t *testing.T) {
@@ -211,11 +213,25 @@ func TestDocsAlerts(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, exported := scrape(t)
+	symptoms := strings.ReplaceAll(section(t, text, "When something is wrong"), "`", "")
+	window := regexp.MustCompile(`\brate\([^\[]*\[(\w+)\]`)
 	alerts := map[string]bool{}
 	for _, r := range file.Groups[0].Rules {
 		alerts[r.Alert] = true
 		if !strings.HasPrefix(r.Alert, "Tagproc") || !slices.Contains([]string{"page", "ticket"}, r.Labels["severity"]) || r.Annotations["summary"] == "" {
 			t.Errorf("alert %+v has not its name, severity or summary", r)
+		}
+		for symptom := range strings.SplitSeq(r.Annotations["runbook"], "; ") {
+			if symptom == "" || !strings.Contains(symptoms, "\n| "+symptom) {
+				t.Errorf("alert %s leads to %q, and no row begins with that", r.Alert, symptom)
+			}
+		}
+		if rate := window.FindStringSubmatch(r.Expr); rate != nil && r.Labels["severity"] == "page" {
+			seen, err := time.ParseDuration(rate[1])
+			lasting, errFor := time.ParseDuration(r.For)
+			if err != nil || errFor != nil || lasting <= seen {
+				t.Errorf("alert %s pages after %s of a rate over %s: one blip is enough", r.Alert, r.For, rate[1])
+			}
 		}
 		if !metricName.MatchString(r.Expr) {
 			t.Errorf("alert %s names no metric: %s", r.Alert, r.Expr)

@@ -27,26 +27,30 @@ const (
 )
 
 func main() {
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancelCause(context.Background())
 	go endOnSignals(cancel)
 	code := run(ctx, newRootCommand())
-	cancel()
+	cancel(nil)
 	os.Exit(code)
 }
 
 // endOnSignals ends the command in good order at the first signal, and at once at
 // the second.
-func endOnSignals(cancel context.CancelFunc) {
+func endOnSignals(cancel context.CancelCauseFunc) {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	if !signal.Ignored(syscall.SIGHUP) { // nohup has it ignored
 		signal.Notify(signals, syscall.SIGHUP)
 	}
-	<-signals
-	cancel()
+	cancel(&signalError{<-signals})
 	<-signals
 	os.Exit(exitProblems)
 }
+
+// A signalError is why a command is to end.
+type signalError struct{ signal os.Signal }
+
+func (e *signalError) Error() string { return e.signal.String() + " received" }
 
 func newRootCommand() *cobra.Command {
 	root := &cobra.Command{

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -26,7 +27,7 @@ func (s *server) run(ctx context.Context) error {
 	s.notReady("")
 	s.setHealth(healthv1.HealthCheckResponse_SERVING)
 	for _, l := range s.listeners {
-		s.log.Info("listening", "address", l.Addr().String())
+		s.log.Info("listening", "address", l.Addr().String(), "tls", s.security(l))
 	}
 	if s.adminListener != nil {
 		s.log.Info("listening for administration", "address", s.adminListener.Addr().String())
@@ -56,7 +57,7 @@ func (s *server) run(ctx context.Context) error {
 		defer stopWatching()
 		<-serving.Done()
 		if ctx.Err() != nil { // else a listener has failed, and there is nothing to wait for
-			s.announceDrain()
+			s.announceDrain(context.Cause(ctx))
 		}
 		s.stop()
 		return nil
@@ -64,6 +65,18 @@ func (s *server) run(ctx context.Context) error {
 	err := group.Wait()
 	s.log.Info("stopped")
 	return err
+}
+
+// security says what a client of a listener needs: nothing, TLS, or a certificate
+// of its own too.
+func (s *server) security(l net.Listener) string {
+	switch {
+	case s.certificates == nil || l.Addr().Network() == "unix":
+		return "off"
+	case s.options.tls.ClientCA == "":
+		return "tls"
+	}
+	return "mtls"
 }
 
 // unlessStopped returns err, unless it says that the server was stopped before
@@ -77,10 +90,14 @@ func unlessStopped(err error) error {
 
 // announceDrain has health say that the server is about to end, and leaves those
 // who look at it the drain delay to go elsewhere.
-func (s *server) announceDrain() {
+func (s *server) announceDrain(cause error) {
 	s.notReady("draining")
 	s.setHealth(healthv1.HealthCheckResponse_NOT_SERVING)
-	s.log.Info("draining", "delay", s.options.drainDelay)
+	attributes := []any{"delay", s.options.drainDelay}
+	if e, ok := errors.AsType[*signalError](cause); ok {
+		attributes = append(attributes, "signal", e.signal.String())
+	}
+	s.log.Info("draining", attributes...)
 	time.Sleep(s.options.drainDelay)
 }
 
@@ -118,15 +135,20 @@ func (s *server) apply(l rulefile.Load) {
 			"changes", summary(rules.Changes(s.live, l.Table)))
 		s.live = l.Table
 	}
-	for _, p := range l.Problems[:min(mostListed, len(l.Problems))] {
+	logProblems(s.log, l.Problems)
+	if s.options.applied != nil {
+		s.options.applied(l)
+	}
+}
+
+// logProblems logs problems of a rules file, one line each.
+func logProblems(log *slog.Logger, ps rules.Problems) {
+	for _, p := range ps[:min(mostListed, len(ps))] {
 		level := slog.LevelError
 		if p.Severity == rules.Warning {
 			level = slog.LevelWarn
 		}
-		s.log.Log(context.Background(), level, p.Message, "at", p.Place(), "kind", string(p.Kind))
-	}
-	if s.options.applied != nil {
-		s.options.applied(l)
+		log.Log(context.Background(), level, p.Message, "at", p.Place(), "kind", string(p.Kind))
 	}
 }
 

@@ -74,16 +74,32 @@ for the files of TLS.`,
 			log.Warn("--pprof: whoever reaches --admin sees the process from inside and can slow it down; let it listen on 127.0.0.1 or a Unix socket", "admin", f.admin)
 		}
 		server, err := newServer(cmd.Context(), f.options(log))
-		if re, ok := errors.AsType[*rulesError](err); ok {
-			writeProblems(cmd.ErrOrStderr(), re.problems)
-			return &failure{}
+		if err == nil {
+			err = server.run(cmd.Context())
 		}
-		if err != nil {
-			return fail(err)
-		}
-		return fail(server.run(cmd.Context()))
+		return f.fail(cmd.ErrOrStderr(), log, err)
 	}
 	return cmd
+}
+
+// fail returns err as a failure, nil as nil. Who reads the log as JSON finds it
+// there, and people find it in plain text.
+func (f *serveFlags) fail(stderr io.Writer, log *slog.Logger, err error) error {
+	re, isRules := errors.AsType[*rulesError](err)
+	switch isJSON := f.logFormat == "json"; {
+	case err == nil:
+		return nil
+	case isRules && isJSON:
+		log.Error("the rules file is refused, and there are no good rules to go on with", "file", f.rulesFile, "problems", len(re.problems))
+		logProblems(log, re.problems)
+	case isRules:
+		writeProblems(stderr, re.problems)
+	case isJSON:
+		log.Error("tagproc cannot serve", "error", err)
+	default:
+		return fail(err)
+	}
+	return &failure{}
 }
 
 func newLogger(w io.Writer, format, level string) (*slog.Logger, error) {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -74,9 +75,24 @@ func (f *serveFlags) check() error {
 	}
 	require(f.tls == transport.CertificateFiles{} || f.listensOnTCP(),
 		"--tls-cert, --tls-key, --tls-client-ca: expected a HOST:PORT among --listen: TLS is for TCP, and who may connect to a Unix socket is said by --socket-mode")
+	onUnix := func(address string) bool { return strings.HasPrefix(address, transport.UnixScheme) }
+	require(f.socketMode == fileMode(transport.DefaultSocketMode) || slices.ContainsFunc(f.addresses(), onUnix),
+		"--socket-mode: expected a unix:///PATH at --listen or --admin: it is about Unix sockets, and who may connect over TCP is said by --tls-client-ca")
+	for i, address := range f.addresses() {
+		require(strings.HasSuffix(address, ":0") || !slices.Contains(f.addresses()[:i], address),
+			"--listen, --admin: %s is there twice: expected an address of its own for each", address)
+	}
 	require(!f.pprof || f.admin != "", "--pprof: expected an address at --admin, which serves it")
 	_, err := newLogger(io.Discard, f.logFormat, f.logLevel)
 	return errors.Join(append(errs, err)...)
+}
+
+// addresses returns all that is to be listened on.
+func (f *serveFlags) addresses() []string {
+	if f.admin == "" {
+		return f.listen
+	}
+	return append(slices.Clone(f.listen), f.admin)
 }
 
 func (f *serveFlags) listensOnTCP() bool {

@@ -51,7 +51,7 @@ type server struct {
 	processor *processor.Processor
 	reloads   *admin.Reloads
 
-	grpc         *grpc.Server
+	grpc         *transport.Server
 	health       *health.Server
 	certificates *transport.Certificates // nil: no TLS
 	listeners    []net.Listener
@@ -106,7 +106,7 @@ func (s *server) open(ctx context.Context, registry prometheus.Registerer) error
 		var err error
 		s.certificates, err = transport.LoadCertificates(s.options.tls, transport.CertificateOptions{Registerer: registry, Logger: s.log})
 		if err != nil {
-			return fmt.Errorf("--tls-cert, --tls-key, --tls-client-ca: %w", err)
+			return fmt.Errorf("TLS: %w", err)
 		}
 		o.TLS = s.certificates.Config()
 	}
@@ -131,7 +131,7 @@ func (s *server) open(ctx context.Context, registry prometheus.Registerer) error
 
 func (s *server) newGRPC(o transport.Options) {
 	s.grpc = transport.NewServer(o, grpc.ForceServerCodecV2(processor.Codec()))
-	processor.Register(s.grpc, s.processor)
+	processor.Register(s.grpc.Server, s.processor)
 	s.health = health.NewServer()
 	s.setHealth(healthv1.HealthCheckResponse_NOT_SERVING)
 	healthv1.RegisterHealthServer(s.grpc, s.health)

@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 
+	"github.com/tagproc/tagproc/internal/transcript"
 	"github.com/tagproc/tagproc/transport"
 )
 
@@ -30,9 +31,10 @@ func TestTLS(t *testing.T) {
 	files := transport.CertificateFiles{Certificate: filepath.Join(dir, "tls.crt"), Key: filepath.Join(dir, "tls.key")}
 	pool := writeCertificate(t, files)
 
+	var log transcript.Transcript
 	ctx, cancel := context.WithCancel(t.Context())
 	s, err := newServer(ctx, serverOptions{
-		rulesFile: rulesFile, tls: files, listen: []string{"127.0.0.1:0"}, admin: "127.0.0.1:0", log: slog.New(slog.DiscardHandler),
+		rulesFile: rulesFile, tls: files, listen: []string{"127.0.0.1:0"}, admin: "127.0.0.1:0", log: slog.New(slog.NewTextHandler(&log, nil)),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -56,6 +58,13 @@ func TestTLS(t *testing.T) {
 	}
 	if err := os.WriteFile(files.Key, nil, 0o600); err != nil {
 		t.Fatal(err)
+	}
+	if want := "msg=listening address=" + s.listeners[0].Addr().String() + " tls=tls\n"; !strings.Contains(log.String(), want) {
+		t.Errorf("the log does not have %q:\n%s", want, log.String())
+	}
+	mutual := &server{certificates: s.certificates, options: serverOptions{tls: transport.CertificateFiles{ClientCA: "ca.crt"}}}
+	if got := mutual.security(s.listeners[0]); got != "mtls" {
+		t.Errorf("with authorities of clients security = %q, want mtls", got)
 	}
 	awaitMetrics(t, s.adminListener.Addr().String(), "tagproc_tls_last_reload_successful 0\n")
 }

@@ -32,22 +32,10 @@ func TestVerifiedIdentity(t *testing.T) {
 	secret := []byte("a secret that only the test knows")
 	jwks := filepath.Join(t.TempDir(), "jwks.json")
 	writeFile(t, jwks, fmt.Appendf(nil, `{"keys": [{"kty": "oct", "alg": "HS256", "k": %q}]}`, base64.RawURLEncoding.EncodeToString(secret)))
-	early, filter := blocks[0][1], strings.Replace(blocks[1][1], "/etc/envoy/jwks.json", jwks, 1)
+	indent := regexp.MustCompile(`(?m)^ {3}`) // of the list that the blocks stand in
+	early := indent.ReplaceAllString(blocks[0][1], "")
+	filter := strings.Replace(indent.ReplaceAllString(blocks[1][1], ""), "/etc/envoy/jwks.json", jwks, 1)
 
-	// insert puts lines of SECURITY.md before a line of the configuration.
-	insert := func(t *testing.T, config, before, lines string) string {
-		t.Helper()
-		at := strings.Index(config, before)
-		if at < 0 {
-			t.Fatalf("the configuration has no line %q", before)
-		}
-		indent := strings.Repeat(" ", len(before)-len(strings.TrimLeft(before, " ")))
-		var b strings.Builder
-		for line := range strings.Lines(lines) {
-			b.WriteString(indent + strings.TrimPrefix(line, "   "))
-		}
-		return config[:at] + b.String() + config[at:]
-	}
 	bearer := func(secret []byte, subject string) string {
 		encode := base64.RawURLEncoding.EncodeToString
 		claims, err := json.Marshal(map[string]any{"iss": "https://issuer.example", "sub": subject, "exp": 4102444800})
@@ -68,8 +56,8 @@ func TestVerifiedIdentity(t *testing.T) {
 		writeFile(t, rulesFile, []byte("rules: [{header: x-user-id, tagHeader: x-asm-prefer-tag, policies: [{range: 20, tagValue: s2}, {range: 100, tagValue: s1}]}]\n"))
 		start(t, socket, rulesFile)
 		m := startMeshWith(t, mesh.Options{Binary: envoy, Tagproc: &net.UnixAddr{Name: socket, Net: "unix"}, Edit: func(config string) string {
-			config = insert(t, config, "              - remove: x-asm-prefer-tag\n", early)
-			return insert(t, config, "          - name: tagproc\n", filter)
+			config = insertBefore(t, config, "              - remove: x-asm-prefer-tag\n", early)
+			return insertBefore(t, config, "          - name: tagproc\n", filter)
 		}})
 		// jack is in bucket 2 and stacy in bucket 25.
 		for _, tt := range []struct {

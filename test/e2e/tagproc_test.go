@@ -59,10 +59,11 @@ func startOn(t *testing.T, address, rulesFile string, flags ...string) *tagproc 
 // port returns the port that tagproc took where it was to listen on port 0.
 func (p *tagproc) port(t *testing.T) int {
 	t.Helper()
-	m := regexp.MustCompile(`msg=listening address=127\.0\.0\.1:(\d+)`).FindStringSubmatch(p.log.String())
-	if m == nil {
-		t.Fatalf("no address in the log:\n%s", p.log.String())
-	}
+	var m []string
+	eventually(t, "the log has the address", func() bool {
+		m = regexp.MustCompile(`msg=listening address=127\.0\.0\.1:(\d+)`).FindStringSubmatch(p.log.String())
+		return m != nil
+	})
 	port, err := strconv.Atoi(m[1])
 	if err != nil {
 		t.Fatal(err)
