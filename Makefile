@@ -64,7 +64,7 @@ envoy: ## have an Envoy to run: that of ENVOY, else the one on PATH, else a pinn
 envoys: ## have an Envoy of each release that the tests run on; ENVOY and PATH stand in for the one that they are
 	@tools/get-envoy --releases
 
-chaos: envoys ## break tagproc in every way of docs/reliability.md under load, on both Envoys, and write the table there; 45 minutes, nothing else should run
+chaos: envoys ## break tagproc in every way of docs/reliability.md under load, on both Envoys, and write the table there; 35 minutes, nothing else should run
 	go test ./test/chaos -count=1 -timeout=3h -v -full -out=$(CURDIR)/docs/reliability.md
 
 differential: envoys ## send 10,000 odd requests to each Envoy, with tagproc and without, and compare the answers; 3 minutes

@@ -41,7 +41,11 @@ func TestPanic(t *testing.T) {
 		var log bytes.Buffer
 		p := New(Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
 		p.SetTable(load(t, walkthrough))
-		p.plan.Load().scratch.New = func() any { return &scratch{} }
+		made := 0
+		p.plan.Load().scratch.New = func() any {
+			made++
+			return &scratch{}
+		}
 
 		msg := headersRequest(rawHeaders("x-user-id", "jessie"))
 		const before = "before"
@@ -55,6 +59,9 @@ func TestPanic(t *testing.T) {
 		}
 		if got := testutil.ToFloat64(p.metrics.panics); got != 3 {
 			t.Errorf("%v panics are counted, want 3", got)
+		}
+		if made != 3 {
+			t.Errorf("%d scratches were made for 3 panics, want 3: a panic leaves anything in one", made)
 		}
 		if n := strings.Count(log.String(), "level=ERROR"); n != 1 || !strings.Contains(log.String(), "decide.go") {
 			t.Errorf("%d errors are logged within a second, want 1, with the stack:\n%s", n, log.String())

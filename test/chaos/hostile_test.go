@@ -2,11 +2,13 @@ package chaos
 
 import (
 	"fmt"
-	"regexp"
+	"net"
 	"slices"
 	"strconv"
 	"testing"
 	"time"
+
+	"github.com/tagproc/tagproc/internal/program"
 )
 
 // hostileRows are peers that reach tagproc's port and do not behave, each beside a
@@ -72,16 +74,12 @@ func floodRows() []row {
 }
 
 // address returns where tagproc listens that was to take any port.
-func (p *tagproc) address(t *testing.T) (address string) {
+func (p *tagproc) address(t *testing.T) string {
 	t.Helper()
-	line := regexp.MustCompile(`msg=listening address=(127\.0\.0\.1:\d+)`)
+	var port int
 	eventually(t, "tagproc says where it listens", func() bool {
-		m := line.FindStringSubmatch(p.log.String())
-		if m == nil {
-			return false
-		}
-		address = m[1]
-		return true
+		port = program.Port(p.log.String())
+		return port != 0
 	})
-	return address
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 }

@@ -4,13 +4,12 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"sync"
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
+	"github.com/tagproc/tagproc/internal/program"
 )
 
 // limit bounds every wait for a condition.
@@ -31,28 +30,13 @@ func TestMain(m *testing.M) {
 		os.Exit(play(line))
 	}
 	flag.Parse()
-	os.Exit(run(m))
-}
-
-func run(m *testing.M) int {
-	if err := raiseFileLimit(); err != nil {
-		fmt.Fprintln(os.Stderr, "couldn't raise the limit of open files:", err)
-		return 1
-	}
-	var err error
-	if binaries, err = os.MkdirTemp("", "tagproc-chaos-"); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(binaries)
-	code := m.Run()
-	if code == 0 {
-		if err := goleak.Find(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
+	os.Exit(program.Run(m, func(dir string) error {
+		binaries = dir
+		if err := raiseFileLimit(); err != nil {
+			return fmt.Errorf("couldn't raise the limit of open files: %w", err)
 		}
-	}
-	return code
+		return nil
+	}))
 }
 
 // plain builds tagproc, and faulty the one that obeys TAGPROC_FAULT. Both have the
@@ -64,15 +48,7 @@ var (
 
 func build(name string, flags ...string) (string, error) {
 	binary := filepath.Join(binaries, name)
-	args := append([]string{"build", "-o", binary}, flags...)
-	if !*full {
-		args = append(args, "-race")
-	}
-	cmd := exec.Command("go", append(args, "github.com/tagproc/tagproc/cmd/tagproc")...)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("couldn't build tagproc: %w\n%s", err, out)
-	}
-	return binary, nil
+	return binary, program.Build(binary, append(flags, fmt.Sprintf("-race=%t", !*full))...)
 }
 
 // eventually waits until condition holds; what describes it for the failure.

@@ -1,23 +1,17 @@
 package chaos
 
 import (
-	"context"
-	"errors"
-	"io"
-	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"runtime"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/tagproc/tagproc/internal/machine"
+	"github.com/tagproc/tagproc/internal/program"
 	"github.com/tagproc/tagproc/internal/transcript"
 	"github.com/tagproc/tagproc/rules"
 )
@@ -40,13 +34,15 @@ type command struct {
 // A tagproc is a running server.
 type tagproc struct {
 	command command
-	admin   string // a Unix socket
+	socket  string // of the admin API
 
 	cmd  *exec.Cmd
 	log  *transcript.Transcript
 	done chan struct{} // closed when the process has ended
 	end  time.Time     // when it did; to be read after done
 }
+
+func (p *tagproc) admin() program.Admin { return program.Admin(p.socket) }
 
 // start runs tagproc until the test ends, and returns when it is ready.
 func (b *bed) start(t *testing.T, c command) *tagproc {
@@ -67,11 +63,11 @@ func (b *bed) launch(t *testing.T, c command) *tagproc {
 		t.Fatal(err)
 	}
 	p := &tagproc{
-		command: c, admin: filepath.Join(b.tempDir(t), "admin.sock"),
+		command: c, socket: filepath.Join(b.tempDir(t), "admin.sock"),
 		log: &transcript.Transcript{}, done: make(chan struct{}),
 	}
 	args := []string{
-		"serve", "--rules", c.rulesFile, "--admin", "unix://" + p.admin,
+		"serve", "--rules", c.rulesFile, "--admin", "unix://" + p.socket,
 		"--max-request-headers", "200", "--max-request-headers-kb", "128", // as in deploy/envoy/envoy.yaml
 	}
 	for _, address := range c.listen {
@@ -82,7 +78,7 @@ func (b *bed) launch(t *testing.T, c command) *tagproc {
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
 	if p.cmd.SysProcAttr = sysProcAttr(); c.as != nil {
 		p.cmd.SysProcAttr.Credential = c.as
-		giveTo(t, c.as, filepath.Dir(p.admin))
+		giveTo(t, c.as, filepath.Dir(p.socket))
 	}
 	started := make(chan error)
 	go p.run(started)
@@ -190,50 +186,24 @@ func (p *tagproc) terminate(t *testing.T) time.Duration {
 }
 
 // get asks the admin API.
-func (p *tagproc) get(path string) (string, error) {
-	client := http.Client{Timeout: limit, Transport: &http.Transport{
-		DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", p.admin)
-		},
-	}}
-	response, err := client.Get("http://admin" + path)
-	if err != nil {
-		return "", err
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	if err == nil && response.StatusCode != http.StatusOK {
-		err = errors.New(response.Status)
-	}
-	return string(body), err
-}
+func (p *tagproc) get(path string) (string, error) { return p.admin().Get(path) }
 
 // metric returns the sum of the samples whose line matches.
 func (p *tagproc) metric(t *testing.T, line string) float64 {
 	t.Helper()
-	body, err := p.get("/metrics")
+	v, err := p.admin().Metric(line)
 	if err != nil {
 		t.Fatal(err)
 	}
-	sum := 0.0
-	for _, m := range regexp.MustCompile(`(?m)^`+line+` (\S+)$`).FindAllStringSubmatch(body, -1) {
-		v, err := strconv.ParseFloat(m[1], 64)
-		if err != nil {
-			t.Fatal(err)
-		}
-		sum += v
-	}
-	return sum
+	return v
 }
 
 // serves reports whether the rules of src are live.
 func (p *tagproc) serves(t *testing.T, src []byte) bool {
 	t.Helper()
-	table, problems := rules.Load("rules.yaml", src, rules.Options{})
-	if table == nil {
-		t.Fatal(problems.Err())
+	live, err := p.admin().Serves(src, rules.Options{})
+	if err != nil {
+		t.Fatal(err)
 	}
-	body, err := p.get("/metrics")
-	return err == nil && strings.Contains(body, `tagproc_rules_info{digest="`+table.Digest()+`"} 1`)
+	return live
 }

@@ -4,12 +4,11 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
+	"github.com/tagproc/tagproc/internal/program"
 )
 
 // limit bounds every wait for a condition.
@@ -20,33 +19,13 @@ var (
 	seed = flag.Uint64("seed", 1, "which requests are generated")
 )
 
-// program is the path of the tagproc under test.
-var program string
+// binary is the path of the tagproc under test.
+var binary string
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	os.Exit(run(m))
-}
-
-func run(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "tagproc-differential-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(dir)
-	program = filepath.Join(dir, "tagproc")
-	build := exec.Command("go", "build", fmt.Sprintf("-race=%t", !*full), "-o", program, "github.com/tagproc/tagproc/cmd/tagproc")
-	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "couldn't build tagproc: %v\n%s", err, out)
-		return 1
-	}
-	code := m.Run()
-	if code == 0 {
-		if err := goleak.Find(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-	}
-	return code
+	os.Exit(program.Run(m, func(dir string) error {
+		binary = filepath.Join(dir, "tagproc")
+		return program.Build(binary, fmt.Sprintf("-race=%t", !*full))
+	}))
 }

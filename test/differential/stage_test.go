@@ -3,8 +3,6 @@ package differential
 import (
 	"os/exec"
 	"path/filepath"
-	"regexp"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -12,6 +10,7 @@ import (
 
 	"github.com/tagproc/tagproc/internal/echo"
 	"github.com/tagproc/tagproc/internal/envoy"
+	"github.com/tagproc/tagproc/internal/program"
 	"github.com/tagproc/tagproc/internal/transcript"
 )
 
@@ -57,14 +56,12 @@ func newStage(t *testing.T, version string, processorPort int, edit func(ingress
 	return &stage{upstream: upstream, envoy: process}
 }
 
-var listening = regexp.MustCompile(`msg=listening address=127\.0\.0\.1:(\d+)`)
-
 // startTagproc runs tagproc until the test ends, with the limits of
 // deploy/envoy/envoy.yaml, and returns its port.
 func startTagproc(t *testing.T) int {
 	t.Helper()
 	log := &transcript.Transcript{}
-	cmd := exec.Command(program, "serve", "--rules", rulesFile,
+	cmd := exec.Command(binary, "serve", "--rules", rulesFile,
 		"--listen", "127.0.0.1:0", "--admin", "unix://"+filepath.Join(t.TempDir(), "admin.sock"),
 		"--max-request-headers", "200", "--max-request-headers-kb", "128")
 	cmd.Stdout, cmd.Stderr = log, log
@@ -83,11 +80,7 @@ func startTagproc(t *testing.T) int {
 		}
 	})
 	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		if m := listening.FindStringSubmatch(log.String()); m != nil {
-			port, err := strconv.Atoi(m[1])
-			if err != nil {
-				t.Fatal(err)
-			}
+		if port := program.Port(log.String()); port != 0 {
 			return port
 		}
 	}

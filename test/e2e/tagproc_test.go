@@ -1,20 +1,14 @@
 package e2e
 
 import (
-	"context"
-	"errors"
-	"io"
-	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 
+	"github.com/tagproc/tagproc/internal/program"
 	"github.com/tagproc/tagproc/internal/transcript"
 	"github.com/tagproc/tagproc/rules"
 )
@@ -26,11 +20,13 @@ var owned = []string{"--tag-header", "x-asm-prefer-tag", "--tag-header-prefix", 
 // A tagproc is a running server with a rules file of its own.
 type tagproc struct {
 	rulesFile string
-	admin     string // a Unix socket
+	socket    string // of the admin API
 	cmd       *exec.Cmd
 	log       *transcript.Transcript
 	stopped   bool
 }
+
+func (p *tagproc) admin() program.Admin { return program.Admin(p.socket) }
 
 // start runs tagproc on a Unix socket until the test ends.
 func start(t *testing.T, socket, rulesFile string, flags ...string) *tagproc {
@@ -41,8 +37,8 @@ func start(t *testing.T, socket, rulesFile string, flags ...string) *tagproc {
 // startOn does the same on any address that serve takes.
 func startOn(t *testing.T, address, rulesFile string, flags ...string) *tagproc {
 	t.Helper()
-	p := &tagproc{rulesFile: rulesFile, admin: filepath.Join(t.TempDir(), "admin.sock"), log: &transcript.Transcript{}}
-	args := append([]string{"serve", "--rules", rulesFile, "--listen", address, "--admin", "unix://" + p.admin}, flags...)
+	p := &tagproc{rulesFile: rulesFile, socket: filepath.Join(t.TempDir(), "admin.sock"), log: &transcript.Transcript{}}
+	args := append([]string{"serve", "--rules", rulesFile, "--listen", address, "--admin", "unix://" + p.socket}, flags...)
 	p.cmd = exec.Command(binary, args...)
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
 	if err := p.cmd.Start(); err != nil {
@@ -57,17 +53,12 @@ func startOn(t *testing.T, address, rulesFile string, flags ...string) *tagproc 
 }
 
 // port returns the port that tagproc took where it was to listen on port 0.
-func (p *tagproc) port(t *testing.T) int {
+func (p *tagproc) port(t *testing.T) (port int) {
 	t.Helper()
-	var m []string
 	eventually(t, "the log has the address", func() bool {
-		m = regexp.MustCompile(`msg=listening address=127\.0\.0\.1:(\d+)`).FindStringSubmatch(p.log.String())
-		return m != nil
+		port = program.Port(p.log.String())
+		return port != 0
 	})
-	port, err := strconv.Atoi(m[1])
-	if err != nil {
-		t.Fatal(err)
-	}
 	return port
 }
 
@@ -90,53 +81,27 @@ func (p *tagproc) stop(t *testing.T) {
 }
 
 // get asks the admin API.
-func (p *tagproc) get(path string) (string, error) {
-	client := http.Client{Transport: &http.Transport{
-		DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", p.admin)
-		},
-	}}
-	response, err := client.Get("http://admin" + path)
-	if err != nil {
-		return "", err
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	if err == nil && response.StatusCode != http.StatusOK {
-		err = errors.New(response.Status)
-	}
-	return string(body), err
-}
+func (p *tagproc) get(path string) (string, error) { return p.admin().Get(path) }
 
 // metric returns the sum of the samples of a metric whose line matches.
 func (p *tagproc) metric(t *testing.T, line string) float64 {
 	t.Helper()
-	body, err := p.get("/metrics")
+	v, err := p.admin().Metric(line)
 	if err != nil {
 		t.Fatal(err)
 	}
-	sum := 0.0
-	for _, m := range regexp.MustCompile(`(?m)^`+line+` (\S+)$`).FindAllStringSubmatch(body, -1) {
-		v, err := strconv.ParseFloat(m[1], 64)
-		if err != nil {
-			t.Fatal(err)
-		}
-		sum += v
-	}
-	return sum
+	return v
 }
 
 // awaitRules waits until the rules of src are live.
 func (p *tagproc) awaitRules(t *testing.T, src []byte, o rules.Options) {
 	t.Helper()
-	table, problems := rules.Load("rules.yaml", src, o)
-	if table == nil {
-		t.Fatal(problems.Err())
-	}
-	eventually(t, "the rules "+table.Digest()+" are live", func() bool {
-		body, err := p.get("/metrics")
-		return err == nil && strings.Contains(body, `tagproc_rules_info{digest="`+table.Digest()+`"} 1`)
+	eventually(t, "the new rules are live", func() bool {
+		live, err := p.admin().Serves(src, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return live
 	})
 }
 

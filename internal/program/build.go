@@ -1,0 +1,47 @@
+package program
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+
+	"go.uber.org/goleak"
+)
+
+// Build builds tagproc into the file binary. flags are those of go build, such as
+// -race.
+func Build(binary string, flags ...string) error {
+	args := append([]string{"build", "-o", binary}, flags...)
+	out, err := exec.Command("go", append(args, "github.com/tagproc/tagproc/cmd/tagproc")...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("couldn't build tagproc: %w\n%s", err, out)
+	}
+	return nil
+}
+
+// Tests are the tests of a package: a *testing.M.
+type Tests interface{ Run() int }
+
+// Run runs tests and returns the exit code. prepare is called before, with a
+// directory for binaries that is removed afterwards. Tests that leave a goroutine
+// behind fail.
+func Run(tests Tests, prepare func(dir string) error) int {
+	dir, err := os.MkdirTemp("", "tagproc-test-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	if err := prepare(dir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	code := tests.Run()
+	if code == 0 {
+		if err := goleak.Find(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+	}
+	return code
+}
