@@ -17,6 +17,8 @@ import (
 	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/descriptorpb"
+
+	"github.com/tagproc/tagproc/internal/child"
 )
 
 // method is what ghz calls.
@@ -109,15 +111,19 @@ func (g *ghzTool) args(address string, callers, n int) []string {
 // run runs ghz.
 func (g *ghzTool) run(ctx context.Context, address string, callers, n int) (*ghzReport, error) {
 	cmd := exec.CommandContext(ctx, g.binary, g.args(address, callers, n)...)
-	cmd.SysProcAttr = sysProcAttr()
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	var waited error
+	done, err := child.Start(cmd, func() { waited = cmd.Wait() })
+	if err == nil {
+		<-done
+		err = waited
+	}
 	if err != nil {
 		return nil, fmt.Errorf("ghz: %w\n%s", err, stderr.String())
 	}
 	report := &ghzReport{}
-	if err := json.Unmarshal(out, report); err != nil {
+	if err := json.Unmarshal(stdout.Bytes(), report); err != nil {
 		return nil, fmt.Errorf("couldn't read the report of ghz: %w", err)
 	}
 	if report.Count != n || report.failed() == n {

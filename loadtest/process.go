@@ -10,10 +10,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/tagproc/tagproc/internal/child"
 )
 
 const (
@@ -29,8 +30,8 @@ type server struct {
 
 	name string
 	cmd  *exec.Cmd
-	done chan struct{} // closed when the process has ended
-	log  []string      // its last lines; to be read after done
+	done <-chan struct{} // closed when the process has ended
+	log  []string        // its last lines; to be read after done
 }
 
 // startTextbook runs the textbook server.
@@ -51,17 +52,15 @@ func startTagproc(ctx context.Context, name, binary, dir, rulesFile string, env 
 // that it listens on, and waits for two, TCP and a Unix socket in dir, and as many
 // admin addresses.
 func startServer(ctx context.Context, name, binary, dir string, env []string, admins int, args ...string) (*server, error) {
-	s := &server{name: name, unix: filepath.Join(dir, name+".sock"), done: make(chan struct{})}
+	s := &server{name: name, unix: filepath.Join(dir, name+".sock")}
 	s.cmd = exec.Command(binary, append(args, "--listen", "127.0.0.1:0", "--listen", "unix://"+s.unix)...)
 	s.cmd.Env = append(os.Environ(), env...)
-	s.cmd.SysProcAttr = sysProcAttr()
 	stderr, err := s.cmd.StderrPipe()
 	if err != nil {
 		return nil, fmt.Errorf("couldn't start %s: %w", name, err)
 	}
-	started, listening := make(chan error), make(chan [2]string, 2+admins)
-	go s.run(stderr, started, listening)
-	if err := <-started; err != nil {
+	listening := make(chan [2]string, 2+admins)
+	if s.done, err = child.Start(s.cmd, func() { s.follow(stderr, listening) }); err != nil {
 		return nil, fmt.Errorf("couldn't start %s: %w", name, err)
 	}
 	limit := time.NewTimer(startLimit)
@@ -88,18 +87,8 @@ func startServer(ctx context.Context, name, binary, dir string, env []string, ad
 	return s, nil
 }
 
-// run starts the process, reads its log and waits for its end, on a thread that
-// nothing else uses: the kernel kills the child when the thread that started it
-// ends.
-func (s *server) run(stderr io.Reader, started chan<- error, listening chan<- [2]string) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	defer close(s.done)
-	err := s.cmd.Start()
-	started <- err
-	if err != nil {
-		return
-	}
+// follow reads the log of the process and waits for its end.
+func (s *server) follow(stderr io.Reader, listening chan<- [2]string) {
 	const most = 20
 	lines := bufio.NewScanner(stderr)
 	for lines.Scan() {

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/tagproc/tagproc/rules"
 )
 
 // A ColumnError says that the file has no column for a header of the rules, or
@@ -72,16 +70,6 @@ var (
 	idColumns  = []string{"id"}
 	tagColumns = []string{"tag", "version"}
 )
-
-// tagHeadersOf returns the different headers that rules of t write, in their order.
-func tagHeadersOf(t *rules.Table) (headers []string) {
-	for _, r := range t.Rules() {
-		if !slices.Contains(headers, r.TagHeader) {
-			headers = append(headers, r.TagHeader)
-		}
-	}
-	return headers
-}
 
 // findColumns finds the columns of keys and tag headers in the first row, and
 // keeps of headers, the tag headers, those that have one.

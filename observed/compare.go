@@ -42,7 +42,7 @@ func Compare(ctx context.Context, r io.Reader, t *rules.Table, o Options) (*Repo
 
 func compare(ctx context.Context, r io.Reader, t *rules.Table, o Options, maxUsers int) (*Report, error) {
 	c := &comparer{
-		table: t, options: o, headers: tagHeadersOf(t), users: newUsers(maxUsers), moves: map[Move]int64{},
+		table: t, options: o, headers: t.TagHeaders(), users: newUsers(maxUsers), moves: map[Move]int64{},
 		request: t.NewRequest(), rules: t.Rules(), tags: t.Tags(),
 		report: Report{
 			RulesDigest: t.Digest(), NotCompared: []string{}, Moves: []Move{}, Different: []User{},

@@ -115,7 +115,7 @@ func TestWalkthroughs(t *testing.T) {
 				t.Fatal(err)
 			}
 			table := load(t, src)
-			headers := tagHeadersOf(table)
+			headers := table.TagHeaders()
 			csv := "x-user-id," + strings.Join(headers, ",") + "\n"
 			for _, u := range s.Users {
 				csv += u.ID

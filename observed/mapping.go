@@ -24,7 +24,7 @@ func ParseMapping(s string, t *rules.Table) (Mapping, error) {
 	}
 	m := Mapping{Value: value, Tag: tag}
 	if header, rest, found := strings.Cut(value, ":"); found {
-		if h := strings.ToLower(header); slices.Contains(tagHeadersOf(t), h) {
+		if h := strings.ToLower(header); slices.Contains(t.TagHeaders(), h) {
 			m.Header, m.Value = h, rest
 		}
 	}

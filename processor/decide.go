@@ -37,7 +37,9 @@ func (p *plan) decide(s *scratch) {
 	decisions := p.table.Match(s.keys)
 	for i := range decisions {
 		d := &decisions[i]
-		p.counters[i].count(d)
+		if counter := p.counters[i].at(d); counter != nil {
+			counter.Inc()
+		}
 		if d.Writes() {
 			s.owned[p.tags[d.Tag].owned].tag = d.Tag
 		}

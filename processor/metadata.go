@@ -20,14 +20,9 @@ const metadataNamespace = "tagproc"
 type metadata struct {
 	digest   []byte
 	outcomes [outcomes][]byte
-	rules    []ruleMetadata // by index of Table.Rules
-}
-
-// A ruleMetadata is an entry for each Decision that a rule can make. Where the
-// decision has a bucket, that is in the last bucketSize bytes of the entry.
-type ruleMetadata struct {
-	overrides, policies [][]byte                         // by Decision.Policy
-	others              [rules.ReasonNoPolicy + 1][]byte // by Decision.Reason
+	// rules are, by index of Table.Rules, the entries of decisions. Where one has a
+	// bucket, that is in the last bucketSize bytes of the entry.
+	rules []perDecision[[]byte]
 }
 
 // bucketSize is what a bucket takes: a double.
@@ -39,48 +34,24 @@ func newMetadata(t *rules.Table) *metadata {
 		m.outcomes[o] = structEntry("outcome", structpb.NewStringValue(name))
 	}
 	for _, r := range t.Rules() {
-		m.rules = append(m.rules, newRuleMetadata(r))
+		m.rules = append(m.rules, newPerDecision(r, func(reason rules.Reason, tag string) []byte { return ruleEntry(r, reason, tag) }))
 	}
 	return m
 }
 
-func newRuleMetadata(r rules.Rule) ruleMetadata {
-	of := func(reason rules.Reason, tag string) []byte {
-		s := structEntry("reason", structpb.NewStringValue(reason.String()))
-		if r.Mode == rules.ModeShadow {
-			s = append(s, structEntry("mode", structpb.NewStringValue(r.Mode.String()))...)
-		}
-		if tag != "" {
-			s = append(s, structEntry("tag", structpb.NewStringValue(tag))...)
-		}
-		if hasBucket(reason) {
-			s = append(s, structEntry("bucket", structpb.NewNumberValue(0))...)
-		}
-		return append(appendStructHead(nil, r.Name, len(s)), s...)
+// ruleEntry returns the entry of decisions of r for reason and with tag.
+func ruleEntry(r rules.Rule, reason rules.Reason, tag string) []byte {
+	s := structEntry("reason", structpb.NewStringValue(reason.String()))
+	if r.Mode == rules.ModeShadow {
+		s = append(s, structEntry("mode", structpb.NewStringValue(r.Mode.String()))...)
 	}
-	var m ruleMetadata
-	for reason := range m.others {
-		m.others[reason] = of(rules.Reason(reason), "")
+	if tag != "" {
+		s = append(s, structEntry("tag", structpb.NewStringValue(tag))...)
 	}
-	for _, o := range r.Overrides {
-		m.overrides = append(m.overrides, of(rules.ReasonOverride, o.TagValue))
+	if hasBucket(reason) {
+		s = append(s, structEntry("bucket", structpb.NewNumberValue(0))...)
 	}
-	for _, p := range r.Policies {
-		m.policies = append(m.policies, of(rules.ReasonPolicy, p.TagValue))
-	}
-	return m
-}
-
-// entry returns the entry for d.
-func (m *ruleMetadata) entry(d *rules.Decision) []byte {
-	switch d.Reason {
-	case rules.ReasonPolicy:
-		return m.policies[d.Policy]
-	case rules.ReasonOverride:
-		return m.overrides[d.Policy]
-	default:
-		return m.others[d.Reason]
-	}
+	return append(appendStructHead(nil, r.Name, len(s)), s...)
 }
 
 // hasBucket reports whether decisions for reason have a bucket.
@@ -92,7 +63,7 @@ func hasBucket(reason rules.Reason) bool {
 func (m *metadata) append(dst []byte, o outcome, decisions []rules.Decision) []byte {
 	size := 0
 	for i := range decisions {
-		size += len(m.rules[i].entry(&decisions[i]))
+		size += len(m.rules[i].at(&decisions[i]))
 	}
 	const ruleEntries = "rules"
 	namespace := len(m.digest) + len(m.outcomes[o]) + structEntrySize(ruleEntries, size)
@@ -103,7 +74,7 @@ func (m *metadata) append(dst []byte, o outcome, decisions []rules.Decision) []b
 	dst = appendStructHead(dst, ruleEntries, size)
 	for i := range decisions {
 		d := &decisions[i]
-		dst = append(dst, m.rules[i].entry(d)...)
+		dst = append(dst, m.rules[i].at(d)...)
 		if hasBucket(d.Reason) {
 			binary.LittleEndian.PutUint64(dst[len(dst)-bucketSize:], math.Float64bits(float64(d.Bucket)))
 		}

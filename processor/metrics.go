@@ -113,41 +113,17 @@ func (m *metrics) absentOf(k rules.Key, s series) prometheus.Counter {
 	return m.absent.WithLabelValues(k.String())
 }
 
-// ruleCounters are the counters of one rule for every decision that it can make.
-type ruleCounters struct {
-	noPolicy            prometheus.Counter
-	overrides, policies []prometheus.Counter // by Decision.Policy
-}
-
-// countersOf returns the counters of r, and adds them to s. A rule that keeps
-// its name goes on counting where it was before a reload.
-func (m *metrics) countersOf(r rules.Rule, s series) ruleCounters {
-	if r.Mode == rules.ModeOff {
-		return ruleCounters{}
-	}
-	of := func(tag string, reason rules.Reason) prometheus.Counter {
+// countersOf returns the counters of the decisions of r, nil for those that decide
+// nothing, and adds them to s. A rule that keeps its name goes on counting where it
+// was before a reload.
+func (m *metrics) countersOf(r rules.Rule, s series) perDecision[prometheus.Counter] {
+	return newPerDecision(r, func(reason rules.Reason, tag string) prometheus.Counter {
+		switch {
+		case r.Mode == rules.ModeOff, reason == rules.ReasonOff, reason == rules.ReasonSuperseded, reason == rules.ReasonNoKey:
+			return nil
+		}
 		labels := [4]string{r.Name, r.Mode.String(), tag, reason.String()}
 		s.decisions[labels] = true
 		return m.decisions.WithLabelValues(labels[:]...)
-	}
-	c := ruleCounters{noPolicy: of("", rules.ReasonNoPolicy)}
-	for _, o := range r.Overrides {
-		c.overrides = append(c.overrides, of(o.TagValue, rules.ReasonOverride))
-	}
-	for _, p := range r.Policies {
-		c.policies = append(c.policies, of(p.TagValue, rules.ReasonPolicy))
-	}
-	return c
-}
-
-// count counts d, which is a decision of the rule.
-func (c *ruleCounters) count(d *rules.Decision) {
-	switch d.Reason {
-	case rules.ReasonPolicy:
-		c.policies[d.Policy].Inc()
-	case rules.ReasonNoPolicy:
-		c.noPolicy.Inc()
-	case rules.ReasonOverride:
-		c.overrides[d.Policy].Inc()
-	}
+	})
 }

@@ -30,10 +30,10 @@ type plan struct {
 	// name: the entry of HeaderMutation.remove_headers for each.
 	owned [][]byte
 
-	tags     []tag                // by index of Table.Tags
-	counters []ruleCounters       // by index of Table.Rules
-	absent   []prometheus.Counter // by index of Table.Keys
-	series   series               // what these counters are
+	tags     []tag                             // by index of Table.Tags
+	counters []perDecision[prometheus.Counter] // by index of Table.Rules
+	absent   []prometheus.Counter              // by index of Table.Keys
+	series   series                            // what these counters are
 
 	metadata *metadata // nil: replies have none
 

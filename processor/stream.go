@@ -32,7 +32,7 @@ func (s *Stream) Reply(dst, msg []byte) (reply []byte, more bool) {
 	if pending > s.processor.maxPending {
 		if o, certain := outlineOf(msg); certain && o.phase == requestHeaders {
 			s.processor.metrics.messages[shed].Inc()
-			return s.leaveUnchanged(dst, msg)
+			return s.passHeaders(dst, &o)
 		}
 	}
 	p := s.processor.plan.Load()
@@ -87,15 +87,23 @@ func (s *Stream) note(o *outline) {
 // streamed reports whether Envoy waits for pieces of a body on this stream.
 func (s *Stream) streamed() bool { return s.requestBodyStreamed || s.responseBodyStreamed }
 
-// leaveUnchanged answers a message that could not be read, or is not decided on.
-// If it surely is about request headers, the reply changes nothing. Else any
-// reply might be one that Envoy does not expect, and the stream ends without
-// one.
+// leaveUnchanged answers a message that could not be read or decided on. If it
+// surely is about request headers, the reply changes nothing. Else any reply
+// might be one that Envoy does not expect, and the stream ends without one.
 func (s *Stream) leaveUnchanged(dst, msg []byte) (reply []byte, more bool) {
 	o, certain := outlineOf(msg)
-	if !certain || o.phase != requestHeaders || o.observability {
+	if !certain || o.phase != requestHeaders {
 		return dst, false
 	}
-	s.note(&o)
+	return s.passHeaders(dst, &o)
+}
+
+// passHeaders answers a message about request headers, of which it knows no more
+// than the outline, so that nothing changes.
+func (s *Stream) passHeaders(dst []byte, o *outline) (reply []byte, more bool) {
+	if o.observability {
+		return dst, false
+	}
+	s.note(o)
 	return appendEmpty(dst, requestHeaders), s.streamed()
 }

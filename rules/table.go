@@ -104,6 +104,16 @@ func (t *Table) Keys() []Key { return slices.Clone(t.keys) }
 // index into it.
 func (t *Table) Tags() []Tag { return slices.Clone(t.tags) }
 
+// TagHeaders returns the different tag headers of the rules, in their order.
+func (t *Table) TagHeaders() (headers []string) {
+	for i := range t.rules {
+		if h := t.rules[i].TagHeader; !slices.Contains(headers, h) {
+			headers = append(headers, h)
+		}
+	}
+	return headers
+}
+
 // Owned returns the headers that this deployment may ever write, and that it
 // removes where a client sent them. No key is among them.
 func (t *Table) Owned() Owned {

@@ -2,15 +2,10 @@ package transport
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/pem"
 	"log/slog"
-	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,81 +17,9 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 
+	"github.com/tagproc/tagproc/internal/authority"
 	"github.com/tagproc/tagproc/internal/transcript"
 )
-
-// An authority signs certificates.
-type authority struct {
-	certificate *x509.Certificate
-	key         *ecdsa.PrivateKey
-}
-
-// newAuthority returns an authority that is signed by itself.
-func newAuthority(t *testing.T, name string) *authority {
-	t.Helper()
-	a := &authority{}
-	pair := a.issue(t, name)
-	a.certificate, a.key = pair.Leaf, pair.PrivateKey.(*ecdsa.PrivateKey)
-	return a
-}
-
-// issue returns a certificate for 127.0.0.1, of servers and of clients.
-func (a *authority) issue(t *testing.T, name string) tls.Certificate {
-	t.Helper()
-	return a.issueFor(t, name, time.Now().Add(-time.Hour), time.Now().Add(time.Hour))
-}
-
-// issueFor returns one that is valid for a time.
-func (a *authority) issueFor(t *testing.T, name string, begin, end time.Time) tls.Certificate {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(time.Now().UnixNano()),
-		Subject:      pkix.Name{CommonName: name},
-		DNSNames:     []string{"tagproc.test"},
-		NotBefore:    begin,
-		NotAfter:     end,
-		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}
-	parent, signer := a.certificate, a.key
-	if parent == nil {
-		template.IsCA, template.BasicConstraintsValid = true, true
-		parent, signer = template, key
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, signer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	leaf, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}
-}
-
-// pool has the authority alone.
-func (a *authority) pool() *x509.CertPool {
-	p := x509.NewCertPool()
-	p.AddCert(a.certificate)
-	return p
-}
-
-// encodeCertificate and encodeKey return PEM.
-func encodeCertificate(c *x509.Certificate) []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})
-}
-
-func encodeKey(t *testing.T, c tls.Certificate) []byte {
-	t.Helper()
-	der, err := x509.MarshalPKCS8PrivateKey(c.PrivateKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
-}
 
 // newFiles names files of TLS in a directory of the test.
 func newFiles(t *testing.T) CertificateFiles {
@@ -108,12 +31,12 @@ func newFiles(t *testing.T) CertificateFiles {
 }
 
 // write writes all that f names.
-func (f CertificateFiles) write(t *testing.T, server tls.Certificate, clients *authority) {
+func (f CertificateFiles) write(t *testing.T, server tls.Certificate, clients *authority.Authority) {
 	t.Helper()
-	replace(t, f.Certificate, encodeCertificate(server.Leaf))
-	replace(t, f.Key, encodeKey(t, server))
+	replace(t, f.Certificate, authority.CertificatePEM(server.Leaf))
+	replace(t, f.Key, authority.KeyPEM(t, server))
 	if f.ClientCA != "" {
-		replace(t, f.ClientCA, encodeCertificate(clients.certificate))
+		replace(t, f.ClientCA, authority.CertificatePEM(clients.Certificate))
 	}
 }
 
@@ -182,16 +105,16 @@ func (s *secured) call(t *testing.T, c *tls.Config) (*x509.Certificate, error) {
 
 // client returns the configuration of a client that trusts an authority and shows
 // certificates.
-func client(trusted *authority, shown ...tls.Certificate) *tls.Config {
-	return &tls.Config{RootCAs: trusted.pool(), ServerName: "tagproc.test", Certificates: shown}
+func client(trusted *authority.Authority, shown ...tls.Certificate) *tls.Config {
+	return &tls.Config{RootCAs: trusted.Pool(), ServerName: authority.ServerName, Certificates: shown}
 }
 
 func TestTLS(t *testing.T) {
 	t.Parallel()
-	ours := newAuthority(t, "ours")
+	ours := authority.New(t, "ours")
 	files := newFiles(t)
 	files.ClientCA = ""
-	files.write(t, ours.issue(t, "server"), nil)
+	files.write(t, ours.Issue(t, "server"), nil)
 	s := startTLS(t, files)
 	if _, err := s.call(t, client(ours)); err != nil {
 		t.Errorf("a client is not served: %v", err)
@@ -221,17 +144,17 @@ func TestTLS(t *testing.T) {
 
 func TestMutualTLS(t *testing.T) {
 	t.Parallel()
-	ours, theirs := newAuthority(t, "ours"), newAuthority(t, "theirs")
+	ours, theirs := authority.New(t, "ours"), authority.New(t, "theirs")
 	files := newFiles(t)
-	files.write(t, ours.issue(t, "server"), ours)
+	files.write(t, ours.Issue(t, "server"), ours)
 	s := startTLS(t, files)
 	for _, tt := range []struct {
 		name   string
 		client *tls.Config
 		served bool
 	}{
-		{"certificate of ours", client(ours, ours.issue(t, "client")), true},
-		{"certificate of another authority", client(ours, theirs.issue(t, "client")), false},
+		{"certificate of ours", client(ours, ours.Issue(t, "client")), true},
+		{"certificate of another authority", client(ours, theirs.Issue(t, "client")), false},
 		{"no certificate", client(ours), false},
 	} {
 		if _, err := s.call(t, tt.client); (err == nil) != tt.served {
@@ -245,11 +168,11 @@ func TestMutualTLS(t *testing.T) {
 // connections live on, and that files which cannot be used change nothing.
 func TestRotation(t *testing.T) {
 	t.Parallel()
-	before, after := newAuthority(t, "before"), newAuthority(t, "after")
+	before, after := authority.New(t, "before"), authority.New(t, "after")
 	files := newFiles(t)
-	files.write(t, before.issue(t, "server"), before)
+	files.write(t, before.Issue(t, "server"), before)
 	s := startTLS(t, files)
-	living := open(t, dial(t, s.addresses[0], credentials.NewTLS(client(before, before.issue(t, "client")))), echoMethod)
+	living := open(t, dial(t, s.addresses[0], credentials.NewTLS(client(before, before.Issue(t, "client")))), echoMethod)
 	if err := echo(living, "hello"); err != nil {
 		t.Fatal(err)
 	}
@@ -259,10 +182,10 @@ func TestRotation(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for name, bad := range map[string][]byte{"empty": {}, "torn": good[:len(good)/2], "other": encodeKey(t, after.issue(t, "other"))} {
+		for name, bad := range map[string][]byte{"empty": {}, "torn": good[:len(good)/2], "other": authority.KeyPEM(t, after.Issue(t, "other"))} {
 			replace(t, file, bad)
 			awaitMetric(t, s.certificates, "tagproc_tls_last_reload_successful", 0)
-			if _, err := s.call(t, client(before, before.issue(t, "client"))); err != nil {
+			if _, err := s.call(t, client(before, before.Issue(t, "client"))); err != nil {
 				t.Errorf("with %s %s a client is not served: %v", name, filepath.Base(file), err)
 			}
 			replace(t, file, good)
@@ -273,11 +196,11 @@ func TestRotation(t *testing.T) {
 		t.Errorf("%d refusals are logged, want %d:\n%s", got, want, s.log.String())
 	}
 
-	renewed := after.issue(t, "server")
+	renewed := after.Issue(t, "server")
 	files.write(t, renewed, after)
 	awaitMetric(t, s.certificates, "tagproc_tls_certificate_expiry_timestamp_seconds", float64(renewed.Leaf.NotAfter.Unix()))
 	for deadline := time.Now().Add(limit); ; time.Sleep(5 * time.Millisecond) {
-		seen, err := s.call(t, client(after, after.issue(t, "client")))
+		seen, err := s.call(t, client(after, after.Issue(t, "client")))
 		if err == nil && seen.Equal(renewed.Leaf) {
 			break
 		}
@@ -285,7 +208,7 @@ func TestRotation(t *testing.T) {
 			t.Fatalf("after %v the new certificate is not in use: %v", limit, err)
 		}
 	}
-	if _, err := s.call(t, client(after, before.issue(t, "client"))); err == nil {
+	if _, err := s.call(t, client(after, before.Issue(t, "client"))); err == nil {
 		t.Error("a client of the authority before is served")
 	}
 	if err := echo(living, "hello"); err != nil {
@@ -297,18 +220,18 @@ func TestRotation(t *testing.T) {
 // failure.
 func TestTornRotation(t *testing.T) {
 	t.Parallel()
-	ours := newAuthority(t, "ours")
+	ours := authority.New(t, "ours")
 	files := newFiles(t)
-	files.write(t, ours.issue(t, "server"), ours)
+	files.write(t, ours.Issue(t, "server"), ours)
 	var log transcript.Transcript
 	c, err := LoadCertificates(files, CertificateOptions{Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
-	renewed := ours.issue(t, "renewed")
-	replace(t, files.Certificate, encodeCertificate(renewed.Leaf))
+	renewed := ours.Issue(t, "renewed")
+	replace(t, files.Certificate, authority.CertificatePEM(renewed.Leaf))
 	c.reload()
-	replace(t, files.Key, encodeKey(t, renewed))
+	replace(t, files.Key, authority.KeyPEM(t, renewed))
 	c.reload()
 	if got := c.config.Load().Certificates[0].Leaf.Subject.CommonName; got != "renewed" {
 		t.Errorf("the certificate in use is %q, want the renewed one", got)
@@ -322,9 +245,9 @@ func TestTornRotation(t *testing.T) {
 // whether clients need a certificate, and what is new.
 func TestCertificateLog(t *testing.T) {
 	t.Parallel()
-	ours, theirs := newAuthority(t, "ours"), newAuthority(t, "theirs")
+	ours, theirs := authority.New(t, "ours"), authority.New(t, "theirs")
 	files := newFiles(t)
-	server := ours.issue(t, "server")
+	server := ours.Issue(t, "server")
 	files.write(t, server, ours)
 	var log transcript.Transcript
 	last := func() string {
@@ -346,15 +269,15 @@ func TestCertificateLog(t *testing.T) {
 	}
 	check("start", "level=INFO", `msg="a certificate is in use" file=tls.crt`, "client_ca=ca.crt authorities=1", `changed="tls.crt tls.key ca.crt"`)
 
-	replace(t, files.ClientCA, append(encodeCertificate(ours.certificate), encodeCertificate(theirs.certificate)...))
+	replace(t, files.ClientCA, append(authority.CertificatePEM(ours.Certificate), authority.CertificatePEM(theirs.Certificate)...))
 	c.reload()
 	check("other authorities", "level=INFO", "client_ca=ca.crt authorities=2", "changed=ca.crt")
 
 	now := time.Now()
-	files.write(t, ours.issueFor(t, "server", now.Add(-2*time.Hour), now.Add(-time.Hour)), ours)
+	files.write(t, ours.IssueFor(t, "server", now.Add(-2*time.Hour), now.Add(-time.Hour)), ours)
 	c.reload()
 	check("expired", "level=WARN", "a certificate is in use that has expired")
-	files.write(t, ours.issueFor(t, "server", now.Add(time.Hour), now.Add(2*time.Hour)), ours)
+	files.write(t, ours.IssueFor(t, "server", now.Add(time.Hour), now.Add(2*time.Hour)), ours)
 	c.reload()
 	check("not yet valid", "level=WARN", "a certificate is in use that is not valid yet")
 
@@ -369,8 +292,8 @@ func TestCertificateLog(t *testing.T) {
 // start.
 func TestLoadCertificates(t *testing.T) {
 	t.Parallel()
-	ours := newAuthority(t, "ours")
-	server := ours.issue(t, "server")
+	ours := authority.New(t, "ours")
+	server := ours.Issue(t, "server")
 	for _, tt := range []struct {
 		name  string
 		spoil func(f *CertificateFiles)
@@ -382,7 +305,7 @@ func TestLoadCertificates(t *testing.T) {
 			replace(t, f.Certificate, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Leaf.Raw[:100]}))
 		}, "the certificate DIR/tls.crt cannot be used: x509: malformed certificate: expected the certificate as PEM"},
 		{
-			"key of another", func(f *CertificateFiles) { replace(t, f.Key, encodeKey(t, ours.issue(t, "other"))) },
+			"key of another", func(f *CertificateFiles) { replace(t, f.Key, authority.KeyPEM(t, ours.Issue(t, "other"))) },
 			"the key DIR/tls.key cannot be used with DIR/tls.crt: tls: private key does not match public key: expected the key of that certificate",
 		},
 		{"swapped", func(f *CertificateFiles) { f.Certificate, f.Key = f.Key, f.Certificate }, "the certificate DIR/tls.key cannot be used: there is no certificate in it: expected"},
@@ -397,7 +320,7 @@ func TestLoadCertificates(t *testing.T) {
 		}, "the key DIR/tls.key is encrypted"},
 		{"no authority", func(f *CertificateFiles) { replace(t, f.ClientCA, []byte("none")) }, "the client CA DIR/ca.crt cannot be used: there is no certificate in it: expected"},
 		{"one bad authority", func(f *CertificateFiles) {
-			replace(t, f.ClientCA, append(encodeCertificate(ours.certificate), encodeKey(t, server)...))
+			replace(t, f.ClientCA, append(authority.CertificatePEM(ours.Certificate), authority.KeyPEM(t, server)...))
 		}, "the client CA DIR/ca.crt cannot be used: a block PRIVATE KEY"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -29,7 +29,7 @@ type door struct {
 
 	mu       sync.Mutex
 	closed   bool
-	arriving map[*guest]net.Conn // those that have not greeted
+	arriving map[*guest]bool // those that have not greeted
 }
 
 var (
@@ -77,7 +77,7 @@ func (d *door) listenTo(g *guest) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if !d.closed {
-		d.arriving[g] = g.Conn
+		d.arriving[g] = true
 	}
 	return !d.closed
 }
@@ -94,8 +94,8 @@ func (d *door) close() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.closed = true
-	for _, conn := range d.arriving {
-		conn.Close()
+	for g := range d.arriving {
+		g.Conn.Close()
 	}
 }
 

@@ -42,7 +42,7 @@ func awaitClosed(t *testing.T, conn net.Conn) (received []byte) {
 // greeted, leaves the others, and lets nobody in.
 func TestClose(t *testing.T) {
 	t.Parallel()
-	d := &door{max: 10, metrics: newMetrics(nil), log: slog.New(slog.DiscardHandler), arriving: map[*guest]net.Conn{}}
+	d := &door{max: 10, metrics: newMetrics(nil), log: slog.New(slog.DiscardHandler), arriving: map[*guest]bool{}}
 	enter := func() (outside, inside net.Conn, err error) {
 		t.Helper()
 		outside, conn := net.Pipe()

@@ -3,7 +3,6 @@ package transport
 import (
 	"cmp"
 	"log/slog"
-	"net"
 	"sync"
 	"time"
 
@@ -127,7 +126,7 @@ func NewServer(o Options, more ...grpc.ServerOption) *Server {
 		max: maxSilent, maxOpen: maxOpen, period: o.FirstMessage / silencePeriods,
 		reaped: m.reaped, refused: m.streamsRefused,
 	}
-	server := &Server{door: &door{max: int64(o.MaxConnections), metrics: m, log: o.Logger, arriving: map[*guest]net.Conn{}}}
+	server := &Server{door: &door{max: int64(o.MaxConnections), metrics: m, log: o.Logger, arriving: map[*guest]bool{}}}
 	calls := &calls{
 		unaryLimit: o.FirstMessage,
 		kinds:      sync.OnceValue(func() map[string]kind { return kindsOf(server.Server) }), // once it has its services

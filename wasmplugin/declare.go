@@ -37,9 +37,7 @@ func declare(config *yaml.Node, table *rules.Table, o rules.Options) (string, er
 		add(prefixes, prefix)
 	}
 	if o.TagHeaders.IsZero() {
-		for _, r := range table.Rules() { // in their order, not in that of the alphabet
-			add(headers, r.TagHeader)
-		}
+		*headers = table.TagHeaders() // in their order, not in that of the alphabet
 	}
 	if index(config, "tagHeaders") >= 0 || len(*headers)+len(*prefixes) == 0 {
 		return "", nil

@@ -73,10 +73,9 @@ func (f *serveFlags) check() error {
 	case t.Certificate == "" && t.ClientCA != "":
 		require(false, "--tls-client-ca: expected --tls-cert and --tls-key beside it: clients show a certificate only to a server that has one")
 	}
-	require(f.tls == transport.CertificateFiles{} || f.listensOnTCP(),
+	require(f.tls == transport.CertificateFiles{} || slices.ContainsFunc(f.listen, isTCP),
 		"--tls-cert, --tls-key, --tls-client-ca: expected a HOST:PORT among --listen: TLS is for TCP, and who may connect to a Unix socket is said by --socket-mode")
-	onUnix := func(address string) bool { return strings.HasPrefix(address, transport.UnixScheme) }
-	require(f.socketMode == fileMode(transport.DefaultSocketMode) || slices.ContainsFunc(f.addresses(), onUnix),
+	require(f.socketMode == fileMode(transport.DefaultSocketMode) || slices.ContainsFunc(f.addresses(), isUnix),
 		"--socket-mode: expected a unix:///PATH at --listen or --admin: it is about Unix sockets, and who may connect over TCP is said by --tls-client-ca")
 	for i, address := range f.addresses() {
 		require(strings.HasSuffix(address, ":0") || !slices.Contains(f.addresses()[:i], address),
@@ -93,15 +92,6 @@ func (f *serveFlags) addresses() []string {
 		return f.listen
 	}
 	return append(slices.Clone(f.listen), f.admin)
-}
-
-func (f *serveFlags) listensOnTCP() bool {
-	for _, address := range f.listen {
-		if !strings.HasPrefix(address, transport.UnixScheme) {
-			return true
-		}
-	}
-	return false
 }
 
 // options returns what the flags say, which have been checked.
@@ -130,9 +120,13 @@ func (f *serveFlags) options(log *slog.Logger) serverOptions {
 	}
 }
 
+func isUnix(address string) bool { return strings.HasPrefix(address, transport.UnixScheme) }
+
+func isTCP(address string) bool { return !isUnix(address) }
+
 // isLocal reports whether only this machine reaches an address.
 func isLocal(address string) bool {
-	if strings.HasPrefix(address, transport.UnixScheme) {
+	if isUnix(address) {
 		return true
 	}
 	host, _, err := net.SplitHostPort(address)

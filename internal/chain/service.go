@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/tagproc/tagproc/internal/walkthrough"
 )
 
 // closeLimit is how long Close waits for requests in flight.
@@ -110,7 +112,7 @@ func (s *Service) hop(r *http.Request) Hop {
 		h.IP = addr.IP.String()
 	}
 	for name, values := range r.Header {
-		if name := strings.ToLower(name); isTag(name) {
+		if name := strings.ToLower(name); walkthrough.IsTag(name) {
 			h.Tags[name] = values
 		}
 	}
@@ -129,14 +131,9 @@ func (s *Service) call(r *http.Request) (Trace, error) {
 	}
 	request.Host = s.next
 	for name, values := range r.Header {
-		if lower := strings.ToLower(name); isTag(lower) || lower == "x-user-id" {
+		if lower := strings.ToLower(name); walkthrough.IsTag(lower) || lower == "x-user-id" {
 			request.Header[name] = values
 		}
 	}
 	return Do(s.client, request)
-}
-
-// isTag reports whether a header, in lower case, is a tag of the documents.
-func isTag(name string) bool {
-	return name == "x-asm-prefer-tag" || strings.HasPrefix(name, "appver")
 }

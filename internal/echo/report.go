@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/tagproc/tagproc/internal/walkthrough"
 )
 
 // A Report is what reached the server with one request. Its JSON is canonical: equal
@@ -65,7 +67,7 @@ func entries(h http.Header) map[Bytes][]Bytes {
 func (r Report) tags() string {
 	var tags []string
 	for name, values := range r.Headers {
-		if name == "x-asm-prefer-tag" || strings.HasPrefix(string(name), "appver") {
+		if walkthrough.IsTag(string(name)) {
 			for _, v := range values {
 				tags = append(tags, string(name)+"="+string(v))
 			}

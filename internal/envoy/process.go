@@ -8,10 +8,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"syscall"
 	"time"
+
+	"github.com/tagproc/tagproc/internal/child"
 )
 
 const (
@@ -38,7 +39,7 @@ type Process struct {
 	dir  string // temporary, with the configuration
 	log  *tail
 	live bool
-	done chan struct{} // closed when the process has ended
+	done <-chan struct{} // closed when the process has ended; nil: it never started
 }
 
 // Start runs Envoy and returns when it is live, with every listener open. ctx
@@ -56,9 +57,8 @@ func Start(ctx context.Context, o Options) (*Process, error) {
 		return nil, fmt.Errorf("couldn't start Envoy: %w", err)
 	}
 	p := &Process{
-		dir:  dir,
-		log:  &tail{next: o.Log},
-		done: make(chan struct{}),
+		dir: dir,
+		log: &tail{next: o.Log},
 	}
 	if err := p.start(ctx, o); err != nil {
 		return nil, errors.Join(err, p.Stop())
@@ -69,7 +69,6 @@ func Start(ctx context.Context, o Options) (*Process, error) {
 func (p *Process) start(ctx context.Context, o Options) error {
 	config := filepath.Join(p.dir, "envoy.yaml")
 	if err := os.WriteFile(config, o.Config, 0o600); err != nil {
-		close(p.done)
 		return fmt.Errorf("couldn't start Envoy: %w", err)
 	}
 	adminAddress := filepath.Join(p.dir, "admin-address")
@@ -86,13 +85,10 @@ func (p *Process) start(ctx context.Context, o Options) error {
 		"--file-flush-interval-msec", "100", // access logs, else up to ten seconds late
 	)
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
-	p.cmd.SysProcAttr = sysProcAttr()
 	p.cmd.WaitDelay = stopLimit
 
-	started := make(chan error)
-	go p.run(started)
-	if err := <-started; err != nil {
-		<-p.done
+	var err error
+	if p.done, err = child.Start(p.cmd, nil); err != nil {
 		return fmt.Errorf("couldn't start Envoy: %w", err)
 	}
 
@@ -101,26 +97,11 @@ func (p *Process) start(ctx context.Context, o Options) error {
 	if err := p.waitLive(ctx, adminAddress); err != nil {
 		return err
 	}
-	var err error
 	if p.Listeners, err = p.listeners(ctx); err != nil {
 		return err
 	}
 	p.live = true
 	return nil
-}
-
-// run starts the process and waits for its end on one thread that nothing else
-// uses: the kernel sends the parent-death signal when the thread that started the
-// child ends, not when the process does.
-func (p *Process) run(started chan<- error) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	defer close(p.done)
-	err := p.cmd.Start()
-	started <- err
-	if err == nil {
-		_ = p.cmd.Wait() // how it ended stands in cmd.ProcessState
-	}
 }
 
 // waitLive waits until the admin API says that Envoy is live: every listener is
@@ -164,20 +145,23 @@ func (p *Process) Stop() error {
 		return nil
 	}
 	var err error
-	select {
-	case <-p.done:
-		if p.live {
-			err = p.exited()
-		}
-	default:
-		err = p.terminate()
+	if p.done != nil {
+		err = p.end()
 	}
 	err = errors.Join(err, os.RemoveAll(p.dir))
 	p.dir = ""
 	return err
 }
 
-func (p *Process) terminate() error {
+func (p *Process) end() error {
+	select {
+	case <-p.done:
+		if p.live {
+			return p.exited()
+		}
+		return nil
+	default:
+	}
 	// A process that has ended meanwhile is not an error, nor one that is killed.
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("couldn't stop Envoy: %w", err)

@@ -92,3 +92,8 @@ func (s Step) Rules() ([]byte, error) {
 	}
 	return src, nil
 }
+
+// IsTag reports whether a header, in lower case, is a tag of the walk-throughs.
+func IsTag(name string) bool {
+	return name == "x-asm-prefer-tag" || strings.HasPrefix(name, "appver")
+}

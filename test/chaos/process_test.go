@@ -4,12 +4,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/tagproc/tagproc/internal/child"
 	"github.com/tagproc/tagproc/internal/machine"
 	"github.com/tagproc/tagproc/internal/program"
 	"github.com/tagproc/tagproc/internal/transcript"
@@ -38,8 +38,8 @@ type tagproc struct {
 
 	cmd  *exec.Cmd
 	log  *transcript.Transcript
-	done chan struct{} // closed when the process has ended
-	end  time.Time     // when it did; to be read after done
+	done <-chan struct{} // closed when the process has ended
+	end  time.Time       // when it did; to be read after done
 }
 
 func (p *tagproc) admin() program.Admin { return program.Admin(p.socket) }
@@ -64,7 +64,7 @@ func (b *bed) launch(t *testing.T, c command) *tagproc {
 	}
 	p := &tagproc{
 		command: c, socket: filepath.Join(b.tempDir(t), "admin.sock"),
-		log: &transcript.Transcript{}, done: make(chan struct{}),
+		log: &transcript.Transcript{},
 	}
 	args := []string{
 		"serve", "--rules", c.rulesFile, "--admin", "unix://" + p.socket,
@@ -76,32 +76,19 @@ func (b *bed) launch(t *testing.T, c command) *tagproc {
 	p.cmd = exec.Command(binary, append(args, c.flags...)...)
 	p.cmd.Env = append(os.Environ(), c.env...)
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
-	if p.cmd.SysProcAttr = sysProcAttr(); c.as != nil {
-		p.cmd.SysProcAttr.Credential = c.as
+	if c.as != nil {
+		p.cmd.SysProcAttr = &syscall.SysProcAttr{Credential: c.as}
 		giveTo(t, c.as, filepath.Dir(p.socket))
 	}
-	started := make(chan error)
-	go p.run(started)
-	if err := <-started; err != nil {
+	if p.done, err = child.Start(p.cmd, func() {
+		_ = p.cmd.Wait() // how it ended stands in cmd.ProcessState
+		p.end = time.Now()
+	}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { p.cleanUp(t) })
 	go p.watchMemory(b.findings)
 	return p
-}
-
-// run starts the process and waits for its end, on a thread that nothing else
-// uses: the kernel kills the child when the thread that started it ends.
-func (p *tagproc) run(started chan<- error) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	defer close(p.done)
-	err := p.cmd.Start()
-	started <- err
-	if err == nil {
-		_ = p.cmd.Wait() // how it ended stands in cmd.ProcessState
-		p.end = time.Now()
-	}
 }
 
 // watchMemory tells f the most memory that the process ever had.

@@ -2,11 +2,6 @@ package chaos
 
 import "syscall"
 
-// sysProcAttr makes the kernel kill a child when the test is killed.
-func sysProcAttr() *syscall.SysProcAttr {
-	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
-}
-
 // raiseFileLimit allows this process and its children as many open files as the
 // system lets them have. Go does so for this process alone.
 func raiseFileLimit() error {

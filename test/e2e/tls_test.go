@@ -1,13 +1,6 @@
 package e2e
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
-	"math/big"
 	"net"
 	"net/http"
 	"os"
@@ -15,8 +8,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
+	"github.com/tagproc/tagproc/internal/authority"
 	"github.com/tagproc/tagproc/internal/envoy/envoytest"
 	"github.com/tagproc/tagproc/internal/mesh"
 )
@@ -37,7 +30,7 @@ func TestTLSToTagproc(t *testing.T) {
 	if len(counters) == 0 {
 		t.Fatal("docs/operations.md names no counter of TLS")
 	}
-	ours, theirs := newAuthority(t), newAuthority(t)
+	ours, theirs := authority.New(t, "ours"), authority.New(t, "theirs")
 	server := []string{"--tls-cert", "tls.crt", "--tls-key", "tls.key", "--tls-client-ca", "ca.crt"}
 	withoutShown := regexp.MustCompile(`(?m)^ +tls_certificates:\n.*\n.*\n`)
 
@@ -46,7 +39,7 @@ func TestTLSToTagproc(t *testing.T) {
 		t.Parallel()
 		for _, tt := range []struct {
 			name            string
-			issuer, trusted *authority // of Envoy's certificate; whom it trusts
+			issuer, trusted *authority.Authority // of Envoy's certificate; whom it trusts
 			edit            func(socket string) string
 			flags           []string
 			counter         string // rises; "": the request is tagged
@@ -64,10 +57,10 @@ func TestTLSToTagproc(t *testing.T) {
 		} {
 			t.Run(tt.name, func(t *testing.T) {
 				dir := t.TempDir()
-				ours.issue(t, dir, "tls.crt", "tls.key")
-				writeFile(t, filepath.Join(dir, "ca.crt"), ours.pem)
-				tt.issuer.issue(t, dir, "envoy.crt", "envoy.key")
-				writeFile(t, filepath.Join(dir, "trusted.crt"), tt.trusted.pem)
+				issue(t, ours, dir, "tls.crt", "tls.key")
+				writeFile(t, filepath.Join(dir, "ca.crt"), authority.CertificatePEM(ours.Certificate))
+				issue(t, tt.issuer, dir, "envoy.crt", "envoy.key")
+				writeFile(t, filepath.Join(dir, "trusted.crt"), authority.CertificatePEM(tt.trusted.Certificate))
 				socket := strings.NewReplacer("/etc/envoy/tls.", dir+"/envoy.", "/etc/envoy/ca.crt", dir+"/trusted.crt").Replace(block[1])
 				if tt.edit != nil {
 					edited := tt.edit(socket)
@@ -143,67 +136,10 @@ func insertBefore(t *testing.T, config, before, lines string) string {
 	return config[:at] + b.String() + config[at:]
 }
 
-// An authority signs certificates.
-type authority struct {
-	certificate *x509.Certificate
-	key         *ecdsa.PrivateKey
-	pem         []byte
-}
-
-func newAuthority(t *testing.T) *authority {
+// issue writes a certificate of an authority and its key.
+func issue(t *testing.T, a *authority.Authority, dir, certificate, key string) {
 	t.Helper()
-	a := &authority{}
-	template := newTemplate("an authority")
-	template.IsCA, template.BasicConstraintsValid = true, true
-	a.certificate, a.key = template, newKey(t)
-	a.certificate, a.pem = a.sign(t, template, a.key)
-	return a
-}
-
-// issue writes a certificate for tagproc.example, of servers and of clients, and
-// its key.
-func (a *authority) issue(t *testing.T, dir, certificate, key string) {
-	t.Helper()
-	k := newKey(t)
-	_, signed := a.sign(t, newTemplate("a peer"), k)
-	writeFile(t, filepath.Join(dir, certificate), signed)
-	der, err := x509.MarshalPKCS8PrivateKey(k)
-	if err != nil {
-		t.Fatal(err)
-	}
-	writeFile(t, filepath.Join(dir, key), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
-}
-
-func (a *authority) sign(t *testing.T, template *x509.Certificate, key *ecdsa.PrivateKey) (*x509.Certificate, []byte) {
-	t.Helper()
-	der, err := x509.CreateCertificate(rand.Reader, template, a.certificate, &key.PublicKey, a.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	certificate, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return certificate, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-}
-
-// newTemplate returns what is to be signed: a certificate that is valid now.
-func newTemplate(name string) *x509.Certificate {
-	return &x509.Certificate{
-		SerialNumber: big.NewInt(time.Now().UnixNano()),
-		Subject:      pkix.Name{CommonName: name},
-		DNSNames:     []string{"tagproc.example"},
-		NotBefore:    time.Now().Add(-time.Hour),
-		NotAfter:     time.Now().Add(time.Hour),
-		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}
-}
-
-func newKey(t *testing.T) *ecdsa.PrivateKey {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
+	pair := a.Issue(t, "a peer")
+	writeFile(t, filepath.Join(dir, certificate), authority.CertificatePEM(pair.Leaf))
+	writeFile(t, filepath.Join(dir, key), authority.KeyPEM(t, pair))
 }
