@@ -1,0 +1,139 @@
+package manifest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/tagproc/tagproc/rules"
+)
+
+// MaxFileSize is the largest file that is read, in bytes.
+const MaxFileSize = 16 << 20
+
+// Kinds of problems that manifests have and rules files have not.
+const (
+	KindNotMapping rules.Kind = "not-a-mapping" // a document that is a list or a text
+	KindNoName     rules.Kind = "no-name"       // an object without metadata.name
+)
+
+// Read returns the documents of src, the content of the file called name: YAML
+// or JSON, several documents, and the items of a List each as one. Empty
+// documents are left out. Documents that can be read come also where problems
+// make others unusable; a file that is not YAML has none.
+func Read(name string, src []byte) ([]*Document, rules.Problems) {
+	file := &lines{name: name, text: strings.Split(string(src), "\n")}
+	if len(src) > MaxFileSize {
+		return nil, rules.Problems{file.problem(0, 0, rules.Error, rules.KindTooLarge,
+			fmt.Sprintf("the file has more than %d MiB, the most that is read", MaxFileSize>>20))}
+	}
+	loader, err := yaml.NewLoader(bytes.NewReader(src))
+	if err != nil {
+		return nil, rules.Problems{file.problem(0, 0, rules.Error, rules.KindSyntax, err.Error())}
+	}
+	r := reader{file: file}
+	for {
+		var doc yaml.Node
+		switch err := loader.Load(&doc); {
+		case errors.Is(err, io.EOF):
+			return r.documents, r.problems
+		case err != nil:
+			return nil, rules.Problems{file.syntax(err)}
+		case len(doc.Content) == 1:
+			r.document(doc.Content[0])
+		}
+	}
+}
+
+type reader struct {
+	file      *lines
+	documents []*Document
+	problems  rules.Problems
+}
+
+func (r *reader) document(n *yaml.Node) {
+	if n.Tag == "!!null" {
+		return
+	}
+	first, last := r.file.extent(n)
+	r.object(n, first, last)
+}
+
+func (r *reader) object(n *yaml.Node, first, last int) {
+	if n.Kind != yaml.MappingNode {
+		r.problems = append(r.problems, r.file.problem(n.Line, n.Column, rules.Error, KindNotMapping,
+			"expected a mapping, as an object of Kubernetes and a rules file are"))
+		return
+	}
+	d := &Document{File: r.file.name, root: n, file: r.file, first: first, last: last}
+	d.APIVersion, d.Kind = d.Text("apiVersion"), d.Text("kind")
+	if items := d.Node("items"); strings.HasSuffix(d.Kind, "List") && items != nil {
+		for _, item := range items.Content {
+			r.object(resolve(item), first, last)
+		}
+		return
+	}
+	d.Namespace, d.Name = d.Text("metadata", "namespace"), d.Text("metadata", "name")
+	if labels := d.Node("metadata", "labels"); labels != nil {
+		_ = labels.Decode(&d.Labels) // labels that are none are a matter of the API server
+	}
+	if d.Kind != "" && d.Name == "" {
+		r.problems = append(r.problems, d.Problem(rules.Error, KindNoName,
+			fmt.Sprintf("this %s has no metadata.name", d.Kind), "metadata"))
+		return
+	}
+	r.documents = append(r.documents, d)
+}
+
+// lines is the text of a file, for places in it.
+type lines struct {
+	name string
+	text []string
+}
+
+// problem returns a problem of a line and column; line 0 is the whole file.
+func (l *lines) problem(line, col int, s rules.Severity, k rules.Kind, message string) rules.Problem {
+	p := rules.Problem{File: l.name, Line: line, Col: col, Severity: s, Kind: k, Message: message}
+	if 0 < line && line <= len(l.text) && len(l.text[line-1]) <= maxSource {
+		p.Source = strings.TrimSuffix(l.text[line-1], "\r")
+	}
+	return p
+}
+
+// maxSource is the longest line that is shown with a problem, in bytes. JSON may
+// be a single line.
+const maxSource = 500
+
+// syntax returns an error of the YAML library as the rules language tells it:
+// where it is, and what the usual cause is.
+func (l *lines) syntax(err error) rules.Problem {
+	_, problems := rules.Load(l.name, []byte(strings.Join(l.text, "\n")), rules.Options{})
+	for _, p := range problems {
+		if p.Kind == rules.KindSyntax || p.Kind == rules.KindEncoding {
+			return p
+		}
+	}
+	return l.problem(0, 0, rules.Error, rules.KindSyntax, err.Error())
+}
+
+// extent returns the first and the last line of the document that n is, both
+// without the markers around it.
+func (l *lines) extent(n *yaml.Node) (first, last int) {
+	first, last = n.Line, n.Line
+	for first > 1 && !isMarker(l.text[first-2]) {
+		first--
+	}
+	for last < len(l.text) && !isMarker(l.text[last]) {
+		last++
+	}
+	return first, last
+}
+
+// isMarker reports whether a line begins or ends a document.
+func isMarker(line string) bool {
+	return strings.HasPrefix(line, "---") || strings.HasPrefix(line, "...")
+}
