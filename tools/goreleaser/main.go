@@ -1,0 +1,32 @@
+// Command goreleaser checks a configuration of GoReleaser as GoReleaser reads it: a
+// key that it does not know is an error.
+//
+//	goreleaser FILE
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/goreleaser/goreleaser/v2/pkg/config"
+)
+
+func main() {
+	if len(os.Args) != 2 {
+		fmt.Fprintln(os.Stderr, "Usage: goreleaser FILE")
+		os.Exit(2)
+	}
+	if err := check(os.Args[1]); err != nil {
+		fmt.Fprintf(os.Stderr, "goreleaser: %s: %v\n", os.Args[1], err)
+		os.Exit(1)
+	}
+}
+
+// check returns an error if GoReleaser could not use the file.
+func check(file string) error {
+	project, err := config.Load(file)
+	if err == nil && project.Version != 2 { // of which config.Load only warns
+		err = fmt.Errorf("version: %d; this is checked for version: 2", project.Version)
+	}
+	return err
+}

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"debug/buildinfo"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// A builder compiles packages of one module, so that the binaries depend on the
+// sources, the toolchain and the version, and on nothing else.
+type builder struct {
+	Root      string // directory of the module
+	Toolchain string // such as "go1.27.4"
+}
+
+// toolchain returns the toolchain that go.mod of the module in root names.
+func toolchain(ctx context.Context, root string) (string, error) {
+	cmd := exec.CommandContext(ctx, "go", "mod", "edit", "-json")
+	cmd.Dir = root
+	cmd.Env = append(os.Environ(), "GOWORK=off")
+	text, err := output(cmd)
+	if err != nil {
+		return "", err
+	}
+	var mod struct{ Toolchain string }
+	if err := json.Unmarshal(text, &mod); err != nil {
+		return "", fmt.Errorf("go mod edit -json: %w", err)
+	}
+	if mod.Toolchain == "" {
+		return "", fmt.Errorf("%s has no line toolchain, which says what builds the binaries", filepath.Join(root, "go.mod"))
+	}
+	return mod.Toolchain, nil
+}
+
+// settings are those that a binary may record of its own build. One more is the
+// machine's: of its environment, say, or of a file that go env -w wrote.
+func settings(arch string) map[string]string {
+	all := map[string]string{
+		"-buildmode": "exe", "-compiler": "gc", "-trimpath": "true",
+		"CGO_ENABLED": "0", "GOOS": "linux", "GOARCH": arch,
+	}
+	switch arch {
+	case "amd64":
+		all["GOAMD64"] = "v1"
+	case "arm64":
+		all["GOARM64"] = "v8.0"
+	}
+	return all
+}
+
+// Build returns the path of a static binary in dir, built of a package by its path
+// below the module's root.
+func (b builder) Build(ctx context.Context, pkg, arch, version, dir string) (string, error) {
+	binary := filepath.Join(dir, path.Base(pkg))
+	// Of the checkout the binary says nothing: whether git is there and has untracked
+	// files is no matter of the commit.
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -X main.version="+version, "-o", binary, pkg)
+	cmd.Dir = b.Root
+	cmd.Env = append(os.Environ(), "GOWORK=off", "GOTOOLCHAIN="+b.Toolchain,
+		"GOFLAGS=-mod=readonly") // the default; an empty GOFLAGS would leave it to go env -w
+	for key, value := range settings(arch) {
+		if !strings.HasPrefix(key, "-") {
+			cmd.Env = append(cmd.Env, key+"="+value)
+		}
+	}
+	if _, err := output(cmd); err != nil {
+		return "", err
+	}
+	return binary, b.check(binary, arch)
+}
+
+// check returns an error for everything in which the build was not the one that
+// was asked for.
+func (b builder) check(binary, arch string) error {
+	info, err := buildinfo.ReadFile(binary)
+	if err != nil {
+		return err
+	}
+	var problems []error
+	if info.GoVersion != b.Toolchain {
+		problems = append(problems, fmt.Errorf("built with %s, and go.mod names %s", info.GoVersion, b.Toolchain))
+	}
+	want := settings(arch)
+	for _, s := range info.Settings {
+		if want[s.Key] != s.Value {
+			problems = append(problems, fmt.Errorf("built with %s=%s, want %q; see go env", s.Key, s.Value, want[s.Key]))
+		}
+		delete(want, s.Key)
+	}
+	for _, key := range slices.Sorted(maps.Keys(want)) {
+		problems = append(problems, fmt.Errorf("built without %s=%s", key, want[key]))
+	}
+	return errors.Join(problems...)
+}
+
+// output runs a command. Its error says what the command wrote to stderr.
+func output(cmd *exec.Cmd) ([]byte, error) {
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	text, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w\n%s", strings.Join(cmd.Args, " "), err, stderr.Bytes())
+	}
+	return text, nil
+}
