@@ -2,7 +2,8 @@
 export GOTOOLCHAIN := auto
 
 BIN      := bin/tagproc
-VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+# Of a commit the same on every machine: git would shorten its hash as it pleases.
+VERSION  := $(shell git describe --tags --always --dirty --abbrev=12 2>/dev/null || echo unknown)
 FUZZTIME ?= 30s
 
 # Each tool has a module of its own: see docs/decisions/0008-tools.md.
@@ -11,7 +12,7 @@ LINT      := go tool -modfile=$(CURDIR)/tools/golangci-lint.mod golangci-lint
 BENCHSTAT := go tool -modfile=tools/benchstat.mod benchstat
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test lint fmt bench fuzz proto envoy envoys chaos differential loadtest loadtest-short ghz loadtest-build clean
+.PHONY: help build run test test-istio lint fmt bench fuzz proto image envoy envoys chaos differential loadtest loadtest-short ghz loadtest-build clean
 
 help: ## say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,16 +27,25 @@ test: envoys ## run every test: unit, fuzz seeds, end to end through two release
 	CGO_ENABLED=1 go test -race -shuffle=on -timeout=20m ./...
 	CGO_ENABLED=1 go test -race -shuffle=on -tags=tagproc_faults -run=Fault ./processor
 	cd loadtest && CGO_ENABLED=1 go test -race -shuffle=on -timeout=20m ./...
+	cd tools/image && CGO_ENABLED=1 go test -race -shuffle=on -timeout=20m ./...
+
+test-istio: envoys ## run the tests on the real control plane of Istio and real Envoys, one for each pod; building them takes some minutes
+	cd test/istio && go test -shuffle=on -timeout=30m ./...
 
 lint: ## check style, imports, go.mod, the proto file and that generated code is up to date
 	go mod tidy -diff
 	cd loadtest && go mod tidy -diff
+	cd test/istio && go mod tidy -diff
+	cd tools/image && go mod tidy -diff
 	$(BUF) lint
 	$(BUF) format --diff --exit-code
 	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && $(BUF) generate --output "$$fresh" && \
 		diff -rq -x '*.proto' proto "$$fresh/proto" || { echo 'proto/: generated code is not up to date; run make proto' >&2; exit 1; }
 	$(LINT) run
 	cd loadtest && $(LINT) run
+	cd test/istio && $(LINT) run
+	cd tools/image && $(LINT) run
+	cd tools/goreleaser && $(LINT) run && go run . ../../.goreleaser.yaml
 
 fmt: ## format the Go code and the proto file
 	$(LINT) fmt
@@ -57,6 +67,11 @@ fuzz: ## fuzz each target for FUZZTIME (default 30s)
 
 proto: ## generate the code of the proto file
 	$(BUF) generate
+
+image: ## assemble the images of tagproc and of the samples' application into bin/image, for amd64 and arm64
+	cd tools/image && GOTOOLCHAIN=$$(sed -n 's/^toolchain //p' "$(CURDIR)/go.mod") go run . -root "$(CURDIR)" -out "$(CURDIR)/bin/image" \
+		-version $(VERSION) -revision $$(git rev-parse HEAD) -epoch $$(git log -1 --format=%ct) \
+		tagproc/tagproc=./cmd/tagproc tagproc/sample=./deploy/samples/app
 
 envoy: ## have an Envoy to run: that of ENVOY, else the one on PATH, else a pinned one in .envoy/
 	@tools/get-envoy

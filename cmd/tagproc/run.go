@@ -13,7 +13,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
-	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 
 	"github.com/tagproc/tagproc/rules"
 	"github.com/tagproc/tagproc/rules/rulefile"
@@ -24,8 +23,6 @@ import (
 // listener failed.
 func (s *server) run(ctx context.Context) error {
 	s.apply(s.first)
-	s.notReady("")
-	s.setHealth(healthv1.HealthCheckResponse_SERVING)
 	for _, l := range s.listeners {
 		s.log.Info("listening", "address", l.Addr().String(), "tls", s.security(l))
 	}
@@ -91,8 +88,7 @@ func unlessStopped(err error) error {
 // announceDrain has health say that the server is about to end, and leaves those
 // who look at it the drain delay to go elsewhere.
 func (s *server) announceDrain(cause error) {
-	s.notReady("draining")
-	s.setHealth(healthv1.HealthCheckResponse_NOT_SERVING)
+	s.turn(draining)
 	attributes := []any{"delay", s.options.drainDelay}
 	if e, ok := errors.AsType[*signalError](cause); ok {
 		attributes = append(attributes, "signal", e.signal.String())
@@ -124,12 +120,19 @@ const mostListed = 20
 
 // apply makes the rules of a load live, or tells of its problems.
 func (s *server) apply(l rulefile.Load) {
-	if l.Table == nil {
+	switch {
+	case l.Table == nil && s.live == nil:
+		s.reloads.Record(l)
+		s.turn(noRules)
+		s.log.Error("the rules file is refused, and there are no good rules yet; requests pass untagged",
+			"file", s.options.rulesFile, "problems", len(l.Problems))
+	case l.Table == nil:
 		s.reloads.Record(l)
 		s.log.Error("the rules file is refused; the last good rules stay live",
 			"file", s.options.rulesFile, "problems", len(l.Problems), "live_digest", s.live.Digest())
-	} else {
+	default:
 		s.processor.SetTable(l.Table)
+		s.turn("")
 		s.reloads.Record(l)
 		s.log.Info("rules are live", "file", s.options.rulesFile, "rules", len(l.Table.Rules()), "digest", l.Table.Digest(),
 			"changes", summary(rules.Changes(s.live, l.Table)))

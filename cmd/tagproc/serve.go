@@ -24,8 +24,9 @@ rules of a file, until SIGTERM, SIGINT or SIGHUP. A second signal ends it at onc
 
 An edit of the file is live within about a second. A file that cannot be used
 changes nothing: the last good rules stay live, and metrics and log say so. Only
-at the start, when there are no good rules yet, it is an error. The same holds
-for the files of TLS.`,
+at the start, when there are no good rules yet, it is an error, unless
+--start-without-rules. The same holds for the files of TLS, which are always
+needed.`,
 		Example: `  tagproc serve --rules rules.yaml
   tagproc serve --rules /etc/tagproc/rules.yaml --listen unix:///run/tagproc.sock --listen 0.0.0.0:9002
   tagproc serve --rules rules.yaml --log-format json --drain-delay 10s
@@ -36,6 +37,8 @@ for the files of TLS.`,
 	addRulesFileFlag(cmd, &f.rulesFile)
 	f.rules.addTo(cmd)
 	s := cmd.Flags()
+	s.BoolVar(&f.anyhow, "start-without-rules", false,
+		"start also where the rules file cannot be used: requests pass untagged, and /readyz says no, until it can")
 	s.StringArrayVar(&f.listen, "listen", []string{"127.0.0.1:9002"}, "where Envoy connects: `HOST:PORT` or unix:///PATH; repeatable")
 	s.Var(&f.socketMode, "socket-mode", "rights of Unix sockets, in octal: who may write to one may connect")
 	s.StringVar(&f.tls.Certificate, "tls-cert", "",

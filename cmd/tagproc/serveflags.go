@@ -21,6 +21,7 @@ import (
 type serveFlags struct {
 	rulesFile string
 	rules     rulesFlags
+	anyhow    bool
 
 	listen     []string
 	socketMode fileMode
@@ -99,6 +100,7 @@ func (f *serveFlags) options(log *slog.Logger) serverOptions {
 	return serverOptions{
 		rulesFile:  f.rulesFile,
 		rules:      f.rules.options(),
+		anyhow:     f.anyhow,
 		listen:     f.listen,
 		socketMode: fs.FileMode(f.socketMode),
 		tls:        f.tls,

@@ -8,7 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -29,6 +29,7 @@ import (
 type serverOptions struct {
 	rulesFile  string
 	rules      rules.Options
+	anyhow     bool     // serve without rules where there are no good ones yet
 	listen     []string // HOST:PORT or unix:///PATH
 	socketMode fs.FileMode
 	tls        transport.CertificateFiles // for TCP; the zero value: none
@@ -61,8 +62,16 @@ type server struct {
 
 	live *rules.Table // nil: none yet; for apply alone
 
-	unready atomic.Pointer[string] // why /readyz says no; nil: ready
+	readiness sync.Mutex
+	unready   string // why /readyz and gRPC health say no; "": ready
 }
+
+// Reasons for not being ready.
+const (
+	starting = "starting"
+	noRules  = "there are no good rules yet"
+	draining = "draining"
+)
 
 // A rulesError is a rules file that cannot be used at the start, when there are
 // no good rules to go on with.
@@ -74,10 +83,9 @@ func (e *rulesError) Error() string { return "the rules file cannot be used" }
 // stays open.
 func newServer(ctx context.Context, o serverOptions) (*server, error) {
 	s := &server{options: o, log: o.log, first: rulefile.Read(o.rulesFile, o.rules)}
-	if s.first.Table == nil {
+	if s.first.Table == nil && !o.anyhow {
 		return nil, &rulesError{s.first.Problems}
 	}
-	s.notReady("starting")
 
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo())
@@ -133,7 +141,7 @@ func (s *server) newGRPC(o transport.Options) {
 	s.grpc = transport.NewServer(o, grpc.ForceServerCodecV2(processor.Codec()))
 	processor.Register(s.grpc.Server, s.processor)
 	s.health = health.NewServer()
-	s.setHealth(healthv1.HealthCheckResponse_NOT_SERVING)
+	s.turn(starting)
 	healthv1.RegisterHealthServer(s.grpc, s.health)
 	reflection.Register(s.grpc)
 }
@@ -149,25 +157,28 @@ func (s *server) close() {
 	}
 }
 
-// notReady sets the reason for which /readyz says no; "" means ready.
-func (s *server) notReady(reason string) {
-	if reason == "" {
-		s.unready.Store(nil)
+// turn has /readyz and gRPC health say that the server is ready, "", or why it is
+// not. After draining nothing is said any more.
+func (s *server) turn(unready string) {
+	s.readiness.Lock()
+	defer s.readiness.Unlock()
+	if s.unready == draining {
 		return
 	}
-	s.unready.Store(&reason)
+	s.unready = unready
+	status := healthv1.HealthCheckResponse_NOT_SERVING
+	if unready == "" {
+		status = healthv1.HealthCheckResponse_SERVING
+	}
+	s.health.SetServingStatus("", status) // the server as a whole
+	s.health.SetServingStatus(processor.ServiceName, status)
 }
 
 func (s *server) ready() error {
-	if reason := s.unready.Load(); reason != nil {
-		return errors.New(*reason)
+	s.readiness.Lock()
+	defer s.readiness.Unlock()
+	if s.unready != "" {
+		return errors.New(s.unready)
 	}
 	return nil
-}
-
-// setHealth sets the status of gRPC health checks, for the server as a whole and
-// for the service.
-func (s *server) setHealth(status healthv1.HealthCheckResponse_ServingStatus) {
-	s.health.SetServingStatus("", status)
-	s.health.SetServingStatus(processor.ServiceName, status)
 }
