@@ -163,19 +163,21 @@ func TestWrite(t *testing.T) {
 	}
 
 	for i, image := range tagproc(t) {
-		loaded, err := tarball.ImageFromPath(filepath.Join(dir, "tagproc-linux-"+architectures[i]+".tar"), &tag)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := validate.Image(loaded); err != nil {
-			t.Error(err)
-		}
 		want, err := image.ConfigName()
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := loaded.ConfigName(); got != want || err != nil { // a manifest is not in it
-			t.Errorf("id of the image to load = %v, %v, want %v", got, err, want)
+		for _, name := range []name.Tag{tag, tag.Tag("latest")} {
+			loaded, err := tarball.ImageFromPath(filepath.Join(dir, "tagproc-linux-"+architectures[i]+".tar"), &name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := validate.Image(loaded); err != nil {
+				t.Error(err)
+			}
+			if got, err := loaded.ConfigName(); got != want || err != nil { // a manifest is not in it
+				t.Errorf("id of the image %v to load = %v, %v, want %v", name, got, err, want)
+			}
 		}
 	}
 }

@@ -21,7 +21,8 @@ type written struct {
 
 // write writes, for the images of one tag: all of them as an OCI layout in the
 // directory dir/BASE, which crane push takes, and each as dir/BASE-OS-ARCH.tar, which
-// docker load takes. BASE is the last part of the repository's name.
+// docker load takes, under tag and as latest, which is what manifests mean that
+// name no tag. BASE is the last part of the repository's name.
 func write(dir string, tag name.Tag, of commit, images []v1.Image) ([]written, error) {
 	base := path.Base(tag.RepositoryStr())
 	all, err := index(images, of)
@@ -54,7 +55,7 @@ func write(dir string, tag name.Tag, of commit, images []v1.Image) ([]written, e
 			return nil, err
 		}
 		at := filepath.Join(dir, base+"-"+config.OS+"-"+config.Architecture+".tar")
-		if err := tarball.WriteToFile(at, tag, image); err != nil {
+		if err := tarball.MultiWriteToFile(at, map[name.Tag]v1.Image{tag: image, tag.Tag("latest"): image}); err != nil {
 			return nil, err
 		}
 		made = append(made, written{config.OS + "/" + config.Architecture, digest, at})
