@@ -67,22 +67,22 @@ func TestEnvoySettings(t *testing.T) {
 	}
 	p := unpack(t, filter.GetTypedConfig(), &extprocv3.ExternalProcessor{})
 	for what, ok := range map[string]bool{
-		"a dead tagproc lets requests pass":         p.FailureModeAllow,
-		"an answer is awaited for 200 ms":           p.MessageTimeout.AsDuration() == 200*time.Millisecond,
-		"Envoy's own gRPC client is used":           p.GrpcService.GetEnvoyGrpc().GetClusterName() == "tagproc",
-		"a lost stream is tried again":              p.GrpcService.GetRetryPolicy().GetRetryOn() != "" && p.GrpcService.GetRetryPolicy().GetNumRetries().GetValue() > 0,
-		"and not where it was lost":                 len(p.GrpcService.GetRetryPolicy().GetRetryHostPredicate()) == 1,
-		"request headers are sent":                  p.ProcessingMode.RequestHeaderMode == extprocv3.ProcessingMode_SEND,
-		"response headers are not":                  p.ProcessingMode.ResponseHeaderMode == extprocv3.ProcessingMode_SKIP,
-		"request trailers are not":                  p.ProcessingMode.RequestTrailerMode == extprocv3.ProcessingMode_SKIP,
-		"response trailers are not":                 p.ProcessingMode.ResponseTrailerMode == extprocv3.ProcessingMode_SKIP,
-		"bodies are not":                            p.ProcessingMode.RequestBodyMode == extprocv3.ProcessingMode_NONE && p.ProcessingMode.ResponseBodyMode == extprocv3.ProcessingMode_NONE,
-		"tagproc gets keys and owned headers alone": len(p.ForwardRules.GetAllowedHeaders().GetPatterns()) == 3,
-		"tagproc may change owned headers alone":    p.MutationRules.GetDisallowAll().GetValue() && p.MutationRules.GetAllowExpression().GetRegex() != "",
-		"tagproc cannot answer for an application":  p.DisableImmediateResponse,
-		"tagproc's metadata is taken, no other":     slices.Equal(p.MetadataOptions.GetReceivingNamespaces().GetUntyped(), []string{"tagproc"}) && len(p.MetadataOptions.GetReceivingNamespaces().GetTyped()) == 0,
-		"forged tags are stripped early":            len(ingress.EarlyHeaderMutationExtensions) == 1,
-		"more headers pass than by default":         ingress.CommonHttpProtocolOptions.GetMaxHeadersCount().GetValue() > 100 && ingress.MaxRequestHeadersKb.GetValue() > 60,
+		"a dead tagproc lets requests pass":            p.FailureModeAllow,
+		"an answer is awaited for 200 ms":              p.MessageTimeout.AsDuration() == 200*time.Millisecond,
+		"Envoy's own gRPC client is used":              p.GrpcService.GetEnvoyGrpc().GetClusterName() == "tagproc",
+		"a lost stream is tried again":                 p.GrpcService.GetRetryPolicy().GetRetryOn() != "" && p.GrpcService.GetRetryPolicy().GetNumRetries().GetValue() > 0,
+		"and not where it was lost":                    len(p.GrpcService.GetRetryPolicy().GetRetryHostPredicate()) == 1,
+		"request headers are sent":                     p.ProcessingMode.RequestHeaderMode == extprocv3.ProcessingMode_SEND,
+		"response headers are not":                     p.ProcessingMode.ResponseHeaderMode == extprocv3.ProcessingMode_SKIP,
+		"request trailers are not":                     p.ProcessingMode.RequestTrailerMode == extprocv3.ProcessingMode_SKIP,
+		"response trailers are not":                    p.ProcessingMode.ResponseTrailerMode == extprocv3.ProcessingMode_SKIP,
+		"bodies are not":                               p.ProcessingMode.RequestBodyMode == extprocv3.ProcessingMode_NONE && p.ProcessingMode.ResponseBodyMode == extprocv3.ProcessingMode_NONE,
+		"tagproc gets keys, owned headers and baggage": len(p.ForwardRules.GetAllowedHeaders().GetPatterns()) == 4,
+		"tagproc may change owned headers alone":       p.MutationRules.GetDisallowAll().GetValue() && p.MutationRules.GetAllowExpression().GetRegex() != "",
+		"tagproc cannot answer for an application":     p.DisableImmediateResponse,
+		"tagproc's metadata is taken, no other":        slices.Equal(p.MetadataOptions.GetReceivingNamespaces().GetUntyped(), []string{"tagproc"}) && len(p.MetadataOptions.GetReceivingNamespaces().GetTyped()) == 0,
+		"forged tags are stripped early":               len(ingress.EarlyHeaderMutationExtensions) == 1,
+		"more headers pass than by default":            ingress.CommonHttpProtocolOptions.GetMaxHeadersCount().GetValue() > 100 && ingress.MaxRequestHeadersKb.GetValue() > 60,
 	} {
 		if !ok {
 			t.Errorf("it does not hold that %s", what)

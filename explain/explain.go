@@ -11,6 +11,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/tagproc/tagproc/baggage"
 	tagprocv1 "github.com/tagproc/tagproc/proto/tagproc/v1"
 	"github.com/tagproc/tagproc/rules"
 )
@@ -43,7 +44,39 @@ func Request(t *rules.Table, headers []Header) *tagprocv1.Decision {
 			out.Set = append(out.Set, &tagprocv1.TagHeader{Name: tags[d.Tag].Header, Value: tags[d.Tag].Value, Rule: rule.Name})
 		}
 	}
+	if !t.Propagated().IsZero() {
+		out.Baggage = baggageOf(t, out.Set, headers)
+	}
 	return out
+}
+
+// baggageOf returns what becomes of the baggage in headers where set is written. The
+// code is that which serves requests.
+func baggageOf(t *rules.Table, set []*tagprocv1.TagHeader, headers []Header) *tagprocv1.Baggage {
+	propagated := t.Propagated()
+	r := &baggage.Rewriter{}
+	if !t.TrustClientTags() {
+		r.Owned = baggage.NewNames(propagated.Headers, propagated.Prefixes)
+	}
+	for _, header := range t.TagHeaders() {
+		for _, s := range set {
+			if s.Name == header && propagated.Contains(header) {
+				r.Write(baggage.NewMember(s.Name, s.Value))
+			}
+		}
+	}
+	var values []string
+	for _, h := range headers {
+		if strings.EqualFold(h.Name, baggage.Header) {
+			r.Read([]byte(h.Value))
+			values = append(values, h.Value)
+		}
+	}
+	value := strings.Join(values, ",")
+	if written, changed := r.Result(r.Fits()); changed {
+		value = string(written)
+	}
+	return &tagprocv1.Baggage{Value: strings.ToValidUTF8(value, "\uFFFD"), OverLimits: r.Writes() && !r.Fits()}
 }
 
 var modes = map[rules.Mode]tagprocv1.Mode{

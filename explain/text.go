@@ -22,12 +22,21 @@ func WriteText(out io.Writer, d *tagprocv1.Decision, colored bool) error {
 	for _, s := range d.Set {
 		fmt.Fprintf(w, "%s %s\n", bold.Sprint(s.Name+": "+s.Value), faint.Sprintf("(rule %s)", s.Rule))
 	}
+	if b := d.Baggage; b.GetValue() != "" {
+		fmt.Fprintf(w, "%s %s\n", bold.Sprint("baggage: "+b.Value), faint.Sprint(baggageNotes[b.OverLimits]))
+	}
 	for _, r := range d.Rules {
 		fmt.Fprintf(w, "\nrule %s%s\n", bold.Sprint(r.Name), faint.Sprint(modeNotes[r.Mode]))
 		writeRule(w, r)
 	}
 	fmt.Fprintf(w, "\n%s\n", faint.Sprint("rules digest "+d.RulesDigest))
 	return w.Flush()
+}
+
+// baggageNotes follow the baggage, by whether it is over its limits.
+var baggageNotes = map[bool]string{
+	false: "(propagation)",
+	true:  "(without the tags: with them it would have more than 64 members or 8,192 bytes)",
 }
 
 // modeNotes follow the name of a rule whose decision does not count.

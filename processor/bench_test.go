@@ -2,6 +2,7 @@ package processor
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -38,9 +39,12 @@ func benchmarkRequests(t testing.TB) map[string][]byte {
 	for i := range miss {
 		miss[i] = strings.ReplaceAll(miss[i], "x-user-id", "x-user-no")
 	}
+	const baggage = "userId=alice,serverNode=DF%2028,isProduction=false"
 	return map[string][]byte{
-		"hit":  marshal(t, headersRequest(rawHeaders(hit...))),
-		"miss": marshal(t, headersRequest(rawHeaders(miss...))),
+		"hit":            marshal(t, headersRequest(rawHeaders(hit...))),
+		"miss":           marshal(t, headersRequest(rawHeaders(miss...))),
+		"baggage":        marshal(t, headersRequest(rawHeaders(append(slices.Clone(hit), "baggage", baggage)...))),
+		"forged-baggage": marshal(t, headersRequest(rawHeaders(append(slices.Clone(miss), "baggage", baggage+", AppVer%2DA=v9", "baggage", "appver-b=v9")...))),
 	}
 }
 
@@ -66,11 +70,34 @@ func BenchmarkReplyWithMetadata(b *testing.B) {
 	}
 }
 
+// propagated has rules whose tags travel as baggage.
+func propagated(n int) string {
+	return "tagHeaders: {headerPrefixes: [appver]}\npropagation: {headerPrefixes: [appver]}\n" + manyRules(n)
+}
+
+// BenchmarkReplyWithBaggage is BenchmarkReply with propagation, of requests that
+// have no baggage, that of a browser, and one with forged members.
+func BenchmarkReplyWithBaggage(b *testing.B) {
+	for _, n := range []int{1, 3} {
+		for _, name := range []string{"miss", "hit", "baggage", "forged-baggage"} {
+			b.Run(fmt.Sprintf("%s/rules=%d", name, n), func(b *testing.B) {
+				benchmarkTable(b, Options{}, load(b, propagated(n)), name)
+			})
+		}
+	}
+}
+
 // benchmarkReply answers one of benchmarkRequests by n rules.
 func benchmarkReply(b *testing.B, o Options, n int, name string) {
 	b.Helper()
+	benchmarkTable(b, o, load(b, manyRules(n)), name)
+}
+
+// benchmarkTable answers one of benchmarkRequests by a table.
+func benchmarkTable(b *testing.B, o Options, table *rules.Table, name string) {
+	b.Helper()
 	p := New(o)
-	p.SetTable(load(b, manyRules(n)))
+	p.SetTable(table)
 	msg := benchmarkRequests(b)[name]
 	dst := make([]byte, 0, 64<<10)
 	b.ReportAllocs()
@@ -115,12 +142,13 @@ func TestReplyAllocates(t *testing.T) {
 	forged := append(browserHeaders(), "appver-a", "forged", "appver-a", "twice", "appver-zz", "gone")
 	requests["forged"] = marshal(t, headersRequest(rawHeaders(forged...)))
 	requests["value"] = marshal(t, headersRequest(plainHeaders(forged...)))
+	requests["large baggage"] = marshal(t, headersRequest(rawHeaders("x-user-id", "jessie", "baggage", strings.Repeat("a=1,", 200)+"appver-a=1")))
 	requests["malformed"] = requests["hit"][:100]
 	requests["body"] = readSeeds(t)["body"]
 	for _, n := range []int{1, 3, 100} {
-		for _, o := range []Options{{}, {Metadata: true}} {
+		for _, o := range []Options{{}, {Metadata: true}, {Limits: Limits{MaxHeaders: 25}}} {
 			p := New(o)
-			p.SetTable(load(t, "tagHeaders: {headerPrefixes: [appver]}\n"+manyRules(n)))
+			p.SetTable(load(t, propagated(n)))
 			pl := p.plan.Load()
 			sc := newScratch(pl)
 			for name, msg := range requests {

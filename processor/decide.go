@@ -65,11 +65,14 @@ func (p *plan) note(s *scratch, h *header) {
 	switch {
 	case known && n.key >= 0:
 		s.keys.SetKey(n.key, h.value)
-	case known:
+	case known && n.owned >= 0:
 		o := &s.owned[n.owned]
 		o.seen++
 		o.size += len(h.key) + len(h.value)
 		o.value = h.value
+	case known:
+		s.baggage.seen++
+		s.baggage.size += len(h.key) + len(h.value)
 	case p.hasOwnedPrefix(h.key) && isHeaderName(h.key):
 		s.noteStray(h, p.limits.MaxHeaders)
 	}

@@ -9,6 +9,8 @@
 //
 //   - read.go reads the request in place from the wire format,
 //   - decide.go finds keys and owned headers in it and asks the table,
+//   - propagation.go has tags written into the header baggage, and forged ones
+//     removed from it, by package baggage,
 //   - reply.go puts the reply together, and metadata.go what it says about the
 //     decisions, from pieces that the plan, built when the rules were loaded,
 //     holds ready.

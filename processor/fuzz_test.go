@@ -18,7 +18,8 @@ import (
 
 // streamFile has the rules of FuzzStream.
 var streamFile = fileModel{
-	TagHeaders: &ownedModel{Headers: []string{"lane", "retired"}, HeaderPrefixes: []string{"appver"}},
+	TagHeaders:  &ownedModel{Headers: []string{"lane", "retired"}, HeaderPrefixes: []string{"appver"}},
+	Propagation: &ownedModel{Headers: []string{"lane"}, HeaderPrefixes: []string{"appver"}},
 	Rules: []ruleModel{
 		{Name: "lane", Header: "x-user-id", Modulo: 100, TagHeader: "lane", Hash: "fnv1a32", Mode: "enforce", Policies: []policyModel{{50, "s2"}}},
 		{Name: "second", Header: "a", Modulo: 7, TagHeader: "lane", Hash: "xxh3", Mode: "enforce", Policies: []policyModel{{5, "s1"}}},
@@ -160,11 +161,11 @@ func FuzzStream(f *testing.F) {
 				checkReply(t, string(reply), want.reply)
 				continue
 			}
-			applied, outcome := streamFile.result(want.headers, p.limits)
+			v := streamFile.result(want.headers, want.plain, p.limits)
 			if metadata {
-				applied.metadata = map[string]any{"outcome": outcome, "rulesDigest": table.Digest(), "rules": streamFile.decisions(want.headers)}
+				v.metadata = map[string]any{"outcome": v.outcome, "rulesDigest": table.Digest(), "rules": streamFile.decisions(want.headers)}
 			}
-			checkApplied(t, want.headers, want.plain, p.limits, reply, applied)
+			checkApplied(t, want.headers, want.plain, p.limits, reply, v.applied)
 		}
 		if n := testutil.ToFloat64(p.metrics.panics); n != 0 {
 			t.Errorf("%v messages panicked", n)
@@ -177,7 +178,7 @@ func FuzzStream(f *testing.F) {
 func addStreams(f *testing.F) {
 	f.Helper()
 	const fullDuplex = filterv3.ProcessingMode_FULL_DUPLEX_STREAMED
-	first := marshal(f, withModes(headersRequest(rawHeaders("x-user-id", "bob", "lane", "forged")), fullDuplex, fullDuplex))
+	first := marshal(f, withModes(headersRequest(rawHeaders("x-user-id", "bob", "lane", "forged", "baggage", "a=1, Lane=s9")), fullDuplex, fullDuplex))
 	add := func(messages ...[]byte) {
 		var data []byte
 		for _, m := range messages {

@@ -34,7 +34,10 @@ type metrics struct {
 	absent    *prometheus.CounterVec
 	messages  [outcomes]prometheus.Counter
 	panics    prometheus.Counter
-	duration  prometheus.Histogram
+	// baggageOverLimits is of requests that got their tags, and not in their baggage.
+	baggageOverLimits prometheus.Counter
+
+	duration prometheus.Histogram
 }
 
 // The help texts that need more than a line.
@@ -60,6 +63,10 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Name: "tagproc_panics_total",
 			Help: "Messages left unchanged because deciding on them panicked, which is a bug.",
 		}),
+		baggageOverLimits: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "tagproc_baggage_over_limits_total",
+			Help: "Requests whose tags are headers alone, because as baggage they would have taken it over 64 members or 8,192 bytes, or the request over the limits of Envoy. Forged members are removed all the same.",
+		}),
 		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "tagproc_decision_duration_seconds",
 			Help:    "Time from a request_headers message to the reply to it, gRPC excluded.",
@@ -74,7 +81,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		m.messages[o] = messages.WithLabelValues(name)
 	}
 	if r != nil {
-		r.MustRegister(m.decisions, m.absent, messages, m.panics, m.duration)
+		r.MustRegister(m.decisions, m.absent, messages, m.panics, m.baggageOverLimits, m.duration)
 	}
 	return m
 }

@@ -4,12 +4,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/fnv"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/zeebo/xxh3"
 	"google.golang.org/protobuf/encoding/protowire"
 	"pgregory.net/rapid"
@@ -21,6 +23,7 @@ import (
 // written as JSON, which is YAML.
 type fileModel struct {
 	TagHeaders      *ownedModel `json:"tagHeaders,omitempty"`
+	Propagation     *ownedModel `json:"propagation,omitempty"`
 	TrustClientTags bool        `json:"trustClientTags"`
 	Rules           []ruleModel `json:"rules"`
 }
@@ -157,16 +160,24 @@ func (f *fileModel) tags(headers [][2]string) map[string]string {
 	return outcome
 }
 
-// result returns the request as it should become, how many headers are set and
-// removed for it, and the outcome.
-func (f *fileModel) result(headers [][2]string, limits Limits) (applied, string) {
+// A verdict is what becomes of a request.
+type verdict struct {
+	applied            // the request, and how many headers are set and removed for it
+	outcome     string // of tagproc_messages_total
+	headersOnly bool   // tags that should travel as baggage are not in it
+}
+
+// result returns what should become of a request. plain says that its values came
+// in the field value.
+func (f *fileModel) result(headers [][2]string, plain bool, limits Limits) verdict {
 	tags := f.tags(headers)
+	maps.DeleteFunc(tags, func(_, tag string) bool { return tag == "" })
 	known := func(name string) bool {
 		return slices.ContainsFunc(f.Rules, func(r ruleModel) bool { return r.TagHeader == name }) ||
 			f.TagHeaders != nil && slices.Contains(f.TagHeaders.Headers, name)
 	}
-	try := func(withTags bool) (applied, bool) {
-		a := applied{headers: slices.Clone(headers)}
+	try := func(withTags, withMembers bool) (a applied, says, fits bool) {
+		a.headers = slices.Clone(headers)
 		var removes []string
 		for name, tag := range tags {
 			var sent []string
@@ -176,14 +187,13 @@ func (f *fileModel) result(headers [][2]string, limits Limits) (applied, string)
 				}
 			}
 			switch {
-			case tag == "":
-				delete(tags, name)
 			case slices.Equal(sent, []string{tag}):
 				// already so
 			case withTags:
 				a.remove(name)
 				a.headers = append(a.headers, [2]string{name, tag})
 				a.sets++
+				says = true
 			case len(sent) > 0 && !f.TrustClientTags:
 				removes = append(removes, name)
 			}
@@ -192,6 +202,9 @@ func (f *fileModel) result(headers [][2]string, limits Limits) (applied, string)
 			if _, set := tags[h[0]]; !set && !f.TrustClientTags && envoyAccepts(h[0]) && f.owns(h[0]) && !slices.Contains(removes, h[0]) {
 				removes = append(removes, h[0])
 			}
+		}
+		if withTags || !f.TrustClientTags {
+			says = f.applyBaggage(&a, tags, plain, withMembers) || says
 		}
 		// Of more names than Envoy removes, those owned by prefix alone stay, and
 		// with them no tag is set.
@@ -212,20 +225,29 @@ func (f *fileModel) result(headers [][2]string, limits Limits) (applied, string)
 		for _, h := range a.headers {
 			size += len(h[0]) + len(h[1])
 		}
-		return a, (left == 0 || !withTags) && a.sets+a.removes <= limits.MaxHeaders && len(a.headers) <= limits.MaxHeaders && size <= limits.MaxHeaderBytes
+		return a, says, (left == 0 || !withTags) && a.sets+a.removes <= limits.MaxHeaders && len(a.headers) <= limits.MaxHeaders && size <= limits.MaxHeaderBytes
 	}
-	switch a, fits := try(true); {
-	case a.sets+a.removes == 0:
-		return a, "unchanged"
-	case fits && a.sets > 0:
-		return a, "tagged"
-	case fits:
-		return a, "cleaned"
+	members := f.members(tags)
+	for _, withMembers := range []bool{true, false} {
+		a, says, fits := try(true, withMembers)
+		v := verdict{applied: a, headersOnly: !withMembers && len(members) > 0}
+		switch {
+		case withMembers && len(members) > 0 && !fitsBaggage(f.othersIn(headers, tags, plain), members):
+		case a.sets+a.removes == 0:
+			v.outcome = "unchanged"
+			return v
+		case fits && says:
+			v.outcome = "tagged"
+			return v
+		case fits:
+			v.outcome = "cleaned"
+			return v
+		}
 	}
-	if a, fits := try(false); fits {
-		return a, "over_limits"
+	if a, _, fits := try(false, false); fits {
+		return verdict{applied: a, outcome: "over_limits"}
 	}
-	return applied{headers: headers}, "over_limits"
+	return verdict{applied: applied{headers: headers}, outcome: "over_limits"}
 }
 
 var (
@@ -268,6 +290,12 @@ func drawFile(t *rapid.T) *fileModel {
 	if f.Rules == nil {
 		f.Rules = []ruleModel{}
 	}
+	switch rapid.IntRange(0, 2).Draw(t, "propagation") {
+	case 1:
+		f.Propagation = &ownedModel{Headers: []string{"lane", "appver-a", "retired"}}
+	case 2:
+		f.Propagation = &ownedModel{Headers: []string{"X-Asm-Prefer-Tag"}, HeaderPrefixes: []string{"appver-", "o"}}
+	}
 	switch rapid.IntRange(0, 2).Draw(t, "tagHeaders") {
 	case 1:
 		f.TagHeaders = &ownedModel{Headers: append([]string{"retired"}, modelTags...)}
@@ -289,6 +317,9 @@ func drawHeaders(t *rapid.T) [][2]string {
 			rapid.SampledFrom(names).Draw(t, "name"),
 			rapid.SampledFrom(slices.Concat(modelUsers, modelValues)).Draw(t, "value"),
 		})
+	}
+	for range rapid.SampledFrom([]int{0, 0, 1, 1, 1, 2, 3}).Draw(t, "baggage headers") {
+		headers = append(headers, [2]string{"baggage", drawBaggage(t)})
 	}
 	return headers
 }
@@ -329,6 +360,7 @@ func replyEqualsModel(t *rapid.T) {
 	}
 	p := New(Options{Limits: limits, Metadata: rapid.Bool().Draw(t, "metadata")})
 	p.SetTable(table)
+	headersOnly := 0.0
 	for range 3 { // with the same scratch
 		headers := drawHeaders(t)
 		plain := rapid.Bool().Draw(t, "plain")
@@ -342,9 +374,16 @@ func replyEqualsModel(t *rapid.T) {
 		if err != nil {
 			t.Fatalf("Reply(%q) = %x with %s, but %v", headers, reply, src, err)
 		}
-		want, outcome := f.result(headers, limits)
+		v := f.result(headers, plain, limits)
+		want := v.applied
 		if p.metadata {
-			want.metadata = map[string]any{"outcome": outcome, "rulesDigest": table.Digest(), "rules": f.decisions(headers)}
+			want.metadata = map[string]any{"outcome": v.outcome, "rulesDigest": table.Digest(), "rules": f.decisions(headers)}
+		}
+		if v.headersOnly {
+			headersOnly++
+		}
+		if n := testutil.ToFloat64(p.metrics.baggageOverLimits); n != headersOnly {
+			t.Fatalf("after %q with %s and %+v tagproc_baggage_over_limits_total = %v, want %v", headers, src, limits, n, headersOnly)
 		}
 		for _, a := range []*applied{&got, &want} {
 			slices.SortFunc(a.headers, func(x, y [2]string) int { return slices.Compare(x[:], y[:]) })

@@ -129,7 +129,7 @@ func optionValue(o *corev3.HeaderValueOption, plain bool) (string, error) {
 		return "", fmt.Errorf("%q is in a field that the request does not use (plain: %v)", h.Key, plain)
 	case value == "":
 		return "", fmt.Errorf("%q is set to nothing", h.Key)
-	case strings.ContainsAny(value, "\r\n\x00"):
+	case strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }), strings.Trim(value, " \t") != value:
 		return "", fmt.Errorf("%q is set to %q", h.Key, value)
 	case o.Append != nil: //nolint:staticcheck // that nobody sets the deprecated field is what is checked
 		return "", fmt.Errorf("%q has append", h.Key)

@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/tagproc/tagproc/baggage"
 	"github.com/tagproc/tagproc/rules"
 )
 
@@ -35,13 +36,14 @@ type plan struct {
 	absent   []prometheus.Counter              // by index of Table.Keys
 	series   series                            // what these counters are
 
-	metadata *metadata // nil: replies have none
+	propagation *propagation // nil: baggage is left alone
+	metadata    *metadata    // nil: replies have none
 
 	scratch sync.Pool // of *scratch; those of another table would not fit
 }
 
 // A name is what a header name means: one of the two is -1, as keys are never
-// owned.
+// owned, and both are of the header baggage.
 type name struct {
 	key   int // index of Table.Keys
 	owned int // index of plan.owned
@@ -54,6 +56,8 @@ type tag struct {
 	size  int    // of name and value in the request, in bytes
 	raw   []byte // its entry of HeaderMutation.set_headers, in the field raw_value
 	plain []byte // the same in the field value
+
+	member *baggage.Member // nil: it does not travel as baggage
 }
 
 // newPlan returns the plan for t, which is nil where there are no rules yet.
@@ -75,14 +79,23 @@ func newPlan(t *rules.Table, l Limits, withMetadata bool, m *metrics) *plan {
 	if withMetadata {
 		p.metadata = newMetadata(t)
 	}
+	propagated := t.Propagated()
 	for _, t := range t.Tags() {
-		p.tags = append(p.tags, tag{
+		made := tag{
 			owned: p.own(t.Header),
 			value: t.Value,
 			size:  len(t.Header) + len(t.Value),
 			raw:   encodeSet(&corev3.HeaderValue{Key: t.Header, RawValue: []byte(t.Value)}),
 			plain: encodeSet(&corev3.HeaderValue{Key: t.Header, Value: t.Value}),
-		})
+		}
+		if propagated.Contains(t.Header) {
+			made.member = baggage.NewMember(t.Header, t.Value)
+		}
+		p.tags = append(p.tags, made)
+	}
+	if !propagated.IsZero() {
+		p.propagation = newPropagation(propagated, m)
+		p.names[baggage.Header] = name{key: -1, owned: -1}
 	}
 	if !p.trust {
 		for _, header := range t.Owned().Headers {

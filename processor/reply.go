@@ -37,14 +37,24 @@ const (
 // the scratch.
 type mutation struct {
 	sets    int
-	removes int // strays included
-	strays  int // how many of the scratch's strays are removed
-	left    int // how many are not, since Envoy would not remove as many
-	size    int // of all encoded entries, in bytes
+	tags    bool // something of what is set says a tag
+	removes int  // strays included
+	strays  int  // how many of the scratch's strays are removed
+	left    int  // how many are not, since Envoy would not remove as many
+	size    int  // of all encoded entries, in bytes
 
 	resultHeaders int // what the request will have after it
 	resultBytes   int
 }
+
+// An extent is how much of what was decided a reply carries out.
+type extent int
+
+const (
+	removeForged         extent = iota // forged tags go
+	setHeaders                         // and tags are set
+	setHeadersAndBaggage               // and they are members of the baggage as well
+)
 
 // reply appends the reply to the request headers in s, on which p.decide
 // decided.
@@ -54,33 +64,54 @@ type mutation struct {
 // forged ones are still removed, if that fits: without its tag a request goes to
 // the baseline, with a forged one to where a stranger likes.
 func (p *plan) reply(dst []byte, s *scratch) ([]byte, outcome) {
-	m := p.mutate(s, true)
+	m := p.most(s)
 	switch {
 	case m.empty():
 		return appendEmpty(dst, requestHeaders), unchanged
-	case !m.fits(p.limits) || m.left > 0:
-		if m = p.mutate(s, false); m.empty() || !m.fits(p.limits) {
+	case !m.fits(p.limits):
+		if m = p.mutate(s, removeForged); m.empty() || !m.canApply(p.limits) {
 			return appendEmpty(dst, requestHeaders), overLimits
 		}
 		return s.appendReply(dst, m), overLimits
-	case m.sets > 0:
+	case m.tags:
 		return s.appendReply(dst, m), tagged
 	default:
 		return s.appendReply(dst, m), cleaned
 	}
 }
 
+// most returns the mutation with tags as members of the baggage, or without these
+// where they do not fit.
+func (p *plan) most(s *scratch) mutation {
+	if p.propagation == nil {
+		return p.mutate(s, setHeaders)
+	}
+	p.rewriteBaggage(s)
+	r := &s.baggage.rewriter
+	if r.Fits() {
+		if m := p.mutate(s, setHeadersAndBaggage); m.empty() || m.fits(p.limits) || !r.Writes() {
+			return m
+		}
+	}
+	m := p.mutate(s, setHeaders)
+	if (m.empty() || m.fits(p.limits)) && r.Writes() {
+		p.propagation.over.Inc()
+	}
+	return m
+}
+
 func (m *mutation) empty() bool { return m.sets+m.removes == 0 }
 
-// fits reports whether Envoy can apply m.
-func (m *mutation) fits(l Limits) bool {
+// fits reports whether Envoy can apply m, and nothing forged is left then.
+func (m *mutation) fits(l Limits) bool { return m.canApply(l) && m.left == 0 }
+
+func (m *mutation) canApply(l Limits) bool {
 	return m.sets+m.removes <= l.MaxHeaders && m.resultHeaders <= l.MaxHeaders && m.resultBytes <= l.MaxHeaderBytes
 }
 
-// mutate collects the entries of the reply in s: tags, unless withTags is
-// false, and removals. A tag that the request has already, once and with the
-// same value, is left alone.
-func (p *plan) mutate(s *scratch, withTags bool) mutation {
+// mutate collects the entries of the reply in s, to the given extent. A tag that
+// the request has already, once and with the same value, is left alone.
+func (p *plan) mutate(s *scratch, e extent) mutation {
 	m := mutation{resultHeaders: len(s.request.headers), resultBytes: s.request.size}
 	plain := s.request.usesValue()
 	s.entries = s.entries[:0]
@@ -93,12 +124,13 @@ func (p *plan) mutate(s *scratch, withTags bool) mutation {
 			}
 		}
 		switch {
-		case t != nil && withTags:
+		case t != nil && e >= setHeaders:
 			entry := t.raw
 			if plain {
 				entry = t.plain
 			}
 			m.sets++
+			m.tags = true
 			m.resultHeaders++
 			m.resultBytes += t.size
 			m.size += len(entry)
@@ -112,6 +144,9 @@ func (p *plan) mutate(s *scratch, withTags bool) mutation {
 		}
 		m.resultHeaders -= o.seen
 		m.resultBytes -= o.size
+	}
+	if p.propagation != nil && (e >= setHeaders || !p.trust) {
+		p.mutateBaggage(&m, s, e >= setHeadersAndBaggage)
 	}
 	m.strays = max(0, min(len(s.strays), p.limits.MaxHeaders-m.sets-m.removes))
 	m.left = len(s.strays) - m.strays

@@ -9,7 +9,8 @@ type scratch struct {
 	keys    *rules.Request // nil without a table
 	owned   []ownedState   // by index of plan.owned
 	strays  []stray
-	entries [][]byte // of the reply's HeaderMutation, as far as the plan holds them
+	baggage baggageState
+	entries [][]byte // of the reply's HeaderMutation, but for those of strays
 
 	decisions []rules.Decision // of keys, by index of Table.Rules; nil: the table was not asked
 }
@@ -40,7 +41,7 @@ func newScratch(p *plan) *scratch {
 		request: request{headers: make([]header, 0, 64)},
 		owned:   make([]ownedState, len(p.owned)),
 		strays:  make([]stray, 0, 8),
-		entries: make([][]byte, 0, len(p.owned)),
+		entries: make([][]byte, 0, len(p.owned)+1),
 	}
 	if p.table != nil {
 		s.keys = p.table.NewRequest()
@@ -50,7 +51,7 @@ func newScratch(p *plan) *scratch {
 
 // release gives s back to the plan that made it.
 func (p *plan) release(s *scratch) {
-	if cap(s.request.headers) > maxScratchHeaders || cap(s.strays) > maxScratchHeaders {
+	if cap(s.request.headers) > maxScratchHeaders || cap(s.strays) > maxScratchHeaders || s.baggage.isLarge() {
 		return
 	}
 	s.reset()
@@ -63,6 +64,7 @@ func (s *scratch) reset() {
 	clear(s.owned)
 	clear(s.strays)
 	s.strays = s.strays[:0]
+	s.baggage.reset()
 	s.decisions = nil
 	if s.keys != nil {
 		s.keys.Reset()

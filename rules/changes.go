@@ -21,10 +21,11 @@ const (
 	ChangeSalt        ChangeKind = "salt"   // moves users
 	ChangeModulo      ChangeKind = "modulo" // moves users
 	ChangeMode        ChangeKind = "mode"
-	ChangeTagHeader   ChangeKind = "tag-header" // of a rule
-	ChangeOverrides   ChangeKind = "overrides"  // users named for one tag
-	ChangeRange       ChangeKind = "range"      // buckets of one tag
-	ChangeOwned       ChangeKind = "owned"      // one owned header, or one prefix
+	ChangeTagHeader   ChangeKind = "tag-header"  // of a rule
+	ChangeOverrides   ChangeKind = "overrides"   // users named for one tag
+	ChangeRange       ChangeKind = "range"       // buckets of one tag
+	ChangeOwned       ChangeKind = "owned"       // one owned header, or one prefix
+	ChangePropagation ChangeKind = "propagation" // of one owned header, or one prefix
 	ChangeTrust       ChangeKind = "trust-client-tags"
 )
 
@@ -74,6 +75,11 @@ func (c Change) String() string {
 			return fmt.Sprintf("tag header %s is owned now", c.After)
 		}
 		return fmt.Sprintf("tag header %s is not owned any more", c.Before)
+	case ChangePropagation:
+		if c.Before == "" {
+			return fmt.Sprintf("tag header %s travels as baggage now", c.After)
+		}
+		return fmt.Sprintf("tag header %s does not travel as baggage any more", c.Before)
 	case ChangeTrust:
 		return "trustClientTags " + edit
 	}
@@ -105,8 +111,8 @@ func Changes(before, after *Table) []Change {
 	if before.trust != after.trust {
 		cs = append(cs, Change{Kind: ChangeTrust, Before: strconv.FormatBool(before.trust), After: strconv.FormatBool(after.trust)})
 	}
-	cs = append(cs, ownedChanges(before.owned.Headers, after.owned.Headers, "")...)
-	cs = append(cs, ownedChanges(before.owned.Prefixes, after.owned.Prefixes, "*")...)
+	cs = append(cs, ownedChanges(ChangeOwned, before.owned, after.owned)...)
+	cs = append(cs, ownedChanges(ChangePropagation, before.propagated, after.propagated)...)
 	was, is := before.places(), after.places()
 	cs = append(cs, orderChanges(was, after)...)
 	for i, r := range after.rules {
@@ -133,16 +139,21 @@ func (t *Table) places() map[string]int {
 	return places
 }
 
-// ownedChanges compares sorted names, which are shown with suffix.
-func ownedChanges(before, after []string, suffix string) (cs []Change) {
+// ownedChanges compares headers, and then prefixes, which are shown with a *.
+func ownedChanges(k ChangeKind, before, after Owned) []Change {
+	return append(nameChanges(k, before.Headers, after.Headers, ""), nameChanges(k, before.Prefixes, after.Prefixes, "*")...)
+}
+
+// nameChanges compares sorted names, which are shown with suffix.
+func nameChanges(k ChangeKind, before, after []string, suffix string) (cs []Change) {
 	for _, name := range after {
 		if _, was := slices.BinarySearch(before, name); !was {
-			cs = append(cs, Change{Kind: ChangeOwned, After: name + suffix})
+			cs = append(cs, Change{Kind: k, After: name + suffix})
 		}
 	}
 	for _, name := range before {
 		if _, is := slices.BinarySearch(after, name); !is {
-			cs = append(cs, Change{Kind: ChangeOwned, Before: name + suffix})
+			cs = append(cs, Change{Kind: k, Before: name + suffix})
 		}
 	}
 	return cs

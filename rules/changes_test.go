@@ -78,6 +78,11 @@ func TestChanges(t *testing.T) {
 			"tag header appver-* is owned now",
 			"tag header appver* is not owned any more",
 		}},
+		{"propagation", "propagation: {headers: [X-Asm-Prefer-Tag], headerPrefixes: [appver-, other]}" + twoRules, []string{
+			"tag header x-asm-prefer-tag travels as baggage now",
+			"tag header appver-* travels as baggage now",
+		}},
+		{"propagation of nothing", "propagation: {headers: [other]}" + twoRules, nil},
 		{"trust", "trustClientTags: true" + twoRules, []string{"trustClientTags false → true"}},
 		{"an order that decides", edit(search, "", "rules:\n", "rules:\n"+search), []string{
 			"rules of x-asm-prefer-tag decide in another order: checkout, search → search, checkout",
@@ -173,7 +178,7 @@ func TestChangesAndDigest(t *testing.T) {
 		i := rapid.IntRange(0, len(first.rules)-1).Draw(rt, "edited rule")
 		j := rapid.IntRange(0, len(first.rules)-1).Draw(rt, "another rule")
 		r := &second.rules[i]
-		switch other := drawRule(rt, r.name); rapid.IntRange(0, 11).Draw(rt, "edit") {
+		switch other := drawRule(rt, r.name); rapid.IntRange(0, 12).Draw(rt, "edit") {
 		case 0:
 			second = drawFile(rt)
 		case 1:
@@ -198,6 +203,8 @@ func TestChangesAndDigest(t *testing.T) {
 			r.policies = other.policies
 		case 11:
 			second.rules = slices.Delete(second.rules, i, i+1)
+		case 12:
+			second.propagated = drawPropagated(rt)
 		}
 		second.writing = drawWriting(rt)
 		tables := [2]*Table{}
@@ -228,10 +235,11 @@ func TestChangesAndDigest(t *testing.T) {
 // A drawnFile is a rules file of few possible values, so that two are often
 // alike.
 type drawnFile struct {
-	trust   bool
-	owned   string
-	rules   []drawnRule
-	writing int // one of several ways to write the same
+	trust      bool
+	owned      string
+	propagated string
+	rules      []drawnRule
+	writing    int // one of several ways to write the same
 }
 
 type drawnRule struct {
@@ -240,7 +248,7 @@ type drawnRule struct {
 }
 
 func drawFile(t *rapid.T) drawnFile {
-	f := drawnFile{trust: rapid.Bool().Draw(t, "trust"), owned: drawOwned(t), writing: drawWriting(t)}
+	f := drawnFile{trust: rapid.Bool().Draw(t, "trust"), owned: drawOwned(t), propagated: drawPropagated(t), writing: drawWriting(t)}
 	names := rapid.Permutation([]string{"a", "b", "c", "d"}).Draw(t, "names")
 	for _, name := range names[:rapid.IntRange(1, len(names)).Draw(t, "rules")] {
 		f.rules = append(f.rules, drawRule(t, name))
@@ -250,6 +258,10 @@ func drawFile(t *rapid.T) drawnFile {
 
 func drawOwned(t *rapid.T) string {
 	return rapid.SampledFrom([]string{"headers: [tag-a, tag-b]", "headerPrefixes: [tag-]", "headerPrefixes: [tag-, x-tag-]"}).Draw(t, "owned")
+}
+
+func drawPropagated(t *rapid.T) string {
+	return rapid.SampledFrom([]string{"headers: [none]", "headers: [tag-a]", "headers: [tag-a, TAG-B]", "headerPrefixes: [tag-]", "headerPrefixes: [t]", "headerPrefixes: [x-]"}).Draw(t, "propagated")
 }
 
 func drawWriting(t *rapid.T) int { return rapid.IntRange(0, 3).Draw(t, "writing") }
@@ -273,7 +285,7 @@ func drawRule(t *rapid.T, name string) drawnRule {
 
 func (f drawnFile) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "tagHeaders: {%s}\ntrustClientTags: %v\nrules:\n", f.owned, f.trust)
+	fmt.Fprintf(&b, "tagHeaders: {%s}\npropagation: {%s}\ntrustClientTags: %v\nrules:\n", f.owned, f.propagated, f.trust)
 	if len(f.rules) == 0 {
 		b.WriteString("  []\n")
 	}

@@ -34,6 +34,7 @@ func Compile(f *File, o Options) (*Table, Problems) {
 		c.rule(&f.rules[i], names[i])
 	}
 	c.own()
+	c.propagate(f.propagation)
 
 	problems := c.file.problems.sort()
 	if c.file.errors > 0 {

@@ -35,14 +35,15 @@ func flagValues(names []string) (vs []value[string]) {
 
 func (c *compiler) ownedOf(headers, prefixes []value[string]) *Owned {
 	return &Owned{
-		Headers:  c.ownedNames(headers, "header", checkTagHeader),
-		Prefixes: c.ownedNames(prefixes, "prefix", checkOwnedPrefix),
+		Headers:  c.headerNames(headers, "tag header", checkTagHeader),
+		Prefixes: c.headerNames(prefixes, "tag prefix", checkOwnedPrefix),
 	}
 }
 
-// ownedNames checks the names of a declaration, check saying what is wrong with
-// one that is well-formed, and returns them in lower case, sorted, each once.
-func (c *compiler) ownedNames(vs []value[string], what string, check func(string) string) []string {
+// headerNames checks the names of a declaration, of what each is, check saying what
+// is wrong with one that is well-formed, and returns them in lower case, sorted,
+// each once.
+func (c *compiler) headerNames(vs []value[string], what string, check func(string) string) []string {
 	var names []string
 	for _, v := range vs {
 		if !v.ok() {
@@ -50,11 +51,11 @@ func (c *compiler) ownedNames(vs []value[string], what string, check func(string
 		}
 		name := strings.ToLower(v.v)
 		if wrong := checkHeaderName(name); wrong != "" {
-			c.file.problem(v.pos, KindHeader, fmt.Sprintf("the tag %s %q %s", what, shorten(v.v), wrong))
+			c.file.problem(v.pos, KindHeader, fmt.Sprintf("the %s %q %s", what, shorten(v.v), wrong))
 			continue
 		}
 		if wrong := check(name); wrong != "" {
-			c.file.problem(v.pos, KindForbiddenHeader, fmt.Sprintf("the tag %s %q %s", what, shorten(v.v), wrong))
+			c.file.problem(v.pos, KindForbiddenHeader, fmt.Sprintf("the %s %q %s", what, shorten(v.v), wrong))
 			continue
 		}
 		names = append(names, name)
@@ -62,18 +63,25 @@ func (c *compiler) ownedNames(vs []value[string], what string, check func(string
 	slices.Sort(names)
 	names = slices.Compact(names)
 	if len(names) > MaxTagHeaders {
-		c.file.problem(vs[0].pos, KindTooManyTagHeaders, fmt.Sprintf("%d tag %ss are declared; at most %d are possible", len(names), what, MaxTagHeaders))
+		c.file.problem(vs[0].pos, KindTooManyTagHeaders, fmt.Sprintf("%d %ss are declared; at most %d are possible", len(names), what, MaxTagHeaders))
 		names = names[:MaxTagHeaders]
 	}
 	return names
 }
 
 func checkOwnedPrefix(prefix string) string {
-	if strings.Contains(prefix, "*") {
-		return "has a *, which would stand for itself; write the beginning of the names, without it"
+	if wrong := checkNoStar(prefix); wrong != "" {
+		return wrong
 	}
 	if hit := checkTagPrefix(prefix); hit != "" {
 		return fmt.Sprintf("includes %s, which a tagger must not touch; make it longer", hit)
+	}
+	return ""
+}
+
+func checkNoStar(prefix string) string {
+	if strings.Contains(prefix, "*") {
+		return "has a *, which would stand for itself; write the beginning of the names, without it"
 	}
 	return ""
 }
@@ -82,7 +90,7 @@ func checkOwnedPrefix(prefix string) string {
 // that a client sends would be removed as a forged tag.
 func (c *compiler) own() {
 	if c.declared != nil {
-		c.table.owned = *c.declared
+		c.table.owned, c.table.declared = *c.declared, true
 	} else {
 		c.table.owned.Headers = slices.Sorted(slices.Values(c.headers))
 	}
@@ -124,7 +132,7 @@ func (c *compiler) tagHeader(n *ruleNode) string {
 	case checkTagHeader(name) != "":
 		c.file.problem(n.tagHeader.pos, KindForbiddenHeader, fmt.Sprintf("the tagHeader %q %s", shorten(n.tagHeader.v), checkTagHeader(name)))
 	case c.declared != nil && !c.declared.Contains(name):
-		c.file.problem(n.tagHeader.pos, KindUndeclaredTag, fmt.Sprintf("the tagHeader %q is not among the declared tagHeaders%s; Envoy drops a tag that its configuration does not name: declare it, and add it to forward_rules, mutation_rules and early_header_mutation there",
+		c.file.problem(n.tagHeader.pos, KindUndeclaredTag, fmt.Sprintf("the tagHeader %q is not among the declared tagHeaders%s; Envoy drops a tag that its configuration does not name: declare it, and make that anew with tagproc render envoyfilter (by hand: forward_rules, mutation_rules, early_header_mutation)",
 			name, didYouMean(nearest(name, c.declared.Headers))))
 	}
 	return name

@@ -19,10 +19,14 @@ func digestOf(t *Table) string {
 		Owned           Owned
 		TrustClientTags bool
 		Rules           []rule
+		Propagated      *Owned `json:",omitempty"` // left out where nothing is, as it was before there was propagation
 	}{
 		// An empty list and no list are the same, and must be written the same.
 		Owned:           Owned{Headers: append([]string{}, t.owned.Headers...), Prefixes: append([]string{}, t.owned.Prefixes...)},
 		TrustClientTags: t.trust,
+	}
+	if !t.propagated.IsZero() {
+		canonical.Propagated = &t.propagated
 	}
 	value := func(o outcome) string {
 		if o.tag == NoTag {

@@ -11,6 +11,8 @@
 //	tagHeaders:                   # every tag header that may ever be written; default: those of the rules
 //	  headers: [x-asm-prefer-tag]
 //	  headerPrefixes: [appver]
+//	propagation:                  # tag headers that travel as members of the W3C header baggage too; default: none
+//	  headerPrefixes: [appver]    # or headers, or both; what is no tag header has no effect
 //	trustClientTags: false        # true: tag headers sent by the client are left alone
 //	rules:
 //	- name: checkout              # unique; default: the tagHeader
@@ -30,7 +32,9 @@
 //	    tagValue: s1
 //
 // The WasmPlugin manifest of a "Hash tagging plug-in" is accepted as it is: its
-// spec.pluginConfig is the file. No other envelope is known.
+// spec.pluginConfig is the file. No other envelope is known. Behind either, as a
+// second YAML document, may stand the manifest of an ASMHeaderPropagation as it
+// is: its spec is the propagation.
 //
 // # Meaning
 //

@@ -17,7 +17,8 @@ const maxProblems = 1000
 type File struct {
 	Name string // for messages
 
-	tagHeaders      *tagHeadersNode // nil: not declared
+	tagHeaders      *tagHeadersNode  // nil: not declared
+	propagation     *propagationNode // nil: not declared
 	trustClientTags value[bool]
 	rules           []ruleNode
 
@@ -51,6 +52,12 @@ type listOf[T any] struct {
 }
 
 type tagHeadersNode struct {
+	headers, prefixes listOf[value[string]]
+	bad               bool // it is no mapping, which has been reported
+}
+
+type propagationNode struct {
+	pos               pos // of its key, or of the manifest's content
 	headers, prefixes listOf[value[string]]
 	bad               bool // it is no mapping, which has been reported
 }

@@ -39,7 +39,7 @@ func TestErr(t *testing.T) {
 	for _, k := range []Kind{
 		KindTooManyProblems, KindEncoding, KindEmpty, KindSyntax, KindSeveralDocuments, KindAliases, KindEnvelope, KindUnknownKey, KindUnsupported,
 		KindDuplicateKey, KindType, KindMissing, KindName, KindHeader, KindForbiddenHeader, KindKeyIsTag, KindUndeclaredTag,
-		KindTooManyTagHeaders, KindTagValue, KindModulo, KindRange, KindHash, KindSalt, KindMode, KindNoPolicies, KindOverride, KindUnreachable,
+		KindTooManyTagHeaders, KindPropagation, KindTagValue, KindModulo, KindRange, KindHash, KindSalt, KindMode, KindNoPolicies, KindOverride, KindUnreachable,
 	} {
 		if !seen[k] {
 			t.Errorf("no file in testdata/err has a problem of kind %q", k)
@@ -68,6 +68,9 @@ func TestOK(t *testing.T) {
 			}
 			var out strings.Builder
 			fmt.Fprintf(&out, "digest %s\nowned %+v\ntrustClientTags %v\nkeys %v\ntags %v\n", table.Digest(), table.Owned(), table.TrustClientTags(), table.Keys(), table.Tags())
+			if p := table.Propagated(); !p.IsZero() {
+				fmt.Fprintf(&out, "propagated %+v\n", p)
+			}
 			for _, r := range table.Rules() {
 				fmt.Fprintf(&out, "rule %+v\n", r)
 			}

@@ -48,6 +48,8 @@ func manifestName(kind, version *yaml.Node) string {
 		return "a ConfigMap (the rules file is the text under its data, without the ConfigMap around it)"
 	case kind.Value == "List":
 		return "a List of manifests (ask kubectl for one of them, by its name)"
+	case kind.Value == headerPropagation:
+		return "an ASMHeaderPropagation (it stands behind the rules, as the second YAML document of their file)"
 	default:
 		return fmt.Sprintf("a %s of %s", shorten(kind.Value), shorten(version.Value))
 	}
@@ -94,6 +96,7 @@ func (d *decoder) config(n *yaml.Node, what string) {
 	rulesSeen := false
 	d.mapping(n, what,
 		field{name: "tagHeaders", read: func(_, n *yaml.Node) { d.tagHeaders(n) }},
+		field{name: "propagation", read: func(key, n *yaml.Node) { d.propagation(at(key), n, "propagation") }},
 		field{name: "trustClientTags", read: d.asBool(&f.trustClientTags)},
 		field{name: "rules", read: func(key, n *yaml.Node) {
 			rulesSeen = true

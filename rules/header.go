@@ -110,3 +110,23 @@ func (o Owned) Contains(name string) bool {
 
 // IsZero reports whether nothing is declared.
 func (o Owned) IsZero() bool { return len(o.Headers)+len(o.Prefixes) == 0 }
+
+// and returns the headers that are in both.
+func (o Owned) and(p Owned) (both Owned) {
+	for _, pair := range [][2]Owned{{o, p}, {p, o}} {
+		for _, name := range pair[0].Headers {
+			if pair[1].Contains(name) {
+				both.Headers = append(both.Headers, name)
+			}
+		}
+		for _, longer := range pair[0].Prefixes {
+			if slices.ContainsFunc(pair[1].Prefixes, func(p string) bool { return strings.HasPrefix(longer, p) }) {
+				both.Prefixes = append(both.Prefixes, longer)
+			}
+		}
+	}
+	slices.Sort(both.Headers)
+	slices.Sort(both.Prefixes)
+	both.Headers, both.Prefixes = slices.Compact(both.Headers), slices.Compact(both.Prefixes)
+	return both
+}

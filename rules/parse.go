@@ -19,8 +19,8 @@ func Load(name string, src []byte, o Options) (*Table, Problems) {
 }
 
 // Parse reads the structure of a rules file: YAML (of which JSON is a part),
-// either bare or as the spec.pluginConfig of a WasmPlugin manifest. What it
-// finds wrong is kept in the File and reported by [Compile], together with
+// either bare or as the spec.pluginConfig of a WasmPlugin manifest, and the
+// ASMHeaderPropagation that may stand behind it. What it finds wrong is kept in the File and reported by [Compile], together with
 // everything that is wrong with the meaning of the rest.
 func Parse(name string, src []byte) *File {
 	f := &File{Name: name, lines: lineBreak.Split(string(src), -1)}
@@ -41,14 +41,22 @@ func Parse(name string, src []byte) *File {
 	switch {
 	case len(docs) == 0:
 		f.problem(pos{}, KindEmpty, "the file is empty; a file that tags nobody says so with \"rules: []\"")
-	case len(docs) > 1:
-		f.problem(at(docs[1]), KindSeveralDocuments, "a second YAML document begins here; a rules file is one document: put the others into files of their own")
+	case len(docs) > 1 && !isHeaderPropagation(docs[1]):
+		f.problem(at(docs[1]), KindSeveralDocuments, "a second YAML document begins here; "+oneDocument)
+	case len(docs) > 2:
+		f.problem(at(docs[2]), KindSeveralDocuments, "a third YAML document begins here; "+oneDocument)
 	default:
 		d := decoder{file: f}
 		d.root(docs[0])
+		if len(docs) > 1 {
+			d.headerPropagation(docs[1])
+		}
 	}
 	return f
 }
+
+// oneDocument is what a rules file has, in messages.
+const oneDocument = "a rules file is one document, behind which one ASMHeaderPropagation may stand: put the others into files of their own"
 
 // documents returns the content of each YAML document that is not empty.
 func documents(src []byte) ([]*yaml.Node, error) {

@@ -61,6 +61,7 @@ const (
 	KindMode              Kind = "mode"                 // an unknown mode
 	KindNoPolicies        Kind = "no-policies"          // a rule without policies
 	KindOverride          Kind = "override"             // an override that cannot match or contradicts another
+	KindPropagation       Kind = "propagation"          // propagation of what cannot travel; warning: of what is no tag header
 	KindUnreachable       Kind = "unreachable"          // warning: a policy or a rule that can never decide
 )
 

@@ -13,9 +13,11 @@ const (
 
 // A Table is compiled rules. It is immutable and safe for concurrent use.
 type Table struct {
-	owned  Owned
-	trust  bool
-	digest string
+	owned      Owned
+	propagated Owned // some of owned
+	declared   bool  // owned, and not just what the rules write
+	trust      bool
+	digest     string
 
 	rules    []Rule    // as written, for people
 	compiled []program // the same, for Match
@@ -118,6 +120,20 @@ func (t *Table) TagHeaders() (headers []string) {
 // removes where a client sent them. No key is among them.
 func (t *Table) Owned() Owned {
 	return Owned{Headers: slices.Clone(t.owned.Headers), Prefixes: slices.Clone(t.owned.Prefixes)}
+}
+
+// DeclaresTagHeaders reports whether the owned headers are declared, by the file or
+// by Options. If not they are those of the rules, and a rule with another one
+// needs another configuration of Envoy.
+func (t *Table) DeclaresTagHeaders() bool { return t.declared }
+
+// Propagated returns those of the owned headers that travel the call chain as
+// members of the W3C header baggage, because the file declares it; zero: none do.
+// Where a rule sets one of them, a member of its name is written as well. A
+// member of such a name that a client sent is a forged tag, since hops behind the
+// gateway make headers of members.
+func (t *Table) Propagated() Owned {
+	return Owned{Headers: slices.Clone(t.propagated.Headers), Prefixes: slices.Clone(t.propagated.Prefixes)}
 }
 
 // TrustClientTags reports whether owned headers that a client sent, and that no

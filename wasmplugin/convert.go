@@ -21,9 +21,11 @@ type Conversion struct {
 }
 
 // Convert makes a rules file of src, the content of the file called name: a
-// WasmPlugin manifest, or its pluginConfig alone. The text of the rules stays as
-// it is, comments included. What is added is a declaration of the tag headers,
-// unless there is one: those of o, else those of the rules.
+// WasmPlugin manifest, or its pluginConfig alone, and the ASMHeaderPropagation
+// that may stand behind it. The text of the rules stays as it is, comments
+// included. What is added is a declaration of the tag headers, unless there is
+// one: those of o, else those of the rules; and what the ASMHeaderPropagation
+// says.
 //
 // A rules file that declares its tag headers comes out as it went in. The
 // Conversion is nil exactly when Problems, those of [rules.Load], hold an Error.
@@ -37,7 +39,7 @@ func Convert(name string, src []byte, o rules.Options) (*Conversion, rules.Probl
 		return nil, append(problems, impossible(name, err))
 	}
 	c := &Conversion{Digest: table.Digest(), Manifest: m.key != nil}
-	declaration, err := declare(m.config, table, o)
+	declaration, err := declare(m, table, o)
 	if err != nil {
 		return nil, append(problems, impossible(name, err))
 	}
@@ -89,6 +91,8 @@ type manifest struct {
 	key    *yaml.Node // the key pluginConfig; nil in a bare file
 	next   *yaml.Node // the first key behind the value of key, or nil
 	config *yaml.Node // the mapping with the rules
+
+	propagation *yaml.Node // the ASMHeaderPropagation behind it, or nil
 }
 
 var byteOrderMark = []byte("\ufeff")
@@ -108,8 +112,12 @@ func read(src []byte) (*manifest, error) {
 		case err != nil:
 			return nil, err
 		}
-		if len(doc.Content) == 1 && doc.Content[0].Kind == yaml.MappingNode {
+		switch {
+		case len(doc.Content) != 1 || doc.Content[0].Kind != yaml.MappingNode:
+		case m.doc == nil:
 			m.doc = &doc
+		default:
+			m.propagation = doc.Content[0]
 		}
 	}
 }

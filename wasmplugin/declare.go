@@ -15,9 +15,32 @@ const declarationComment = `# The tag headers: only tagproc sets them, and what 
 # early_header_mutation; a rule that writes another header is refused.
 `
 
-// declare returns the declaration of the tag headers as text, or "" if config has
+const propagationComment = `# The tag headers that travel as members of the header baggage too.
+`
+
+// declare returns what the rules file has to declare beside what m has, as text.
+func declare(m *manifest, table *rules.Table, o rules.Options) (string, error) {
+	tagHeaders, err := declareTagHeaders(m.config, table, o)
+	if err != nil || m.propagation == nil {
+		return tagHeaders, err
+	}
+	var d struct {
+		Propagation struct {
+			Headers        []string `yaml:"headers,omitempty"`
+			HeaderPrefixes []string `yaml:"headerPrefixes,omitempty"`
+		} `yaml:"propagation"`
+	}
+	spec := resolve(m.propagation.Content[index(m.propagation, "spec")+1])
+	if err := spec.Decode(&d.Propagation); err != nil {
+		return "", err
+	}
+	text, err := dump(d)
+	return tagHeaders + propagationComment + text, err
+}
+
+// declareTagHeaders returns the declaration of the tag headers, or "" if config has
 // one, or there is nothing to declare.
-func declare(config *yaml.Node, table *rules.Table, o rules.Options) (string, error) {
+func declareTagHeaders(config *yaml.Node, table *rules.Table, o rules.Options) (string, error) {
 	var d struct {
 		TagHeaders struct {
 			Headers        []string `yaml:"headers,omitempty"`

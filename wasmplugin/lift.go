@@ -26,6 +26,15 @@ func (m *manifest) lift() ([]string, error) {
 			return nil, errors.New("it does not stand below its key")
 		}
 		lines = own(lines[m.key.Line:end], m.config.Column-1)
+	} else if m.propagation != nil {
+		end := m.propagation.Line - 1
+		for end > 0 && !isMarker(lines[end]) {
+			end--
+		}
+		if end < m.config.Line {
+			return nil, errors.New("the document behind it begins without a line of its own")
+		}
+		lines = lines[:end]
 	}
 	for i, l := range lines {
 		lines[i] = dedent(l, m.config.Column-1)

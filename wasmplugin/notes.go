@@ -56,6 +56,10 @@ var meanings = []struct {
 	},
 }
 
+// selectorMeaning is that of the one field of an ASMHeaderPropagation that says more
+// than a rules file can.
+const selectorMeaning = "which workloads make headers of members again; tagproc writes members for all, and what hops do with them is said by their own configuration"
+
 const unknownMeaning = "nothing that tagproc knows; see whether something else has to do it"
 
 // meaningOf returns the index of a field's meaning; that of unknown fields is
@@ -75,6 +79,13 @@ func (m *manifest) notes(converted []byte) []Note {
 	notes := m.lost(converted)
 	if m.key != nil {
 		notes = append(notes, m.others()...)
+	}
+	if m.propagation != nil {
+		spec := resolve(m.propagation.Content[index(m.propagation, "spec")+1])
+		if i := index(spec, "workloadSelector"); i >= 0 {
+			key := spec.Content[i]
+			notes = append(notes, Note{Line: key.Line, Col: key.Column, Fields: []string{"spec.workloadSelector of the ASMHeaderPropagation"}, Message: selectorMeaning})
+		}
 	}
 	slices.SortFunc(notes, func(a, b Note) int { return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Col, b.Col)) })
 	return notes

@@ -28,31 +28,33 @@ func get(t *testing.T, m *mesh.Mesh, app string, lines ...string) chain.Trace {
 	return trace
 }
 
-func getOnce(m *mesh.Mesh, app string, lines ...string) (chain.Trace, error) {
+func getOnce(m *mesh.Mesh, app string, lines ...string) (trace chain.Trace, err error) {
+	err = getInto(&trace, m, app, lines...)
+	return trace, err
+}
+
+// getInto asks once, and reads the answer, which is JSON, into answer.
+func getInto(answer any, m *mesh.Mesh, host string, lines ...string) error {
 	conn, err := net.DialTimeout("tcp", m.Ingress(), limit)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer conn.Close()
 	if err := conn.SetDeadline(time.Now().Add(limit)); err != nil {
-		return nil, err
+		return err
 	}
-	fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: %s\r\nAccept: application/json\r\nConnection: close\r\n", app)
+	fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: %s\r\nAccept: application/json\r\nConnection: close\r\n", host)
 	for _, l := range lines {
 		fmt.Fprintf(conn, "%s\r\n", l)
 	}
 	fmt.Fprint(conn, "\r\n")
 	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("status %s, want 200", response.Status)
+		return fmt.Errorf("status %s, want 200", response.Status)
 	}
-	var trace chain.Trace
-	if err := json.NewDecoder(response.Body).Decode(&trace); err != nil {
-		return nil, err
-	}
-	return trace, nil
+	return json.NewDecoder(response.Body).Decode(answer)
 }

@@ -163,7 +163,9 @@ type Decision struct {
 	// the order of the rules that write them.
 	Set []*TagHeader `protobuf:"bytes,2,rep,name=set,proto3" json:"set,omitempty"`
 	// How each rule came to its part of the decision, in the order of the file.
-	Rules         []*RuleDecision `protobuf:"bytes,3,rep,name=rules,proto3" json:"rules,omitempty"`
+	Rules []*RuleDecision `protobuf:"bytes,3,rep,name=rules,proto3" json:"rules,omitempty"`
+	// What becomes of the header baggage. Absent if the rules propagate no tag.
+	Baggage       *Baggage `protobuf:"bytes,4,opt,name=baggage,proto3" json:"baggage,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -219,6 +221,72 @@ func (x *Decision) GetRules() []*RuleDecision {
 	return nil
 }
 
+func (x *Decision) GetBaggage() *Baggage {
+	if x != nil {
+		return x.Baggage
+	}
+	return nil
+}
+
+// Baggage is what becomes of a request's header baggage, in which tags travel
+// the call chain.
+type Baggage struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The header's value afterwards: the propagated tags first, then what the
+	// request had, without forged members. Several headers are joined with commas.
+	// Bytes that are not UTF-8 stand as U+FFFD. Empty for no header.
+	Value string `protobuf:"bytes,1,opt,name=value,proto3" json:"value,omitempty"`
+	// Whether the tags are not in it, because it would have more than 64 members or
+	// 8,192 bytes.
+	OverLimits    bool `protobuf:"varint,2,opt,name=over_limits,json=overLimits,proto3" json:"over_limits,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Baggage) Reset() {
+	*x = Baggage{}
+	mi := &file_tagproc_v1_tagproc_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Baggage) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Baggage) ProtoMessage() {}
+
+func (x *Baggage) ProtoReflect() protoreflect.Message {
+	mi := &file_tagproc_v1_tagproc_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Baggage.ProtoReflect.Descriptor instead.
+func (*Baggage) Descriptor() ([]byte, []int) {
+	return file_tagproc_v1_tagproc_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Baggage) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
+func (x *Baggage) GetOverLimits() bool {
+	if x != nil {
+		return x.OverLimits
+	}
+	return false
+}
+
 // TagHeader is a tag as it is written onto a request.
 type TagHeader struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -234,7 +302,7 @@ type TagHeader struct {
 
 func (x *TagHeader) Reset() {
 	*x = TagHeader{}
-	mi := &file_tagproc_v1_tagproc_proto_msgTypes[1]
+	mi := &file_tagproc_v1_tagproc_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -246,7 +314,7 @@ func (x *TagHeader) String() string {
 func (*TagHeader) ProtoMessage() {}
 
 func (x *TagHeader) ProtoReflect() protoreflect.Message {
-	mi := &file_tagproc_v1_tagproc_proto_msgTypes[1]
+	mi := &file_tagproc_v1_tagproc_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -259,7 +327,7 @@ func (x *TagHeader) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TagHeader.ProtoReflect.Descriptor instead.
 func (*TagHeader) Descriptor() ([]byte, []int) {
-	return file_tagproc_v1_tagproc_proto_rawDescGZIP(), []int{1}
+	return file_tagproc_v1_tagproc_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *TagHeader) GetName() string {
@@ -324,7 +392,7 @@ type RuleDecision struct {
 
 func (x *RuleDecision) Reset() {
 	*x = RuleDecision{}
-	mi := &file_tagproc_v1_tagproc_proto_msgTypes[2]
+	mi := &file_tagproc_v1_tagproc_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -336,7 +404,7 @@ func (x *RuleDecision) String() string {
 func (*RuleDecision) ProtoMessage() {}
 
 func (x *RuleDecision) ProtoReflect() protoreflect.Message {
-	mi := &file_tagproc_v1_tagproc_proto_msgTypes[2]
+	mi := &file_tagproc_v1_tagproc_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -349,7 +417,7 @@ func (x *RuleDecision) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RuleDecision.ProtoReflect.Descriptor instead.
 func (*RuleDecision) Descriptor() ([]byte, []int) {
-	return file_tagproc_v1_tagproc_proto_rawDescGZIP(), []int{2}
+	return file_tagproc_v1_tagproc_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *RuleDecision) GetName() string {
@@ -489,7 +557,7 @@ type Key struct {
 
 func (x *Key) Reset() {
 	*x = Key{}
-	mi := &file_tagproc_v1_tagproc_proto_msgTypes[3]
+	mi := &file_tagproc_v1_tagproc_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -501,7 +569,7 @@ func (x *Key) String() string {
 func (*Key) ProtoMessage() {}
 
 func (x *Key) ProtoReflect() protoreflect.Message {
-	mi := &file_tagproc_v1_tagproc_proto_msgTypes[3]
+	mi := &file_tagproc_v1_tagproc_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -514,7 +582,7 @@ func (x *Key) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Key.ProtoReflect.Descriptor instead.
 func (*Key) Descriptor() ([]byte, []int) {
-	return file_tagproc_v1_tagproc_proto_rawDescGZIP(), []int{3}
+	return file_tagproc_v1_tagproc_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Key) GetSource() string {
@@ -555,7 +623,7 @@ type Policy struct {
 
 func (x *Policy) Reset() {
 	*x = Policy{}
-	mi := &file_tagproc_v1_tagproc_proto_msgTypes[4]
+	mi := &file_tagproc_v1_tagproc_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -567,7 +635,7 @@ func (x *Policy) String() string {
 func (*Policy) ProtoMessage() {}
 
 func (x *Policy) ProtoReflect() protoreflect.Message {
-	mi := &file_tagproc_v1_tagproc_proto_msgTypes[4]
+	mi := &file_tagproc_v1_tagproc_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -580,7 +648,7 @@ func (x *Policy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Policy.ProtoReflect.Descriptor instead.
 func (*Policy) Descriptor() ([]byte, []int) {
-	return file_tagproc_v1_tagproc_proto_rawDescGZIP(), []int{4}
+	return file_tagproc_v1_tagproc_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Policy) GetIndex() uint32 {
@@ -617,7 +685,7 @@ type Override struct {
 
 func (x *Override) Reset() {
 	*x = Override{}
-	mi := &file_tagproc_v1_tagproc_proto_msgTypes[5]
+	mi := &file_tagproc_v1_tagproc_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -629,7 +697,7 @@ func (x *Override) String() string {
 func (*Override) ProtoMessage() {}
 
 func (x *Override) ProtoReflect() protoreflect.Message {
-	mi := &file_tagproc_v1_tagproc_proto_msgTypes[5]
+	mi := &file_tagproc_v1_tagproc_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -642,7 +710,7 @@ func (x *Override) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Override.ProtoReflect.Descriptor instead.
 func (*Override) Descriptor() ([]byte, []int) {
-	return file_tagproc_v1_tagproc_proto_rawDescGZIP(), []int{5}
+	return file_tagproc_v1_tagproc_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Override) GetIndex() uint32 {
@@ -664,11 +732,16 @@ var File_tagproc_v1_tagproc_proto protoreflect.FileDescriptor
 const file_tagproc_v1_tagproc_proto_rawDesc = "" +
 	"\n" +
 	"\x18tagproc/v1/tagproc.proto\x12\n" +
-	"tagproc.v1\"\x86\x01\n" +
+	"tagproc.v1\"\xb5\x01\n" +
 	"\bDecision\x12!\n" +
 	"\frules_digest\x18\x01 \x01(\tR\vrulesDigest\x12'\n" +
 	"\x03set\x18\x02 \x03(\v2\x15.tagproc.v1.TagHeaderR\x03set\x12.\n" +
-	"\x05rules\x18\x03 \x03(\v2\x18.tagproc.v1.RuleDecisionR\x05rules\"I\n" +
+	"\x05rules\x18\x03 \x03(\v2\x18.tagproc.v1.RuleDecisionR\x05rules\x12-\n" +
+	"\abaggage\x18\x04 \x01(\v2\x13.tagproc.v1.BaggageR\abaggage\"@\n" +
+	"\aBaggage\x12\x14\n" +
+	"\x05value\x18\x01 \x01(\tR\x05value\x12\x1f\n" +
+	"\vover_limits\x18\x02 \x01(\bR\n" +
+	"overLimits\"I\n" +
 	"\tTagHeader\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value\x12\x12\n" +
@@ -737,30 +810,32 @@ func file_tagproc_v1_tagproc_proto_rawDescGZIP() []byte {
 }
 
 var file_tagproc_v1_tagproc_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_tagproc_v1_tagproc_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_tagproc_v1_tagproc_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_tagproc_v1_tagproc_proto_goTypes = []any{
 	(Mode)(0),            // 0: tagproc.v1.Mode
 	(Reason)(0),          // 1: tagproc.v1.Reason
 	(*Decision)(nil),     // 2: tagproc.v1.Decision
-	(*TagHeader)(nil),    // 3: tagproc.v1.TagHeader
-	(*RuleDecision)(nil), // 4: tagproc.v1.RuleDecision
-	(*Key)(nil),          // 5: tagproc.v1.Key
-	(*Policy)(nil),       // 6: tagproc.v1.Policy
-	(*Override)(nil),     // 7: tagproc.v1.Override
+	(*Baggage)(nil),      // 3: tagproc.v1.Baggage
+	(*TagHeader)(nil),    // 4: tagproc.v1.TagHeader
+	(*RuleDecision)(nil), // 5: tagproc.v1.RuleDecision
+	(*Key)(nil),          // 6: tagproc.v1.Key
+	(*Policy)(nil),       // 7: tagproc.v1.Policy
+	(*Override)(nil),     // 8: tagproc.v1.Override
 }
 var file_tagproc_v1_tagproc_proto_depIdxs = []int32{
-	3, // 0: tagproc.v1.Decision.set:type_name -> tagproc.v1.TagHeader
-	4, // 1: tagproc.v1.Decision.rules:type_name -> tagproc.v1.RuleDecision
-	0, // 2: tagproc.v1.RuleDecision.mode:type_name -> tagproc.v1.Mode
-	1, // 3: tagproc.v1.RuleDecision.reason:type_name -> tagproc.v1.Reason
-	5, // 4: tagproc.v1.RuleDecision.key:type_name -> tagproc.v1.Key
-	6, // 5: tagproc.v1.RuleDecision.policy:type_name -> tagproc.v1.Policy
-	7, // 6: tagproc.v1.RuleDecision.override:type_name -> tagproc.v1.Override
-	7, // [7:7] is the sub-list for method output_type
-	7, // [7:7] is the sub-list for method input_type
-	7, // [7:7] is the sub-list for extension type_name
-	7, // [7:7] is the sub-list for extension extendee
-	0, // [0:7] is the sub-list for field type_name
+	4, // 0: tagproc.v1.Decision.set:type_name -> tagproc.v1.TagHeader
+	5, // 1: tagproc.v1.Decision.rules:type_name -> tagproc.v1.RuleDecision
+	3, // 2: tagproc.v1.Decision.baggage:type_name -> tagproc.v1.Baggage
+	0, // 3: tagproc.v1.RuleDecision.mode:type_name -> tagproc.v1.Mode
+	1, // 4: tagproc.v1.RuleDecision.reason:type_name -> tagproc.v1.Reason
+	6, // 5: tagproc.v1.RuleDecision.key:type_name -> tagproc.v1.Key
+	7, // 6: tagproc.v1.RuleDecision.policy:type_name -> tagproc.v1.Policy
+	8, // 7: tagproc.v1.RuleDecision.override:type_name -> tagproc.v1.Override
+	8, // [8:8] is the sub-list for method output_type
+	8, // [8:8] is the sub-list for method input_type
+	8, // [8:8] is the sub-list for extension type_name
+	8, // [8:8] is the sub-list for extension extendee
+	0, // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_tagproc_v1_tagproc_proto_init() }
@@ -768,18 +843,18 @@ func file_tagproc_v1_tagproc_proto_init() {
 	if File_tagproc_v1_tagproc_proto != nil {
 		return
 	}
-	file_tagproc_v1_tagproc_proto_msgTypes[2].OneofWrappers = []any{
+	file_tagproc_v1_tagproc_proto_msgTypes[3].OneofWrappers = []any{
 		(*RuleDecision_Policy)(nil),
 		(*RuleDecision_Override)(nil),
 	}
-	file_tagproc_v1_tagproc_proto_msgTypes[3].OneofWrappers = []any{}
+	file_tagproc_v1_tagproc_proto_msgTypes[4].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tagproc_v1_tagproc_proto_rawDesc), len(file_tagproc_v1_tagproc_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   6,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

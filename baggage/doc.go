@@ -1,0 +1,19 @@
+// Package baggage rewrites the header baggage of requests, as the W3C specifies
+// it (https://www.w3.org/TR/baggage/): members that say tags come first, members
+// that a client forged go, and all others stay as they are, byte for byte and in
+// their order.
+//
+// # What a forged member is
+//
+// A hop behind the gateway makes a header of a member, and the names of headers
+// have no case. Before it does, applications pass the member on, through
+// libraries that disagree on what the name of a member is: some decode percent
+// signs in it, once at each hop; some take a plus sign for a space, some drop
+// spaces, and some have written a decoded comma as it is. So a member counts as
+// one of a name if any of them might come to see it so, see [Rewriter.Read]. A
+// malformed member stays as well, unless it might be seen so.
+//
+// # What this package never knows
+//
+// Which tags a request gets, headers other than this one, Envoy and gRPC.
+package baggage

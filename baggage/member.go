@@ -1,0 +1,43 @@
+package baggage
+
+import "strings"
+
+// Header is the name of the header, in lower case.
+const Header = "baggage"
+
+// The limits of the specification, which every platform has to pass on, and beyond
+// which libraries drop members, or all of them.
+const (
+	MaxMembers = 64
+	MaxBytes   = 8192 // of all members, commas included
+)
+
+// A Member is a list-member that says a tag.
+type Member struct {
+	name string // lower case
+	text string // as it is written: NAME=VALUE
+}
+
+// NewMember returns the member for a tag. The name is in lower case, and has
+// letters, digits, "-", "_" and "." alone; the value may be any text.
+func NewMember(name, value string) *Member {
+	var b strings.Builder
+	b.WriteString(name)
+	b.WriteByte('=')
+	for i := range len(value) {
+		if c := value[i]; isPlain(c) {
+			b.WriteByte(c)
+		} else {
+			const digits = "0123456789ABCDEF"
+			b.Write([]byte{'%', digits[c>>4], digits[c&15]})
+		}
+	}
+	return &Member{name: name, text: b.String()}
+}
+
+// isPlain reports whether c is written as it is in a value: a baggage-octet other
+// than the percent sign, the plus sign, which some libraries read as a space, and
+// the equals sign, at which some cut the value off.
+func isPlain(c byte) bool {
+	return ' ' < c && c < 0x7f && strings.IndexByte(`",;\%+=`, c) < 0
+}

@@ -1,0 +1,110 @@
+package baggage
+
+import "bytes"
+
+// Names are names that only tagproc may give to members.
+type Names struct {
+	exact    map[string]bool
+	prefixes []string
+}
+
+// NewNames returns the names that are one of exact or begin with one of prefixes.
+// All are in lower case, and have letters, digits, "-", "_" and "." alone.
+func NewNames(exact, prefixes []string) *Names {
+	n := &Names{exact: map[string]bool{}, prefixes: prefixes}
+	for _, name := range exact {
+		n.exact[name] = true
+	}
+	return n
+}
+
+// has reports whether name, in lower case, is one of n. A nil *Names has none.
+func (n *Names) has(name []byte) bool {
+	if n == nil {
+		return false
+	}
+	if n.exact[string(name)] {
+		return true
+	}
+	for _, p := range n.prefixes {
+		if len(name) >= len(p) && string(name[:len(p)]) == p {
+			return true
+		}
+	}
+	return false
+}
+
+// nameOf returns what may be the name of a list-member: all up to the first equals
+// sign that has something before it.
+func nameOf(member []byte) []byte {
+	member = bytes.TrimLeft(member, "= \t")
+	if i := bytes.IndexByte(member, '='); i >= 0 {
+		return member[:i]
+	}
+	return member
+}
+
+// appendDecoded appends name in lower case and decoded as often as it can be:
+// %252D is a hyphen. With squeeze, blanks are left out.
+func appendDecoded(dst, name []byte, squeeze bool) []byte {
+	begin := len(dst)
+	for _, c := range name {
+		if squeeze && isBlank(c) {
+			continue
+		}
+		dst = append(dst, lower(c))
+		// What is decoded may end another escape, as in %2%35 or %25%34%31.
+		for n := len(dst) - 3; n >= begin && dst[n] == '%'; n = len(dst) - 3 {
+			high, ok := digit(dst[n+1])
+			low, okLow := digit(dst[n+2])
+			if !ok || !okLow {
+				break
+			}
+			dst = append(dst[:n], lower(high<<4|low))
+		}
+	}
+	return dst
+}
+
+// nextToken returns the first token in name, without plus signs around it, and
+// what follows. Whatever cannot be in a token separates tokens. Without any the
+// token is empty, and so is what follows.
+func nextToken(name []byte) (token, rest []byte) {
+	begin := 0
+	for begin < len(name) && !tokenBytes[name[begin]] {
+		begin++
+	}
+	end := begin
+	for end < len(name) && tokenBytes[name[end]] {
+		end++
+	}
+	return bytes.Trim(name[begin:end], "+"), name[end:]
+}
+
+// tokenBytes are the characters of a token (RFC 9110, section 5.6.2) in lower case.
+var tokenBytes = func() (is [256]bool) {
+	for _, c := range []byte("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz") {
+		is[c] = true
+	}
+	return is
+}()
+
+func lower(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		return c + 'a' - 'A'
+	}
+	return c
+}
+
+// digit returns the value of a hexadecimal digit in lower case.
+func digit(c byte) (value byte, ok bool) {
+	switch {
+	case '0' <= c && c <= '9':
+		return c - '0', true
+	case 'a' <= c && c <= 'f':
+		return c - 'a' + 10, true
+	}
+	return 0, false
+}
+
+func isBlank(c byte) bool { return c == ' ' || c == '\t' }

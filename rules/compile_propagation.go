@@ -1,0 +1,79 @@
+package rules
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// propagate settles which tag headers travel as members of the header baggage. A
+// declared name that is no tag header has no effect, and is a warning: it is so
+// for a while where rules come and go, and for ever in a manifest that is for
+// other headers too.
+func (c *compiler) propagate(n *propagationNode) {
+	if n == nil || n.bad {
+		return
+	}
+	if len(n.headers.elements)+len(n.prefixes.elements) == 0 && !n.headers.bad && !n.prefixes.bad {
+		c.file.problem(n.pos, KindMissing, "propagation names no header; list names under headers, beginnings of names under headerPrefixes, or both")
+	}
+	noCheck := func(string) string { return "" }
+	declared := Owned{
+		Headers:  c.headerNames(n.headers.elements, "propagation header", noCheck),
+		Prefixes: c.headerNames(n.prefixes.elements, "propagation prefix", checkNoStar),
+	}
+	c.table.propagated = c.table.owned.and(declared)
+	for _, v := range n.headers.elements {
+		if name := strings.ToLower(v.v); slices.Contains(declared.Headers, name) {
+			c.travels(v, "header", Owned{Headers: []string{name}})
+		}
+	}
+	for _, v := range n.prefixes.elements {
+		if prefix := strings.ToLower(v.v); slices.Contains(declared.Prefixes, prefix) {
+			c.travels(v, "prefix", Owned{Prefixes: []string{prefix}})
+		}
+	}
+	if c.table.propagated.IsZero() {
+		return
+	}
+	names := slices.Concat(c.table.propagated.Headers, c.table.propagated.Prefixes)
+	for _, h := range c.headers {
+		if c.table.propagated.Contains(h) {
+			names = append(names, h)
+		}
+	}
+	slices.Sort(names)
+	for _, name := range slices.Compact(names) {
+		if r := firstOutsideMemberName(name); r != 0 {
+			c.file.problem(n.pos, KindPropagation, fmt.Sprintf("the tag header %q cannot travel as baggage: applications pass on the character %q in another form; use letters, digits, -, _ and .", shorten(name), r))
+		}
+	}
+	for _, k := range c.keyPlaces {
+		if k.v == baggageHeader {
+			c.file.problem(k.pos, KindKeyIsTag, "the key \"baggage\" is the header that propagation writes; use another header as the key")
+		}
+	}
+}
+
+// travels warns of a declared name, of what it is, if no owned header is among
+// those that it stands for.
+func (c *compiler) travels(v value[string], what string, declared Owned) {
+	if c.table.owned.and(declared).IsZero() {
+		c.file.note(v.pos, Warning, KindPropagation, fmt.Sprintf("the propagation %s %q is that of no tag header of this file, and has no effect; declare it in tagHeaders, or remove it here", what, shorten(v.v)))
+	}
+}
+
+// baggageHeader is the header that propagated tags travel in.
+const baggageHeader = "baggage"
+
+// firstOutsideMemberName returns the first character of name that libraries do
+// not leave alone in the name of a baggage member, or 0. Some decode percent
+// signs and plus signs there, some encode what a URL has encoded.
+func firstOutsideMemberName(name string) rune {
+	for _, r := range name {
+		if !('a' <= r && r <= 'z' || '0' <= r && r <= '9' || strings.ContainsRune("-_.", r)) {
+			return r
+		}
+	}
+	return 0
+}
