@@ -119,6 +119,7 @@ func TestReadProblems(t *testing.T) {
 func FuzzRead(f *testing.F) {
 	f.Add([]byte(several))
 	f.Add([]byte("a: &a [*a]\n"))
+	f.Add([]byte("\r\r\r{a: b}")) // lines that YAML counts
 	f.Add([]byte("{kind: XList, items: [null, {kind: b}, []]}"))
 	f.Fuzz(func(t *testing.T, src []byte) {
 		docs, problems := Read("f.yaml", src)

@@ -15,13 +15,14 @@ import (
 
 // An Object is an object of Kubernetes to be written.
 type Object struct {
-	APIVersion string
-	Kind       string
-	Name       string
-	Namespace  string
-	Labels     map[string]string
-	Comment    string // stands above the object; lines without "#"
-	Spec       *Tree
+	APIVersion  string
+	Kind        string
+	Name        string
+	Namespace   string
+	Labels      map[string]string
+	Annotations map[string]string
+	Comment     string // stands above the object; lines without "#"
+	Spec        *Tree
 }
 
 // FileName returns the name of a file for the object alone, such as
@@ -54,16 +55,22 @@ func (o *Object) write(out *bytes.Buffer) error {
 	if o.Comment != "" {
 		out.WriteString(comment(o.Comment) + "\n")
 	}
-	var labels yaml.Node
-	if err := labels.Encode(o.Labels); err != nil { // sorted by key
-		return err
-	}
 	metadata := mapping("name", scalar(o.Name))
 	if o.Namespace != "" {
 		metadata.Content = append(metadata.Content, scalar("namespace"), scalar(o.Namespace))
 	}
-	if len(o.Labels) > 0 {
-		metadata.Content = append(metadata.Content, scalar("labels"), &labels)
+	for _, m := range []struct {
+		key    string
+		values map[string]string
+	}{{"labels", o.Labels}, {"annotations", o.Annotations}} {
+		if len(m.values) == 0 {
+			continue
+		}
+		var n yaml.Node
+		if err := n.Encode(m.values); err != nil { // sorted by key
+			return err
+		}
+		metadata.Content = append(metadata.Content, scalar(m.key), &n)
 	}
 	root := mapping("apiVersion", scalar(o.APIVersion), "kind", scalar(o.Kind), "metadata", metadata)
 	if o.Spec != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -21,12 +22,15 @@ const (
 	KindNoName     rules.Kind = "no-name"       // an object without metadata.name
 )
 
+// lineBreak is what ends a line in YAML 1.1, which the YAML library counts by.
+var lineBreak = regexp.MustCompile("\r\n|[\n\r\u0085\u2028\u2029]")
+
 // Read returns the documents of src, the content of the file called name: YAML
 // or JSON, several documents, and the items of a List each as one. Empty
 // documents are left out. Documents that can be read come also where problems
 // make others unusable; a file that is not YAML has none.
 func Read(name string, src []byte) ([]*Document, rules.Problems) {
-	file := &lines{name: name, text: strings.Split(string(src), "\n")}
+	file := &lines{name: name, text: lineBreak.Split(string(src), -1)}
 	if len(src) > MaxFileSize {
 		return nil, rules.Problems{file.problem(0, 0, rules.Error, rules.KindTooLarge,
 			fmt.Sprintf("the file has more than %d MiB, the most that is read", MaxFileSize>>20))}

@@ -1,0 +1,277 @@
+package lanes
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	networking "istio.io/api/networking/v1alpha3"
+
+	"github.com/tagproc/tagproc/istio/manifest"
+	"github.com/tagproc/tagproc/rules"
+)
+
+// The names of fields are those of the API istio.alibabacloud.com/v1, which its
+// reference and its published Go types have.
+const (
+	groupKind = "ASMSwimLaneGroup"
+	laneKind  = "ASMSwimLane"
+	laneLabel = "swimlane-group" // the label of a lane that names its group
+)
+
+// isASM reports whether d is an object of Alibaba Cloud Service Mesh.
+func isASM(d *manifest.Document, kind string) bool {
+	return d.Kind == kind && d.Group() == "istio.alibabacloud.com"
+}
+
+// asmGroup reads an ASMSwimLaneGroup.
+func (r *reader) asmGroup(d *manifest.Document) *draft {
+	root := place{doc: d}
+	g := &draft{at: root, name: text{d.Name, root.at("metadata").at("name"), true}, strict: true}
+	permissive := root.at("spec").at("permissiveModeConfiguration")
+	clusters := place{}
+	r.spec(root,
+		field{"services", func(p place) {
+			r.list(p, "services, each with name and namespace", func(p place) {
+				if s, ok := r.asmService(p, &clusters); ok {
+					g.services = append(g.services, s)
+				}
+			})
+		}},
+		field{"ingress", func(p place) { r.asmIngress(p, g) }},
+		field{"isPermissive", func(p place) {
+			permissive, isSet := false, false
+			r.asBool(&permissive, &isSet)(p)
+			g.strict = isSet && !permissive
+		}},
+		field{"permissiveModeConfiguration", func(p place) { r.asmPermissive(p, g) }},
+		r.unsupported("defaultTrafficPolicyPatch", "write the traffic policy into the DestinationRules"),
+		r.unsupported("defaultHttpRoutePatch", "write what it sets into the VirtualServices"),
+		r.unsupported("autoUpdate", "run render again when the lanes change"),
+	)
+	if clusters.doc != nil {
+		r.note(clusters, "cluster: not needed; Istio takes the endpoints of a service in all clusters of the mesh")
+	}
+	if g.strict && g.routeHeader.set {
+		r.warn(permissive, KindNoEffect, "permissiveModeConfiguration without isPermissive: true: the group is in strict mode, in which nothing falls back")
+	}
+	return g
+}
+
+// spec reads the spec of a manifest of others.
+func (r *reader) spec(root place, fields ...field) (ok bool) {
+	if p := root.at("spec"); p.node() != nil {
+		return r.mapping(theirs, p, "spec", fields...)
+	}
+	r.error(root.at("spec"), rules.KindMissing, "this %s has no spec", root.doc.Kind)
+	return false
+}
+
+// unsupported is a field that ASM has and nothing is made of.
+func (r *reader) unsupported(name, instead string) field {
+	return field{name, func(p place) {
+		r.warn(p, rules.KindUnsupported, "%s is not supported: nothing is made of it; %s", name, instead)
+	}}
+}
+
+func (r *reader) asmService(p place, clusters *place) (serviceText, bool) {
+	var name, namespace text
+	r.mapping(theirs, p, "a service",
+		field{"name", r.asText(&name)},
+		field{"namespace", r.asText(&namespace)},
+		field{"cluster", func(p place) {
+			if clusters.doc == nil {
+				*clusters = p
+			}
+		}},
+		r.unsupported("trafficPolicyPatch", "write the traffic policy into the DestinationRule of the service"),
+		r.unsupported("httpRoutePatch", "write what it sets into the VirtualService of the service"),
+	)
+	if p.node() != nil && (p.at("name").node() == nil || p.at("namespace").node() == nil) {
+		r.error(p, rules.KindMissing, "a service has a name and a namespace")
+	}
+	if !name.set || !namespace.set {
+		return serviceText{}, false
+	}
+	return serviceText{Service{namespace.v, name.v}, p}, true
+}
+
+func (r *reader) asmIngress(p place, g *draft) {
+	r.mapping(theirs, p, "ingress",
+		field{"gateway", func(p place) {
+			var name, namespace text
+			kind := text{v: "ASM"}
+			r.mapping(theirs, p, "gateway", field{"name", r.asText(&name)}, field{"namespace", r.asText(&namespace)}, field{"type", r.asText(&kind)})
+			if kind.v != "ASM" {
+				r.warn(p.at("type"), rules.KindUnsupported, "a gateway of type %s is not supported: only the routes inside of the mesh are made; type ASM is a Gateway of Istio", shorten(kind.v))
+				return
+			}
+			g.gateway, g.gatewayAt = Gateway{namespace.v, name.v}, p
+		}},
+		field{"ingressRouting", func(p place) {
+			strategy := text{v: "rule_based"}
+			var rule *weightedDraft
+			r.mapping(theirs, p, "ingressRouting",
+				field{"ingressRoutingStrategy", r.asText(&strategy)},
+				field{"weightedRoutingRule", func(p place) { rule = r.asmWeighted(p) }},
+			)
+			switch {
+			case strategy.v == "weighted" && rule == nil:
+				g.weighted = &weightedDraft{at: p}
+			case strategy.v == "weighted":
+				g.weighted = rule
+			case strategy.v != "rule_based":
+				r.error(strategy.at, rules.KindUnsupported, "the ingressRoutingStrategy %q is not known; expected rule_based or weighted", shorten(strategy.v))
+			case rule != nil:
+				r.warn(rule.at, KindNoEffect, "weightedRoutingRule has no effect: ingressRoutingStrategy is not weighted")
+			}
+		}},
+	)
+}
+
+func (r *reader) asmWeighted(p place) *weightedDraft {
+	w := &weightedDraft{at: p}
+	r.mapping(theirs, p, "weightedRoutingRule",
+		field{"hosts", func(p place) { w.hosts = r.texts(p, "hosts") }},
+		field{"requestMatches", func(p place) {
+			r.list(p, "matches", func(p place) {
+				if m, ok := r.match(p); ok {
+					w.matches = append(w.matches, m)
+				}
+			})
+		}},
+	)
+	return w
+}
+
+func (r *reader) asmPermissive(p place, g *draft) {
+	r.mapping(theirs, p, "permissiveModeConfiguration",
+		field{"fallbackTarget", r.asText(&g.baseline)},
+		field{"serviceLevelFallbackTarget", func(p place) {
+			if n := r.visit(p); n != nil {
+				for key := range r.keys(p, n, "serviceLevelFallbackTarget") {
+					at := p.at(key.Value)
+					if lane := r.text(at); lane.set {
+						g.fallback = append(g.fallback, fallbackDraft{serviceText{asmName(key.Value), at}, lane})
+					}
+				}
+			}
+		}},
+		field{"traceHeader", r.asText(&g.traceHeader)},
+		field{"routeHeader", r.asText(&g.routeHeader)},
+	)
+}
+
+// asmName returns the service of "namespace/name".
+func asmName(s string) Service {
+	namespace, name, found := strings.Cut(s, "/")
+	if !found {
+		return Service{Name: s}
+	}
+	return Service{namespace, name}
+}
+
+// asmLane reads an ASMSwimLane.
+func (r *reader) asmLane(d *manifest.Document) laneDraft {
+	root := place{doc: d}
+	l := laneDraft{at: root, name: text{d.Name, root.at("metadata").at("name"), true}, labels: map[string]string{}, labelsAt: root.at("spec"), all: true, created: d.Text("metadata", "creationTimestamp")}
+	clusters := place{doc: d} // the group's are enough to be told of
+	l.whole = r.spec(root,
+		field{"labelSelector", func(p place) { l.labels, l.labelsAt = r.textMap(p, "labelSelector"), p }},
+		field{"services", func(p place) {
+			l.all = false
+			r.list(p, "services, each with name and namespace", func(p place) {
+				if s, ok := r.asmService(p, &clusters); ok {
+					l.services = append(l.services, s)
+				}
+			})
+		}},
+		field{"ingressRules", func(place) {}}, // asmRules reads them
+		field{"ingressWeight", func(p place) {
+			l.share = &shareDraft{at: p}
+			r.mapping(theirs, p, "ingressWeight",
+				field{"destination", func(p place) { l.share.target = r.asmDestination(p) }},
+				field{"weight", func(p place) { l.share.weight, _ = r.number(p, 0, maxWeight) }},
+			)
+		}},
+	)
+	if !l.whole {
+		l.labels = nil
+	}
+	return l
+}
+
+// asmRules reads the ingressRules of a lane.
+func (r *reader) asmRules(l laneDraft) (drafts []ruleDraft) {
+	rulesAt := l.at.at("spec").at("ingressRules")
+	if rulesAt.node() == nil {
+		return nil
+	}
+	r.list(rulesAt, "rules", func(p place) {
+		rule := ruleDraft{at: p, lane: l.name}
+		name := text{v: fmt.Sprintf("%s-%d", l.name.v, len(drafts)+1)}
+		online, isSet, ok := false, false, true
+		r.mapping(theirs, p, "an ingress rule",
+			field{"name", r.asText(&name)},
+			field{"online", func(p place) {
+				r.asBool(&online, &isSet)(p)
+				isSet = true // or the file is refused
+			}},
+			field{"hosts", func(p place) { rule.hosts = r.texts(p, "hosts") }},
+			field{"match", func(p place) {
+				m, readable := r.match(p)
+				if ok = readable; ok && !isEmpty(m) {
+					rule.matches = []*networking.HTTPMatchRequest{m}
+				}
+			}},
+			field{"route", func(p place) {
+				r.mapping(theirs, p, "route", field{"destination", func(p place) { rule.target = r.asmDestination(p) }})
+			}},
+		)
+		rule.name, rule.offline = name.v, !online
+		switch {
+		case !isSet:
+			r.warn(p, KindNoEffect, "rule %s has no online: true, and to ASM that is a rule which is not in force: it is left out", shorten(name.v))
+		case !online:
+			r.note(p, "rule %s of lane %s is not online: it is left out", shorten(name.v), l.name.v)
+		}
+		if rule.target.service.at.doc == nil {
+			r.error(p, rules.KindMissing, "rule %s has no route.destination.host", shorten(name.v))
+			ok = false
+		}
+		if ok {
+			drafts = append(drafts, rule)
+		}
+	})
+	return drafts
+}
+
+// asmDestination reads where requests go: a host, and a port, as ASM writes it or
+// as Istio does.
+func (r *reader) asmDestination(p place) (t target) {
+	port := func(p place) {
+		i, _ := r.number(p, 1, maxPort)
+		t.port, t.portAt = uint32(i), p
+	}
+	var host text
+	r.mapping(theirs, p, "destination",
+		field{"host", r.asText(&host)},
+		field{"portNum", port},
+		field{"port", func(p place) { r.mapping(theirs, p, "port", field{"number", port}) }},
+	)
+	if host.set {
+		t.service = serviceText{hostName(host.v), host.at}
+	}
+	return t
+}
+
+// hostName returns the service of a name in DNS, which may be short. Of a name
+// of something else it returns no service of any group.
+func hostName(host string) Service {
+	name, rest, _ := strings.Cut(strings.TrimSuffix(host, "."), ".")
+	namespace, domain, _ := strings.Cut(rest, ".")
+	if !slices.Contains([]string{"", "svc", "svc.cluster.local"}, domain) {
+		return Service{Namespace: rest, Name: name}
+	}
+	return Service{namespace, name}
+}

@@ -1,0 +1,158 @@
+package lanes
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/tagproc/tagproc/rules"
+)
+
+// What a group may have at most. More is no lane group, and would make files that
+// nobody reads.
+const (
+	maxLanes    = 100
+	maxServices = 1000
+	maxRules    = 10_000
+	maxPort     = 65535
+	maxWeight   = 1_000_000
+)
+
+// The kinds of problems that lane groups have, beside those of rules.
+const (
+	KindGroup          rules.Kind = "lane-group"      // no group, or one that is there twice
+	KindUnknownLane    rules.Kind = "unknown-lane"    // a lane that the group has not
+	KindUnknownService rules.Kind = "unknown-service" // a service that the group has not
+	KindMissingService rules.Kind = "missing-service" // a service that a lane must have and has not
+	KindLabels         rules.Kind = "labels"          // labels that select no pods, or those of two lanes
+	KindHost           rules.Kind = "host"            // a host that is malformed
+	KindPort           rules.Kind = "port"            // a port that is not known, or that the service has not
+	KindMatch          rules.Kind = "match"           // a condition that a VirtualService cannot have
+	KindWeight         rules.Kind = "weight"          // weights that are all 0
+	KindTag            rules.Kind = "unknown-tag"     // warning: a tag of the rules that names no lane
+	KindNoEffect       rules.Kind = "no-effect"       // warning: something that changes nothing
+)
+
+var (
+	dnsLabel  = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)
+	dnsName   = regexp.MustCompile(`^[a-z0-9]([-.a-z0-9]{0,61}[a-z0-9])?$`)
+	dnsHost   = regexp.MustCompile(`^(\*|(\*\.)?([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\.)*[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)$`)
+	labelKey  = regexp.MustCompile(`^([a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-._A-Za-z0-9]{0,61}[A-Za-z0-9])?$`)
+	labelText = regexp.MustCompile(`^([A-Za-z0-9]([-._A-Za-z0-9]{0,61}[A-Za-z0-9])?)?$`)
+)
+
+// A checker makes a Group of a draft.
+type checker struct {
+	*reader
+
+	d        *draft
+	g        *Group
+	ports    map[Service][]uint32 // of the services whose manifests are known
+	requests map[string]text      // which rule takes them: a host and a match
+}
+
+// check returns the group that d is, or nil after reporting why it is none.
+func (r *reader) check(d *draft, ports map[Service][]uint32) *Group {
+	before := r.errors()
+	c := &checker{reader: r, d: d, ports: ports, requests: map[string]text{}, g: &Group{
+		Name: d.name.v, Strict: d.strict, Gateway: d.gateway,
+		RouteHeader: strings.ToLower(d.routeHeader.v), TraceHeader: strings.ToLower(d.traceHeader.v),
+	}}
+	c.name(d.name, "the lane group", dnsName)
+	c.headers()
+	c.gateway()
+	c.services()
+	c.lanes()
+	if r.errors() > before || len(c.g.Services) == 0 || len(c.g.Lanes) == 0 {
+		return nil // what refers to lanes and services would be wrong for their sake
+	}
+	c.fallbacks()
+	c.rules()
+	c.weights()
+	if r.errors() > before {
+		return nil
+	}
+	return c.g
+}
+
+func (r *reader) errors() (n int) {
+	for _, p := range r.problems {
+		if p.Severity == rules.Error {
+			n++
+		}
+	}
+	return n
+}
+
+// name checks a name of what becomes a name in Kubernetes.
+func (c *checker) name(t text, what string, form *regexp.Regexp) bool {
+	switch {
+	case !t.set:
+		return false // for that there is a reason that was told
+	case form.MatchString(t.v):
+		return true
+	}
+	c.error(t.at, rules.KindName, "%s is called %q; expected lower case letters, digits and -, at most 63, as names in Kubernetes are", what, shorten(t.v))
+	return false
+}
+
+func (c *checker) headers() {
+	switch {
+	case c.d.routeHeader.set:
+		_, problems := rules.Load("", []byte("rules: []"), rules.Options{TagHeaders: rules.Owned{Headers: []string{c.d.routeHeader.v}}})
+		for _, p := range problems {
+			c.error(c.d.routeHeader.at, rules.KindForbiddenHeader, "the route header is a tag header: %s", p.Message)
+		}
+	case !c.d.strict && c.d.whole:
+		c.error(c.d.at, rules.KindMissing, "the group %s has no routeHeader: in loose mode a header has to say in which lane a request is", c.d.name.v)
+	}
+	if c.d.traceHeader.set {
+		c.headerName(c.d.traceHeader)
+		c.traceNote()
+	}
+}
+
+// traceNote says what there is instead of ASM's trace headers.
+func (c *checker) traceNote() {
+	route, trace := c.g.RouteHeader, c.g.TraceHeader
+	switch trace {
+	case route:
+	case "baggage":
+		c.note(c.d.traceHeader.at, "traceHeader baggage: ASM carries %s in baggage, and Istio does not: the applications have to forward %s itself, or their calls reach the baseline", route, route)
+	default:
+		c.note(c.d.traceHeader.at, "traceHeader %s: ASM finds out by it what %s was, and Istio does not: the applications have to forward %s too, or their calls reach the baseline", trace, route, route)
+	}
+}
+
+func (r *reader) headerName(t text) {
+	if !t.set || regexp.MustCompile("^[-!#$%&'*+.^_`|~0-9A-Za-z]{1,256}$").MatchString(t.v) {
+		return
+	}
+	r.error(t.at, rules.KindHeader, "%q is no name of a header", shorten(t.v))
+}
+
+func (c *checker) gateway() {
+	if g := c.d.gateway; c.d.gatewayAt.doc != nil && (!dnsLabel.MatchString(g.Namespace) || !dnsName.MatchString(g.Name)) {
+		c.error(c.d.gatewayAt, rules.KindName, "the gateway is %q; expected the namespace and the name of a Gateway of Istio, such as istio-system/ingressgateway", shorten(g.String()))
+	}
+}
+
+func (c *checker) services() {
+	switch n := len(c.d.services); {
+	case n == 0 && c.d.whole:
+		c.error(c.d.at, rules.KindMissing, "the group %s has no services", c.d.name.v)
+	case n > maxServices:
+		c.error(c.d.services[maxServices].at, rules.KindTooLarge, "the group has %d services; the most is %d", n, maxServices)
+		return
+	}
+	for _, s := range c.d.services {
+		switch {
+		case !dnsLabel.MatchString(s.Name) || !dnsLabel.MatchString(s.Namespace):
+			c.error(s.at, rules.KindName, "the service %q is none of Kubernetes: namespace and name have lower case letters, digits and -", shorten(s.String()))
+		case slices.Contains(c.g.Services, s.Service):
+			c.error(s.at, rules.KindDuplicateKey, "the service %s is in the group already", s.Service)
+		default:
+			c.g.Services = append(c.g.Services, s.Service)
+		}
+	}
+}

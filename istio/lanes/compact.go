@@ -1,0 +1,233 @@
+package lanes
+
+import (
+	"slices"
+	"strings"
+
+	"google.golang.org/protobuf/proto"
+	networking "istio.io/api/networking/v1alpha3"
+
+	"github.com/tagproc/tagproc/istio/manifest"
+	"github.com/tagproc/tagproc/rules"
+)
+
+// A lanesFile is what the rules of a lanes file are made of.
+type lanesFile struct {
+	draft
+
+	namespace text
+	named     []named
+	ingress   []entry
+}
+
+// named is users who are in a lane whatever their tag is.
+type named struct {
+	name   text
+	header text
+	values []text
+	lane   text
+	at     place
+}
+
+// An entry is a service by which requests enter.
+type entry struct {
+	target target
+	hosts  []text
+	match  *networking.HTTPMatchRequest
+	at     place
+}
+
+// lanesFile reads a lanes file.
+func (r *reader) lanesFile(d *manifest.Document) *draft {
+	f := &lanesFile{namespace: text{v: "default"}}
+	f.at = place{doc: d}
+	if p := f.at.at("namespace"); p.node() != nil {
+		f.namespace = r.text(p) // what names of services mean depends on it
+	}
+	r.mapping(ours, f.at, "a lanes file",
+		field{"laneGroup", r.asText(&f.name)},
+		field{"mode", func(p place) {
+			mode := r.text(p)
+			f.strict = mode.v == "strict"
+			if mode.set && mode.v != "loose" && mode.v != "strict" {
+				r.error(p, rules.KindMode, "the mode %q is not known; expected loose or strict", shorten(mode.v))
+			}
+		}},
+		field{"gateway", func(p place) {
+			if t := r.text(p); t.set {
+				namespace, name, _ := strings.Cut(t.v, "/")
+				f.gateway, f.gatewayAt = Gateway{namespace, name}, p
+			}
+		}},
+		field{"routeHeader", r.asText(&f.routeHeader)},
+		field{"traceHeader", r.asText(&f.traceHeader)},
+		field{"namespace", func(place) {}}, // has been read
+		field{"services", func(p place) { f.services = r.serviceNames(p, f) }},
+		field{"baseline", r.asText(&f.baseline)},
+		field{"fallback", func(p place) {
+			r.perService(p, f, "fallback", func(s serviceText) {
+				if lane := r.text(s.at); lane.set {
+					f.fallback = append(f.fallback, fallbackDraft{s, lane})
+				}
+			})
+		}},
+		field{"lanes", func(p place) {
+			r.list(p, "lanes, each with name and labels", func(p place) { f.lanes = append(f.lanes, r.compactLane(p, f)) })
+		}},
+		field{"named", func(p place) {
+			r.list(p, "named users, each with header, values and lane", func(p place) {
+				if n, ok := r.namedUsers(p); ok {
+					f.named = append(f.named, n)
+				}
+			})
+		}},
+		field{"ingress", func(p place) {
+			r.list(p, "entries, each with a service", func(p place) {
+				if e, ok := r.entry(p, f); ok {
+					f.ingress = append(f.ingress, e)
+				}
+			})
+		}},
+	)
+	if len(f.named) > 0 && len(f.ingress) == 0 {
+		r.error(f.at.at("named"), rules.KindMissing, "named users enter by no service: expected ingress, a list with the services by which requests enter")
+	}
+	for _, n := range f.named {
+		if !slices.ContainsFunc(f.lanes, func(l laneDraft) bool { return l.name.v == n.lane.v }) {
+			r.error(n.lane.at, KindUnknownLane, "there is no lane %q in the group", shorten(n.lane.v))
+		}
+		r.headerName(n.header)
+	}
+	r.write(f)
+	return &f.draft
+}
+
+// serviceName returns the service that s names: a name, or "namespace/name".
+func (f *lanesFile) serviceName(s string) Service {
+	if namespace, name, found := strings.Cut(s, "/"); found {
+		return Service{namespace, name}
+	}
+	return Service{f.namespace.v, s}
+}
+
+func (r *reader) serviceNames(p place, f *lanesFile) (services []serviceText) {
+	for _, t := range r.texts(p, "services") {
+		services = append(services, serviceText{f.serviceName(t.v), t.at})
+	}
+	return services
+}
+
+// perService reads the values of a mapping by service.
+func (r *reader) perService(p place, f *lanesFile, what string, read func(s serviceText)) {
+	var fields []field
+	if n := p.node(); n != nil {
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			key := n.Content[i].Value
+			fields = append(fields, field{key, func(p place) { read(serviceText{f.serviceName(key), p}) }})
+		}
+	}
+	r.mapping(ours, p, what, fields...)
+}
+
+func (r *reader) compactLane(p place, f *lanesFile) laneDraft {
+	l := laneDraft{at: p, all: true, labels: map[string]string{}, labelsAt: p}
+	l.whole = r.mapping(ours, p, "a lane",
+		field{"name", r.asText(&l.name)},
+		field{"labels", func(p place) { l.labels, l.labelsAt = r.textMap(p, "labels"), p }},
+		field{"services", func(p place) { l.services, l.all = r.serviceNames(p, f), false }},
+		field{"serviceLabels", func(p place) {
+			r.perService(p, f, "serviceLabels", func(s serviceText) {
+				l.serviceLabels = append(l.serviceLabels, serviceLabels{s, r.textMap(s.at, "the labels of a service")})
+			})
+		}},
+	)
+	if !l.whole && len(l.labels) == 0 {
+		l.labels = nil
+	}
+	return l
+}
+
+func (r *reader) namedUsers(p place) (n named, ok bool) {
+	n.at = p
+	ok = r.mapping(ours, p, "a named user",
+		field{"name", r.asText(&n.name)},
+		field{"header", r.asText(&n.header)},
+		field{"values", func(p place) { n.values = r.texts(p, "values of the header") }},
+		field{"lane", r.asText(&n.lane)},
+	)
+	if ok && (!n.header.set || !n.lane.set || len(n.values) == 0) {
+		r.error(p, rules.KindMissing, "a named user has a header, values (a list, not empty) and a lane")
+		return n, false
+	}
+	switch {
+	case n.name.set:
+	case len(n.values) == 1:
+		n.name.v = n.values[0].v
+	default:
+		n.name.v = "named-" + n.lane.v
+	}
+	return n, ok
+}
+
+func (r *reader) entry(p place, f *lanesFile) (e entry, ok bool) {
+	e = entry{at: p, match: &networking.HTTPMatchRequest{}}
+	matchOK := true
+	ok = r.mapping(ours, p, "an entry of ingress",
+		field{"service", func(p place) {
+			if t := r.text(p); t.set {
+				e.target.service = serviceText{f.serviceName(t.v), p}
+			}
+		}},
+		field{"port", func(p place) {
+			i, _ := r.number(p, 1, maxPort)
+			e.target.port, e.target.portAt = uint32(i), p
+		}},
+		field{"hosts", func(p place) { e.hosts = r.texts(p, "hosts") }},
+		field{"match", func(p place) { e.match, matchOK = r.match(p) }},
+	)
+	if ok && e.target.service.at.doc == nil {
+		r.error(p, rules.KindMissing, "an entry of ingress has a service")
+	}
+	return e, ok && matchOK && e.target.service.at.doc != nil
+}
+
+// write writes out, for each lane, the rules that ASM would have: those who are
+// named, and the tag of the lane.
+func (r *reader) write(f *lanesFile) {
+	matches := 0
+	for _, l := range f.lanes {
+		for _, e := range f.ingress {
+			if matches > maxRules {
+				r.error(e.at, rules.KindTooLarge, "lanes, named users and entries of ingress make more than %d matches, the most that are written", maxRules)
+				return
+			}
+			for _, n := range f.named {
+				if n.lane.v != l.name.v {
+					continue
+				}
+				rule := ruleDraft{at: n.at, name: n.name.v, lane: n.lane, hosts: e.hosts, target: e.target}
+				for _, v := range n.values {
+					rule.matches = append(rule.matches, e.with(n.header.v, v.v))
+				}
+				matches += len(n.values)
+				f.rules = append(f.rules, rule)
+			}
+			if matches++; f.routeHeader.set {
+				f.rules = append(f.rules, ruleDraft{
+					at: e.at, name: l.name.v, lane: l.name, hosts: e.hosts, target: e.target,
+					matches: []*networking.HTTPMatchRequest{e.with(f.routeHeader.v, l.name.v)},
+				})
+			}
+		}
+	}
+}
+
+// with returns the condition of the entry, and that a header has a value.
+func (e entry) with(header, value string) *networking.HTTPMatchRequest {
+	m := proto.CloneOf(e.match)
+	if m.Headers == nil {
+		m.Headers = map[string]*networking.StringMatch{}
+	}
+	m.Headers[strings.ToLower(header)] = exact(value)
+	return m
+}

@@ -1,0 +1,291 @@
+package lanes
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/tagproc/tagproc/istio/manifest"
+	"github.com/tagproc/tagproc/rules"
+)
+
+// maxNodes bounds the values that are visited. Only aliases of aliases have more.
+const maxNodes = 600_000
+
+// maxKeys bounds the keys of one mapping.
+const maxKeys = 1000
+
+// maxProblems bounds the problems that are listed.
+const maxProblems = 1000
+
+// A place is where something stands in a document.
+type place struct {
+	doc  *manifest.Document
+	path []any
+}
+
+func (p place) at(step any) place {
+	return place{p.doc, append(slices.Clone(p.path), step)}
+}
+
+func (p place) node() *yaml.Node { return p.doc.Node(p.path...) }
+
+// A reader collects what is found wrong, and worth knowing, while it reads.
+type reader struct {
+	problems rules.Problems
+	notes    []Note
+	visited  int
+}
+
+func (r *reader) problem(p rules.Problem) {
+	switch {
+	case len(r.problems) < maxProblems:
+		r.problems = append(r.problems, p)
+	case len(r.problems) == maxProblems:
+		r.problems = append(r.problems, rules.Problem{
+			File: p.File, Kind: rules.KindTooManyProblems, Message: fmt.Sprintf("there are more than %d problems; the rest is not listed", maxProblems),
+		})
+	}
+}
+
+func (r *reader) error(p place, k rules.Kind, format string, args ...any) {
+	r.problem(p.doc.Problem(rules.Error, k, fmt.Sprintf(format, args...), p.path...))
+}
+
+func (r *reader) warn(p place, k rules.Kind, format string, args ...any) {
+	r.problem(p.doc.Problem(rules.Warning, k, fmt.Sprintf(format, args...), p.path...))
+}
+
+func (r *reader) note(p place, format string, args ...any) {
+	r.notes = append(r.notes, Note{Message: fmt.Sprintf(format, args...), at: p.doc.Problem(rules.Warning, "", "", p.path...)})
+}
+
+// A field is one key that a mapping may have.
+type field struct {
+	name string
+	read func(p place)
+}
+
+// A grammar is how strictly mappings are read.
+type grammar struct {
+	// unknown is what a key that no field has is: an Error in tagproc's own form,
+	// a Warning in the manifests of others.
+	unknown rules.Severity
+	// null says that a key without a value is as if it were not there.
+	null bool
+}
+
+var (
+	ours   = grammar{unknown: rules.Error}
+	theirs = grammar{unknown: rules.Warning, null: true}
+)
+
+// mapping reads the mapping at p, which is called what in messages. It reports
+// whether its keys are such as to say that a field is missing.
+func (r *reader) mapping(g grammar, p place, what string, fields ...field) (ok bool) {
+	n := r.visit(p)
+	if n == nil {
+		return false
+	}
+	if n.Kind != yaml.MappingNode {
+		r.error(p, rules.KindType, "%s is %s; expected a mapping with the keys %s", what, describe(n), names(fields))
+		return false
+	}
+	ok = true
+	for key := range r.keys(p, n, what) {
+		i := slices.IndexFunc(fields, func(f field) bool { return f.name == key.Value })
+		switch {
+		case i < 0 && g.unknown == rules.Error:
+			ok = false
+			r.problem(p.doc.ProblemAt(key, rules.Error, rules.KindUnknownKey, fmt.Sprintf("%s has no key %q; expected one of %s", what, shorten(key.Value), names(fields))))
+		case i < 0:
+			r.problem(p.doc.ProblemAt(key, rules.Warning, rules.KindUnsupported, fmt.Sprintf("%s.%s is not known to tagproc: nothing is made of it", what, shorten(key.Value))))
+		case p.at(key.Value).node() != nil:
+			fields[i].read(p.at(key.Value))
+		case !g.null:
+			r.problem(p.doc.ProblemAt(key, rules.Error, rules.KindMissing, fmt.Sprintf("%q has no value; leave the key out where none is meant", key.Value)))
+		}
+	}
+	return ok
+}
+
+// keys yields the keys of the mapping n, those that are strings, each once. It
+// reports the others.
+func (r *reader) keys(p place, n *yaml.Node, what string) func(yield func(*yaml.Node) bool) {
+	return func(yield func(*yaml.Node) bool) {
+		if len(n.Content) > 2*maxKeys {
+			r.error(p, rules.KindTooLarge, "%s has more than %d keys, the most that are read", what, maxKeys)
+			return
+		}
+		lines := map[string]int{}
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			key := n.Content[i]
+			if key.Kind != yaml.ScalarNode || key.Tag != "!!str" {
+				r.problem(p.doc.ProblemAt(key, rules.Error, rules.KindUnknownKey, fmt.Sprintf("%s has %s as a key; expected a string", what, describe(key))))
+				continue
+			}
+			if first, twice := lines[key.Value]; twice {
+				r.problem(p.doc.ProblemAt(key, rules.Error, rules.KindDuplicateKey,
+					fmt.Sprintf("the key %q stands here for the second time, first in line %d; remove one", shorten(key.Value), first)))
+				continue
+			}
+			lines[key.Value] = key.Line
+			if !yield(key) {
+				return
+			}
+		}
+	}
+}
+
+// list reads each element of the list at p, the value of a key.
+func (r *reader) list(p place, of string, read func(p place)) {
+	n := r.visit(p)
+	if n == nil {
+		return
+	}
+	if n.Kind != yaml.SequenceNode {
+		r.error(p, rules.KindType, "%q is %s; expected a list of %s", p.path[len(p.path)-1], describe(n), of)
+		return
+	}
+	for i := range n.Content {
+		read(p.at(i))
+	}
+}
+
+// visit returns what stands at p, or nil once too many values were visited.
+func (r *reader) visit(p place) *yaml.Node {
+	if r.visited++; r.visited > maxNodes {
+		if r.visited == maxNodes+1 {
+			r.error(p, rules.KindAliases, "the files have more than %d values, their aliases written out; make them smaller", maxNodes)
+		}
+		return nil
+	}
+	n := p.node()
+	if n == nil {
+		r.error(p, rules.KindMissing, "there is an empty element here; expected a value")
+	}
+	return n
+}
+
+// text reads a string.
+func (r *reader) text(p place) text {
+	t := text{at: p}
+	n := r.visit(p)
+	switch {
+	case n == nil:
+	case n.Kind == yaml.ScalarNode && n.Tag == "!!str":
+		t.v, t.set = n.Value, true
+	case n.Kind == yaml.ScalarNode:
+		r.error(p, rules.KindType, "expected a string, and this is %s: write %q, in quotes", describe(n), n.Value)
+	default:
+		r.error(p, rules.KindType, "expected a string, and this is %s", describe(n))
+	}
+	return t
+}
+
+// asText returns the read function of a field.
+func (r *reader) asText(t *text) func(p place) {
+	return func(p place) { *t = r.text(p) }
+}
+
+// texts reads a list of strings.
+func (r *reader) texts(p place, of string) (ts []text) {
+	r.list(p, of, func(p place) {
+		if t := r.text(p); t.set {
+			ts = append(ts, t)
+		}
+	})
+	return ts
+}
+
+// textMap reads a mapping of strings to strings. It is nil if it is none.
+func (r *reader) textMap(p place, what string) map[string]string {
+	n := r.visit(p)
+	if n == nil {
+		return nil
+	}
+	if n.Kind != yaml.MappingNode {
+		r.error(p, rules.KindType, "%s is %s; expected a mapping of strings to strings", what, describe(n))
+		return nil
+	}
+	m := map[string]string{}
+	for key := range r.keys(p, n, what) {
+		t := r.text(p.at(key.Value))
+		if !t.set {
+			return nil
+		}
+		m[key.Value] = t.v
+	}
+	return m
+}
+
+// asBool returns the read function of a field.
+func (r *reader) asBool(v, set *bool) func(p place) {
+	return func(p place) {
+		n := r.visit(p)
+		if n == nil {
+			return
+		}
+		if n.Kind != yaml.ScalarNode || n.Tag != "!!bool" {
+			r.error(p, rules.KindType, "expected true or false, and this is %s", describe(n))
+			return
+		}
+		*v, *set = strings.EqualFold(n.Value, "true"), true
+	}
+}
+
+// number reads a whole number of at most limit.
+func (r *reader) number(p place, low, limit int) (int, bool) {
+	n := r.visit(p)
+	if n == nil {
+		return 0, false
+	}
+	i, err := strconv.Atoi(n.Value)
+	if n.Kind != yaml.ScalarNode || n.Tag != "!!int" || err != nil || i < low || limit < i {
+		r.error(p, rules.KindType, "expected a whole number from %d to %d, and this is %s", low, limit, describe(n))
+		return 0, false
+	}
+	return i, true
+}
+
+// describe says what a node is, in the words of messages.
+func describe(n *yaml.Node) string {
+	switch {
+	case n.Kind == yaml.MappingNode:
+		return "a mapping"
+	case n.Kind == yaml.SequenceNode:
+		return "a list"
+	case n.Kind == yaml.AliasNode:
+		return "an alias"
+	case n.Tag == "!!merge":
+		return "a merge key (<<)"
+	case n.Tag == "!!null":
+		return "null"
+	case n.Tag == "!!str":
+		return fmt.Sprintf("the string %q", shorten(n.Value))
+	case n.Tag == "!!int", n.Tag == "!!float":
+		return "the number " + shorten(n.Value)
+	default:
+		return shorten(n.Value)
+	}
+}
+
+// shorten keeps a quoted value from flooding a message.
+func shorten(s string) string {
+	if r := []rune(s); len(r) > 60 {
+		return string(r[:60]) + "…"
+	}
+	return s
+}
+
+// names lists the names of fields for a message.
+func names(fields []field) string {
+	var ns []string
+	for _, f := range fields {
+		ns = append(ns, f.name)
+	}
+	return strings.Join(ns, ", ")
+}

@@ -1,0 +1,194 @@
+package lanes
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/tagproc/tagproc/istio/manifest"
+	"github.com/tagproc/tagproc/rules"
+)
+
+// A Note is worth knowing, and nothing is wrong.
+type Note struct {
+	Message string
+
+	at rules.Problem // for its place
+}
+
+// String returns "file:line:col: note: message".
+func (n Note) String() string { return n.at.Place() + ": note: " + n.Message }
+
+// Read returns the lane groups of documents, in their order: of the manifests of
+// Alibaba Cloud Service Mesh, and of lanes files. There are none exactly if a
+// problem is an Error; warnings name what nothing is made of, or what has no
+// effect.
+//
+// Other documents help where they are there: the Services tell their ports, and
+// rules, as a WasmPlugin or a rules file, whether their tags name lanes.
+func Read(docs []*manifest.Document) ([]*Group, []Note, rules.Problems) {
+	r := &reader{}
+	drafts := r.drafts(docs)
+	ports := r.ports(docs)
+	var groups []*Group
+	for _, d := range drafts {
+		if g := r.check(d, ports); g != nil {
+			groups = append(groups, g)
+		}
+	}
+	r.together(drafts, groups)
+	r.tags(docs, groups)
+	r.sort(docs)
+	if r.problems.Err() != nil {
+		groups = nil
+	}
+	return groups, r.notes, r.problems
+}
+
+// drafts reads the groups that documents are.
+func (r *reader) drafts(docs []*manifest.Document) (drafts []*draft) {
+	var asm []*manifest.Document
+	byName := map[string]*draft{} // of ASM
+	for _, d := range docs {
+		var g *draft
+		before := r.errors()
+		switch {
+		case isASM(d, groupKind):
+			g = r.asmGroup(d)
+			byName[d.Name] = g
+		case isASM(d, laneKind):
+			asm = append(asm, d)
+		case isLanesFile(d):
+			g = r.lanesFile(d)
+		case d.Kind != "" && d.Kind != "Service" && !hasRules(d):
+			r.note(place{doc: d}, "%s: nothing of it is needed to render lanes", d.ID())
+		}
+		if g == nil {
+			continue
+		}
+		if slices.ContainsFunc(drafts, func(other *draft) bool { return g.name.set && other.name.v == g.name.v }) {
+			r.error(g.name.at, KindGroup, "there is a lane group %s already; give this one another name", g.name.v)
+			continue
+		}
+		g.whole = r.errors() == before
+		if !g.name.set && g.whole {
+			r.error(g.at, rules.KindMissing, "there is no laneGroup, the name of the group")
+		}
+		drafts = append(drafts, g)
+	}
+	for _, d := range asm {
+		group := d.Labels[laneLabel]
+		if g := byName[group]; g != nil {
+			g.lanes = append(g.lanes, r.asmLane(d))
+			continue
+		}
+		r.problem(d.Problem(rules.Error, KindGroup, fmt.Sprintf(
+			"lane %s is of the group %q by its label %s, and no file has an %s of that name", d.Name, group, laneLabel, groupKind), "metadata", "labels"))
+	}
+	for _, g := range drafts {
+		if isASM(g.at.doc, groupKind) {
+			byCreation(g.lanes)
+			for _, l := range g.lanes {
+				g.rules = append(g.rules, r.asmRules(l)...)
+			}
+		}
+	}
+	if len(drafts) == 0 && len(r.problems) == 0 {
+		r.problem(rules.Problem{File: firstFile(docs), Kind: KindGroup, Message: "there is no lane group in the files; expected an " + groupKind + " with its " + laneKind + "s, or a lanes file with laneGroup, services and lanes"})
+	}
+	return drafts
+}
+
+func firstFile(docs []*manifest.Document) string {
+	if len(docs) == 0 {
+		return "input"
+	}
+	return docs[0].File
+}
+
+// isLanesFile reports whether d is meant to be a lanes file: what is neither an
+// object nor a rules file.
+func isLanesFile(d *manifest.Document) bool {
+	return d.Kind == "" && (d.Node("laneGroup") != nil || d.Node("lanes") != nil || d.Node("rules") == nil)
+}
+
+// byCreation orders lanes by age, if that is known of all: the first one made is
+// the baseline unless another is named, and kubectl lists by name.
+func byCreation(lanes []laneDraft) {
+	if slices.ContainsFunc(lanes, func(l laneDraft) bool { return l.created == "" }) {
+		return
+	}
+	slices.SortStableFunc(lanes, func(a, b laneDraft) int { return cmp.Compare(a.created, b.created) }) // RFC 3339, in UTC
+}
+
+// ports returns the ports of the Services among docs.
+func (r *reader) ports(docs []*manifest.Document) map[Service][]uint32 {
+	ports := map[Service][]uint32{}
+	for _, d := range docs {
+		if d.Kind != "Service" || d.Group() != "" {
+			continue
+		}
+		s := Service{cmp.Or(d.Namespace, "default"), d.Name}
+		for i := 0; d.Node("spec", "ports", i) != nil && i < maxRules; i++ {
+			p := place{d, []any{"spec", "ports", i, "port"}}
+			if p.node() == nil {
+				continue
+			}
+			if port, ok := r.number(p, 1, maxPort); ok && !slices.Contains(ports[s], uint32(port)) {
+				ports[s] = append(ports[s], uint32(port))
+			}
+		}
+	}
+	return ports
+}
+
+// together says what groups cannot be beside each other.
+func (r *reader) together(drafts []*draft, groups []*Group) {
+	of := map[Service]string{}
+	hosts := map[string]string{}
+	names := map[string]bool{} // of VirtualServices
+	for _, g := range groups {
+		i := slices.IndexFunc(drafts, func(d *draft) bool { return d.name.v == g.Name })
+		for j, s := range g.Services {
+			if other, taken := of[s]; taken {
+				r.error(drafts[i].services[j].at, KindGroup, "%s is in the group %s too: Istio takes one VirtualService for a host in the mesh, and leaves out others", s, other)
+			}
+			of[s] = g.Name
+		}
+		for _, h := range g.hosts() {
+			key := g.Gateway.String() + " " + h
+			if other, taken := hosts[key]; taken {
+				r.warn(drafts[i].gatewayAt, KindGroup, "the groups %s and %s both have rules for host %s at gateway %s: Istio puts them behind each other, in no order to rely on", other, g.Name, h, g.Gateway)
+				continue
+			}
+			hosts[key] = g.Name
+		}
+		for _, vs := range g.gatewayVirtualServices() {
+			names[vs.namespace+"/"+vs.name] = true
+		}
+	}
+	for i, g := range groups {
+		for _, s := range g.Services {
+			if names[s.String()] {
+				r.error(drafts[i].name.at, KindGroup, "the VirtualService of the gateway would be called %s, as that of the service is; give the group another name", s)
+			}
+		}
+	}
+}
+
+// sort orders problems by their places.
+func (r *reader) sort(docs []*manifest.Document) {
+	file := map[string]int{}
+	for _, d := range docs {
+		if _, known := file[d.File]; !known {
+			file[d.File] = len(file)
+		}
+	}
+	slices.SortStableFunc(r.problems, func(a, b rules.Problem) int {
+		return cmp.Or(cmp.Compare(file[a.File], file[b.File]), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Col, b.Col))
+	})
+	r.problems = slices.Compact(r.problems) // an entry of ingress is behind the rule of each lane
+	slices.SortStableFunc(r.notes, func(a, b Note) int {
+		return cmp.Or(cmp.Compare(file[a.at.File], file[b.at.File]), cmp.Compare(a.at.Line, b.at.Line), cmp.Compare(a.at.Col, b.at.Col))
+	})
+}

@@ -1,0 +1,151 @@
+package lanes
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/testing/protocmp"
+
+	"github.com/tagproc/tagproc/istio/manifest"
+)
+
+// TestBothForms holds that the first document is the same group and the same
+// resources in both forms, and that its tables fit in fewer than 20 lines.
+func TestBothForms(t *testing.T) {
+	t.Parallel()
+	short, notes, problems := Read(read(t, "testdata/ok/first-document.yaml"))
+	asm, asmNotes, asmProblems := Read(read(t, "testdata/ok/asm-first-document.yaml"))
+	if len(problems) > 0 || len(asmProblems) > 0 {
+		t.Fatalf("Read: %v, %v", problems, asmProblems)
+	}
+	if diff := cmp.Diff(asm, short, protocmp.Transform()); diff != "" {
+		t.Errorf("the lanes file is another group (-manifests +lanes file):\n%s", diff)
+	}
+	if diff := cmp.Diff(rendered(t, asm, Options{}), rendered(t, short, Options{})); diff != "" {
+		t.Errorf("the lanes file makes other resources (-manifests +lanes file):\n%s", diff)
+	}
+	if len(notes) != 1 || len(asmNotes) != 1 || notes[0].Message != asmNotes[0].Message {
+		t.Errorf("notes = %v and %v, want the same one", notes, asmNotes)
+	}
+	src, err := os.ReadFile("testdata/ok/first-document.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(src), "\n"); n >= 20 {
+		t.Errorf("the lanes file has %d lines, want fewer than 20", n)
+	}
+}
+
+// TestAnyOrder holds that manifests may come in several files and any order, and
+// with a WasmPlugin that fits.
+func TestAnyOrder(t *testing.T) {
+	t.Parallel()
+	docs := read(t, "testdata/ok/asm-first-document.yaml", "../../internal/walkthrough/testdata/1-hash-tagging.wasmplugin.yaml")
+	group, s1, s2, plugin := docs[0], docs[1], docs[2], docs[3]
+	groups, _, _ := Read(docs)
+	want := rendered(t, groups, Options{})
+	for _, docs := range [][]*manifest.Document{{s1, s2, group, plugin}, {plugin, s1, group, s2}, {s1, plugin, s2, group}} {
+		got, _, problems := Read(docs)
+		if len(problems) > 0 {
+			t.Fatalf("Read: %v", problems)
+		}
+		if diff := cmp.Diff(want, rendered(t, got, Options{})); diff != "" {
+			t.Errorf("in another order (-want +got):\n%s", diff)
+		}
+	}
+}
+
+// TestOldestIsBaseline holds that of lanes without a fallbackTarget the oldest is the
+// baseline, although kubectl lists by name.
+func TestOldestIsBaseline(t *testing.T) {
+	t.Parallel()
+	group := "apiVersion: istio.alibabacloud.com/v1\nkind: ASMSwimLaneGroup\nmetadata: {name: g}\nspec:\n  services: [{name: a, namespace: default}]\n" +
+		"  isPermissive: true\n  permissiveModeConfiguration: {routeHeader: x-lane}\n"
+	lane := "---\napiVersion: istio.alibabacloud.com/v1\nkind: ASMSwimLane\nmetadata: {name: %s, labels: {swimlane-group: g}, creationTimestamp: %q}\nspec:\n" +
+		"  labelSelector: {lane: %s}\n  services: [{name: a, namespace: default}]\n"
+	for _, c := range []struct{ blue, green, want string }{
+		{"2026-02-01T00:00:00Z", "2026-01-01T00:00:00Z", "green"},
+		{"2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z", "blue"},
+		{"", "2026-01-01T00:00:00Z", "blue"}, // the order of the file
+	} {
+		src := group + fmt.Sprintf(lane, "blue", c.blue, "blue") + fmt.Sprintf(lane, "green", c.green, "green")
+		groups, _, problems := Read(documents(t, "f.yaml", []byte(src)))
+		if problems.Err() != nil {
+			t.Fatal(problems.Err())
+		}
+		if groups[0].Baseline != c.want {
+			t.Errorf("the baseline of blue from %q and green from %q = %s, want %s", c.blue, c.green, groups[0].Baseline, c.want)
+		}
+	}
+}
+
+func TestTooMany(t *testing.T) {
+	t.Parallel()
+	head := "laneGroup: g\ngateway: a/b\nrouteHeader: x-lane\n"
+	many := func(format string, n int) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, format, i)
+		}
+		return b.String()
+	}
+	for _, c := range []struct{ name, src, want string }{
+		{"services", head + "services: [" + many("s%d, ", maxServices+1) + "]\nlanes:\n- {name: a, labels: {a: b}}\n", "1001 services; the most is 1000"},
+		{"lanes", head + "services: [a]\nlanes:\n" + many("- {name: s%d, labels: {a: b}}\n", maxLanes+1), "101 lanes; the most is 100"},
+		{"matches", head + "services: [a]\nlanes:\n- {name: s1, labels: {a: b}}\nnamed:\n- {header: x, lane: s1, values: [" + many(`"%d", `, maxRules+1) + "]}\ningress:\n- service: a\n- {service: a, hosts: [a]}\n", "more than 10000 matches"},
+		{"keys", head + "services: [a]\nlanes:\n- {name: s1, labels: {" + many("a%d: b, ", maxKeys+1) + "}}\n", "more than 1000 keys"},
+		{"problems", head + "services: [" + many("S%d, ", 999) + "]\nlanes:\n" + many("- {name: S%d}\n", 99), "more than 1000 problems"},
+	} {
+		groups, _, problems := Read(documents(t, "f.yaml", []byte(c.src)))
+		if groups != nil || !strings.Contains(fmt.Sprint(problems.Err()), c.want) {
+			t.Errorf("too many %s: Read = %v, %.300v; want the problem %q", c.name, groups, problems, c.want)
+		}
+	}
+}
+
+// FuzzRead holds that what is read can be rendered, or is refused with words.
+func FuzzRead(f *testing.F) {
+	for _, pattern := range []string{"testdata/ok/*.yaml", "testdata/err/*.yaml"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil || len(files) == 0 {
+			f.Fatalf("%d files for %s (%v)", len(files), pattern, err)
+		}
+		for _, file := range files {
+			src, err := os.ReadFile(file)
+			if err != nil {
+				f.Fatal(err)
+			}
+			if len(src) < 4096 { // else each try takes as long
+				f.Add(src)
+			}
+		}
+	}
+	f.Fuzz(func(t *testing.T, src []byte) {
+		docs, unreadable := manifest.Read("f.yaml", src)
+		if unreadable.Err() != nil {
+			return
+		}
+		groups, notes, problems := Read(docs)
+		if (groups == nil) != (problems.Err() != nil) {
+			t.Fatalf("Read = %d groups with the problems %v", len(groups), problems)
+		}
+		for _, p := range problems {
+			if p.Message == "" || p.Kind == "" {
+				t.Errorf("a problem says nothing: %+v", p)
+			}
+		}
+		for _, n := range notes {
+			if n.Message == "" {
+				t.Errorf("a note says nothing: %v", n)
+			}
+		}
+		text := rendered(t, groups, Options{GatewaySelector: map[string]string{"a": "b"}})
+		if _, problems := manifest.Read("rendered.yaml", []byte(text)); len(problems) > 0 {
+			t.Errorf("what is rendered cannot be read: %v\n%s", problems, text)
+		}
+	})
+}
