@@ -1,0 +1,118 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"testing"
+
+	"google.golang.org/protobuf/types/known/wrapperspb"
+	meshconfig "istio.io/api/mesh/v1alpha1"
+	"istio.io/istio/pilot/test/xds"
+	"istio.io/istio/pkg/config/mesh"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/tagproc/tagproc/internal/envoy"
+)
+
+// istioVersions is which Istio an Envoy says it comes from: the control plane sends
+// no more than that one understands.
+var istioVersions = map[string]string{
+	envoy.Version:         "1.31.0",
+	envoy.PreviousVersion: "1.28.0",
+}
+
+// A controlPlane is Istio's, in this process.
+type controlPlane struct {
+	server  *xds.FakeDiscoveryServer
+	version string // of Istio, as Envoys say it
+}
+
+func startControlPlane(t testing.TB, address netip.Addr, release string) (*controlPlane, error) {
+	t.Helper()
+	version, ok := istioVersions[release]
+	if !ok {
+		return nil, fmt.Errorf("which Istio comes with Envoy %s is not known here", release)
+	}
+	m := mesh.DefaultMeshConfig()
+	m.EnableAutoMtls = wrapperspb.Bool(false)
+	m.DefaultProviders = &meshconfig.MeshConfig_DefaultProviders{} // metrics need a filter of Istio's own build
+	m.AccessLogFile = "/dev/stdout"
+	return &controlPlane{
+		version: version,
+		server: xds.NewFakeDiscoveryServer(t, xds.FakeOptions{
+			MeshConfig: m,
+			ListenerBuilder: func() (net.Listener, error) {
+				return net.Listen("tcp", netip.AddrPortFrom(address, 0).String())
+			},
+		}),
+	}, nil
+}
+
+// address is where it serves Envoys.
+func (p *controlPlane) address() *net.TCPAddr { return p.server.Listener.Addr().(*net.TCPAddr) }
+
+// configure gives the control plane an object of Istio's, new or changed.
+func (p *controlPlane) configure(o object) error {
+	store := p.server.Store()
+	if store.Get(o.istio.GroupVersionKind, o.name, o.namespace) == nil {
+		_, err := store.Create(*o.istio)
+		return err
+	}
+	_, err := store.Update(*o.istio)
+	return err
+}
+
+// unconfigure takes an object of Istio's away.
+func (p *controlPlane) unconfigure(o object) error {
+	return p.server.Store().Delete(o.istio.GroupVersionKind, o.name, o.namespace, nil)
+}
+
+func (p *controlPlane) kube() kubernetes.Interface { return p.server.KubeClient().Kube() }
+
+// client is what the clients of all kinds have in common.
+type client[T any] interface {
+	Create(context.Context, T, metav1.CreateOptions) (T, error)
+	Update(context.Context, T, metav1.UpdateOptions) (T, error)
+	Delete(context.Context, string, metav1.DeleteOptions) error
+}
+
+// write creates an object of Kubernetes that the control plane watches, or changes
+// it.
+func write[T any](c client[T], o T) error {
+	_, err := c.Update(context.Background(), o, metav1.UpdateOptions{})
+	if apierrors.IsNotFound(err) {
+		_, err = c.Create(context.Background(), o, metav1.CreateOptions{})
+	}
+	return err
+}
+
+// remove deletes such an object. One that is not there is no error.
+func remove[T any](c client[T], name string) error {
+	err := c.Delete(context.Background(), name, metav1.DeleteOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	return err
+}
+
+func (p *controlPlane) podClient(namespace string) client[*corev1.Pod] {
+	return p.kube().CoreV1().Pods(namespace)
+}
+
+func (p *controlPlane) serviceClient(namespace string) client[*corev1.Service] {
+	return p.kube().CoreV1().Services(namespace)
+}
+
+func (p *controlPlane) sliceClient(namespace string) client[*discoveryv1.EndpointSlice] {
+	return p.kube().DiscoveryV1().EndpointSlices(namespace)
+}
+
+func (p *controlPlane) namespaceClient() client[*corev1.Namespace] {
+	return p.kube().CoreV1().Namespaces()
+}

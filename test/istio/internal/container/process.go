@@ -1,0 +1,33 @@
+package container
+
+import (
+	"encoding/json"
+	"os"
+)
+
+// A Process says in which surroundings a program runs: the pod's network, and files
+// that are those of its container and no others.
+type Process struct {
+	Namespace string  // the network namespace, by a path; empty: that of the parent
+	Root      string  // an empty directory, which becomes /
+	ReadOnly  bool    // whether / is, but for what is mounted
+	Mounts    []Mount // in order
+	Args      []string
+	Env       []string // NAME=value; nothing else is in the environment
+}
+
+// A Mount makes a file or directory appear in a container.
+type Mount struct {
+	Source   string // a symbolic link is made one in the container
+	Target   string // absolute, in the container
+	ReadOnly bool
+}
+
+// Write writes p to a file, to be what Become takes.
+func (p *Process) Write(file string) error {
+	b, err := json.Marshal(p)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, b, 0o600)
+}
