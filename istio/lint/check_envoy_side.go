@@ -1,0 +1,198 @@
+package lint
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	mutationv3 "github.com/envoyproxy/go-control-plane/envoy/config/common/mutation_rules/v3"
+	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
+)
+
+// Envoy's side is three lists of headers, made from the rules when it is rendered:
+// what is forwarded to tagproc, what tagproc may change, and what is stripped early.
+
+// A sideHeader is a header, or all headers with a prefix, that Envoy has to know.
+type sideHeader struct {
+	at     place
+	name   string // for people: a prefix ends in *
+	probes []string
+	// What it is. A key is read, a tag written and stripped; baggage is written, and
+	// has members of others.
+	key, baggage, trusted bool
+}
+
+// all reports whether f holds for the header, or for headers of all sorts with the
+// prefix.
+func (h sideHeader) all(f func(name string) bool) bool {
+	return !slices.ContainsFunc(h.probes, func(p string) bool { return !f(p) })
+}
+
+func prefixProbes(p string) []string { return []string{p + "a", p + "-b", p + "9.z_"} }
+
+// sideHeaders returns the headers that Envoy has to know for all rules.
+func (m *model) sideHeaders() (hs []sideHeader) {
+	add := func(h sideHeader) {
+		if !slices.ContainsFunc(hs, func(o sideHeader) bool { return o.name == h.name }) {
+			hs = append(hs, h)
+		}
+	}
+	for _, s := range m.sets() {
+		for i, r := range s.table.Rules() {
+			add(sideHeader{at: s.rule(i, "header"), name: r.Key.Name, probes: []string{r.Key.Name}, key: true})
+		}
+		trusted := s.table.TrustClientTags()
+		owned := s.table.Owned()
+		for _, name := range owned.Headers {
+			add(sideHeader{at: s.declared("headers", name), name: name, probes: []string{name}, trusted: trusted})
+		}
+		for _, p := range owned.Prefixes {
+			add(sideHeader{at: s.declared("headerPrefixes", p), name: p + "*", probes: prefixProbes(p), trusted: trusted})
+		}
+		if !s.table.Propagated().IsZero() {
+			add(sideHeader{at: s.in("propagation"), name: "baggage", probes: []string{"baggage"}, baggage: true})
+		}
+	}
+	return hs
+}
+
+// declared returns where the rules say that a header is theirs: in tagHeaders, or
+// in the first rule that writes it.
+func (s *ruleSet) declared(key, name string) place {
+	if list := s.doc.Node(s.in("tagHeaders", key).path...); list != nil {
+		for i, n := range list.Content {
+			if strings.EqualFold(n.Value, name) {
+				return s.in("tagHeaders", key, i)
+			}
+		}
+	}
+	for i, r := range s.table.Rules() {
+		if r.TagHeader == name {
+			return s.rule(i, "tagHeader")
+		}
+	}
+	return s.in("tagHeaders")
+}
+
+// forwards reports whether a header is sent to tagproc.
+func (f *extProc) forwards(name string) bool {
+	r := f.config.GetForwardRules()
+	if r.GetAllowedHeaders() != nil && !slices.ContainsFunc(r.GetAllowedHeaders().GetPatterns(), func(p *matcherv3.StringMatcher) bool { return stringMatches(p, name) }) {
+		return false
+	}
+	return !slices.ContainsFunc(r.GetDisallowedHeaders().GetPatterns(), func(p *matcherv3.StringMatcher) bool { return stringMatches(p, name) })
+}
+
+// allows reports whether tagproc may change a header.
+func (f *extProc) allows(name string) bool {
+	r := f.config.GetMutationRules()
+	if d := r.GetDisallowExpression(); d != nil && fullMatch(d.GetRegex(), name) {
+		return false
+	}
+	if a := r.GetAllowExpression(); a != nil && fullMatch(a.GetRegex(), name) {
+		return true
+	}
+	return !r.GetDisallowAll().GetValue()
+}
+
+// strips reports whether a header is removed before a route is chosen.
+func (m *model) strips(name string) bool {
+	return slices.ContainsFunc(m.managers, func(h *manager) bool {
+		return slices.ContainsFunc(h.early, func(e *mutationv3.HeaderMutation) bool {
+			return e.GetRemove() != "" && strings.EqualFold(e.GetRemove(), name) ||
+				e.GetRemoveOnMatch() != nil && stringMatches(e.GetRemoveOnMatch().GetKeyMatcher(), name)
+		})
+	})
+}
+
+// stringMatches reports whether a name, in lower case, is matched.
+func stringMatches(m *matcherv3.StringMatcher, name string) bool {
+	fold := func(s string) string {
+		if m.GetIgnoreCase() {
+			return strings.ToLower(s)
+		}
+		return s
+	}
+	switch t := m.GetMatchPattern().(type) {
+	case *matcherv3.StringMatcher_Exact:
+		return fold(t.Exact) == name
+	case *matcherv3.StringMatcher_Prefix:
+		return strings.HasPrefix(name, fold(t.Prefix))
+	case *matcherv3.StringMatcher_Suffix:
+		return strings.HasSuffix(name, fold(t.Suffix))
+	case *matcherv3.StringMatcher_Contains:
+		return strings.Contains(name, fold(t.Contains))
+	case *matcherv3.StringMatcher_SafeRegex:
+		return fullMatch(t.SafeRegex.GetRegex(), name)
+	}
+	return false
+}
+
+// isUnknown reports whether Envoy's side has a header nowhere: it was rendered
+// before the header came into the rules.
+func (m *model) isUnknown(h sideHeader) bool {
+	if h.key || h.baggage {
+		return false
+	}
+	return !slices.ContainsFunc(m.filters, func(f *extProc) bool { return h.all(f.forwards) || h.all(f.allows) }) && !h.all(m.strips)
+}
+
+// needsRender finds a tag header of the rules that Envoy's side has nowhere.
+func needsRender(m *model, found found) {
+	for _, h := range m.sideHeaders() {
+		if m.isUnknown(h) {
+			found(h.at, fmt.Sprintf("the EnvoyFilter does not know %s: Envoy drops the tag, and a forged one stays", h.name), "render it anew from these rules: tagproc render envoyfilter")
+		}
+	}
+}
+
+// forwardRules finds headers that tagproc is not sent.
+func forwardRules(m *model, found found) {
+	for _, f := range m.filters {
+		for _, h := range m.sideHeaders() {
+			if m.isUnknown(h) || h.all(f.forwards) {
+				continue
+			}
+			why := fmt.Sprintf("tagproc is not sent %s (%s), so it cannot remove a forged one", h.name, h.at)
+			switch {
+			case h.key:
+				why = fmt.Sprintf("tagproc is not sent %s, the key of a rule (%s): it tags nobody", h.name, h.at)
+			case h.baggage:
+				why = fmt.Sprintf("tagproc is not sent baggage, which propagation (%s) writes: it cannot remove a forged tag from it", h.at)
+			}
+			found(f.part("forward_rules"), why, "add it to allowed_headers, or render the EnvoyFilter anew")
+		}
+	}
+}
+
+// mutationRules finds headers that tagproc may not change.
+func mutationRules(m *model, found found) {
+	for _, f := range m.filters {
+		for _, h := range m.sideHeaders() {
+			if h.key || m.isUnknown(h) || h.all(f.allows) {
+				continue
+			}
+			found(f.part("mutation_rules"), fmt.Sprintf("tagproc may not change %s (%s): Envoy drops the tag without an error, and a forged one stays", h.name, h.at),
+				"add it to allow_expression, or render the EnvoyFilter anew")
+		}
+		if f.config.GetMutationRules().GetDisallowIsError().GetValue() {
+			found(f.part("mutation_rules", "disallow_is_error"), "a change that is not allowed is a 500 for the user", "leave it out")
+		}
+	}
+}
+
+// earlyStripping finds tag headers of clients that are there when the gateway
+// chooses a route.
+func earlyStripping(m *model, found found) {
+	for _, h := range m.sideHeaders() {
+		if h.key || h.baggage || h.trusted || m.isUnknown(h) || h.all(m.strips) {
+			continue
+		}
+		at := m.filters[0].part()
+		if len(m.managers) > 0 {
+			at = m.managers[0].typed("early_header_mutation_extensions")
+		}
+		found(at, fmt.Sprintf("a client can send %s (%s) itself, and while tagproc does not answer that chooses the route", h.name, h.at),
+			"remove it in early_header_mutation_extensions of the HTTP connection manager, or render the EnvoyFilter anew")
+	}
+}

@@ -1,0 +1,236 @@
+package lint
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	networking "istio.io/api/networking/v1alpha3"
+)
+
+// patches returns the patches that make a gateway ask tagproc: the filters, what
+// they need of the connection managers, and the clusters that they ask.
+func (m *model) patches() (ps []*patch) {
+	for _, f := range m.filters {
+		ps = append(ps, &f.patch)
+		if c := m.cluster(f.cluster()); c != nil {
+			ps = append(ps, &c.patch)
+		}
+	}
+	for _, h := range m.managers {
+		ps = append(ps, &h.patch)
+	}
+	return ps
+}
+
+// filterDocs returns the first patch of each EnvoyFilter among them.
+func (m *model) filterDocs() (ps []*patch) {
+	for _, p := range m.patches() {
+		if !slices.ContainsFunc(ps, func(o *patch) bool { return o.doc == p.doc }) {
+			ps = append(ps, p)
+		}
+	}
+	return ps
+}
+
+// filterSelector finds an EnvoyFilter that does not hold for the gateway.
+func filterSelector(m *model, found found) {
+	for _, p := range m.filterDocs() {
+		labels, at := p.filter.GetWorkloadSelector().GetLabels(), place{p.doc, []any{"spec", "workloadSelector", "labels"}}
+		if len(labels) == 0 {
+			continue
+		}
+		pods := m.gatewayPods()
+		space := namespace(p.doc)
+		matched := func(w *workload) bool { return contains(w.Metadata.Labels, labels) }
+		here := func(w *workload) bool { return space == rootNamespace || namespace(w.doc) == space }
+		switch {
+		case slices.ContainsFunc(pods, func(w *workload) bool { return matched(w) && here(w) }):
+		case slices.ContainsFunc(pods, matched):
+			found(place{p.doc, []any{"metadata", "namespace"}},
+				fmt.Sprintf("an EnvoyFilter of namespace %s holds for pods of that namespace alone, and the gateway's are elsewhere", space),
+				"put it into the namespace of the gateway, or into "+rootNamespace)
+		case len(pods) > 0:
+			var there []string
+			for _, w := range pods {
+				there = append(there, labelText(w.Metadata.Labels))
+			}
+			found(at, fmt.Sprintf("no pods of a gateway have the labels %s, only %s: the gateway does not ask tagproc", labelText(labels), list(there)), "select the labels of the gateway's pods")
+		case len(m.gateways) > 0 && !slices.ContainsFunc(m.gateways, func(g *gateway) bool { return agree(g.GetSelector(), labels) }):
+			g := m.gateways[0]
+			found(at, fmt.Sprintf("%s selects %s, which are other pods than those with %s: the gateway does not ask tagproc", id(g.doc), labelText(g.GetSelector()), labelText(labels)),
+				"select what the Gateway selects")
+		}
+	}
+}
+
+// agree reports whether pods can have both sets of labels.
+func agree(a, b map[string]string) bool {
+	for k, v := range a {
+		if other, ok := b[k]; ok && other != v {
+			return false
+		}
+	}
+	return true
+}
+
+// filterEverywhere finds an EnvoyFilter that says nothing of whom it is for.
+func filterEverywhere(m *model, found found) {
+	for _, p := range m.filterDocs() {
+		if len(p.filter.GetWorkloadSelector().GetLabels()) > 0 || len(p.filter.GetTargetRefs()) > 0 {
+			continue
+		}
+		whom := "every gateway"
+		if p.GetMatch().GetContext() == networking.EnvoyFilter_ANY {
+			whom = "every gateway and every sidecar"
+		}
+		where := " of its namespace"
+		if namespace(p.doc) == rootNamespace {
+			where = " of the mesh"
+		}
+		found(place{p.doc, []any{"spec"}}, fmt.Sprintf("without a workloadSelector this holds for %s%s", whom, where), "select the labels of the gateway's pods")
+	}
+}
+
+// filterContext finds patches for another kind of Envoy than the gateway's.
+func filterContext(m *model, found found) {
+	for _, p := range m.patches() {
+		switch c := p.GetMatch().GetContext(); c {
+		case networking.EnvoyFilter_ANY, networking.EnvoyFilter_GATEWAY:
+		default:
+			if m.isForGateway(p) {
+				found(p.in("match", "context"), fmt.Sprintf("%s is not the context of a gateway: Istio leaves this patch out", c), "write GATEWAY")
+			}
+		}
+	}
+}
+
+// isForGateway reports whether the EnvoyFilter of a patch is for a gateway: by its
+// pods, or because another of its patches is.
+func (m *model) isForGateway(p *patch) bool {
+	labels := p.filter.GetWorkloadSelector().GetLabels()
+	if len(labels) > 0 && slices.ContainsFunc(m.gatewayPods(), func(w *workload) bool { return contains(w.Metadata.Labels, labels) }) {
+		return true
+	}
+	if len(labels) > 0 && slices.ContainsFunc(m.gateways, func(g *gateway) bool { return contains(labels, g.GetSelector()) && len(g.GetSelector()) > 0 }) {
+		return true
+	}
+	return slices.ContainsFunc(p.filter.GetConfigPatches(), func(o *networking.EnvoyFilter_EnvoyConfigObjectPatch) bool {
+		return o.GetMatch().GetContext() == networking.EnvoyFilter_GATEWAY
+	})
+}
+
+const (
+	routerName  = "envoy.filters.http.router"
+	managerName = "envoy.filters.network.http_connection_manager"
+)
+
+func (p *patch) networkFilter() *networking.EnvoyFilter_ListenerMatch_FilterMatch {
+	return p.GetMatch().GetListener().GetFilterChain().GetFilter()
+}
+
+var atAnchor = []any{"match", "listener", "filterChain", "filter", "subFilter", "name"}
+
+// filterOrder finds a filter that comes after the router, which ends the chain.
+func filterOrder(m *model, found found) {
+	const why = "the filter comes after the router, which has to be the last: Envoy refuses the listener, and the gateway goes on with the one before, or with none"
+	for _, f := range m.filters {
+		operation := f.GetPatch().GetOperation()
+		anchor := f.networkFilter().GetSubFilter().GetName()
+		switch {
+		case operation == networking.EnvoyFilter_Patch_ADD,
+			operation == networking.EnvoyFilter_Patch_INSERT_AFTER && (anchor == "" || anchor == routerName):
+			found(f.in("patch", "operation"), why, "write INSERT_BEFORE, with the subFilter "+routerName)
+		}
+	}
+}
+
+// Filters that Istio puts into the chain of a gateway, some of them only where
+// something asks for them.
+var anchors = []string{
+	routerName, "istio.metadata_exchange", "istio.alpn", "istio.stats", "istio_authn", "envoy.filters.http.jwt_authn", "envoy.filters.http.rbac",
+	"envoy.filters.http.ext_authz", "envoy.filters.http.ext_proc", "envoy.filters.http.fault", "envoy.filters.http.cors", "envoy.filters.http.grpc_stats", "envoy.filters.http.grpc_web",
+	"envoy.filters.http.stateful_session", "envoy.filters.http.dynamic_forward_proxy",
+}
+
+// unknownAnchor finds a filter that is to stand beside one that is not there:
+// Istio leaves it out.
+func unknownAnchor(m *model, found found) {
+	for _, p := range m.patches() {
+		if p.GetApplyTo() == networking.EnvoyFilter_CLUSTER {
+			continue
+		}
+		if name := p.networkFilter().GetName(); name != "" && name != managerName {
+			found(p.in("match", "listener", "filterChain", "filter", "name"), fmt.Sprintf("no listener of a gateway has a filter %q with HTTP filters in it: Istio leaves this patch out%s", name, didYouMean(name, []string{managerName})),
+				"write "+managerName)
+		}
+		known := slices.Concat(anchors, m.inserted)
+		if name := p.networkFilter().GetSubFilter().GetName(); name != "" && !slices.Contains(known, name) {
+			found(p.in(atAnchor...), fmt.Sprintf("neither Istio nor these files have an HTTP filter %q: Istio leaves this patch out%s", name, didYouMean(name, known)),
+				"write "+routerName)
+		}
+	}
+}
+
+// lateKey finds a filter that runs before the one that makes the key of a token.
+func lateKey(m *model, found found) {
+	const jwtName = "envoy.filters.http.jwt_authn"
+	for _, f := range m.filters {
+		anchor := f.networkFilter().GetSubFilter().GetName()
+		switch f.GetPatch().GetOperation() {
+		case networking.EnvoyFilter_Patch_INSERT_FIRST:
+		case networking.EnvoyFilter_Patch_INSERT_BEFORE:
+			if anchor != "" && anchor != jwtName {
+				continue
+			}
+		default:
+			continue
+		}
+		for _, d := range m.jwt {
+			for i := 0; d.Node("spec", "jwtRules", i) != nil; i++ {
+				for j := 0; d.Node("spec", "jwtRules", i, "outputClaimToHeaders", j) != nil; j++ {
+					if header := lower(d.Text("spec", "jwtRules", i, "outputClaimToHeaders", j, "header")); m.isKey(header) {
+						found(f.in("patch", "operation"), fmt.Sprintf("the filter runs before authentication, which makes the key %s of a token (%s): tagproc sees what the client sent, or nothing",
+							header, place{d, []any{"spec", "jwtRules", i}}), "write INSERT_BEFORE, with the subFilter "+routerName)
+					}
+				}
+			}
+		}
+	}
+}
+
+// filterName finds the name that Istio gives a filter of its own.
+func filterName(m *model, found found) {
+	for _, f := range m.filters {
+		if f.name == "envoy.filters.http.ext_proc" {
+			found(f.value("name"), "Istio's InferencePool has a filter of this name, whose settings for a route would hold for tagproc's", "name it tagproc")
+		}
+	}
+}
+
+// twoFilters finds a second filter at the same gateway.
+func twoFilters(m *model, found found) {
+	for i, f := range m.filters {
+		for _, o := range m.filters[:i] {
+			if agree(f.filter.GetWorkloadSelector().GetLabels(), o.filter.GetWorkloadSelector().GetLabels()) {
+				found(f.value("name"), fmt.Sprintf("the gateway asks twice: another ext_proc filter is at %s", o.value("name")), "apply one of the two forms, and delete the other")
+				break
+			}
+		}
+	}
+}
+
+// A outbound is what the name of one of Istio's clusters says.
+type outbound struct {
+	port, subset, host string
+}
+
+// parseOutbound reads the name of a cluster that Istio makes of a Service, or
+// returns nil.
+func parseOutbound(name string) *outbound {
+	parts := strings.Split(name, "|")
+	if len(parts) != 4 || parts[0] != "outbound" {
+		return nil
+	}
+	return &outbound{port: parts[1], subset: parts[2], host: parts[3]}
+}

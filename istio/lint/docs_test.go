@@ -1,0 +1,40 @@
+package lint
+
+import (
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/tagproc/tagproc/rules"
+)
+
+// TestDocs holds that docs/lint.md has every kind of finding, with its severity, and
+// no other.
+func TestDocs(t *testing.T) {
+	text, err := os.ReadFile("../../docs/lint.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	documented := map[rules.Kind]string{}
+	for _, row := range regexp.MustCompile("(?m)^\\| `([a-z0-9-]+)` \\| (\\w+) \\| .+ \\|$").FindAllStringSubmatch(string(text), -1) {
+		if _, twice := documented[rules.Kind(row[1])]; twice {
+			t.Errorf("%s is in the table twice", row[1])
+		}
+		documented[rules.Kind(row[1])] = row[2]
+	}
+	for kind, severity := range kinds() {
+		if got := documented[kind]; got != severity.String() {
+			t.Errorf("docs/lint.md has %s as %q, want %q", kind, got, severity)
+		}
+		delete(documented, kind)
+	}
+	example := regexp.MustCompile("(?s)```text\n(.*?)```").FindStringSubmatch(string(text))
+	golden, err := os.ReadFile("testdata/err/unknown-cluster/out.txt")
+	if err != nil || example == nil || !strings.HasPrefix(string(golden), example[1]) {
+		t.Errorf("docs/lint.md shows %q, want the beginning of testdata/err/unknown-cluster/out.txt (%v)", example, err)
+	}
+	for kind := range documented {
+		t.Errorf("docs/lint.md has %s, which lint does not", kind)
+	}
+}

@@ -1,0 +1,148 @@
+package lint
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tagproc/tagproc/rules"
+)
+
+// readDir returns the manifests of a directory, under their names in it.
+func readDir(t testing.TB, dir string) (files []File) {
+	t.Helper()
+	paths, err := filepath.Glob(filepath.Join(dir, "*.yaml"))
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("%s has no manifests (%v)", dir, err)
+	}
+	for _, path := range paths {
+		src, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, File{filepath.Base(path), src})
+	}
+	return files
+}
+
+// kinds returns every kind of finding that is not one of rules files or of YAML,
+// with its severity.
+func kinds() map[rules.Kind]rules.Severity {
+	all := map[rules.Kind]rules.Severity{
+		kindUnknownField: rules.Error, kindUnknownType: rules.Warning, kindDuplicate: rules.Warning, kindKustomization: rules.Warning,
+	}
+	for _, c := range checks {
+		all[c.kind] = c.severity
+	}
+	return all
+}
+
+// TestErr holds the findings of each bad example, which is called after what is
+// wrong with it. There is one for every kind.
+func TestErr(t *testing.T) {
+	dirs, err := filepath.Glob("testdata/err/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var examples []rules.Kind
+	for _, dir := range dirs {
+		kind := rules.Kind(filepath.Base(dir))
+		examples = append(examples, kind)
+		t.Run(string(kind), func(t *testing.T) {
+			r := Files(readDir(t, dir), rules.Options{})
+			var out strings.Builder
+			for _, f := range r.Findings {
+				fmt.Fprintln(&out, f.Told())
+				if f.Message == "" || f.File == "" || strings.ContainsAny(f.Told().String(), "\r\n\x00\u00a0") {
+					t.Errorf("the finding is not one printable line: %q", f.Told())
+				}
+				if f.Severity != kinds()[f.Kind] {
+					t.Errorf("%s is of severity %v, want %v", f.Kind, f.Severity, kinds()[f.Kind])
+				}
+			}
+			if !slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Kind == kind }) {
+				t.Errorf("nothing is found of kind %s:\n%s", kind, out.String())
+			}
+			golden(t, filepath.Join(dir, "out.txt"), out.String())
+		})
+	}
+	for kind := range kinds() {
+		if !slices.Contains(examples, kind) {
+			t.Errorf("testdata/err has no example of %s", kind)
+		}
+	}
+}
+
+// TestOK holds that complete sets without fault have no findings, and that every
+// check was made.
+func TestOK(t *testing.T) {
+	for _, dir := range []string{"testdata/ok/sidecar", "testdata/ok/service"} {
+		r := Files(readDir(t, dir), rules.Options{})
+		if len(r.Findings) > 0 {
+			t.Errorf("%s: %v, want no findings", dir, r.Findings)
+		}
+		if len(r.NotChecked) > 0 {
+			t.Errorf("%s: not checked: %v, want every check", dir, r.NotChecked)
+		}
+	}
+}
+
+// What files do not include is not found wrong: each document of a good set alone
+// is without fault, and so is each pair.
+func TestParts(t *testing.T) {
+	for _, dir := range []string{"testdata/ok/sidecar", "testdata/ok/service"} {
+		files := readDir(t, dir)
+		for i, a := range files {
+			for _, b := range files[i:] {
+				pair := []File{a, b}
+				if a.Name == b.Name {
+					pair = pair[:1]
+				}
+				for _, f := range Files(pair, rules.Options{}).Findings {
+					t.Errorf("%s: %s and %s: %v", dir, a.Name, b.Name, f.Told())
+				}
+			}
+		}
+	}
+}
+
+// TestNotChecked holds that a report names what was not looked for.
+func TestNotChecked(t *testing.T) {
+	r := Files([]File{{"rules.yaml", []byte("tagHeaders: {headers: [x-tag]}\nrules: []\n")}}, rules.Options{})
+	listed := 0
+	for _, n := range r.NotChecked {
+		listed += len(n.Kinds)
+		if len(n.Lacks) == 0 || slices.Contains(n.Lacks, "rules") {
+			t.Errorf("%v are not checked for lack of %q", n.Kinds, n.Lacks)
+		}
+	}
+	if listed != len(checks) {
+		t.Errorf("%d kinds are named as not checked, want all %d", listed, len(checks))
+	}
+	want := []Seen{{"rules", 1}}
+	if diff := cmp.Diff(want, r.LookedAt); diff != "" {
+		t.Errorf("LookedAt (-want +got):\n%s", diff)
+	}
+}
+
+// golden compares got with the content of file, which -update writes.
+func golden(t *testing.T, file, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("differs from %s (-want +got; -update writes it anew):\n%s", file, diff)
+	}
+}

@@ -1,0 +1,141 @@
+package lint
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/tagproc/tagproc/istio/manifest"
+	"github.com/tagproc/tagproc/rules"
+)
+
+// A File is the content of a file, and its name for messages.
+type File struct {
+	Name   string
+	Source []byte
+}
+
+// A Finding is one thing that would not work. Message says why, Fix what to do.
+type Finding struct {
+	rules.Problem
+
+	Fix string `json:"fix,omitempty"` // "" where Message says it
+}
+
+// Told returns the finding as a Problem whose message has the fix too.
+func (f Finding) Told() rules.Problem {
+	p := f.Problem
+	if f.Fix != "" {
+		p.Message += "; " + f.Fix
+	}
+	return p
+}
+
+// A Report is what is found in files.
+type Report struct {
+	Findings   []Finding    `json:"findings"`   // in the order of the files and their lines
+	LookedAt   []Seen       `json:"lookedAt"`   // what the files have, in the order of the checks
+	NotChecked []NotChecked `json:"notChecked"` // what was not looked for
+}
+
+// Seen says how many objects of one kind there are. The kinds of Kubernetes have
+// their names; "rules" are rules files, also those in other objects, and "other"
+// is what no check looks at.
+type Seen struct {
+	Kind  string `json:"kind"`
+	Count int    `json:"count"`
+}
+
+// NotChecked names the kinds of findings that were not looked for, because of what
+// the files do not include.
+type NotChecked struct {
+	Lacks []string     `json:"lacks"`
+	Kinds []rules.Kind `json:"kinds"`
+}
+
+// Errors returns the number of findings that are errors.
+func (r *Report) Errors() int {
+	n := 0
+	for _, f := range r.Findings {
+		if f.Severity == rules.Error {
+			n++
+		}
+	}
+	return n
+}
+
+// Files reads files and runs every check that they have the objects for. Of an
+// object that is there several times the last one counts, as when all are applied.
+func Files(files []File, o rules.Options) *Report {
+	m := read(files, o)
+	r := &Report{Findings: m.findings, LookedAt: m.seen(), NotChecked: []NotChecked{}}
+	lacking := map[string]int{}
+	for _, c := range checks {
+		if lacks := m.lacks(c.needs); len(lacks) > 0 {
+			key := list(lacks)
+			i, known := lacking[key]
+			if !known {
+				i = len(r.NotChecked)
+				lacking[key] = i
+				r.NotChecked = append(r.NotChecked, NotChecked{Lacks: lacks})
+			}
+			r.NotChecked[i].Kinds = append(r.NotChecked[i].Kinds, c.kind)
+			continue
+		}
+		c.run(m, func(at place, why, fix string) {
+			r.Findings = append(r.Findings, Finding{at.problem(c.severity, c.kind, why), fix})
+		})
+	}
+	order := map[string]int{}
+	for i, f := range files {
+		order[f.Name] = i
+	}
+	slices.SortStableFunc(r.Findings, func(a, b Finding) int {
+		return cmp.Or(cmp.Compare(order[a.File], order[b.File]), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Col, b.Col),
+			cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Message, b.Message))
+	})
+	r.Findings = slices.Compact(r.Findings)
+	if r.Findings == nil {
+		r.Findings = []Finding{}
+	}
+	return r
+}
+
+// A check looks for one kind of finding.
+type check struct {
+	kind     rules.Kind
+	severity rules.Severity
+	needs    []need
+	run      func(m *model, found found)
+}
+
+// found takes a finding of a check: why it is one, and the fix.
+type found func(at place, why, fix string)
+
+// A place is something in a document.
+type place struct {
+	doc  *manifest.Document
+	path []any
+}
+
+// in returns what stands at path below p.
+func (p place) in(path ...any) place { return place{p.doc, slices.Concat(p.path, path)} }
+
+// text returns the scalar at path below p, or "".
+func (p place) text(path ...any) string { return p.doc.Text(p.in(path...).path...) }
+
+// String returns where p is, for a message about something else.
+func (p place) String() string { return p.problem(0, "", "").Place() }
+
+func (p place) problem(s rules.Severity, k rules.Kind, message string) rules.Problem {
+	return p.doc.Problem(s, k, message, p.path...)
+}
+
+// list joins names for a message: "a, b and c".
+func list(names []string) string {
+	if len(names) < 2 {
+		return strings.Join(names, "")
+	}
+	last := len(names) - 1
+	return strings.Join(names[:last], ", ") + " and " + names[last]
+}

@@ -1,0 +1,94 @@
+package lint
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	networking "istio.io/api/networking/v1alpha3"
+)
+
+// matches reports whether a header with a value is matched. A match of nothing is
+// one of presence.
+func matches(m *networking.StringMatch, value string) bool {
+	switch t := m.GetMatchType().(type) {
+	case *networking.StringMatch_Exact:
+		return value == t.Exact
+	case *networking.StringMatch_Prefix:
+		return strings.HasPrefix(value, t.Prefix)
+	case *networking.StringMatch_Regex:
+		return fullMatch(t.Regex, value)
+	}
+	return true
+}
+
+// fullMatch reports whether the whole of text matches a regular expression of
+// Envoy, which are those of Go. One that is not valid matches nothing.
+func fullMatch(expression, text string) bool {
+	re, err := regexp.Compile("^(?:" + expression + ")$")
+	return err == nil && re.MatchString(text)
+}
+
+// A headerMatch is a header in a match of a route.
+type headerMatch struct {
+	at     place
+	vs     *virtualService
+	route  int
+	header string // lower case
+	match  *networking.StringMatch
+}
+
+// headerMatches returns every header that the routes match, in the order of the
+// routes.
+func (v *virtualService) headerMatches() (hs []headerMatch) {
+	for i, r := range v.GetHttp() {
+		for j, m := range r.GetMatch() {
+			for _, name := range sortedKeys(m.GetHeaders()) {
+				hs = append(hs, headerMatch{v.route(i, "match", j, "headers", name), v, i, strings.ToLower(name), m.GetHeaders()[name]})
+			}
+		}
+	}
+	return hs
+}
+
+func (m *model) headerMatches() (hs []headerMatch) {
+	for _, v := range m.virtual {
+		hs = append(hs, v.headerMatches()...)
+	}
+	return hs
+}
+
+// isCatchAll reports whether a match takes every request: it is empty but for its
+// name, or is of every path.
+func isCatchAll(m *networking.HTTPMatchRequest) bool {
+	if len(m.GetHeaders())+len(m.GetWithoutHeaders())+len(m.GetQueryParams())+len(m.GetSourceLabels())+len(m.GetGateways()) > 0 {
+		return false
+	}
+	if m.GetMethod() != nil || m.GetAuthority() != nil || m.GetScheme() != nil || m.GetPort() != 0 || m.GetSourceNamespace() != "" {
+		return false
+	}
+	switch t := m.GetUri().GetMatchType().(type) {
+	case nil:
+		return m.GetUri() == nil
+	case *networking.StringMatch_Prefix:
+		return t.Prefix == "/" || t.Prefix == ""
+	case *networking.StringMatch_Regex:
+		return t.Regex == ".*" || t.Regex == "/.*"
+	}
+	return false
+}
+
+// takesAll reports whether a route takes every request that gets to it.
+func takesAll(r *networking.HTTPRoute) bool {
+	return len(r.GetMatch()) == 0 || slices.ContainsFunc(r.GetMatch(), isCatchAll)
+}
+
+// hostsMeet reports whether a request can be for both hosts, of which each may
+// begin with a wildcard.
+func hostsMeet(a, b string) bool {
+	wildcardOf := func(pattern, host string) bool {
+		suffix, ok := strings.CutPrefix(pattern, "*")
+		return ok && strings.HasSuffix(host, suffix)
+	}
+	return a == b || wildcardOf(a, b) || wildcardOf(b, a)
+}

@@ -1,0 +1,245 @@
+package lint
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
+	mutationv3 "github.com/envoyproxy/go-control-plane/envoy/config/common/mutation_rules/v3"
+	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ext_proc/v3"
+	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	earlyv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/http/early_header_mutation/header_mutation/v3"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoregistry"
+	networking "istio.io/api/networking/v1alpha3"
+
+	"github.com/tagproc/tagproc/istio/manifest"
+	"github.com/tagproc/tagproc/rules"
+)
+
+// A patch is one of the configPatches of an EnvoyFilter.
+type patch struct {
+	place
+
+	filter *networking.EnvoyFilter
+	*networking.EnvoyFilter_EnvoyConfigObjectPatch
+}
+
+// value returns the place of a part of what is patched in. Envoy's names may be
+// written in both forms.
+func (p *patch) value(path ...any) place { return p.in("patch", "value").in(path...) }
+
+// typed returns the place of a part of the typed_config.
+func (p *patch) typed(path ...any) place {
+	for _, key := range []string{"typed_config", "typedConfig"} {
+		if p.doc.Node(p.value(key).path...) != nil {
+			return p.value(key).in(path...)
+		}
+	}
+	return p.value()
+}
+
+// An extProc is the ext_proc filter that a patch inserts.
+type extProc struct {
+	patch
+
+	name   string
+	config *extprocv3.ExternalProcessor
+}
+
+// part returns the place of a part of the filter's configuration, or of the
+// configuration where it is absent.
+func (f *extProc) part(path ...any) place { return f.typed(path...) }
+
+// cluster returns the name of the cluster that the filter asks, or "".
+func (f *extProc) cluster() string { return f.config.GetGrpcService().GetEnvoyGrpc().GetClusterName() }
+
+// A manager is what a patch changes of the HTTP connection manager.
+type manager struct {
+	patch
+
+	config *hcmv3.HttpConnectionManager
+	early  []*mutationv3.HeaderMutation
+}
+
+// A cluster is one that a patch adds.
+type cluster struct {
+	patch
+
+	config *clusterv3.Cluster
+}
+
+// socket returns the path of the Unix socket that the cluster has, or "".
+func (c *cluster) socket() string {
+	for _, locality := range c.config.GetLoadAssignment().GetEndpoints() {
+		for _, e := range locality.GetLbEndpoints() {
+			if path := e.GetEndpoint().GetAddress().GetPipe().GetPath(); path != "" {
+				return path
+			}
+		}
+	}
+	return ""
+}
+
+// addEnvoyFilter reads the patches that concern tagproc or what it stands on.
+func (m *model) addEnvoyFilter(d *manifest.Document) {
+	spec := &networking.EnvoyFilter{}
+	if !m.decode(place{d, []any{"spec"}}, spec) {
+		return
+	}
+	asks := strings.Contains(string(d.Source()), extProcType)
+	for i, c := range spec.GetConfigPatches() {
+		p := patch{place{d, []any{"spec", "configPatches", i}}, spec, c}
+		at := place{d, []any{"spec", "configPatches", i, "patch", "value"}}
+		switch c.GetApplyTo() {
+		case networking.EnvoyFilter_HTTP_FILTER:
+			m.inserted = append(m.inserted, at.text("name"))
+			if !strings.HasSuffix(p.typed().text("@type"), extProcType) {
+				continue
+			}
+			h := &hcmv3.HttpFilter{}
+			f := &extProc{patch: p, config: &extprocv3.ExternalProcessor{}}
+			if m.decode(at, h) && h.GetTypedConfig().UnmarshalTo(f.config) == nil {
+				f.name = h.GetName()
+				m.filters = append(m.filters, f)
+			}
+		case networking.EnvoyFilter_NETWORK_FILTER:
+			if !asks && !isManager(p) {
+				continue
+			}
+			l := &listenerv3.Filter{}
+			h := &manager{patch: p, config: &hcmv3.HttpConnectionManager{}}
+			if m.decode(at, l) && l.GetTypedConfig().UnmarshalTo(h.config) == nil {
+				h.readEarly()
+				m.managers = append(m.managers, h)
+			}
+		case networking.EnvoyFilter_CLUSTER:
+			if c.GetPatch().GetOperation() != networking.EnvoyFilter_Patch_ADD {
+				continue
+			}
+			added := &cluster{patch: p, config: &clusterv3.Cluster{Name: at.text("name")}}
+			if asks || strings.Contains(at.text("name"), "tagproc") {
+				m.decode(at, added.config)
+			}
+			m.clusters = append(m.clusters, added)
+		}
+	}
+}
+
+const extProcType = "envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor"
+
+// isManager reports whether a patch sets what tagproc stands on.
+func isManager(p patch) bool {
+	return slices.ContainsFunc([]string{"early_header_mutation_extensions", "max_request_headers_kb", "common_http_protocol_options"},
+		func(key string) bool { return p.doc.Node(p.typed(key).path...) != nil })
+}
+
+func (h *manager) readEarly() {
+	for _, e := range h.config.GetEarlyHeaderMutationExtensions() {
+		mutations := &earlyv3.HeaderMutation{}
+		if e.GetTypedConfig().UnmarshalTo(mutations) == nil {
+			h.early = append(h.early, mutations.GetMutations()...)
+		}
+	}
+}
+
+// keepTagproc leaves out ext_proc filters that ask something else than tagproc,
+// as far as names tell.
+func (m *model) keepTagproc() {
+	isOurs := func(f *extProc) bool { return strings.Contains(f.name+" "+f.cluster()+" "+f.doc.Name, "tagproc") }
+	if slices.ContainsFunc(m.filters, isOurs) {
+		m.filters = slices.DeleteFunc(m.filters, func(f *extProc) bool { return !isOurs(f) })
+	}
+}
+
+// decode reads what stands at a place. What the message does not have is a
+// finding, and the rest is read all the same; ok says that there is a rest.
+func (m *model) decode(at place, message proto.Message) (ok bool) {
+	err := at.doc.Decode(message, true, at.path...)
+	if err == nil {
+		return true
+	}
+	text := decodeReason(err)
+	name := quoted.FindStringSubmatch(text)
+	where := at
+	if name != nil {
+		where = at.in(pathTo(at, name[1])...)
+	}
+	severity, kind, why := rules.Error, kindUnknownField, text
+	fix := "correct it: Istio leaves it out with a warning that few see, and the setting does not hold"
+	if strings.HasPrefix(string(message.ProtoReflect().Descriptor().FullName()), "istio.") {
+		fix = "correct it: the API server refuses it, or drops it"
+	}
+	switch {
+	case name == nil:
+	case strings.HasPrefix(text, "unable to resolve"):
+		severity, kind = rules.Warning, kindUnknownType
+		why = fmt.Sprintf("lint does not know the type %s", name[1])
+		fix = "check the spelling: Istio and Envoy refuse a type that they do not know, and the patch with it"
+	case strings.HasPrefix(text, "unknown field"):
+		why = fmt.Sprintf("there is no field %q here", name[1])
+	}
+	m.add(where, severity, kind, why, fix)
+	proto.Reset(message)
+	return decodeKnown(at, message) == nil
+}
+
+// decodeKnown reads what stands at a place, without fields and types that nobody
+// knows.
+func decodeKnown(at place, message proto.Message) error {
+	var v any
+	if err := at.doc.Node(at.path...).Decode(&v); err != nil {
+		return err
+	}
+	text, err := json.Marshal(withoutUnknown(v))
+	if err != nil {
+		return err
+	}
+	return protojson.UnmarshalOptions{DiscardUnknown: true}.Unmarshal(text, message)
+}
+
+// withoutUnknown returns v without the parts that are of unknown types.
+func withoutUnknown(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		if url, ok := v["@type"].(string); ok {
+			if _, err := protoregistry.GlobalTypes.FindMessageByURL(url); err != nil {
+				return nil
+			}
+		}
+		for key, value := range v {
+			v[key] = withoutUnknown(value)
+		}
+	case []any:
+		for i, value := range v {
+			v[i] = withoutUnknown(value)
+		}
+	}
+	return v
+}
+
+var (
+	quoted      = regexp.MustCompile(`"([^"]+)"`)
+	decodePlace = regexp.MustCompile(`^(couldn't read .*?: )?(proto: )?(\(line \d+:\d+\): )?`)
+)
+
+// decodeReason returns the reason of an error of Decode, without the place in a
+// text that nobody has. protobuf varies its blanks to keep others from comparing.
+func decodeReason(err error) string {
+	text := strings.ReplaceAll(err.Error(), "\u00a0", " ")
+	return decodePlace.ReplaceAllString(text, "")
+}
+
+// pathTo returns the path below p to the first key, or value, of a name.
+func pathTo(p place, name string) []any {
+	n := p.doc.Node(p.path...)
+	if n == nil {
+		return nil
+	}
+	return searchNode(n, name, 0)
+}

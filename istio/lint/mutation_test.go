@@ -1,0 +1,206 @@
+package lint
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/tagproc/tagproc/rules"
+)
+
+// TestMutations holds that mistakes which people make in a set that works are
+// named. Each is an edit of one file.
+func TestMutations(t *testing.T) {
+	for _, c := range []struct {
+		name, set, file, old, edited string
+		want                         rules.Kind
+	}{
+		{"unknown cluster", "sidecar", "envoyfilter.yaml", "cluster_name: tagproc}", "cluster_name: tagproc-service}", "unknown-cluster"},
+		{"unknown cluster of a Service", "service", "tagproc.yaml", "||tagproc.istio-system", "||tagproc.default", "unknown-cluster"},
+		{"port of the container in the cluster", "service", "tagproc.yaml", "{name: grpc, port: 9002", "{name: grpc, port: 80", "unknown-cluster"},
+		{"wrong selector of the filter", "sidecar", "envoyfilter.yaml", "labels: {istio: ingressgateway}", "labels: {istio: ingress-gateway}", "filter-selector"},
+		{"filter in another namespace", "sidecar", "envoyfilter.yaml", "namespace: istio-system", "namespace: default", "filter-selector"},
+		{"wrong selector of the Gateway", "sidecar", "gateway.yaml", "selector: {istio: ingressgateway}", "selector: {app: gateway}", "gateway-selector"},
+		{"missing subset", "sidecar", "lanes.yaml", "  - name: s2\n    labels: {ASM_TRAFFIC_TAG: v2}\n", "", "unknown-subset"},
+		{"subset of no pods", "sidecar", "lanes.yaml", "labels: {ASM_TRAFFIC_TAG: v2}", "labels: {version: v2}", "empty-subset"},
+		{"filter after the router", "sidecar", "envoyfilter.yaml", "INSERT_BEFORE", "INSERT_AFTER", "filter-order"},
+		{"filter added", "sidecar", "envoyfilter.yaml", "INSERT_BEFORE", "ADD", "filter-order"},
+		{"filter for sidecars", "sidecar", "envoyfilter.yaml", "context: GATEWAY", "context: SIDECAR_INBOUND", "filter-context"},
+		{"missing mutation rule", "sidecar", "envoyfilter.yaml", "            allow_expression: {regex: x-asm-prefer-tag}\n", "", "mutation-rules"},
+		{"mutation rule of the prefix alone", "service", "tagproc.yaml", `regex: "appver.*|baggage"`, `regex: "appver|baggage"`, "mutation-rules"},
+		{"missing forward rule of the key", "sidecar", "envoyfilter.yaml", "              - exact: x-user-id\n", "", "forward-rules"},
+		{"missing forward rule of the tag", "sidecar", "envoyfilter.yaml", "              - exact: x-asm-prefer-tag\n", "", "forward-rules"},
+		{"missing forward rule of baggage", "service", "tagproc.yaml", "              - exact: baggage\n", "", "forward-rules"},
+		{"response headers not skipped", "sidecar", "envoyfilter.yaml", "            response_header_mode: SKIP\n", "", "response-headers"},
+		{"early stripping missing", "sidecar", "envoyfilter.yaml", "              - remove: x-asm-prefer-tag\n", "              - remove: x-request-id\n", "early-stripping"},
+		{"early stripping of one of the prefix", "service", "tagproc.yaml", "remove_on_match: {key_matcher: {prefix: appver}}", "remove: appver-a", "early-stripping"},
+		{"default route missing", "sidecar", "lanes.yaml", "  - name: default\n    route:\n    - destination:\n        host: mockc.default.svc.cluster.local\n        port: {number: 8000}\n        subset: s1\n", "", "no-default-route"},
+		{"tag typo in an inner route", "sidecar", "lanes.yaml", "x-asm-prefer-tag: {exact: s2}", "x-asm-prefer-tag: {exact: s-2}", "misspelt-tag"},
+		{"tag typo in the only route", "service", "mesh.yaml", "appver-c: {exact: v3}", "appver-c: {exact: v2}", "unrouted-tag"},
+		{"header typo in a route", "service", "mesh.yaml", "appver-c: {exact", "apver-c: {exact", "misspelt-header"},
+		{"tag typo in the rules", "sidecar", "rules.yaml", "tagValue: s2", "tagValue: s02", "unrouted-tag"},
+		{"a rule of another header", "sidecar", "rules.yaml", "[x-asm-prefer-tag]", "[x-asm-prefer-tag, x-lane]", "needs-render"},
+		{"bound to the wrong gateway", "sidecar", "lanes.yaml", "istio-system/ingressgateway", "istio-system/egressgateway", "unknown-gateway"},
+		{"bound to a gateway of its own namespace", "service", "mesh.yaml", "[istio-system/ingressgateway]", "[ingressgateway]", "unknown-gateway"},
+		{"bound to no gateway", "sidecar", "lanes.yaml", "  gateways: [istio-system/ingressgateway]\n", "", "mesh-only"},
+		{"short host in another namespace", "sidecar", "lanes.yaml", "host: mocka.default.svc.cluster.local\n        port: {number: 8000}\n        subset: s1\n  - name: s2", "host: mocka\n        port: {number: 8000}\n        subset: s1\n  - name: s2", "unknown-host"},
+		{"subPath", "sidecar", "gateway.yaml", "mountPath: /etc/tagproc/rules, readOnly: true", "mountPath: /etc/tagproc/rules/rules.yaml, subPath: rules.yaml", "sub-path"},
+		{"ConfigMap in another namespace", "sidecar", "rules.yaml", "namespace: istio-system", "namespace: default", "rules-config-map"},
+		{"another key of the ConfigMap", "sidecar", "rules.yaml", "  rules.yaml: |", "  tagproc.yaml: |", "rules-config-map"},
+		{"socket at another path", "sidecar", "envoyfilter.yaml", "/run/tagproc/tagproc.sock", "/run/tagproc.sock", "listen-address"},
+		{"socket not mounted", "sidecar", "gateway.yaml", "        - {name: socket, mountPath: /run/tagproc, readOnly: true}\n", "", "socket-mount"},
+		{"listening on the loopback", "service", "tagproc.yaml", "--listen=:9002", "--listen=127.0.0.1:9002", "listen-address"},
+		{"port without protocol", "service", "tagproc.yaml", "- {name: grpc, port: 9002, targetPort", "- {name: tagproc, port: 9002, targetPort", "service-protocol"},
+		{"Service of no pods", "service", "tagproc.yaml", "selector: {app.kubernetes.io/name: tagproc}", "selector: {app: tagproc}", "service-without-pods"},
+		{"no sidecars", "service", "apps.yaml", "labels: {istio-injection: enabled}", "labels: {istio-injection: disabled}", "not-injected"},
+		{"key of a token, and the filter first", "service", "tagproc.yaml", "INSERT_BEFORE", "INSERT_FIRST", "late-key"},
+		{"another limit", "sidecar", "gateway.yaml", "--max-request-headers=200", "--max-request-headers=1000", "serve-limits"},
+		{"a broken rules file", "sidecar", "rules.yaml", "tagHeader:", "tagHeadr:", rules.KindUnknownKey},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := Files(edited(t, c.set, c.file, c.old, c.edited), rules.Options{})
+			if !slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Kind == c.want }) {
+				t.Errorf("findings are %v, want one of kind %s", r.Findings, c.want)
+			}
+		})
+	}
+}
+
+// Places are those of the file, also of rules in a ConfigMap, and their source line
+// is what stands there.
+func TestPlaces(t *testing.T) {
+	r := Files(edited(t, "sidecar", "rules.yaml", "tagValue: s2", "tagValue: s9"), rules.Options{})
+	i := slices.IndexFunc(r.Findings, func(f Finding) bool { return f.Kind == "unrouted-tag" })
+	if i < 0 {
+		t.Fatalf("findings are %v, want unrouted-tag", r.Findings)
+	}
+	if f := r.Findings[i]; f.Place() != "rules.yaml:14:19" || f.Source != "        tagValue: s9" {
+		t.Errorf("unrouted-tag is at %s, %q, want rules.yaml:14:19 with the line of the tag", f.Place(), f.Source)
+	}
+}
+
+// Rules are found in every form, and their propagation with them.
+func TestRulesForms(t *testing.T) {
+	const bare = "rules:\n- {header: x-user-id, tagHeader: appver-a, policies: [{range: 10, tagValue: v2}]}\n"
+	indented := "    " + strings.ReplaceAll(strings.TrimSpace(bare), "\n", "\n    ") + "\n"
+	const behind = "---\napiVersion: istio.alibabacloud.com/v1beta1\nkind: ASMHeaderPropagation\nmetadata: {name: p}\nspec: {headerPrefixes: [appver]}\n"
+	const plugin = "apiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\nmetadata: {name: hash-tagging}\nspec:\n  pluginConfig:\n"
+	const configMap = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata:\n"
+	for _, c := range []struct {
+		name, src  string
+		propagated bool
+		line       int // of the first rule; 0: of the key
+	}{
+		{"bare", bare, false, 2},
+		{"bare with propagation", bare + behind, true, 2},
+		{"plugin", plugin + indented, false, 7},
+		{"plugin with propagation", plugin + indented + behind, true, 7},
+		{"literal", configMap + "  rules.yaml: |\n" + indented, false, 7},
+		{"literal, with a comment above", configMap + "  # ours\n  rules.yaml: |-\n\n    # ours\n" + indented, false, 10},
+		{"quoted", configMap + `  rules.yaml: "` + strings.ReplaceAll(bare, "\n", `\n`) + "\"\n", false, 0},
+		{"in a List", "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: ConfigMap\n  metadata: {name: x}\n  data:\n    rules.yaml: |\n" + strings.ReplaceAll(indented, "    ", "      "), false, 10},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m := read([]File{{"f.yaml", []byte(c.src)}}, rules.Options{})
+			if len(m.sets()) != 1 {
+				t.Fatalf("%d sets of rules, findings %v; want 1", len(m.sets()), m.findings)
+			}
+			s := m.sets()[0]
+			if got := !s.table.Propagated().IsZero(); got != c.propagated {
+				t.Errorf("propagated = %v, want %v", got, c.propagated)
+			}
+			want := c.line
+			if want == 0 {
+				want = 5
+			}
+			if got := s.rule(0).problem(0, "", "").Line; got != want {
+				t.Errorf("the first rule is in line %d, want %d:\n%s", got, want, c.src)
+			}
+		})
+	}
+}
+
+// TestUnsuspicious holds that what works, or is not lint's to judge, is not found
+// wrong.
+func TestUnsuspicious(t *testing.T) {
+	// Documents that are added to a set.
+	const (
+		byPath = `---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: by-path}
+spec:
+  hosts: [mocka.default.svc.cluster.local]
+  http:
+  - match: [{uri: {prefix: /api}}]
+    route: [{destination: {host: mocka.default.svc.cluster.local, subset: s1}}]
+---
+`
+		elsewhere = `---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: elsewhere}
+spec:
+  hosts: [pay.bank.svc.cluster.local, api.example.com]
+  http:
+  - route: [{destination: {host: pay.bank.svc.cluster.local}}]
+---
+`
+		somebodys = `---
+apiVersion: networking.istio.io/v1alpha3
+kind: EnvoyFilter
+metadata: {name: lua, namespace: istio-system}
+spec:
+  configPatches:
+  - applyTo: HTTP_FILTER
+    match: {context: SIDECAR_INBOUND}
+    patch:
+      operation: INSERT_FIRST
+      value: {name: lua, typed_config: {"@type": type.googleapis.com/x, unknown: 1}}
+---
+`
+		logged = `          max_request_headers_kb: 128
+          access_log: [{name: x, typed_config: {"@type": type.googleapis.com/envoy.extensions.access_loggers.x.v3.X}}]
+`
+		shadow = `rules:
+- {name: shadow, header: x-user-id, tagHeader: appver-z, mode: shadow, policies: [{range: 1, tagValue: v9}]}
+`
+	)
+	for _, c := range []struct {
+		name, set, file, old, edited string
+		except                       rules.Kind // which is found, and no other
+	}{
+		{"a type that lint does not know", "sidecar", "envoyfilter.yaml", "          max_request_headers_kb: 128\n", logged, kindUnknownType},
+		{"a rollback", "sidecar", "rules.yaml", "range: 20", "range: 0", ""},
+		{"a rule in shadow mode", "service", "rules.yaml", "rules:\n", shadow, ""},
+		{"users that are kept untagged", "service", "rules.yaml", "    tagValue: v3\n  policies", "    none: true\n  policies", ""},
+		{"camelCase", "sidecar", "envoyfilter.yaml", "max_request_headers_kb", "maxRequestHeadersKb", ""},
+		{"a route by path, and none for others", "sidecar", "lanes.yaml", "---\n", byPath, ""},
+		{"an EnvoyFilter of somebody else", "sidecar", "gateway.yaml", "---\n", somebodys, ""},
+		{"a Service elsewhere", "sidecar", "lanes.yaml", "---\n", elsewhere, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			found := map[rules.Kind]bool{"": true}
+			for _, f := range Files(edited(t, c.set, c.file, c.old, c.edited), rules.Options{}).Findings {
+				if found[f.Kind] = true; f.Kind != c.except {
+					t.Errorf("found: %v", f.Told())
+				}
+			}
+			if !found[c.except] {
+				t.Errorf("nothing is found of kind %s", c.except)
+			}
+		})
+	}
+}
+
+// edited returns a good set with an edit of one file.
+func edited(t *testing.T, set, file, old, edited string) []File {
+	t.Helper()
+	files := readDir(t, "testdata/ok/"+set)
+	i := slices.IndexFunc(files, func(f File) bool { return f.Name == file })
+	if i < 0 || !strings.Contains(string(files[i].Source), old) {
+		t.Fatalf("%s of %s has no %q to edit", file, set, old)
+	}
+	files[i].Source = []byte(strings.Replace(string(files[i].Source), old, edited, 1))
+	return files
+}
