@@ -31,11 +31,16 @@ type Service struct {
 	served   chan error // the result of Serve
 }
 
-// Start runs a service on a free port of 127.0.0.1. app is its name and next the
-// application that it calls, empty at the chain's end. A service with a next
-// answers 502 until SetMesh.
+// Start runs a service on a free port of 127.0.0.1; see Listen.
 func Start(app, version, next string) (*Service, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	return Listen("127.0.0.1:0", app, version, next)
+}
+
+// Listen runs a service at a TCP address, such as :8000. app is its name and next
+// the application that it calls, which it sends as the call's host, empty at the
+// chain's end. A service with a next answers 502 until SetMesh.
+func Listen(address, app, version, next string) (*Service, error) {
+	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("couldn't start %s: %w", app, err)
 	}
@@ -54,7 +59,7 @@ func Start(app, version, next string) (*Service, error) {
 	return s, nil
 }
 
-// Port is the port of 127.0.0.1 that the service listens on.
+// Port is the port that the service listens on.
 func (s *Service) Port() int { return s.listener.Addr().(*net.TCPAddr).Port }
 
 // SetMesh says at which host:port the mesh takes calls to other applications.
