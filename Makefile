@@ -53,7 +53,7 @@ fmt: ## format the Go code and the proto file
 
 bench: ## run the benchmarks of the hot path into bin/bench.txt and compare with bench/baseline.txt, if there is one
 	@mkdir -p bin
-	go test -run='^$$' -bench=. -benchmem -count=6 ./rules/... ./processor/... > bin/bench.txt || { cat bin/bench.txt; exit 1; }
+	go test -run='^$$' -bench=. -benchmem -count=6 ./rules/... ./baggage ./processor/... > bin/bench.txt || { cat bin/bench.txt; exit 1; }
 	$(BENCHSTAT) $(wildcard bench/baseline.txt) bin/bench.txt
 
 fuzz: ## fuzz each target for FUZZTIME (default 30s)

@@ -17,8 +17,10 @@ func TestExitCodes(t *testing.T) {
 	dir := t.TempDir()
 	good, bad := filepath.Join(dir, "good.yaml"), filepath.Join(dir, "bad.yaml")
 	some, same, other, torn := filepath.Join(dir, "some.yaml"), filepath.Join(dir, "same.csv"), filepath.Join(dir, "other.csv"), filepath.Join(dir, "torn.csv")
+	lanes := filepath.Join(dir, "lanes.yaml")
 	for file, src := range map[string]string{
-		good: "rules: []\n", bad: "rules:\n",
+		lanes: "{laneGroup: g, routeHeader: x-lane, services: [a], lanes: [{name: s1, labels: {lane: s1}}]}\n",
+		good:  "rules: []\n", bad: "rules:\n",
 		some: "rules: [{header: x-user-id, tagHeader: tag, policies: [{range: 100, tagValue: s2}]}]\n",
 		same: "id,tag\njack,s2\n", other: "id,tag\njack,s1\n", torn: "id,tag\njack\n",
 	} {
@@ -56,6 +58,14 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"verify", "--rules", good, "--observed", same}, exitUnable},
 		{[]string{"verify", "--rules", some, "--observed", same, "--column", "tag=lane"}, exitUsage},
 		{[]string{"verify", "--rules", some}, exitUsage},
+		{[]string{"render", "envoyfilter", "--rules", some}, exitOK},
+		{[]string{"render", "envoyfilter", "--rules", bad}, exitProblems},
+		{[]string{"render", "envoyfilter", "--rules", good}, exitProblems},
+		{[]string{"render", "envoyfilter", "--rules", some, "--phase", "stats"}, exitUsage},
+		{[]string{"render", "lanes", lanes}, exitOK},
+		{[]string{"render", "lanes", good}, exitProblems},
+		{[]string{"render", "lanes"}, exitUsage},
+		{[]string{"render", "nothing"}, exitUsage},
 		{[]string{"serve", "--rules", bad}, exitProblems},
 		{[]string{"serve", "--rules", good, "--listen", "unix:///nowhere/at/all.sock"}, exitProblems},
 		{[]string{"serve", "--rules", good, "--log-level", "loud"}, exitUsage},

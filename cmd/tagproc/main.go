@@ -63,12 +63,14 @@ and answers with the tag header that routes match on.`,
 		Example: `  tagproc demo                                              # see it at work behind a real Envoy
   tagproc validate rules.yaml                               # check a rules file
   tagproc explain --rules rules.yaml -H 'x-user-id: jack'   # why does jack get this version?
-  tagproc serve --rules rules.yaml                          # answer Envoy`,
+  tagproc serve --rules rules.yaml                          # answer Envoy
+  tagproc render envoyfilter --rules rules.yaml             # have Istio's gateway ask it
+  tagproc lint rules.yaml manifests/                        # what would not work, and the fix`,
 		Version:       version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.AddCommand(newServeCommand(), newValidateCommand(), newExplainCommand(), newConvertCommand(), newVerifyCommand(), newDemoCommand(), newVersionCommand())
+	root.AddCommand(newServeCommand(), newValidateCommand(), newExplainCommand(), newConvertCommand(), newVerifyCommand(), newLintCommand(), newRenderCommand(), newDemoCommand(), newVersionCommand())
 	return root
 }
 

@@ -1,0 +1,169 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tagproc/tagproc/istio/lint"
+	"github.com/tagproc/tagproc/istio/manifest"
+	"github.com/tagproc/tagproc/rules"
+)
+
+func newLintCommand() *cobra.Command {
+	var (
+		flags    rulesFlags
+		out      output
+		warnings bool
+	)
+	cmd := &cobra.Command{
+		Use:   "lint FILE...",
+		Short: "Find what would not work in rules and manifests",
+		Long: `Read rules files and the manifests of Istio and Kubernetes together, and say what
+would not work, why, and the fix: a tag that no route matches, a subset without
+pods, a filter that asks a cluster which is not there. docs/lint.md has the list.
+
+FILE may be a directory, of which every *.yaml and *.yml below is read, or -,
+standard input. Rules may be bare, in a WasmPlugin, or in a ConfigMap. Of an object
+that is there twice the last one counts, as when all are applied in this order.
+
+What the files do not have is not found wrong: without DestinationRules no subset
+is missing. The last lines say what was looked at, and what was not checked.
+
+The exit code is 0 if nothing is an error (there may be warnings; -W makes them
+errors), 1 if something is, and 2 if the command was not understood.`,
+		Example: `  tagproc lint rules.yaml manifests/
+  kubectl kustomize deploy/kustomize/overlays/sidecar | tagproc lint - deploy/envoyfilter/sidecar.yaml
+  tagproc lint -W -o json rules.yaml manifests/                                   # for CI
+  kubectl get envoyfilter,gw,vs,dr,svc,deploy,cm -A -o yaml | tagproc lint -      # what runs`,
+		Args: func(_ *cobra.Command, files []string) error {
+			if len(files) == 0 {
+				return errors.New("expected files or directories with rules and manifests, or - for standard input")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			files, unreadable := lintFiles(args, cmd.InOrStdin())
+			r := lint.Files(files, flags.options())
+			r.Findings = append(unreadable, r.Findings...)
+			if warnings {
+				for i := range r.Findings {
+					r.Findings[i].Severity = rules.Error
+				}
+			}
+			if err := writeLint(cmd.OutOrStdout(), r, out); err != nil {
+				return fail(err)
+			}
+			if r.Errors() > 0 {
+				return &failure{}
+			}
+			return nil
+		},
+	}
+	flags.addTo(cmd)
+	out.addTo(cmd)
+	cmd.Flags().BoolVarP(&warnings, "warnings-as-errors", "W", false, "take every warning for an error")
+	return cmd
+}
+
+// lintFiles returns the content of files, those of directories in the order of
+// their names. Each file that cannot be read is a finding.
+func lintFiles(args []string, stdin io.Reader) (files []lint.File, unreadable []lint.Finding) {
+	refuse := func(name string, kind rules.Kind, message string) {
+		unreadable = append(unreadable, lint.Finding{Problem: rules.Problem{File: name, Kind: kind, Message: message}})
+	}
+	read := func(name string) {
+		src, err := readManifest(name, stdin)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			refuse(name, rules.KindUnreadable, "does not exist: create it or correct the path")
+		case err != nil:
+			refuse(name, rules.KindUnreadable, fmt.Sprintf("cannot be read: %v", err))
+		case name == "-" && len(src) == 0:
+			refuse(name, rules.KindEmpty, "nothing came on standard input; did the command before the pipe fail?")
+		default:
+			files = append(files, lint.File{Name: name, Source: src})
+		}
+	}
+	for _, arg := range args {
+		if info, err := os.Stat(arg); err != nil || !info.IsDir() {
+			read(arg)
+			continue
+		}
+		found := false
+		err := filepath.WalkDir(arg, func(path string, d fs.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
+			if !d.IsDir() && slices.Contains([]string{".yaml", ".yml"}, strings.ToLower(filepath.Ext(path))) {
+				found = true
+				read(path)
+			}
+			return nil
+		})
+		switch {
+		case err != nil:
+			refuse(arg, rules.KindUnreadable, fmt.Sprintf("cannot be read: %v", err))
+		case !found:
+			refuse(arg, rules.KindEmpty, "there is no *.yaml in this directory")
+		}
+	}
+	return files, unreadable
+}
+
+// readManifest returns what stands in a file, up to one byte more than is taken.
+func readManifest(name string, stdin io.Reader) ([]byte, error) {
+	in := stdin
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		in = f
+	}
+	return io.ReadAll(io.LimitReader(in, manifest.MaxFileSize+1))
+}
+
+func writeLint(w io.Writer, r *lint.Report, out output) error {
+	if out == outputJSON {
+		return writeJSON(w, r)
+	}
+	told := make(rules.Problems, 0, len(r.Findings))
+	for _, f := range r.Findings {
+		told = append(told, f.Told())
+	}
+	writeProblems(w, told)
+
+	seen := make([]string, 0, len(r.LookedAt))
+	for _, s := range r.LookedAt {
+		seen = append(seen, fmt.Sprintf("%s (%d)", s.Kind, s.Count))
+	}
+	if len(seen) == 0 {
+		seen = []string{"nothing: the files have no rules and no manifests"}
+	}
+	fmt.Fprintf(w, "%s, %s; looked at %s\n", counted(r.Errors(), "error"), counted(len(r.Findings)-r.Errors(), "warning"), strings.Join(seen, ", "))
+	for _, n := range r.NotChecked {
+		kinds := make([]string, 0, len(n.Kinds))
+		for _, k := range n.Kinds {
+			kinds = append(kinds, string(k))
+		}
+		fmt.Fprintf(w, "not checked without %s: %s\n", strings.Join(n.Lacks, " and "), strings.Join(kinds, ", "))
+	}
+	return nil
+}
+
+// counted returns for example "2 errors".
+func counted(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
+}

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tagproc/tagproc/istio/envoyfilter"
+	"github.com/tagproc/tagproc/istio/gateway"
+)
+
+func newRenderEnvoyFilterCommand() *cobra.Command {
+	var (
+		flags rulesFlags
+		out   rendered
+		file  string
+		phase string
+		o     gateway.Options
+	)
+	cmd := &cobra.Command{
+		Use:   "envoyfilter --rules FILE",
+		Short: "Make a gateway ask tagproc: the EnvoyFilter",
+		Long: `Print the EnvoyFilter that makes a gateway of Istio ask tagproc: the ext_proc
+filter, what it forwards to tagproc and what it takes from it, the early removal
+of tags that clients forged, and the header limits. Of the rules it has the
+headers that hold users' ids, tagHeaders and trustClientTags: an edit of ranges,
+users or rules within tagHeaders changes nothing here, and a new key or tag
+header needs it anew.
+
+--address is a socket in the gateway's pod, or a Service: then Istio's own cluster
+for it is used, with its endpoints and mTLS, and a stream that a dying replica
+loses is tried once at another one.
+
+--phase says where tagproc is asked. router: behind authentication, so that a key
+may be a header that RequestAuthentication makes of a verified token; settings of
+the tagged route for fault and CORS, which stand before, are then those of the
+route that was chosen without the tag. authn: first, where a WasmPlugin of the
+phase AUTHN runs; a key is what the client sent.
+
+An EnvoyFilter selects one gateway: for another one, run this again with another
+--gateway and --name. FILE may be -, standard input.`,
+		Example: `  tagproc render envoyfilter --rules rules.yaml                                           # tagproc in the gateway's pod
+  tagproc render envoyfilter --rules rules.yaml --address tagproc.istio-system:9002       # a Service
+  tagproc render envoyfilter --rules rules.yaml --gateway app=shop-gateway --namespace shop -o manifests/
+  tagproc render envoyfilter --rules hash-tagging.yaml --tag-header x-asm-prefer-tag --phase authn`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			l := flags.load(file, cmd.InOrStdin())
+			writeProblems(cmd.ErrOrStderr(), l.Problems)
+			if l.Table == nil {
+				return &failure{}
+			}
+			object, err := gateway.EnvoyFilter(l.Table, o)
+			if err != nil {
+				return fail(fmt.Errorf("%s: %w", file, err))
+			}
+			for _, w := range gateway.Warnings(l.Table) {
+				fmt.Fprintf(cmd.ErrOrStderr(), "%s: warning: %s\n", file, w)
+			}
+			return out.write(cmd, args, object)
+		},
+	}
+	addRulesFileFlag(cmd, &file)
+	f := cmd.Flags()
+	f.StringSliceVar(&o.Gateway, "gateway", []string{"istio=ingressgateway"}, "label of the gateway's pods, `KEY=VALUE`; repeatable: pods that have all of them")
+	f.StringVar(&o.Namespace, "namespace", "istio-system", "namespace of the gateway's pods")
+	f.StringVar(&o.Name, "name", "tagproc", "name of the EnvoyFilter")
+	f.StringVar(&o.Address, "address", "unix:///run/tagproc/tagproc.sock", "where the gateway reaches tagproc: unix:///PATH, or SERVICE.NAMESPACE:PORT")
+	f.StringVar(&phase, "phase", string(gateway.PhaseRouter), "where tagproc is asked: router (before the router) or authn (before authentication)")
+	f.BoolVar(&o.FailClosed, "fail-closed", false, "answer 500 or 504 to a request that tagproc does not answer, instead of letting it pass untagged")
+	f.BoolVar(&o.StripClientBaggage, "strip-client-baggage", false, "remove the header baggage of clients, whole and early, so that forged tags in it choose nothing even with tagproc down")
+	f.DurationVar(&o.Timeout, "timeout", envoyfilter.ExtProcTimeout, "how long a request waits for tagproc")
+	flags.addTo(cmd)
+	out.addTo(cmd)
+	cmd.PreRunE = func(*cobra.Command, []string) error {
+		o.Phase = gateway.Phase(phase)
+		return errors.Join(flags.check(), out.check(), o.Check())
+	}
+	if err := cmd.RegisterFlagCompletionFunc("phase", cobra.FixedCompletions(
+		[]string{string(gateway.PhaseRouter), string(gateway.PhaseAuthn)}, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic(err) // the flag has just been added
+	}
+	return cmd
+}

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tagproc/tagproc/istio/lanes"
+	"github.com/tagproc/tagproc/istio/manifest"
+	"github.com/tagproc/tagproc/rules"
+)
+
+func newRenderLanesCommand() *cobra.Command {
+	var (
+		out      rendered
+		resource bool
+		selector []string
+		o        lanes.Options
+	)
+	cmd := &cobra.Command{
+		Use:   "lanes FILE...",
+		Short: "Make lanes: DestinationRules and VirtualServices",
+		Long: `Print what makes a lane group in Istio: for each service a DestinationRule with a
+subset for each lane, and a VirtualService that follows the tag inside of the mesh;
+and the VirtualService of the gateway: named users before tags before the baseline.
+A lane that lacks a service falls back to the baseline, by a route that says so.
+
+The files have ASMSwimLaneGroups and ASMSwimLanes, as they are, or lanes files, a
+shorter form of the same (docs/lanes.md). Put Services beside them, and the routes
+of the gateway name their ports; put the rules beside them (bare or a WasmPlugin),
+and a tag that names no lane is a warning. They may be in one file or in several,
+in any order. FILE may be -, standard input.
+
+What nothing is made of, or has no effect, is a warning with its place on standard
+error; what one should know, a note. The exit code is 0 if the lanes are rendered, 1
+if a file is refused, and 2 if the command was not understood.`,
+		Example: `  tagproc render lanes lanes.yaml
+  tagproc render lanes lanes.yaml services.yaml rules.yaml -o manifests/
+  kubectl get asmswimlanegroup,asmswimlane -o yaml | tagproc render lanes -     # what ASM has
+  tagproc render lanes --gateway-resource lanes.yaml                            # and the Gateway`,
+		Args: func(_ *cobra.Command, files []string) error {
+			if len(files) == 0 {
+				return errors.New("expected the names of files with lanes, or - for standard input")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, files []string) error {
+			docs, problems := readDocuments(files, cmd.InOrStdin())
+			if problems.Err() != nil {
+				writeProblems(cmd.ErrOrStderr(), problems)
+				return &failure{}
+			}
+			groups, notes, problems := lanes.Read(docs)
+			writeProblems(cmd.ErrOrStderr(), problems)
+			for _, n := range notes {
+				fmt.Fprintln(cmd.ErrOrStderr(), n)
+			}
+			if groups == nil {
+				return &failure{}
+			}
+			var objects []*manifest.Object
+			for _, g := range groups {
+				objects = append(objects, lanes.Render(g, o)...)
+			}
+			return out.write(cmd, files, objects...)
+		},
+	}
+	f := cmd.Flags()
+	f.BoolVar(&resource, "gateway-resource", false, "make the Gateway too, on port 80, instead of referring to one that is there")
+	f.StringSliceVar(&selector, "gateway", []string{"istio=ingressgateway"}, "with --gateway-resource: label of the gateway's pods, `KEY=VALUE`; repeatable")
+	out.addTo(cmd)
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
+		if cmd.Flags().Changed("gateway") && !resource {
+			return errors.New("--gateway has no effect without --gateway-resource: the lanes name the Gateway, and the Gateway its pods")
+		}
+		if !resource {
+			return out.check()
+		}
+		o.GatewaySelector = map[string]string{}
+		for _, label := range selector {
+			key, value, _ := strings.Cut(label, "=")
+			o.GatewaySelector[key] = value
+		}
+		if err := o.Check(); err != nil {
+			return fmt.Errorf("--gateway %w", err)
+		}
+		return out.check()
+	}
+	return cmd
+}
+
+// readDocuments reads manifests from files; "-" is standard input. Documents that
+// can be read come also where there are problems.
+func readDocuments(files []string, stdin io.Reader) (docs []*manifest.Document, problems rules.Problems) {
+	for _, file := range files {
+		src, err := readManifest(file, stdin)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			problems = append(problems, rules.Problem{File: file, Kind: rules.KindUnreadable, Message: "does not exist: create it or correct the path"})
+		case err != nil:
+			problems = append(problems, rules.Problem{File: file, Kind: rules.KindUnreadable, Message: fmt.Sprintf("cannot be read: %v", err)})
+		case file == "-" && len(src) == 0:
+			problems = append(problems, rules.Problem{File: file, Kind: rules.KindEmpty, Message: "nothing came on standard input; did the command before the pipe fail?"})
+		default:
+			read, wrong := manifest.Read(file, src)
+			docs, problems = append(docs, read...), append(problems, wrong...)
+		}
+	}
+	return docs, problems
+}

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tagproc/tagproc/istio/manifest"
+	"github.com/tagproc/tagproc/istio/propagation"
+)
+
+func newRenderPropagationCommand() *cobra.Command {
+	var (
+		flags rulesFlags
+		out   rendered
+		side  sidecarFlags
+		o     propagation.Options
+	)
+	cmd := &cobra.Command{
+		Use:   "propagation FILE...",
+		Short: "Make sidecars carry tags along: headers of baggage",
+		Long: `Print the EnvoyFilter with which sidecars make request headers of the members of
+baggage that carry tags, outbound and before the route is chosen, so that routes
+at every hop match on them. The applications pass baggage on, as OpenTelemetry's
+libraries do; the gateway's tagproc puts the tags in.
+
+FILE is a rules file that has propagation, or ASMHeaderPropagation manifests as
+they are: one EnvoyFilter for each, in its namespace and for the pods that it
+selects. Of rules beside them the tag headers alone travel, as at the gateway.
+FILE may be -, standard input.
+
+--inbound adds the other half, for tags that something other than tagproc set:
+inbound, a header becomes a member. Headers that clients send are then tags, unless
+the gateway removes them.
+
+--data-path says what does it: lua, Envoy's own Lua filter, which needs nothing
+else in a pod; or ext_proc, tagproc itself at a socket that every sidecar has.`,
+		Example: `  tagproc render propagation rules.yaml
+  tagproc render propagation header-propagation.yaml --inbound
+  tagproc render propagation rules.yaml header-propagation.yaml -o manifests/
+  tagproc render propagation rules.yaml --namespace shop --selector app=cart --name cart-propagation
+  tagproc render propagation rules.yaml --data-path ext_proc --address unix:///run/tagproc/tagproc.sock`,
+		Args: func(_ *cobra.Command, files []string) error {
+			if len(files) == 0 {
+				return errors.New("expected the name of a rules file, or of files with ASMHeaderPropagations, or - for standard input")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, files []string) error {
+			docs, problems := readDocuments(files, cmd.InOrStdin())
+			if problems.Err() != nil {
+				writeProblems(cmd.ErrOrStderr(), problems)
+				return &failure{}
+			}
+			scopes, problems := propagation.Read(docs, flags.options())
+			writeProblems(cmd.ErrOrStderr(), problems)
+			if scopes == nil {
+				return &failure{}
+			}
+			if o.Name != "" && len(scopes) > 1 {
+				return fmt.Errorf("--name %s: there are %d EnvoyFilters to be named; leave it out, and each is called as its manifest", o.Name, len(scopes))
+			}
+			var objects []*manifest.Object
+			for _, s := range scopes {
+				object, err := propagation.Propagation(s, o)
+				if err != nil {
+					return fail(err)
+				}
+				objects = append(objects, object)
+			}
+			return out.write(cmd, files, objects...)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.Name, "name", "", "name of the EnvoyFilter (default: that of the manifest, or tagproc-propagation)")
+	f.StringVar(&o.Namespace, "namespace", "", "namespace of the pods (default: that of the manifest, or default)")
+	f.StringSliceVar(&o.Selector, "selector", nil, "label of the pods, `KEY=VALUE`; repeatable: pods that have all of them (default: those of the manifest, or all pods)")
+	f.BoolVar(&o.Inbound, "inbound", false, "make members of headers too, inbound")
+	side.addTo(cmd, &o)
+	flags.addTo(cmd)
+	out.addTo(cmd)
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
+		return errors.Join(flags.check(), out.check(), side.check(cmd, &o))
+	}
+	return cmd
+}
+
+// sidecarFlags are the flags of commands that render filters of sidecars.
+type sidecarFlags struct{ dataPath string }
+
+func (s *sidecarFlags) addTo(cmd *cobra.Command, o *propagation.Options) {
+	cmd.Flags().StringVar(&s.dataPath, "data-path", string(propagation.Lua), "what does it: lua (Envoy alone) or ext_proc (tagproc at a socket)")
+	cmd.Flags().StringVar(&o.Address, "address", "unix:///run/tagproc/tagproc.sock", "with --data-path ext_proc: where each sidecar reaches tagproc, unix:///PATH")
+	if err := cmd.RegisterFlagCompletionFunc("data-path", cobra.FixedCompletions(
+		[]string{string(propagation.Lua), string(propagation.ExtProc)}, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic(err) // the flag has just been added
+	}
+}
+
+// check completes the options, and returns an error for each flag that is wrong.
+func (s *sidecarFlags) check(cmd *cobra.Command, o *propagation.Options) error {
+	o.DataPath = propagation.DataPath(s.dataPath)
+	var unused error
+	if cmd.Flags().Changed("address") && o.DataPath == propagation.Lua {
+		unused = errors.New("--address has no effect without --data-path ext_proc: Envoy's Lua filter asks nobody")
+	}
+	return errors.Join(unused, o.Check())
+}

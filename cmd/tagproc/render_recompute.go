@@ -1,0 +1,81 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tagproc/tagproc/istio/propagation"
+)
+
+func newRenderRecomputeCommand() *cobra.Command {
+	var (
+		flags rulesFlags
+		out   rendered
+		side  sidecarFlags
+		file  string
+		o     propagation.Options
+	)
+	cmd := &cobra.Command{
+		Use:   "recompute --rules FILE",
+		Short: "Make sidecars derive tags again from the user's id",
+		Long: `Print the EnvoyFilter with which sidecars derive tags again by the same rules,
+named users included, outbound and before the route is chosen: for applications
+that forward the header with the user's id, and neither tags nor baggage. A tag
+that is in the request stays, and one that baggage restores wins.
+
+What that costs: with --data-path lua the ratios are part of the configuration of
+every sidecar. An edit of the rules is to be rendered and applied again, and until
+every sidecar has it, hops may disagree on users whom the edit moves. The digest of
+the rules stands in the configuration of each sidecar, to be compared:
+
+  istioctl proxy-config listeners POD -o json | grep -o 'rules digest: [0-9a-f]*'
+
+With --data-path ext_proc tagproc decides, at a socket that every sidecar has. The
+hash xxh3, with a salt or without, is computed there alone.
+
+FILE may be -, standard input.`,
+		Example: `  tagproc render recompute --rules rules.yaml --namespace default
+  tagproc render recompute --rules rules.yaml --selector app=cart --name cart-recompute | kubectl apply -f -
+  tagproc render recompute --rules rules.yaml --data-path ext_proc --address unix:///run/tagproc/tagproc.sock`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			l := flags.load(file, cmd.InOrStdin())
+			writeProblems(cmd.ErrOrStderr(), l.Problems)
+			if l.Table == nil {
+				return &failure{}
+			}
+			object, err := propagation.Recompute(l.Table, o)
+			if err != nil {
+				return fail(inFile(file, err))
+			}
+			for _, w := range propagation.RecomputeWarnings(l.Table, o.DataPath) {
+				fmt.Fprintf(cmd.ErrOrStderr(), "%s: warning: %s\n", file, w)
+			}
+			return out.write(cmd, args, object)
+		},
+	}
+	addRulesFileFlag(cmd, &file)
+	f := cmd.Flags()
+	f.StringVar(&o.Name, "name", "", "name of the EnvoyFilter (default \"tagproc-recompute\")")
+	f.StringVar(&o.Namespace, "namespace", "default", "namespace of the pods")
+	f.StringSliceVar(&o.Selector, "selector", nil, "label of the pods, `KEY=VALUE`; repeatable: pods that have all of them (default: all pods)")
+	side.addTo(cmd, &o)
+	flags.addTo(cmd)
+	out.addTo(cmd)
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
+		return errors.Join(flags.check(), out.check(), side.check(cmd, &o))
+	}
+	return cmd
+}
+
+// inFile returns err with the file's name at each of its lines.
+func inFile(file string, err error) error {
+	var errs []error
+	for line := range strings.Lines(err.Error()) {
+		errs = append(errs, fmt.Errorf("%s: %s", file, strings.TrimSuffix(line, "\n")))
+	}
+	return errors.Join(errs...)
+}

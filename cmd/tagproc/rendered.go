@@ -1,0 +1,196 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/tagproc/tagproc/istio/manifest"
+)
+
+// rendered is where the objects of a subcommand of render go: standard output, or
+// a file for each in a directory.
+type rendered struct{ dir string }
+
+func (r *rendered) addTo(cmd *cobra.Command) {
+	cmd.Flags().StringVarP(&r.dir, "output", "o", "", "write a file for each object into the directory `DIR` (default: standard output)")
+	if err := cmd.MarkFlagDirname("output"); err != nil {
+		panic(err) // the flag has just been added
+	}
+}
+
+// check returns an error of usage if -o is a form, as it is for other commands.
+func (r *rendered) check() error {
+	if slices.Contains([]string{"json", "yaml", "text"}, r.dir) {
+		return fmt.Errorf("-o %s: expected a directory, since the form is YAML; a directory of that name is ./%s", r.dir, r.dir)
+	}
+	return nil
+}
+
+// write writes the objects that cmd made of args, below a line that says so.
+func (r *rendered) write(cmd *cobra.Command, args []string, objects ...*manifest.Object) error {
+	if r.dir == "" {
+		text, err := withOrigin(cmd, args, objects...)
+		if err != nil {
+			return fail(err)
+		}
+		_, err = cmd.OutOrStdout().Write(text)
+		return fail(err)
+	}
+	files := make(map[string][]byte, len(objects))
+	var names []string
+	for _, o := range objects {
+		name := o.FileName()
+		if _, twice := files[name]; twice || name != filepath.Base(name) {
+			return fail(fmt.Errorf("couldn't name a file after each object: %s is there twice, or is no name", name))
+		}
+		text, err := withOrigin(cmd, args, o)
+		if err != nil {
+			return fail(err)
+		}
+		files[name] = text
+		names = append(names, name)
+	}
+	if err := os.Mkdir(r.dir, 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
+		return fail(fmt.Errorf("couldn't make the directory of -o: %w", err))
+	}
+	if err := r.refuseForeign(names); err != nil {
+		return fail(err)
+	}
+	for _, name := range names {
+		what, err := rewrite(filepath.Join(r.dir, name), files[name])
+		if err != nil {
+			return fail(err)
+		}
+		fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", filepath.Join(r.dir, name), what)
+	}
+	return fail(r.nameStale(cmd, args, names))
+}
+
+// refuseForeign returns an error that names each file in the way which render did
+// not write.
+func (r *rendered) refuseForeign(names []string) error {
+	var errs []error
+	for _, name := range names {
+		path := filepath.Join(r.dir, name)
+		switch text, err := os.ReadFile(path); {
+		case errors.Is(err, fs.ErrNotExist):
+		case err != nil:
+			errs = append(errs, fmt.Errorf("couldn't write over %s: %w", path, err))
+		case !bytes.HasPrefix(text, []byte(originPrefix)):
+			errs = append(errs, fmt.Errorf("%s was not made by render, or no longer says so: it stays as it is, and nothing is written; move it away or choose another directory", path))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// nameStale tells of files that the same command wrote before and does not write any
+// more: objects that are no longer wanted, which the cluster may still have.
+func (r *rendered) nameStale(cmd *cobra.Command, args, names []string) error {
+	paths, err := filepath.Glob(filepath.Join(r.dir, "*.yaml"))
+	if err != nil {
+		return err
+	}
+	for _, path := range paths {
+		if slices.Contains(names, filepath.Base(path)) {
+			continue
+		}
+		text, err := os.ReadFile(path)
+		if err == nil && bytes.HasPrefix(text, []byte(origin(cmd, args))) {
+			fmt.Fprintf(cmd.ErrOrStderr(), "%s: made by an earlier run of this command, and not any more: delete it, and its object in the cluster\n", path)
+		}
+	}
+	return nil
+}
+
+// rewrite puts text in the place of a file in one step, and says what it did.
+func rewrite(path string, text []byte) (what string, err error) {
+	old, err := os.ReadFile(path)
+	if err == nil && bytes.Equal(old, text) {
+		return "unchanged", nil
+	}
+	what = "written"
+	if err == nil {
+		what = "changed"
+	}
+	temporary, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return "", fmt.Errorf("couldn't write %s: %w", path, err)
+	}
+	_, err = temporary.Write(text)
+	err = errors.Join(err, temporary.Chmod(0o644), temporary.Close())
+	if err == nil {
+		err = os.Rename(temporary.Name(), path)
+	}
+	if err != nil {
+		return "", fmt.Errorf("couldn't write %s: %w", path, errors.Join(err, os.Remove(temporary.Name())))
+	}
+	return what, nil
+}
+
+// originPrefix begins every file that render writes.
+const originPrefix = "# Made by: "
+
+// origin returns the line above what cmd makes of args.
+func origin(cmd *cobra.Command, args []string) string {
+	return originPrefix + commandLine(cmd, args) + "\n"
+}
+
+// withOrigin returns objects as text, below the command that made them.
+func withOrigin(cmd *cobra.Command, args []string, objects ...*manifest.Object) ([]byte, error) {
+	var out bytes.Buffer
+	out.WriteString(origin(cmd, args) + "\n")
+	if err := manifest.Write(&out, objects...); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), nil
+}
+
+// commandLine returns the command as one would type it, equal for all who make the
+// same of the same files: flags that are set, sorted, without -o, and files
+// without the directories of the machine.
+func commandLine(cmd *cobra.Command, args []string) string {
+	words := []string{cmd.CommandPath()}
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		switch list, ok := f.Value.(pflag.SliceValue); {
+		case f.Name == "output":
+		case ok:
+			words = append(words, "--"+f.Name, word(strings.Join(list.GetSlice(), ",")))
+		case f.Value.Type() == "bool":
+			words = append(words, "--"+f.Name+strings.TrimSuffix("="+f.Value.String(), "=true"))
+		default:
+			words = append(words, "--"+f.Name, word(f.Value.String()))
+		}
+	})
+	for _, a := range args {
+		words = append(words, word(a))
+	}
+	return strings.Join(words, " ")
+}
+
+// word returns an argument as it is typed in a shell. Of an absolute path the name
+// of the file is left.
+func word(s string) string {
+	if filepath.IsAbs(s) {
+		s = filepath.Base(s)
+	}
+	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:=,@%+"
+	if s != "" && strings.Trim(s, plain) == "" {
+		return s
+	}
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, s)
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}

@@ -1,0 +1,119 @@
+package gateway
+
+import (
+	"errors"
+
+	"github.com/tagproc/tagproc/istio/envoyfilter"
+	"github.com/tagproc/tagproc/istio/manifest"
+	"github.com/tagproc/tagproc/rules"
+)
+
+// servicesAnnotation names services whose clusters an EnvoyFilter needs, as
+// NAMESPACE/HOST. Without it istiod leaves them out where it was told to give
+// gateways only what their routes use (PILOT_FILTER_GATEWAY_CLUSTER_CONFIG).
+const servicesAnnotation = "envoyfilter.istio.io/referenced-services"
+
+// EnvoyFilter returns the EnvoyFilter that makes a gateway ask tagproc. It depends
+// on the keys of the rules, their owned and propagated headers and
+// trustClientTags: tables that agree on these have equal EnvoyFilters. Errors are
+// about options, and each begins with the option's name as a flag; or say that
+// the rules have nothing to be done.
+func EnvoyFilter(t *rules.Table, o Options) (*manifest.Object, error) {
+	s, err := o.settings()
+	if err != nil {
+		return nil, err
+	}
+	h := headersOf(t)
+	if h.owned.IsZero() {
+		return nil, errors.New("the rules have no tag header: add a rule, or declare tagHeaders, so that it can be said what tagproc may write")
+	}
+	patches, err := patchesOf(h, s)
+	if err != nil {
+		return nil, err
+	}
+	filter := envoyfilter.Filter{
+		Name:      o.Name,
+		Namespace: o.Namespace,
+		Selector:  s.selector,
+		Selected:  "The gateway's pods.",
+		Comment:   purpose(h),
+		Patches:   patches,
+	}
+	if s.address.Service != "" {
+		filter.Annotations = map[string]string{servicesAnnotation: s.address.Namespace() + "/" + s.address.Service}
+	}
+	return filter.Object(), nil
+}
+
+// Warnings returns what an operator should know before they apply the EnvoyFilter of
+// these rules.
+func Warnings(t *rules.Table) (warnings []string) {
+	h := headersOf(t)
+	if !h.declared {
+		warnings = append(warnings, "no tagHeaders are declared, so the gateway takes the tag headers of these rules and no other: "+
+			"a rule with a new one will need a new render; declare tagHeaders (or --tag-header, --tag-header-prefix), and such a rule is refused")
+	}
+	if len(h.keys) == 0 {
+		warnings = append(warnings, "there are no rules, so the gateway forwards no key: the first rule will need a new render")
+	}
+	return warnings
+}
+
+// purpose says what the object is for, and when it is due anew.
+func purpose(h headers) string {
+	const what = "The gateway asks tagproc for the tags of each request. For Istio 1.28 and newer.\n\n"
+	if h.declared {
+		return what + "It follows from what the rules say of tagHeaders, propagation and trustClientTags,\n" +
+			"and from the headers that hold the users' ids. Whatever else of them is edited, new\n" +
+			"rules within tagHeaders included, this stays as it is."
+	}
+	return what + "It follows from the headers that the rules read and write, for these rules declare\n" +
+		"no tagHeaders: a rule that writes another header needs a new render. Declare\n" +
+		"tagHeaders, and rules that this gateway would not follow are refused."
+}
+
+// described says in a few words where the owned headers come from.
+func (h headers) described() string {
+	if h.declared {
+		return "the tagHeaders of the rules"
+	}
+	return "the headers that the rules write"
+}
+
+func patchesOf(h headers, s *settings) ([]envoyfilter.Patch, error) {
+	filter, err := httpFilter(h, s)
+	if err != nil {
+		return nil, err
+	}
+	merged, err := manager(h, s)
+	if err != nil {
+		return nil, err
+	}
+	around := "The connection managers around it."
+	if h.trusted {
+		around += " Tag headers that clients send are not\n" +
+			"removed: the rules say trustClientTags: true."
+	}
+	patches := []envoyfilter.Patch{place(s.Phase, filter), envoyfilter.MergeConnectionManager(envoyfilter.Gateway, merged, around)}
+	if s.address.Socket == "" {
+		return patches, nil
+	}
+	cluster, err := envoyfilter.SocketCluster(filterName, s.address.Socket, "In a volume that the gateway's container and tagproc's both mount.")
+	if err != nil {
+		return nil, err
+	}
+	return append(patches, envoyfilter.AddCluster(envoyfilter.Gateway, cluster, "Where tagproc is: a Unix socket.")), nil
+}
+
+// place returns the patch that inserts the filter. To be ahead of authentication
+// is to be first: there is no filter to be before where nothing authenticates.
+func place(p Phase, filter *manifest.Tree) envoyfilter.Patch {
+	if p == PhaseRouter {
+		return envoyfilter.BeforeRouter(envoyfilter.Gateway, filter,
+			"The ext_proc filter, before the router: a key may be a header that authentication\n"+
+				"makes of a verified token, and requests that are refused are not asked about.")
+	}
+	return envoyfilter.First(envoyfilter.Gateway, filter,
+		"The ext_proc filter, first: before authentication, where a WasmPlugin of the phase\n"+
+			"AUTHN runs, and before external authorization too. A key is what the client sent.")
+}

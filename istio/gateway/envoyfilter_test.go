@@ -1,0 +1,147 @@
+package gateway
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tagproc/tagproc/rules"
+)
+
+const (
+	lanes = `tagHeaders: {headers: [x-asm-prefer-tag]}
+rules: [{header: x-user-id, tagHeader: x-asm-prefer-tag, policies: [{range: 20, tagValue: s2}, {range: 100, tagValue: s1}]}]`
+	ratios = `tagHeaders: {headers: [x-asm-prefer-tag], headerPrefixes: [appver, x-ver-]}
+rules:
+- {header: X-User-Id, tagHeader: appver-a, policies: [{range: 50, tagValue: v2}]}
+- {header: x-tenant, tagHeader: appver-b, policies: [{range: 20, tagValue: v2}]}
+- {header: x-user-id, tagHeader: x-asm-prefer-tag, policies: [{range: 20, tagValue: s2}]}`
+	undeclared = `rules:
+- {header: x-user-id, tagHeader: x-b, policies: [{range: 50, tagValue: v2}]}
+- {header: x-user-id, tagHeader: x-a, policies: [{range: 50, tagValue: v2}]}`
+	odd = "tagHeaders: {headers: [\"x.a+b\", \"x|y$^\", \"a\", \"x'y`~!#%&*\"], headerPrefixes: [\"p.q+\"]}\n" +
+		"rules: [{header: x-user-id, tagHeader: x.a+b, policies: [{range: 100, tagValue: v2}]}]"
+	trusting = lanes + "\ntrustClientTags: true"
+	carried  = lanes + "\npropagation: {headers: [x-asm-prefer-tag]}"
+	nothing  = "tagHeaders: {headers: [x-asm-prefer-tag]}\nrules: []"
+)
+
+// TestGolden holds what is printed. What is printed is read back strictly.
+func TestGolden(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, src string
+		options   func(o *Options)
+	}{
+		{"lanes", lanes, nil},
+		{"ratios", ratios, nil},
+		{"undeclared", undeclared, nil},
+		{"odd-names", odd, nil},
+		{"trusting", trusting, nil},
+		{"propagated", carried, nil},
+		{"strip-baggage", carried, func(o *Options) { o.StripClientBaggage = true }},
+		{"strip-baggage-trusting", trusting, func(o *Options) { o.StripClientBaggage = true }},
+		{"no-rules", nothing, nil},
+		{"service", lanes, func(o *Options) { o.Address = "tagproc.istio-system:9002" }},
+		{"service-domain", lanes, func(o *Options) { o.Address = "tag.proc.svc.example.org:443" }},
+		{"authn", lanes, func(o *Options) { o.Phase = PhaseAuthn }},
+		{"fail-closed", lanes, func(o *Options) { o.FailClosed, o.Timeout = true, 1500*time.Millisecond }},
+		{"another-gateway", lanes, func(o *Options) {
+			o.Name, o.Namespace = "tagproc-shop", "shop"
+			o.Gateway = []string{"gateway.networking.k8s.io/gateway-name=shop", "app=on"}
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			o := options()
+			if c.options != nil {
+				c.options(&o)
+			}
+			got := render(t, load(t, c.src), o)
+			decode(t, got)
+			file := filepath.Join("testdata", c.name+".yaml")
+			if *update {
+				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), got); diff != "" {
+				t.Errorf("differs from %s (-want +got; -update writes it anew):\n%s", file, diff)
+			}
+		})
+	}
+}
+
+// TestStable holds the promise of tagHeaders: an edit of the rules within them
+// needs no new render.
+func TestStable(t *testing.T) {
+	t.Parallel()
+	want := render(t, load(t, ratios), options())
+	for _, edit := range [][2]string{
+		{"range: 50", "range: 100"},
+		{"tagValue: v2", "tagValue: v3"},
+		{"tagHeader: appver-b", "tagHeader: appver-c"},
+		{"- {header: x-tenant", "- {name: another, modulo: 70, header: x-tenant"},
+		{"rules:", "rules:\n- {header: X-TENANT, tagHeader: x-ver-new, mode: shadow, policies: [{range: 1, tagValue: x}]}"},
+	} {
+		if got := render(t, load(t, strings.Replace(ratios, edit[0], edit[1], 1)), options()); got != want {
+			t.Errorf("with %q for %q it differs:\n%s", edit[1], edit[0], cmp.Diff(want, got))
+		}
+	}
+	for _, edit := range [][2]string{
+		{"header: x-tenant", "header: x-session"},
+		{"headerPrefixes: [appver, x-ver-]", "headerPrefixes: [appver]"},
+		{"rules:", "trustClientTags: true\nrules:"},
+		{"rules:", "propagation: {headerPrefixes: [appver]}\nrules:"},
+	} {
+		if render(t, load(t, strings.Replace(ratios, edit[0], edit[1], 1)), options()) == want {
+			t.Errorf("with %q for %q it is the same", edit[1], edit[0])
+		}
+	}
+}
+
+func TestWarnings(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		src  string
+		want []string // what each begins with
+	}{
+		{lanes, nil},
+		{undeclared, []string{"no tagHeaders are declared"}},
+		{nothing, []string{"there are no rules"}},
+	} {
+		got := Warnings(load(t, c.src))
+		ok := len(got) == len(c.want)
+		for i := range min(len(got), len(c.want)) {
+			ok = ok && strings.HasPrefix(got[i], c.want[i])
+		}
+		if !ok {
+			t.Errorf("Warnings(%s) = %q, want %q", c.src, got, c.want)
+		}
+	}
+	// Declared by the operator is declared.
+	table, _ := rules.Load("r", []byte(undeclared), rules.Options{TagHeaders: rules.Owned{Prefixes: []string{"x-"}}})
+	if table != nil {
+		t.Fatal("the prefix x- is accepted, and includes x-forwarded-for")
+	}
+	table, _ = rules.Load("r", []byte(undeclared), rules.Options{TagHeaders: rules.Owned{Headers: []string{"x-a", "x-b"}}})
+	if got := Warnings(table); got != nil {
+		t.Errorf("Warnings with the option TagHeaders = %q, want none", got)
+	}
+}
+
+func TestNothingToWrite(t *testing.T) {
+	t.Parallel()
+	const want = "the rules have no tag header: "
+	if _, err := EnvoyFilter(load(t, "rules: []"), options()); err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("EnvoyFilter without rules = %v, want an error that begins with %q", err, want)
+	}
+}

@@ -1,0 +1,129 @@
+package gateway
+
+import (
+	"time"
+
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ext_proc/v3"
+	previoushostsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/retry/host/previous_hosts/v3"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/tagproc/tagproc/istio/envoyfilter"
+	"github.com/tagproc/tagproc/istio/manifest"
+)
+
+// filterName is the name of the HTTP filter, of its counters, of the cluster of a
+// socket, and of the namespace of the metadata that tagproc sends.
+const filterName = "tagproc"
+
+// cluster is Envoy's name for tagproc: of the cluster that is added for a socket,
+// or the one that Istio has for a port of a Service.
+func cluster(a envoyfilter.Address) string {
+	if a.Socket != "" {
+		return filterName
+	}
+	return a.ServiceCluster()
+}
+
+// httpFilter returns the ext_proc filter.
+func httpFilter(h headers, s *settings) (*manifest.Tree, error) {
+	grpc := &corev3.GrpcService_EnvoyGrpc{
+		ClusterName:      cluster(s.address),
+		Authority:        s.address.Service,
+		SkipEnvoyHeaders: true,
+	}
+	retry, err := retryPolicy(s.address)
+	if err != nil {
+		return nil, err
+	}
+	config := envoyfilter.ExternalProcessor(filterName, &corev3.GrpcService{
+		TargetSpecifier: &corev3.GrpcService_EnvoyGrpc_{EnvoyGrpc: grpc},
+		RetryPolicy:     retry,
+	}, h.mutable(), h.forwarded())
+	config.FailureModeAllow = !s.FailClosed
+	config.MessageTimeout = durationpb.New(s.Timeout)
+	config.MetadataOptions = &extprocv3.MetadataOptions{
+		ReceivingNamespaces: &extprocv3.MetadataOptions_MetadataNamespaces{Untyped: []string{filterName}},
+	}
+	filter, err := envoyfilter.HTTPFilter(filterName, config)
+	if err != nil {
+		return nil, err
+	}
+	if s.FailClosed { // the default, which is better seen
+		filter.Put(manifest.NewTree(wrapperspb.Bool(false), true), "failure_mode_allow", envoyfilter.TypedConfig)
+	}
+	commentFilter(filter, h, s)
+	return filter, nil
+}
+
+// commentFilter says of each line that matters why it is there.
+func commentFilter(filter *manifest.Tree, h headers, s *settings) {
+	filter.Comment("A name of its own: Istio looks for the usual one.", "name")
+
+	if s.address.Socket == "" {
+		filter.Comment("Istio's own cluster for this port of the Service: the pods that are\n"+
+			"ready, mTLS, no bound of requests. To the Service's IP every stream\n"+
+			"would go over one connection, to one pod.", envoyfilter.TypedConfig, "grpc_service", "envoy_grpc", "cluster_name")
+		filter.Comment("Otherwise the cluster's name, which is no host's.", envoyfilter.TypedConfig, "grpc_service", "envoy_grpc", "authority")
+		filter.Comment("A tagproc that is killed takes the requests on its connection with it. One\n"+
+			"retry, at another one, saves them, and costs Envoy 8% all the time.",
+			envoyfilter.TypedConfig, "grpc_service", "retry_policy")
+	}
+	filter.Comment("Leaves out two headers that tagproc has no use for.", envoyfilter.TypedConfig, "grpc_service", "envoy_grpc", "skip_envoy_headers")
+
+	if s.FailClosed {
+		filter.Comment("A request that tagproc does not answer in time is answered by Envoy with 500 or\n"+
+			"504. It does not reach the baseline.", envoyfilter.TypedConfig, "failure_mode_allow")
+	} else {
+		filter.Comment("A request that tagproc does not answer in time goes on untagged, to the baseline.",
+			envoyfilter.TypedConfig, "failure_mode_allow")
+	}
+	filter.Comment("Only the request's headers. The default for response headers is a second round\n"+
+		"trip for every request.", envoyfilter.TypedConfig, "processing_mode")
+	filter.Comment("How long a request waits for tagproc, which takes microseconds to decide.", envoyfilter.TypedConfig, "message_timeout")
+	filter.Comment("What tagproc may change: "+h.described()+". Any other\n"+
+		"change is dropped without an error and counted in rejected_header_mutations.", envoyfilter.TypedConfig, "mutation_rules")
+	filter.Comment("What tagproc is sent.", envoyfilter.TypedConfig, "forward_rules")
+	patterns := func(i int, text string) {
+		filter.Comment(text, envoyfilter.TypedConfig, "forward_rules", "allowed_headers", "patterns", i)
+	}
+	if len(h.keys) > 0 {
+		patterns(0, "The headers that hold the users' ids.")
+	}
+	if !h.owned.IsZero() {
+		patterns(len(h.keys), "And "+h.described()+", so that forged ones can be removed.")
+	}
+	if len(h.carriers) > 0 {
+		patterns(len(h.keys)+len(h.owned.Headers)+len(h.owned.Prefixes),
+			"Members of baggage are tags as well: propagation of the rules.")
+	}
+	filter.Comment("tagproc never answers in the place of an application. One that was taken over by\nsomebody cannot either.",
+		envoyfilter.TypedConfig, "disable_immediate_response")
+	filter.Comment("What `tagproc serve --metadata` says of its decisions, for access logs.", envoyfilter.TypedConfig, "metadata_options")
+}
+
+// retryPolicy returns what becomes of a stream that is lost. At a socket there is
+// no other tagproc to ask: a retry would cost Envoy 8% of its CPU and save nothing.
+func retryPolicy(a envoyfilter.Address) (*corev3.RetryPolicy, error) {
+	if a.Socket != "" {
+		return nil, nil
+	}
+	previousHosts, err := envoyfilter.Pack(&previoushostsv3.PreviousHostsPredicate{})
+	if err != nil {
+		return nil, err
+	}
+	return &corev3.RetryPolicy{
+		RetryOn:    "connect-failure,refused-stream,reset,unavailable",
+		NumRetries: wrapperspb.UInt32(1),
+		RetryHostPredicate: []*corev3.RetryPolicy_RetryHostPredicate{{
+			Name:       "envoy.retry_host_predicates.previous_hosts",
+			ConfigType: &corev3.RetryPolicy_RetryHostPredicate_TypedConfig{TypedConfig: previousHosts},
+		}},
+		HostSelectionRetryMaxAttempts: 3,
+		RetryBackOff: &corev3.BackoffStrategy{
+			BaseInterval: durationpb.New(5 * time.Millisecond),
+			MaxInterval:  durationpb.New(10 * time.Millisecond),
+		},
+	}, nil
+}

@@ -1,0 +1,80 @@
+package gateway
+
+import (
+	"fmt"
+
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	earlyv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/http/early_header_mutation/header_mutation/v3"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/tagproc/tagproc/istio/envoyfilter"
+	"github.com/tagproc/tagproc/istio/manifest"
+)
+
+// Limits of a request's headers at the gateway, above Envoy's defaults of 100 and
+// 60 KiB. `tagproc serve` is told the same ones.
+const (
+	MaxHeaders  = 200
+	MaxHeaderKB = 128
+)
+
+const managerName = envoyfilter.ConnectionManager
+
+// manager returns what is merged into the gateway's HTTP connection managers.
+func manager(h headers, s *settings) (*manifest.Tree, error) {
+	m := &hcmv3.HttpConnectionManager{
+		CommonHttpProtocolOptions: &corev3.HttpProtocolOptions{MaxHeadersCount: wrapperspb.UInt32(MaxHeaders)},
+		MaxRequestHeadersKb:       wrapperspb.UInt32(MaxHeaderKB),
+	}
+	stripped := h.stripped(s.StripClientBaggage)
+	if len(stripped) > 0 {
+		strip, err := envoyfilter.Pack(&earlyv3.HeaderMutation{Mutations: stripped})
+		if err != nil {
+			return nil, err
+		}
+		m.EarlyHeaderMutationExtensions = []*corev3.TypedExtensionConfig{{Name: "strip_forged_tags", TypedConfig: strip}}
+	}
+	// Not validated as a whole: what is merged into another is none of its own.
+	if err := envoyfilter.Validate(m.CommonHttpProtocolOptions); err != nil {
+		return nil, err
+	}
+	config, err := envoyfilter.PackPart(m)
+	if err != nil {
+		return nil, err
+	}
+	filter := manifest.NewTree(&listenerv3.Filter{
+		Name:       managerName,
+		ConfigType: &listenerv3.Filter_TypedConfig{TypedConfig: config},
+	}, true)
+	filter.Comment("Above the defaults of 100 headers and 60 KiB. Where a tag takes a request over a\n"+
+		"limit, Envoy answers 500 whatever failure_mode_allow says, and tagproc cannot\n"+
+		"count what forward_rules keep from it. `tagproc serve` is told the same limits:\n"+
+		fmt.Sprintf("--max-request-headers %d --max-request-headers-kb %d.", MaxHeaders, MaxHeaderKB),
+		envoyfilter.TypedConfig, "common_http_protocol_options")
+	if len(stripped) > 0 {
+		filter.Comment(early(h, s), envoyfilter.TypedConfig, "early_header_mutation_extensions")
+	}
+	return filter, nil
+}
+
+// early says why headers of clients are removed, and which.
+func early(h headers, s *settings) string {
+	const wholeBaggage = "Whatever a client sends as baggage goes whole, what is no tag included: no\n" +
+		"single member can be removed here, and without this a dead tagproc lets a forged\n" +
+		"member choose routes behind the gateway."
+	if h.trusted {
+		return wholeBaggage
+	}
+	text := "What a client sends in " + h.described() + " goes before any\n" +
+		"route is chosen. tagproc removes forged tags too; without this a dead tagproc\n" +
+		"lets a forged tag choose the route."
+	switch {
+	case s.StripClientBaggage:
+		text += "\n\n" + wholeBaggage
+	case len(h.carriers) > 0:
+		text += " Forged members of baggage, which has\nmembers of others too, are removed by tagproc alone."
+	}
+	return text
+}

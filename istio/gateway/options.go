@@ -1,0 +1,78 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/tagproc/tagproc/istio/envoyfilter"
+)
+
+// Options are what a gateway's operator says, as flags have it.
+type Options struct {
+	Name      string   // of the EnvoyFilter
+	Namespace string   // of the EnvoyFilter and of the gateway's pods
+	Gateway   []string // labels that the gateway's pods have, all of them; each KEY=VALUE
+	Address   string   // of tagproc: unix:///PATH, or SERVICE.NAMESPACE:PORT
+	Phase     Phase
+	// FailClosed answers 500 or 504 to requests that tagproc did not answer. They
+	// pass untagged otherwise.
+	FailClosed bool
+	// StripClientBaggage removes the header baggage of clients, as a whole.
+	StripClientBaggage bool
+	// Timeout is how long a request waits for tagproc, from 1 ms to 1 minute.
+	Timeout time.Duration
+}
+
+// Check returns an error for each option that cannot be used, which begins with the
+// option's name as a flag.
+func (o *Options) Check() error {
+	_, err := o.settings()
+	return err
+}
+
+// settings are options as they are used.
+type settings struct {
+	*Options
+	selector map[string]string
+	address  envoyfilter.Address
+}
+
+func (o *Options) settings() (*settings, error) {
+	s := &settings{Options: o}
+	var errs []error
+	require := func(ok bool, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	errs = append(errs, envoyfilter.CheckName("--name", o.Name), envoyfilter.CheckNamespace("--namespace", o.Namespace))
+	require(len(o.Gateway) > 0, "--gateway: expected a label; an EnvoyFilter without one is for every workload of the namespace")
+	selector, wrong := envoyfilter.ParseLabels("--gateway", "the gateway's pods", o.Gateway)
+	s.selector, errs = selector, append(errs, wrong...)
+	require(slices.Contains(Phases(), o.Phase), "--phase %q: expected %s or %s", o.Phase, PhaseRouter, PhaseAuthn)
+	require(time.Millisecond <= o.Timeout && o.Timeout <= time.Minute, "--timeout %v: expected 1ms to 1m", o.Timeout)
+	var err error
+	if s.address, err = envoyfilter.ParseAddress(o.Address); err != nil {
+		errs = append(errs, fmt.Errorf("--address %w", err))
+	}
+	return s, errors.Join(errs...)
+}
+
+// A Phase is a place among the filters of the gateway.
+type Phase string
+
+// The phases.
+const (
+	// PhaseRouter is before the router: behind authentication and authorization, so
+	// that a key may be what a verified token says, and requests that are refused
+	// are not asked about.
+	PhaseRouter Phase = "router"
+	// PhaseAuthn is before everything that authenticates, as a WasmPlugin of the
+	// phase AUTHN is: keys are what the client sent.
+	PhaseAuthn Phase = "authn"
+)
+
+// Phases returns all phases.
+func Phases() []Phase { return []Phase{PhaseRouter, PhaseAuthn} }

@@ -1,0 +1,63 @@
+package propagation
+
+import (
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	luav3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/lua/v3"
+	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
+
+	"github.com/tagproc/tagproc/istio/envoyfilter"
+	"github.com/tagproc/tagproc/istio/manifest"
+)
+
+// DirectionKey is the key of the gRPC metadata that tells tagproc which way a
+// request goes, and so what is to be done. Without it, it is at the gateway.
+const DirectionKey = "tagproc-direction"
+
+// A Direction is a value of DirectionKey.
+type Direction string
+
+// The directions.
+const (
+	// DirectionRestore makes headers of members, and nothing else: outbound.
+	DirectionRestore Direction = "restore"
+	// DirectionRecompute decides by the rules: outbound. Restored baggage wins, then a header
+	// that is there, then the rules.
+	DirectionRecompute Direction = "recompute"
+	// DirectionCollect makes members of headers: inbound.
+	DirectionCollect Direction = "collect"
+)
+
+// filterName is the name of the HTTP filter, and the prefix of its counters.
+func (d Direction) filterName() string { return "tagproc." + string(d) }
+
+// luaFilter returns the filter that runs source.
+func luaFilter(d Direction, source string) (*manifest.Tree, error) {
+	return envoyfilter.HTTPFilter(d.filterName(), &luav3.Lua{
+		StatPrefix:        d.filterName(),
+		DefaultSourceCode: &corev3.DataSource{Specifier: &corev3.DataSource_InlineString{InlineString: source}},
+	})
+}
+
+// extProcFilter returns the filter that asks tagproc: it is sent the headers that
+// forwarded matches, and may change those that the expression mutable matches.
+func extProcFilter(d Direction, cluster, mutable string, forwarded []*matcherv3.StringMatcher) (*manifest.Tree, error) {
+	config := envoyfilter.ExternalProcessor(d.filterName(), &corev3.GrpcService{
+		TargetSpecifier: &corev3.GrpcService_EnvoyGrpc_{EnvoyGrpc: &corev3.GrpcService_EnvoyGrpc{
+			ClusterName:      cluster,
+			SkipEnvoyHeaders: true,
+		}},
+		InitialMetadata: []*corev3.HeaderValue{{Key: DirectionKey, Value: string(d)}},
+	}, mutable, forwarded)
+	filter, err := envoyfilter.HTTPFilter(d.filterName(), config)
+	if err != nil {
+		return nil, err
+	}
+	at := func(path ...any) []any { return append([]any{envoyfilter.TypedConfig}, path...) }
+	return filter.
+		Comment("What tagproc is asked for.", at("grpc_service", "initial_metadata")...).
+		Comment("A request that tagproc does not answer in time goes on as it is: to the baseline,\nif the application forwarded no tag.", at("failure_mode_allow")...).
+		Comment("Only the request's headers.", at("processing_mode")...).
+		Comment("What tagproc may change.", at("mutation_rules")...).
+		Comment("What tagproc is sent.", at("forward_rules")...).
+		Comment("tagproc never answers in the place of an application.", at("disable_immediate_response")...), nil
+}

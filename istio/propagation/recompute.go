@@ -1,0 +1,110 @@
+package propagation
+
+import (
+	"errors"
+	"fmt"
+
+	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
+
+	"github.com/tagproc/tagproc/istio/envoyfilter"
+	"github.com/tagproc/tagproc/istio/manifest"
+	"github.com/tagproc/tagproc/rules"
+)
+
+// Recompute returns the EnvoyFilter with which sidecars derive tags again by the
+// rules of t, called tagproc-recompute unless options have another name. Errors are
+// about options, and each begins with the option's name as a flag; or say what of
+// the rules sidecars cannot do.
+func Recompute(t *rules.Table, o Options) (*manifest.Object, error) {
+	s, err := o.settings()
+	if err != nil {
+		return nil, err
+	}
+	if len(enforced(t)) == 0 {
+		return nil, errors.New("no rule is enforced, so there is nothing to derive: add one, or set its mode to enforce")
+	}
+	var tree *manifest.Tree
+	if o.DataPath == ExtProc {
+		tree, err = extProcFilter(DirectionRecompute, recomputeCluster, envoyfilter.Expression(t.Owned()), recomputeForwarded(t))
+	} else {
+		tree, err = recomputeLua(t)
+	}
+	if err != nil {
+		return nil, err
+	}
+	filter := s.filter("tagproc-recompute", "", nil)
+	filter.Comment = s.recomputePurpose(t)
+	filter.Patches = []envoyfilter.Patch{envoyfilter.First(envoyfilter.Outbound, tree, "Outbound. "+first)}
+	if err := s.addCluster(filter, recomputeCluster); err != nil {
+		return nil, err
+	}
+	return filter.Object(), nil
+}
+
+func recomputeLua(t *rules.Table) (*manifest.Tree, error) {
+	var errs []error
+	for _, r := range enforced(t) {
+		if r.Hash != rules.FNV1a32 {
+			errs = append(errs, fmt.Errorf("rule %s has the hash %s, which Lua cannot compute: its numbers have 53 bits; use --data-path=%s, or the hash %s (which moves users to other buckets)",
+				r.Name, r.Hash, ExtProc, rules.FNV1a32))
+		}
+	}
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
+	lua, err := recomputeSource(t)
+	if err != nil {
+		return nil, err
+	}
+	return luaFilter(DirectionRecompute, lua)
+}
+
+// recomputeForwarded matches what tagproc has to see: keys, tags that are there
+// already, and baggage where tags travel in it.
+func recomputeForwarded(t *rules.Table) []*matcherv3.StringMatcher {
+	var keys rules.Owned
+	for _, k := range t.Keys() {
+		keys.Headers = append(keys.Headers, k.Name)
+	}
+	patterns := append(envoyfilter.Patterns(keys), envoyfilter.Patterns(t.Owned())...)
+	if !t.Propagated().IsZero() {
+		patterns = append(patterns, envoyfilter.Exact(baggage))
+	}
+	return patterns
+}
+
+// recomputePurpose says what the object is for, and what it costs.
+func (s *settings) recomputePurpose(t *rules.Table) string {
+	text := "Sidecars derive the tags again from the user's id, before the route is chosen, for\n" +
+		"applications that forward the id and no tags. A tag that is in the request stays.\n\n"
+	if s.DataPath == ExtProc {
+		return text + "The rules are those of tagproc at the socket: every one has to have the file of the\n" +
+			"gateway's, or hops disagree. It follows from the headers that the rules read and\n" +
+			"may write; an edit of ratios or users changes nothing here."
+	}
+	text += "The rules with the digest " + t.Digest() + " are part of it, and so of the configuration\n" +
+		"of every sidecar: whatever is edited in them, render and apply it anew, after the\n" +
+		"gateway's. It reaches the sidecars one by one. Until all have it, hops may disagree on\n" +
+		"users whom the edit moves, and requests of these may meet versions mixed."
+	for _, r := range enforced(t) {
+		if len(r.Overrides) > 0 {
+			return text + "\n\nThe ids of named users stand in it, for everybody who may read configurations of\nsidecars."
+		}
+	}
+	return text
+}
+
+// recommendedSize is the most Lua that every sidecar should hold, in bytes.
+const recommendedSize = 64 << 10
+
+// RecomputeWarnings returns what an operator should know before they apply the
+// EnvoyFilter of these rules.
+func RecomputeWarnings(t *rules.Table, d DataPath) (warnings []string) {
+	if d != Lua {
+		return nil
+	}
+	if lua, err := recomputeSource(t); err == nil && len(lua) > recommendedSize {
+		warnings = append(warnings, fmt.Sprintf("the rules are %d KiB of Lua, which istiod sends to every sidecar and each of its threads holds; name fewer users, or use --data-path=%s", len(lua)>>10, ExtProc))
+	}
+	return warnings
+}

@@ -1,0 +1,115 @@
+package propagation
+
+import (
+	"cmp"
+
+	"github.com/tagproc/tagproc/istio/envoyfilter"
+	"github.com/tagproc/tagproc/istio/manifest"
+	"github.com/tagproc/tagproc/rules"
+)
+
+// baggage is the header that tags travel in.
+const baggage = "baggage"
+
+// defaultNamespace is where objects are whose manifests do not say it.
+const defaultNamespace = "default"
+
+// Propagation returns the EnvoyFilter with which the sidecars of s restore tags,
+// and with Options.Inbound collect them. It has the name of s unless options have
+// another. Errors are about options, and each begins with the option's name as a
+// flag.
+func Propagation(s *Scope, o Options) (*manifest.Object, error) {
+	set, err := o.settings()
+	if err != nil {
+		return nil, err
+	}
+	filter := set.filter(s.Name, s.Namespace, s.Selector)
+	filter.Comment = set.propagationPurpose()
+	restore, err := set.propagationFilter(s, DirectionRestore)
+	if err != nil {
+		return nil, err
+	}
+	filter.Patches = append(filter.Patches, envoyfilter.First(envoyfilter.Outbound, restore, "Outbound: members become headers. "+first))
+	if o.Inbound {
+		collect, err := set.propagationFilter(s, DirectionCollect)
+		if err != nil {
+			return nil, err
+		}
+		filter.Patches = append(filter.Patches, envoyfilter.BeforeRouter(envoyfilter.Inbound, collect,
+			"Inbound: headers become members, behind authentication, before the application."))
+	}
+	if err := set.addCluster(filter, propagationCluster); err != nil {
+		return nil, err
+	}
+	return filter.Object(), nil
+}
+
+// propagationPurpose says what the object is for, and when it is due anew.
+func (s *settings) propagationPurpose() string {
+	text := "Tags travel the call chain as members of the header baggage, which the applications\n" +
+		"pass on. Outbound, sidecars make request headers of these members again, before the\n" +
+		"route is chosen."
+	if s.Inbound {
+		text += " Inbound, they make members of request headers, for tags that something\nother than tagproc set."
+	}
+	text += "\n\nIt follows from the names of the headers that travel. An edit of ratios, users or\nrules changes nothing here."
+	if s.DataPath == ExtProc {
+		text += " tagproc at the socket restores what its own rules say\nunder propagation."
+	}
+	return text
+}
+
+// first says why outbound filters are before all others.
+const first = "First, before the filters of routes: their\n" +
+	"settings, for faults and CORS as well as Istio's ALPN, are then those of the route\n" +
+	"that the tag chooses. A header that changes has the route chosen anew."
+
+// Names of clusters: two of one name would be one.
+const (
+	propagationCluster = "tagproc.propagation"
+	recomputeCluster   = "tagproc.recompute"
+)
+
+// propagationFilter returns the HTTP filter of a direction.
+func (s *settings) propagationFilter(scope *Scope, d Direction) (*manifest.Tree, error) {
+	write, forwarded, mutable := restoreSource, envoyfilter.Patterns(rules.Owned{Headers: []string{baggage}}), envoyfilter.Expression(scope.Headers)
+	if d == DirectionCollect {
+		write, forwarded, mutable = collectSource, append(envoyfilter.Patterns(scope.Headers), forwarded...), envoyfilter.Expression(rules.Owned{}, baggage)
+	}
+	if s.DataPath == ExtProc {
+		return extProcFilter(d, propagationCluster, mutable, forwarded)
+	}
+	lua, err := write(scope.Headers)
+	if err != nil {
+		return nil, err
+	}
+	return luaFilter(d, lua)
+}
+
+// filter returns the EnvoyFilter without its patches, named as it is unless options
+// say otherwise.
+func (s *settings) filter(name, namespace string, selector map[string]string) *envoyfilter.Filter {
+	if len(s.selector) > 0 {
+		selector = s.selector
+	}
+	return &envoyfilter.Filter{
+		Name:      cmp.Or(s.Name, name),
+		Namespace: cmp.Or(s.Namespace, namespace, defaultNamespace),
+		Selector:  selector,
+		Selected:  "The pods whose sidecars do it.",
+	}
+}
+
+// addCluster adds the cluster of tagproc's socket where it is asked.
+func (s *settings) addCluster(f *envoyfilter.Filter, name string) error {
+	if s.DataPath != ExtProc {
+		return nil
+	}
+	cluster, err := envoyfilter.SocketCluster(name, s.address.Socket,
+		"Mounted into every sidecar: annotations sidecar.istio.io/userVolume and\nsidecar.istio.io/userVolumeMount of its pod.")
+	if err != nil {
+		return err
+	}
+	f.Patches = append(f.Patches, envoyfilter.AddCluster(envoyfilter.Outbound, cluster, "Where tagproc is: a Unix socket."))
+	return nil
+}
