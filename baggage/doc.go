@@ -1,7 +1,12 @@
-// Package baggage rewrites the header baggage of requests, as the W3C specifies
-// it (https://www.w3.org/TR/baggage/): members that say tags come first, members
-// that a client forged go, and all others stay as they are, byte for byte and in
-// their order.
+// Package baggage moves tags into the header baggage of requests, as the W3C
+// specifies it (https://www.w3.org/TR/baggage/), and out of it again.
+//
+//   - At the gateway a [Rewriter] writes it: members that say tags come first,
+//     members that a client forged go, and all others stay as they are, byte for
+//     byte and in their order.
+//   - At a hop behind it a [Restorer] reads the tags for headers of the request, and
+//     a [Collector] writes those that are headers already. What they make of odd
+//     baggage, word for word, is in the documentation of istio/propagation.
 //
 // # What a forged member is
 //
@@ -15,5 +20,6 @@
 //
 // # What this package never knows
 //
-// Which tags a request gets, headers other than this one, Envoy and gRPC.
+// Which tags a request gets, what becomes of headers other than this one, Envoy
+// and gRPC.
 package baggage

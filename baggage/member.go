@@ -21,18 +21,21 @@ type Member struct {
 // NewMember returns the member for a tag. The name is in lower case, and has
 // letters, digits, "-", "_" and "." alone; the value may be any text.
 func NewMember(name, value string) *Member {
-	var b strings.Builder
-	b.WriteString(name)
-	b.WriteByte('=')
+	return &Member{name: name, text: string(appendMember(nil, name, value))}
+}
+
+// appendMember appends NAME=VALUE, the value percent-encoded.
+func appendMember[T string | []byte](dst []byte, name, value T) []byte {
+	dst = append(append(dst, name...), '=')
 	for i := range len(value) {
 		if c := value[i]; isPlain(c) {
-			b.WriteByte(c)
+			dst = append(dst, c)
 		} else {
 			const digits = "0123456789ABCDEF"
-			b.Write([]byte{'%', digits[c>>4], digits[c&15]})
+			dst = append(dst, '%', digits[c>>4], digits[c&15])
 		}
 	}
-	return &Member{name: name, text: b.String()}
+	return dst
 }
 
 // isPlain reports whether c is written as it is in a value: a baggage-octet other

@@ -73,7 +73,7 @@ func (r *Rewriter) Read(value []byte) {
 		switch {
 		case r.isForged(part):
 			r.forged = true
-		case r.canStay(part):
+		case canWrite(part, r.UTF8):
 			r.keep(part)
 		}
 	}
@@ -120,13 +120,15 @@ func (r *Rewriter) hasOwned(name []byte) bool {
 	return false
 }
 
-func (r *Rewriter) canStay(part []byte) bool {
+// canWrite reports whether part may stand in a header of Envoy, and, if inString, in
+// a protobuf string.
+func canWrite(part []byte, inString bool) bool {
 	for _, c := range part {
 		if c < ' ' && c != '\t' || c == 0x7f {
 			return false
 		}
 	}
-	return !r.UTF8 || utf8.Valid(part)
+	return !inString || utf8.Valid(part)
 }
 
 // Fits reports whether the baggage with what is written is within the limits of

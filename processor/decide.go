@@ -6,13 +6,19 @@ import (
 	"github.com/tagproc/tagproc/rules"
 )
 
-// answer decides on the request headers in s and appends the reply.
-func (p *plan) answer(dst []byte, s *scratch) ([]byte, outcome) {
-	if p.table == nil {
+// answer appends the reply to the request headers in s.
+func (p *plan) answer(dst []byte, s *scratch, d Direction) (reply []byte, o outcome) {
+	switch {
+	case d == unknownDirection:
+		return appendEmpty(dst, requestHeaders), unchanged
+	case p.table == nil:
 		return appendEmpty(dst, requestHeaders), noRules
+	case d == Gateway:
+		p.decide(s)
+		reply, o = p.reply(dst, s)
+	default:
+		reply, o = p.hop(dst, s, d)
 	}
-	p.decide(s)
-	reply, o := p.reply(dst, s)
 	if p.metadata != nil {
 		reply = p.metadata.append(reply, o, s.decisions)
 	}

@@ -1,6 +1,7 @@
 // Package processor answers Envoy's external processing filter (ext_proc): it
 // reads the headers of a request, asks a [rules.Table] about them, and tells
-// Envoy which tag headers to set and which to remove.
+// Envoy which tag headers to set and which to remove. That is at a gateway; a
+// sidecar has another [Direction], which its stream says.
 //
 // # The way of a message
 //
@@ -11,6 +12,8 @@
 //   - decide.go finds keys and owned headers in it and asks the table,
 //   - propagation.go has tags written into the header baggage, and forged ones
 //     removed from it, by package baggage,
+//   - hop.go does what is done at sidecars instead: tags become headers again, or
+//     members,
 //   - reply.go puts the reply together, and metadata.go what it says about the
 //     decisions, from pieces that the plan, built when the rules were loaded,
 //     holds ready.

@@ -129,7 +129,7 @@ func each(msg []byte, f func(num protowire.Number, typ protowire.Type, value []b
 }
 
 // FuzzStream sends the messages in data, each of which has its length before it,
-// on one stream, and compares with the model.
+// on one stream of a direction, and compares with the model.
 func FuzzStream(f *testing.F) {
 	src, err := json.Marshal(streamFile)
 	if err != nil {
@@ -137,14 +137,15 @@ func FuzzStream(f *testing.F) {
 	}
 	table := load(f, string(src))
 	addStreams(f)
-	f.Fuzz(func(t *testing.T, full, metadata bool, data []byte) {
+	f.Fuzz(func(t *testing.T, full, metadata bool, direction byte, data []byte) {
+		d := Direction(direction) % directions
 		p := New(Options{MaxPending: 1, Metadata: metadata})
 		p.SetTable(table)
 		m := &streamModel{full: full}
 		if full {
 			p.pending.Add(1)
 		}
-		stream, more := p.NewStream(), true
+		stream, more := p.NewStreamOf(d), true
 		for more && len(data) > 0 {
 			msg, n := protowire.ConsumeBytes(data)
 			if n < 0 {
@@ -161,9 +162,9 @@ func FuzzStream(f *testing.F) {
 				checkReply(t, string(reply), want.reply)
 				continue
 			}
-			v := streamFile.result(want.headers, want.plain, p.limits)
+			v := streamFile.verdict(d, want.headers, want.plain, p.limits)
 			if metadata {
-				v.metadata = map[string]any{"outcome": v.outcome, "rulesDigest": table.Digest(), "rules": streamFile.decisions(want.headers)}
+				v.metadata = streamFile.metadata(d, want.headers, v.outcome, table.Digest())
 			}
 			checkApplied(t, want.headers, want.plain, p.limits, reply, v.applied)
 		}
@@ -184,9 +185,12 @@ func addStreams(f *testing.F) {
 		for _, m := range messages {
 			data = protowire.AppendBytes(data, m)
 		}
-		f.Add(false, false, data)
-		f.Add(false, true, data)
-		f.Add(true, false, data)
+		f.Add(false, false, byte(Gateway), data)
+		f.Add(false, true, byte(Gateway), data)
+		f.Add(true, false, byte(Gateway), data)
+		for d := Restore; d < directions; d++ {
+			f.Add(false, true, byte(d), data)
+		}
 	}
 	seeds := readSeeds(f)
 	for _, name := range slices.Sorted(maps.Keys(seeds)) {

@@ -21,7 +21,7 @@ func (p *Processor) panicked(cause any) {
 
 // sample logs decisions, which pl made, at most once per second. The user's id
 // is not for logs.
-func (p *Processor) sample(pl *plan, o outcome, decisions []rules.Decision) {
+func (p *Processor) sample(pl *plan, d Direction, o outcome, decisions []rules.Decision) {
 	if pl.table == nil || !p.sampleLogged.first() {
 		return
 	}
@@ -40,7 +40,7 @@ func (p *Processor) sample(pl *plan, o outcome, decisions []rules.Decision) {
 		}
 		byRule = append(byRule, slog.Group(all[i].Name, attrs...))
 	}
-	p.log.Debug("decisions on a request; one a second is logged", "outcome", outcomeNames[o], slog.Group("rules", byRule...))
+	p.log.Debug("decisions on a request; one a second is logged", "direction", d.String(), "outcome", outcomeNames[o], slog.Group("rules", byRule...))
 }
 
 // A perSecond picks out what is logged.

@@ -11,8 +11,8 @@ import (
 type outcome int
 
 const (
-	tagged      outcome = iota // at least one tag was set
-	cleaned                    // forged tags were removed, none was set
+	tagged      outcome = iota // at least one tag was set, as a header or in the baggage
+	cleaned                    // forged or other tags were removed, none was set
 	unchanged                  // the rules were asked, nothing was to be changed
 	noRules                    // there are no rules yet
 	overLimits                 // the tags would have taken the request over Envoy's limits
@@ -32,7 +32,7 @@ var outcomeNames = [outcomes]string{
 type metrics struct {
 	decisions *prometheus.CounterVec
 	absent    *prometheus.CounterVec
-	messages  [outcomes]prometheus.Counter
+	messages  [directions][outcomes]prometheus.Counter
 	panics    prometheus.Counter
 	// baggageOverLimits is of requests that got their tags, and not in their baggage.
 	baggageOverLimits prometheus.Counter
@@ -44,7 +44,7 @@ type metrics struct {
 const (
 	decisionsHelp = "Decisions by rule. A rule that is off, superseded by an earlier one or without its key decides nothing. " +
 		"Without a tag: reason no_policy, or override of a user who gets none."
-	messagesHelp = "Messages from Envoy by what became of them. Headers of a request were tagged; cleaned of forged tags; " +
+	messagesHelp = "Messages from Envoy by their direction (that of the gateway, or what is done at a sidecar; an unknown one changes nothing) and by what became of them. Headers of a request were tagged; cleaned of forged tags; " +
 		"unchanged by the rules; or left as they were: no_rules are loaded, over_limits of Envoy (forged tags are removed if that fits), " +
 		"malformed, shed. The others are of an other_phase, or no_request. Messages that panicked are not among them."
 )
@@ -76,9 +76,11 @@ func newMetrics(r prometheus.Registerer) *metrics {
 	messages := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "tagproc_messages_total",
 		Help: messagesHelp,
-	}, []string{"outcome"})
-	for o, name := range outcomeNames {
-		m.messages[o] = messages.WithLabelValues(name)
+	}, []string{"direction", "outcome"})
+	for d, direction := range directionNames {
+		for o, outcome := range outcomeNames {
+			m.messages[d][o] = messages.WithLabelValues(direction, outcome)
+		}
 	}
 	if r != nil {
 		r.MustRegister(m.decisions, m.absent, messages, m.panics, m.baggageOverLimits, m.duration)

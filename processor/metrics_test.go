@@ -2,6 +2,7 @@ package processor
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -64,16 +65,16 @@ tagproc_key_absent_total{key="header x-device"} 9
 tagproc_key_absent_total{key="header x-user-id"} 2
 # HELP tagproc_messages_total ` + messagesHelp + `
 # TYPE tagproc_messages_total counter
-tagproc_messages_total{outcome="cleaned"} 1
-tagproc_messages_total{outcome="malformed"} 1
-tagproc_messages_total{outcome="no_request"} 1
-tagproc_messages_total{outcome="no_rules"} 1
-tagproc_messages_total{outcome="other_phase"} 1
-tagproc_messages_total{outcome="over_limits"} 1
-tagproc_messages_total{outcome="shed"} 0
-tagproc_messages_total{outcome="tagged"} 4
-tagproc_messages_total{outcome="unchanged"} 4
-# HELP tagproc_panics_total Messages left unchanged because deciding on them panicked, which is a bug.
+` + idle("collect") + `tagproc_messages_total{direction="gateway",outcome="cleaned"} 1
+tagproc_messages_total{direction="gateway",outcome="malformed"} 1
+tagproc_messages_total{direction="gateway",outcome="no_request"} 1
+tagproc_messages_total{direction="gateway",outcome="no_rules"} 1
+tagproc_messages_total{direction="gateway",outcome="other_phase"} 1
+tagproc_messages_total{direction="gateway",outcome="over_limits"} 1
+tagproc_messages_total{direction="gateway",outcome="shed"} 0
+tagproc_messages_total{direction="gateway",outcome="tagged"} 4
+tagproc_messages_total{direction="gateway",outcome="unchanged"} 4
+` + idle("recompute") + idle("restore") + idle("unknown") + `# HELP tagproc_panics_total Messages left unchanged because deciding on them panicked, which is a bug.
 # TYPE tagproc_panics_total counter
 tagproc_panics_total 0
 `
@@ -98,6 +99,15 @@ tagproc_panics_total 0
 	if err != nil || len(problems) > 0 {
 		t.Errorf("GatherAndLint = %v, %v", problems, err)
 	}
+}
+
+// idle returns the series of messages of a direction that none had.
+func idle(direction string) string {
+	var b strings.Builder
+	for _, o := range slices.Sorted(slices.Values(outcomeNames[:])) {
+		fmt.Fprintf(&b, "tagproc_messages_total{direction=%q,outcome=%q} 0\n", direction, o)
+	}
+	return b.String()
 }
 
 // TestMetricsAfterReload holds that a rule goes on counting after a reload.
@@ -155,7 +165,7 @@ func TestObservabilityIsCounted(t *testing.T) {
 	m := headersRequest(rawHeaders("x-user-id", "jessie"))
 	m.ObservabilityMode = true
 	p.NewStream().Reply(nil, marshal(t, m))
-	if got := testutil.ToFloat64(p.metrics.messages[tagged]); got != 1 {
+	if got := testutil.ToFloat64(p.metrics.messages[Gateway][tagged]); got != 1 {
 		t.Errorf("%v messages are counted as tagged, want 1", got)
 	}
 }

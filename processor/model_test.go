@@ -315,7 +315,7 @@ func drawHeaders(t *rapid.T) [][2]string {
 	for range rapid.IntRange(0, 12).Draw(t, "headers") {
 		headers = append(headers, [2]string{
 			rapid.SampledFrom(names).Draw(t, "name"),
-			rapid.SampledFrom(slices.Concat(modelUsers, modelValues)).Draw(t, "value"),
+			rapid.SampledFrom(slices.Concat(modelUsers, modelValues, []string{"a%2,;=+\\\"b", "a b", strings.Repeat("%", 256), strings.Repeat("x", 257)})).Draw(t, "value"),
 		})
 	}
 	for range rapid.SampledFrom([]int{0, 0, 1, 1, 1, 2, 3}).Draw(t, "baggage headers") {
@@ -366,30 +366,31 @@ func replyEqualsModel(t *rapid.T) {
 		plain := rapid.Bool().Draw(t, "plain")
 		// Without any value there is no telling which field Envoy uses.
 		plain = plain && slices.ContainsFunc(headers, func(h [2]string) bool { return h[1] != "" })
-		reply, more := p.NewStream().Reply(nil, encodeHeaders(headers, plain))
+		d := Direction(rapid.IntRange(0, int(directions)-1).Draw(t, "direction"))
+		reply, more := p.NewStreamOf(d).Reply(nil, encodeHeaders(headers, plain))
 		if more {
-			t.Fatalf("Reply(%q) keeps the stream open", headers)
+			t.Fatalf("%v: Reply(%q) keeps the stream open", d, headers)
 		}
 		got, err := envoyApply(headers, plain, limits, reply)
 		if err != nil {
-			t.Fatalf("Reply(%q) = %x with %s, but %v", headers, reply, src, err)
+			t.Fatalf("%v: Reply(%q) = %x with %s, but %v", d, headers, reply, src, err)
 		}
-		v := f.result(headers, plain, limits)
+		v := f.verdict(d, headers, plain, limits)
 		want := v.applied
 		if p.metadata {
-			want.metadata = map[string]any{"outcome": v.outcome, "rulesDigest": table.Digest(), "rules": f.decisions(headers)}
+			want.metadata = f.metadata(d, headers, v.outcome, table.Digest())
 		}
 		if v.headersOnly {
 			headersOnly++
 		}
 		if n := testutil.ToFloat64(p.metrics.baggageOverLimits); n != headersOnly {
-			t.Fatalf("after %q with %s and %+v tagproc_baggage_over_limits_total = %v, want %v", headers, src, limits, n, headersOnly)
+			t.Fatalf("after %q, %v, with %s and %+v tagproc_baggage_over_limits_total = %v, want %v", headers, d, src, limits, n, headersOnly)
 		}
 		for _, a := range []*applied{&got, &want} {
 			slices.SortFunc(a.headers, func(x, y [2]string) int { return slices.Compare(x[:], y[:]) })
 		}
 		if diff := cmp.Diff(want, got, cmp.AllowUnexported(applied{})); diff != "" {
-			t.Fatalf("the reply to %q with %s and %+v is wrong (-want +got):\n%s", headers, src, limits, diff)
+			t.Fatalf("%v: the reply to %q with %s and %+v is wrong (-want +got):\n%s", d, headers, src, limits, diff)
 		}
 	}
 }

@@ -51,13 +51,22 @@ type name struct {
 
 // A tag is a rules.Tag.
 type tag struct {
-	owned int // index of plan.owned
-	value string
-	size  int    // of name and value in the request, in bytes
-	raw   []byte // its entry of HeaderMutation.set_headers, in the field raw_value
-	plain []byte // the same in the field value
+	owned  int // index of plan.owned
+	header string
+	value  string
+	size   int    // of name and value in the request, in bytes
+	raw    []byte // its entry of HeaderMutation.set_headers, in the field raw_value
+	plain  []byte // the same in the field value
 
 	member *baggage.Member // nil: it does not travel as baggage
+}
+
+// entry returns the entry of t in the field value if plain, else in raw_value.
+func (t *tag) entry(plain bool) []byte {
+	if plain {
+		return t.plain
+	}
+	return t.raw
 }
 
 // newPlan returns the plan for t, which is nil where there are no rules yet.
@@ -82,11 +91,12 @@ func newPlan(t *rules.Table, l Limits, withMetadata bool, m *metrics) *plan {
 	propagated := t.Propagated()
 	for _, t := range t.Tags() {
 		made := tag{
-			owned: p.own(t.Header),
-			value: t.Value,
-			size:  len(t.Header) + len(t.Value),
-			raw:   encodeSet(&corev3.HeaderValue{Key: t.Header, RawValue: []byte(t.Value)}),
-			plain: encodeSet(&corev3.HeaderValue{Key: t.Header, Value: t.Value}),
+			owned:  p.own(t.Header),
+			header: t.Header,
+			value:  t.Value,
+			size:   len(t.Header) + len(t.Value),
+			raw:    encodeSet(&corev3.HeaderValue{Key: t.Header, RawValue: []byte(t.Value)}),
+			plain:  encodeSet(&corev3.HeaderValue{Key: t.Header, Value: t.Value}),
 		}
 		if propagated.Contains(t.Header) {
 			made.member = baggage.NewMember(t.Header, t.Value)

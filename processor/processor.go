@@ -67,8 +67,9 @@ type Processor struct {
 
 	setting sync.Mutex // of the plan
 
-	panicLogged  perSecond
-	sampleLogged perSecond
+	panicLogged     perSecond
+	sampleLogged    perSecond
+	directionLogged atomic.Bool
 
 	_       [64]byte     // what every message writes is not in a cache line with what it reads
 	pending atomic.Int64 // messages that are being answered
@@ -111,5 +112,8 @@ func (p *Processor) SetTable(t *rules.Table) {
 	}
 }
 
-// NewStream returns the Stream for one HTTP request.
-func (p *Processor) NewStream() *Stream { return &Stream{processor: p} }
+// NewStream returns the Stream for one HTTP request at the gateway.
+func (p *Processor) NewStream() *Stream { return p.NewStreamOf(Gateway) }
+
+// NewStreamOf returns the Stream for one HTTP request of a direction.
+func (p *Processor) NewStreamOf(d Direction) *Stream { return &Stream{processor: p, direction: d} }

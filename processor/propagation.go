@@ -2,7 +2,6 @@ package processor
 
 import (
 	"github.com/prometheus/client_golang/prometheus"
-	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/tagproc/tagproc/baggage"
 	"github.com/tagproc/tagproc/rules"
@@ -26,23 +25,30 @@ func newPropagation(propagated rules.Owned, m *metrics) *propagation {
 // A baggageState is what a request has of the header baggage, and what becomes of
 // it.
 type baggageState struct {
-	seen     int // entries in the request
-	size     int // their names and values, in bytes
-	rewriter baggage.Rewriter
-	entry    []byte // of HeaderMutation.set_headers
+	seen int    // entries in the request
+	size int    // their names and values, in bytes
+	made []byte // entries of HeaderMutation.set_headers
+
+	rewriter  baggage.Rewriter  // for Gateway
+	restorer  baggage.Restorer  // for Restore and Recompute
+	collector baggage.Collector // for Collect
 }
 
 // reset forgets the request.
 func (b *baggageState) reset() {
 	b.seen, b.size = 0, 0
 	b.rewriter.Reset()
+	b.restorer.Reset()
+	b.collector.Reset()
 }
 
 // maxScratchBaggage is the room for baggage that a scratch keeps for the next
 // request, in bytes: more than fits through Envoy unless it is told to let it.
 const maxScratchBaggage = 256 << 10
 
-func (b *baggageState) isLarge() bool { return b.rewriter.Room()+cap(b.entry) > maxScratchBaggage }
+func (b *baggageState) isLarge() bool {
+	return b.rewriter.Room()+b.restorer.Room()+b.collector.Room()+cap(b.made) > maxScratchBaggage
+}
 
 // rewriteBaggage notes what becomes of the baggage in s, on which p.decide decided:
 // the tags that it gets, and the members that the request has.
@@ -81,8 +87,8 @@ func (p *plan) mutateBaggage(m *mutation, s *scratch, withTags bool) {
 	if len(value) == 0 {
 		m.removes++
 	} else {
-		b.entry = appendSetBaggage(b.entry[:0], value, s.request.usesValue())
-		entry = b.entry
+		b.made = appendSet(b.made[:0], baggageName, value, s.request.usesValue())
+		entry = b.made
 		m.sets++
 		m.tags = m.tags || withTags && b.rewriter.Writes()
 		m.resultHeaders++
@@ -92,32 +98,4 @@ func (p *plan) mutateBaggage(m *mutation, s *scratch, withTags bool) {
 	s.entries = append(s.entries, entry)
 	m.resultHeaders -= b.seen
 	m.resultBytes -= b.size
-}
-
-// The tags of the fields that an entry of HeaderMutation.set_headers is made of.
-const (
-	mutationSetHeaders = 1<<3 | byte(protowire.BytesType)  // HeaderMutation.set_headers
-	optionHeader       = 1<<3 | byte(protowire.BytesType)  // HeaderValueOption.header
-	optionAppendAction = 3<<3 | byte(protowire.VarintType) // HeaderValueOption.append_action
-	headerKey          = 1<<3 | byte(protowire.BytesType)  // HeaderValue.key
-	headerValue        = 2<<3 | byte(protowire.BytesType)  // HeaderValue.value
-	headerRawValue     = 3<<3 | byte(protowire.BytesType)  // HeaderValue.raw_value
-)
-
-// overwriteOrAdd is HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD.
-const overwriteOrAdd = 2
-
-// appendSetBaggage appends what encodeSet returns for the header baggage.
-func appendSetBaggage(dst, value []byte, plain bool) []byte {
-	header := 1 + protowire.SizeBytes(len(baggage.Header)) + 1 + protowire.SizeBytes(len(value))
-	option := 1 + protowire.SizeBytes(header) + 2
-	dst = protowire.AppendVarint(append(dst, mutationSetHeaders), uint64(option))
-	dst = protowire.AppendVarint(append(dst, optionHeader), uint64(header))
-	dst = protowire.AppendString(append(dst, headerKey), baggage.Header)
-	field := headerRawValue
-	if plain {
-		field = headerValue
-	}
-	dst = protowire.AppendBytes(append(dst, field), value)
-	return append(dst, optionAppendAction, overwriteOrAdd)
 }

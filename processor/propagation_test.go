@@ -177,7 +177,7 @@ func TestBaggage(t *testing.T) {
 			for i, plain := range []bool{false, true} {
 				reply, _ := p.NewStream().Reply(nil, encodeHeaders(headers, plain))
 				checkApplied(t, headers, plain, limits, reply, want)
-				if got := testutil.ToFloat64(p.metrics.messages[tt.outcome]); got != float64(i+1) {
+				if got := testutil.ToFloat64(p.metrics.messages[Gateway][tt.outcome]); got != float64(i+1) {
 					t.Errorf("the outcome is not %s", outcomeNames[tt.outcome])
 				}
 				if got := testutil.ToFloat64(p.metrics.baggageOverLimits); (got == float64(i+1)) != tt.headersOnly || (got == 0) == tt.headersOnly {
@@ -193,14 +193,14 @@ func setting(header, key string) string {
 	return fmt.Sprintf("- {header: %s, tagHeader: %s, policies: [{range: 100, tagValue: v}]}\n", key, header)
 }
 
-// TestAppendSetBaggage holds that what is written by hand is what protobuf writes.
-func TestAppendSetBaggage(t *testing.T) {
+// TestAppendSet holds that what is written by hand is what protobuf writes.
+func TestAppendSet(t *testing.T) {
 	t.Parallel()
 	for _, n := range []int{1, 100, 127, 128, 16_000, 20_000} {
 		value := strings.Repeat("v", n)
 		for plain, header := range map[bool]*corev3.HeaderValue{false: {Key: "baggage", RawValue: []byte(value)}, true: {Key: "baggage", Value: value}} {
 			want, got := &extprocv3.HeaderMutation{}, &extprocv3.HeaderMutation{}
-			entry := appendSetBaggage(nil, []byte(value), plain)
+			entry := appendSet(nil, []byte("baggage"), []byte(value), plain)
 			if err := proto.Unmarshal(entry, got); err != nil {
 				t.Fatal(err)
 			}

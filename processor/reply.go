@@ -125,10 +125,7 @@ func (p *plan) mutate(s *scratch, e extent) mutation {
 		}
 		switch {
 		case t != nil && e >= setHeaders:
-			entry := t.raw
-			if plain {
-				entry = t.plain
-			}
+			entry := t.entry(plain)
 			m.sets++
 			m.tags = true
 			m.resultHeaders++

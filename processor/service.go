@@ -58,7 +58,7 @@ type call struct {
 // process serves one stream and returns when it is to be ended well, which it
 // always is. Where the stream broke, nobody is left to hear of it.
 func (p *Processor) process(stream grpc.ServerStream) {
-	c := &call{stream: *p.NewStream()}
+	c := &call{stream: *p.NewStreamOf(p.directionOf(stream.Context()))}
 	for {
 		if stream.RecvMsg(&c.in) != nil {
 			return

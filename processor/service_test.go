@@ -2,6 +2,7 @@ package processor
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -66,7 +67,12 @@ func serve(t *testing.T, p *Processor) *grpc.ClientConn {
 // after it.
 func ask(t *testing.T, conn *grpc.ClientConn, m *extprocv3.ProcessingRequest) (*extprocv3.ProcessingResponse, error) {
 	t.Helper()
-	stream, err := extprocv3.NewExternalProcessorClient(conn).Process(t.Context())
+	return askWith(t.Context(), conn, m)
+}
+
+// askWith is ask with the metadata of a context.
+func askWith(ctx context.Context, conn *grpc.ClientConn, m *extprocv3.ProcessingRequest) (*extprocv3.ProcessingResponse, error) {
+	stream, err := extprocv3.NewExternalProcessorClient(conn).Process(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -214,7 +220,7 @@ func TestServiceTooLarge(t *testing.T) {
 	if status.Code(err) != codes.ResourceExhausted {
 		t.Errorf("the stream ends with %v, want %v", err, codes.ResourceExhausted)
 	}
-	if got := testutil.ToFloat64(p.metrics.messages[malformed]); got != 0 {
+	if got := testutil.ToFloat64(p.metrics.messages[Gateway][malformed]); got != 0 {
 		t.Errorf("%v messages came through, want none", got)
 	}
 }

@@ -55,7 +55,7 @@ func TestShed(t *testing.T) {
 			t.Errorf("a stream that has bodies to hand back is ended")
 		}
 		checkReply(t, string(reply), noChange)
-		if got := testutil.ToFloat64(p.metrics.messages[shed]); got != 4 {
+		if got := testutil.ToFloat64(p.metrics.messages[Gateway][shed]); got != 4 {
 			t.Errorf("%v messages are counted as shed, want 4", got)
 		}
 
@@ -66,7 +66,7 @@ func TestShed(t *testing.T) {
 			t.Errorf("the stream ends with the first piece of a body")
 		}
 		checkReply(t, string(reply), handedBackRequest(&extprocv3.StreamedBodyResponse{Body: []byte("x")}))
-		if got := testutil.ToFloat64(p.metrics.messages[tagged]); got != most {
+		if got := testutil.ToFloat64(p.metrics.messages[Gateway][tagged]); got != most {
 			t.Errorf("%v messages are counted as tagged, want %d", got, most)
 		}
 		if n := p.pending.Load(); n != 0 {
@@ -114,10 +114,10 @@ func TestShedNothingByDefault(t *testing.T) {
 	p.SetTable(load(t, walkthrough))
 	msg := marshal(t, headersRequest(rawHeaders("x-user-id", "jessie")))
 	for pending, want := range map[int64]float64{999: 0, 1000: 1} {
-		before := testutil.ToFloat64(p.metrics.messages[shed])
+		before := testutil.ToFloat64(p.metrics.messages[Gateway][shed])
 		p.pending.Store(pending)
 		p.NewStream().Reply(nil, msg)
-		if got := testutil.ToFloat64(p.metrics.messages[shed]) - before; got != want {
+		if got := testutil.ToFloat64(p.metrics.messages[Gateway][shed]) - before; got != want {
 			t.Errorf("with %d messages pending %v are shed, want %v", pending, got, want)
 		}
 	}

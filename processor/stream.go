@@ -6,6 +6,7 @@ import "time"
 // one goroutine at a time.
 type Stream struct {
 	processor *Processor
+	direction Direction
 
 	// Whether pieces of these bodies are to be handed back. Envoy says so in the
 	// first message of a stream.
@@ -31,7 +32,7 @@ func (s *Stream) Reply(dst, msg []byte) (reply []byte, more bool) {
 	}()
 	if pending > s.processor.maxPending {
 		if o, certain := outlineOf(msg); certain && o.phase == requestHeaders {
-			s.processor.metrics.messages[shed].Inc()
+			s.processor.metrics.messages[s.direction][shed].Inc()
 			return s.passHeaders(dst, &o)
 		}
 	}
@@ -47,7 +48,7 @@ func (s *Stream) answer(dst, msg []byte, p *plan, sc *scratch) (reply []byte, mo
 	start, m := time.Now(), s.processor.metrics
 	r := &sc.request
 	if !r.read(msg) {
-		m.messages[malformed].Inc()
+		m.messages[s.direction][malformed].Inc()
 		return s.leaveUnchanged(dst, msg)
 	}
 	s.note(&r.outline)
@@ -56,21 +57,21 @@ func (s *Stream) answer(dst, msg []byte, p *plan, sc *scratch) (reply []byte, mo
 	switch {
 	case r.phase == noPhase:
 		// Flow control, or nothing at all: what the stream is for is yet to come.
-		m.messages[nothingDone].Inc()
+		m.messages[s.direction][nothingDone].Inc()
 		return dst, !r.observability
 	case r.phase == requestHeaders:
 		s.processor.fault.strike()
-		reply, o = p.answer(dst, sc)
+		reply, o = p.answer(dst, sc, s.direction)
 		m.duration.Observe(time.Since(start).Seconds())
 		if s.processor.sampling {
-			s.processor.sample(p, o, sc.decisions)
+			s.processor.sample(p, s.direction, o, sc.decisions)
 		}
 	case r.phase == requestBody && s.requestBodyStreamed, r.phase == responseBody && s.responseBodyStreamed:
 		reply, o = appendChunk(dst, r.phase, &r.chunk), passed
 	default:
 		reply, o = appendEmpty(dst, r.phase), passed
 	}
-	m.messages[o].Inc()
+	m.messages[s.direction][o].Inc()
 	if r.observability {
 		// Envoy ignores replies; the decision is counted all the same.
 		return dst, false

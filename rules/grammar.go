@@ -45,7 +45,7 @@ func manifestName(kind, version *yaml.Node) string {
 	case version == nil:
 		return fmt.Sprintf("a %s without an apiVersion", shorten(kind.Value))
 	case kind.Value == "ConfigMap":
-		return "a ConfigMap (the rules file is the text under its data, without the ConfigMap around it)"
+		return `a ConfigMap (the rules file is the text under its data: kubectl get configmap tagproc-rules -n istio-system -o jsonpath='{.data.rules\.yaml}')`
 	case kind.Value == "List":
 		return "a List of manifests (ask kubectl for one of them, by its name)"
 	case kind.Value == headerPropagation:

@@ -5,6 +5,8 @@ import (
 	"path"
 	"strconv"
 	"strings"
+
+	"github.com/tagproc/tagproc/istio/manifest"
 )
 
 // An Address is where an Envoy reaches tagproc: a Unix socket or a Service.
@@ -31,7 +33,7 @@ func ParseAddress(s string) (Address, error) {
 		labels = append(labels, "svc", clusterDomain)
 		host = strings.Join(labels, ".")
 	}
-	if err != nil || port == 0 || !isName(host, subdomain) || len(labels) < 4 || labels[2] != "svc" {
+	if err != nil || port == 0 || !manifest.IsName(host) || len(labels) < 4 || labels[2] != "svc" {
 		return Address{}, fmt.Errorf("%q: expected unix:///PATH, or SERVICE.NAMESPACE:PORT with the port of a Service, as in tagproc.istio-system:9002", s)
 	}
 	return Address{Service: host, Port: uint16(port)}, nil

@@ -16,10 +16,10 @@ import (
 const ExtProcTimeout = 200 * time.Millisecond
 
 // ExternalProcessor returns the configuration of an ext_proc filter that asks
-// tagproc about the headers of requests. It is sent the headers that forwarded
-// matches, may change those that match the expression mutable, and cannot answer
-// itself. A request that it does not answer goes on as it is.
-func ExternalProcessor(statPrefix string, service *corev3.GrpcService, mutable string, forwarded []*matcherv3.StringMatcher) *extprocv3.ExternalProcessor {
+// tagproc about the headers of requests. It is sent all of them, may change those
+// that match the expression mutable, and cannot answer itself. A request that it does
+// not answer goes on as it is.
+func ExternalProcessor(statPrefix string, service *corev3.GrpcService, mutable string) *extprocv3.ExternalProcessor {
 	return &extprocv3.ExternalProcessor{
 		GrpcService:      service,
 		FailureModeAllow: true,
@@ -35,7 +35,6 @@ func ExternalProcessor(statPrefix string, service *corev3.GrpcService, mutable s
 			DisallowAll:     wrapperspb.Bool(true),
 			AllowExpression: &matcherv3.RegexMatcher{Regex: mutable},
 		},
-		ForwardRules:             &extprocv3.HeaderForwardingRules{AllowedHeaders: &matcherv3.ListStringMatcher{Patterns: forwarded}},
 		DisableImmediateResponse: true,
 	}
 }

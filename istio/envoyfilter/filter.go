@@ -27,6 +27,11 @@ type Patch struct {
 	Comment string // stands above it
 }
 
+// afterOthers is the priority of an EnvoyFilter that looks for a place among filters:
+// Istio applies it after those that have none. Without a priority the order would be
+// that of creation, of which `istioctl analyze` warns.
+const afterOthers = 10
+
 // Object returns f to be written.
 func (f *Filter) Object() *manifest.Object {
 	m := &networking.EnvoyFilter{}
@@ -35,8 +40,14 @@ func (f *Filter) Object() *manifest.Object {
 	}
 	for _, p := range f.Patches {
 		m.ConfigPatches = append(m.ConfigPatches, p.Patch)
+		if p.Patch.GetPatch().GetOperation() == networking.EnvoyFilter_Patch_INSERT_BEFORE {
+			m.Priority = afterOthers
+		}
 	}
 	spec := manifest.NewTree(m, false)
+	if m.GetPriority() != 0 {
+		spec.Comment("After EnvoyFilters without a priority: what they insert before the router is ahead of\nthis.", "priority")
+	}
 	for i, p := range f.Patches {
 		spec.Put(p.Value, "value", "configPatches", i, "patch")
 		spec.Comment(p.Comment, "configPatches", i)

@@ -6,6 +6,7 @@ import (
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ext_proc/v3"
 	previoushostsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/retry/host/previous_hosts/v3"
+	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
@@ -40,7 +41,8 @@ func httpFilter(h headers, s *settings) (*manifest.Tree, error) {
 	config := envoyfilter.ExternalProcessor(filterName, &corev3.GrpcService{
 		TargetSpecifier: &corev3.GrpcService_EnvoyGrpc_{EnvoyGrpc: grpc},
 		RetryPolicy:     retry,
-	}, h.mutable(), h.forwarded())
+	}, h.mutable())
+	config.ForwardRules = &extprocv3.HeaderForwardingRules{AllowedHeaders: &matcherv3.ListStringMatcher{Patterns: h.forwarded()}}
 	config.FailureModeAllow = !s.FailClosed
 	config.MessageTimeout = durationpb.New(s.Timeout)
 	config.MetadataOptions = &extprocv3.MetadataOptions{
@@ -120,7 +122,9 @@ func retryPolicy(a envoyfilter.Address) (*corev3.RetryPolicy, error) {
 			Name:       "envoy.retry_host_predicates.previous_hosts",
 			ConfigType: &corev3.RetryPolicy_RetryHostPredicate_TypedConfig{TypedConfig: previousHosts},
 		}},
-		HostSelectionRetryMaxAttempts: 3,
+		// Istio's clusters take the one of two random pods that has fewer requests, and
+		// a dead one has none: of two pods three picks in four are the dead one.
+		HostSelectionRetryMaxAttempts: 30,
 		RetryBackOff: &corev3.BackoffStrategy{
 			BaseInterval: durationpb.New(5 * time.Millisecond),
 			MaxInterval:  durationpb.New(10 * time.Millisecond),

@@ -3,7 +3,6 @@ package propagation
 import (
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	luav3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/lua/v3"
-	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
 
 	"github.com/tagproc/tagproc/istio/envoyfilter"
 	"github.com/tagproc/tagproc/istio/manifest"
@@ -38,16 +37,18 @@ func luaFilter(d Direction, source string) (*manifest.Tree, error) {
 	})
 }
 
-// extProcFilter returns the filter that asks tagproc: it is sent the headers that
-// forwarded matches, and may change those that the expression mutable matches.
-func extProcFilter(d Direction, cluster, mutable string, forwarded []*matcherv3.StringMatcher) (*manifest.Tree, error) {
+// extProcFilter returns the filter that asks tagproc, which may change the headers
+// that the expression mutable matches. It is sent all headers: where it saw fewer than
+// there are, it would add tags to a request that has room for none, and Envoy answers
+// that with 500.
+func extProcFilter(d Direction, cluster, mutable string) (*manifest.Tree, error) {
 	config := envoyfilter.ExternalProcessor(d.filterName(), &corev3.GrpcService{
 		TargetSpecifier: &corev3.GrpcService_EnvoyGrpc_{EnvoyGrpc: &corev3.GrpcService_EnvoyGrpc{
 			ClusterName:      cluster,
 			SkipEnvoyHeaders: true,
 		}},
 		InitialMetadata: []*corev3.HeaderValue{{Key: DirectionKey, Value: string(d)}},
-	}, mutable, forwarded)
+	}, mutable)
 	filter, err := envoyfilter.HTTPFilter(d.filterName(), config)
 	if err != nil {
 		return nil, err
@@ -58,6 +59,5 @@ func extProcFilter(d Direction, cluster, mutable string, forwarded []*matcherv3.
 		Comment("A request that tagproc does not answer in time goes on as it is: to the baseline,\nif the application forwarded no tag.", at("failure_mode_allow")...).
 		Comment("Only the request's headers.", at("processing_mode")...).
 		Comment("What tagproc may change.", at("mutation_rules")...).
-		Comment("What tagproc is sent.", at("forward_rules")...).
 		Comment("tagproc never answers in the place of an application.", at("disable_immediate_response")...), nil
 }

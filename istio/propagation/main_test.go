@@ -27,7 +27,7 @@ func many(n int) int {
 	return n
 }
 
-func load(t *testing.T, src string) *rules.Table {
+func load(t testing.TB, src string) *rules.Table {
 	t.Helper()
 	table, problems := rules.Load("rules.yaml", []byte(src), rules.Options{})
 	if table == nil {
@@ -36,7 +36,7 @@ func load(t *testing.T, src string) *rules.Table {
 	return table
 }
 
-func written(t *testing.T, o *manifest.Object, err error) string {
+func written(t testing.TB, o *manifest.Object, err error) string {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

@@ -13,7 +13,7 @@ type header struct{ name, value string }
 
 var (
 	memberName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,256}$`)
-	tagValue   = regexp.MustCompile(`^[!-~]{1,256}$`)
+	tagValue   = regexp.MustCompile(`^[\x21-\x7e]{1,256}$`)
 	escape     = regexp.MustCompile(`%[0-9A-Fa-f]{2}`)
 )
 
@@ -91,7 +91,7 @@ func collected(travels rules.Owned, request []header) []header {
 			others = append(others, p)
 		}
 	}
-	all := append(members, others...)
+	all := slices.Concat(members, others)
 	if len(all) > 64 || len(strings.Join(all, ",")) > 8192 {
 		all = others
 	}

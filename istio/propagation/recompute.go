@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 
-	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
-
 	"github.com/tagproc/tagproc/istio/envoyfilter"
 	"github.com/tagproc/tagproc/istio/manifest"
 	"github.com/tagproc/tagproc/rules"
@@ -25,7 +23,7 @@ func Recompute(t *rules.Table, o Options) (*manifest.Object, error) {
 	}
 	var tree *manifest.Tree
 	if o.DataPath == ExtProc {
-		tree, err = extProcFilter(DirectionRecompute, recomputeCluster, envoyfilter.Expression(t.Owned()), recomputeForwarded(t))
+		tree, err = extProcFilter(DirectionRecompute, recomputeCluster, envoyfilter.Expression(t.Owned()))
 	} else {
 		tree, err = recomputeLua(t)
 	}
@@ -34,7 +32,7 @@ func Recompute(t *rules.Table, o Options) (*manifest.Object, error) {
 	}
 	filter := s.filter("tagproc-recompute", "", nil)
 	filter.Comment = s.recomputePurpose(t)
-	filter.Patches = []envoyfilter.Patch{envoyfilter.First(envoyfilter.Outbound, tree, "Outbound. "+first)}
+	filter.Patches = []envoyfilter.Patch{envoyfilter.First(envoyfilter.Outbound, tree, "Outbound: the rules decide."+first)}
 	if err := s.addCluster(filter, recomputeCluster); err != nil {
 		return nil, err
 	}
@@ -57,20 +55,6 @@ func recomputeLua(t *rules.Table) (*manifest.Tree, error) {
 		return nil, err
 	}
 	return luaFilter(DirectionRecompute, lua)
-}
-
-// recomputeForwarded matches what tagproc has to see: keys, tags that are there
-// already, and baggage where tags travel in it.
-func recomputeForwarded(t *rules.Table) []*matcherv3.StringMatcher {
-	var keys rules.Owned
-	for _, k := range t.Keys() {
-		keys.Headers = append(keys.Headers, k.Name)
-	}
-	patterns := append(envoyfilter.Patterns(keys), envoyfilter.Patterns(t.Owned())...)
-	if !t.Propagated().IsZero() {
-		patterns = append(patterns, envoyfilter.Exact(baggage))
-	}
-	return patterns
 }
 
 // recomputePurpose says what the object is for, and what it costs.

@@ -29,7 +29,7 @@ func Propagation(s *Scope, o Options) (*manifest.Object, error) {
 	if err != nil {
 		return nil, err
 	}
-	filter.Patches = append(filter.Patches, envoyfilter.First(envoyfilter.Outbound, restore, "Outbound: members become headers. "+first))
+	filter.Patches = append(filter.Patches, envoyfilter.First(envoyfilter.Outbound, restore, "Outbound: members become headers."+first))
 	if o.Inbound {
 		collect, err := set.propagationFilter(s, DirectionCollect)
 		if err != nil {
@@ -60,9 +60,9 @@ func (s *settings) propagationPurpose() string {
 }
 
 // first says why outbound filters are before all others.
-const first = "First, before the filters of routes: their\n" +
-	"settings, for faults and CORS as well as Istio's ALPN, are then those of the route\n" +
-	"that the tag chooses. A header that changes has the route chosen anew."
+const first = "\nIt stands first: of what filters behind it read off the route, for faults, CORS and\n" +
+	"Istio's ALPN, they see that of the route which the tag chooses. A header that\n" +
+	"changes has the route chosen anew."
 
 // Names of clusters: two of one name would be one.
 const (
@@ -72,12 +72,12 @@ const (
 
 // propagationFilter returns the HTTP filter of a direction.
 func (s *settings) propagationFilter(scope *Scope, d Direction) (*manifest.Tree, error) {
-	write, forwarded, mutable := restoreSource, envoyfilter.Patterns(rules.Owned{Headers: []string{baggage}}), envoyfilter.Expression(scope.Headers)
+	write, mutable := restoreSource, envoyfilter.Expression(scope.Headers)
 	if d == DirectionCollect {
-		write, forwarded, mutable = collectSource, append(envoyfilter.Patterns(scope.Headers), forwarded...), envoyfilter.Expression(rules.Owned{}, baggage)
+		write, mutable = collectSource, envoyfilter.Expression(rules.Owned{}, baggage)
 	}
 	if s.DataPath == ExtProc {
-		return extProcFilter(d, propagationCluster, mutable, forwarded)
+		return extProcFilter(d, propagationCluster, mutable)
 	}
 	lua, err := write(scope.Headers)
 	if err != nil {

@@ -7,7 +7,6 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
-	"github.com/tagproc/tagproc/istio/envoyfilter"
 	"github.com/tagproc/tagproc/istio/manifest"
 	"github.com/tagproc/tagproc/rules"
 )
@@ -29,10 +28,10 @@ const kindHeaderPropagation = "ASMHeaderPropagation"
 func Read(docs []*manifest.Document, o rules.Options) ([]*Scope, rules.Problems) {
 	r := reader{}
 	for _, d := range docs {
-		switch {
-		case d.Kind == "" || d.Kind == "WasmPlugin":
+		switch d.Kind {
+		case "", "WasmPlugin":
 			r.rules(d, o)
-		case d.Kind == kindHeaderPropagation:
+		case kindHeaderPropagation:
 			r.manifests = append(r.manifests, d)
 		default:
 			r.add(d.Problem(rules.Warning, rules.KindPropagation, d.ID()+": nothing of it is needed to propagate headers", "kind"))
@@ -150,7 +149,7 @@ func (r *reader) labels(d *manifest.Document) map[string]string {
 	m := map[string]string{}
 	for i := 0; n.Kind == yaml.MappingNode && i+1 < len(n.Content); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
-		if value.Kind == yaml.ScalarNode && envoyfilter.IsLabel(key.Value, value.Value) {
+		if value.Kind == yaml.ScalarNode && manifest.IsLabel(key.Value, value.Value) {
 			m[key.Value] = value.Value
 			continue
 		}
@@ -186,7 +185,7 @@ func (r *reader) names(d *manifest.Document, key string, owned func(name string)
 			continue
 		}
 		table, problems := rules.Load(d.File, src, o)
-		for _, p := range problems {
+		for _, p := range problems[:min(1, len(problems))] { // the others say it again
 			r.add(d.Problem(p.Severity, p.Kind, p.Message, "spec", key, i))
 		}
 		if table != nil {

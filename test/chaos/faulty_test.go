@@ -58,7 +58,7 @@ func overload(t *testing.T, b *bed, f *findings, n int) {
 	// Of three requests one can be decided.
 	f.atLeast("tagged", f.answers.sent-f.answers.untagged, n*b.rate/4)
 	f.atLeast("shed", f.answers.untagged, n*b.rate/2)
-	f.exactly("shed, as counted", int(p.metric(t, `tagproc_messages_total\{outcome="shed"\}`)), f.answers.untagged)
+	f.exactly("shed, as counted", int(p.metric(t, `tagproc_messages_total\{direction="gateway",outcome="shed"\}`)), f.answers.untagged)
 	shed := slices.DeleteFunc(slices.Clone(answers), func(a answer) bool { return a.tags != untagged })
 	tagged := slices.DeleteFunc(slices.Clone(answers), func(a answer) bool { return a.tags != right })
 	f.within("p99 of the shed", quantile(shed, 0.99), atOnce)

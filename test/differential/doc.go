@@ -7,6 +7,9 @@
 // difference is made smaller while it still does, and kept in testdata, from where
 // every later run begins.
 //
+// A sidecar's two data paths are compared likewise, in two listeners for each
+// direction: what Envoy's Lua filter makes of a request, tagproc makes of it too.
+//
 //	go test ./test/differential -args -full            # 10,000 requests per Envoy
 //	go test ./test/differential -args -seed 7          # other requests
 package differential

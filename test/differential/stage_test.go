@@ -60,10 +60,16 @@ func newStage(t *testing.T, version string, processorPort int, edit func(ingress
 // deploy/envoy/envoy.yaml, and returns its port.
 func startTagproc(t *testing.T) int {
 	t.Helper()
+	return program.Port(startTagprocWith(t, rulesFile, "127.0.0.1:0", "--max-request-headers", "200", "--max-request-headers-kb", "128").String())
+}
+
+// startTagprocWith does the same with other rules, on any address that serve takes and
+// with any flags, and returns its log, which has the address.
+func startTagprocWith(t *testing.T, rulesFile, address string, flags ...string) *transcript.Transcript {
+	t.Helper()
 	log := &transcript.Transcript{}
-	cmd := exec.Command(binary, "serve", "--rules", rulesFile,
-		"--listen", "127.0.0.1:0", "--admin", "unix://"+filepath.Join(t.TempDir(), "admin.sock"),
-		"--max-request-headers", "200", "--max-request-headers-kb", "128")
+	args := []string{"serve", "--rules", rulesFile, "--listen", address, "--admin", "unix://" + filepath.Join(t.TempDir(), "admin.sock")}
+	cmd := exec.Command(binary, append(args, flags...)...)
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -80,10 +86,10 @@ func startTagproc(t *testing.T) int {
 		}
 	})
 	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		if port := program.Port(log.String()); port != 0 {
-			return port
+		if strings.Contains(log.String(), "msg=listening") {
+			return log
 		}
 	}
 	t.Fatalf("tagproc does not listen; its log:\n%s", log.String())
-	return 0
+	return nil
 }

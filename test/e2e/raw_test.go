@@ -35,13 +35,19 @@ func getOnce(m *mesh.Mesh, app string, lines ...string) (trace chain.Trace, err 
 
 // getInto asks once, and reads the answer, which is JSON, into answer.
 func getInto(answer any, m *mesh.Mesh, host string, lines ...string) error {
-	conn, err := net.DialTimeout("tcp", m.Ingress(), limit)
+	_, err := ask(answer, m.Ingress(), host, lines...)
+	return err
+}
+
+// ask does the same at any address, and returns the headers of the answer.
+func ask(answer any, address, host string, lines ...string) (http.Header, error) {
+	conn, err := net.DialTimeout("tcp", address, limit)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer conn.Close()
 	if err := conn.SetDeadline(time.Now().Add(limit)); err != nil {
-		return err
+		return nil, err
 	}
 	fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: %s\r\nAccept: application/json\r\nConnection: close\r\n", host)
 	for _, l := range lines {
@@ -50,11 +56,11 @@ func getInto(answer any, m *mesh.Mesh, host string, lines ...string) error {
 	fmt.Fprint(conn, "\r\n")
 	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("status %s, want 200", response.Status)
+		return nil, fmt.Errorf("status %s, want 200", response.Status)
 	}
-	return json.NewDecoder(response.Body).Decode(answer)
+	return response.Header, json.NewDecoder(response.Body).Decode(answer)
 }

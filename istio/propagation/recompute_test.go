@@ -1,0 +1,268 @@
+package propagation
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
+	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+
+	"github.com/tagproc/tagproc/internal/envoy/envoytest"
+	"github.com/tagproc/tagproc/rules"
+)
+
+// recomputedByLua returns what is printed for the rules of a table.
+func recomputedByLua(t testing.TB, table *rules.Table) []*hcmv3.HttpFilter {
+	t.Helper()
+	object, err := Recompute(table, Options{DataPath: Lua})
+	return decode(t, written(t, object, err)).outbound
+}
+
+// recomputed is the reference for recompute: what the processor does with headers
+// of the rules, where tags are trusted.
+func recomputed(table *rules.Table, request []header) []header {
+	r := table.NewRequest()
+	for i, k := range table.Keys() {
+		for _, h := range request {
+			if h.name == k.Name {
+				r.SetKey(i, []byte(h.value))
+			}
+		}
+	}
+	out := slices.Clone(request)
+	for _, d := range table.Match(r) {
+		if !d.Writes() {
+			continue
+		}
+		tag := table.Tags()[d.Tag]
+		if !slices.ContainsFunc(out, func(h header) bool { return h.name == tag.Header }) {
+			out = append(out, header{tag.Header, tag.Value})
+		}
+	}
+	return out
+}
+
+// TestRecompute holds that both data paths, on both releases of Envoy, decide as
+// rules.Table.Match, for random rules and keys, and that restored baggage wins: in
+// Lua with restore in the same chain, before or behind.
+func TestRecompute(t *testing.T) {
+	envoytest.Each(t, testRecompute)
+}
+
+// tables is how many random tables there are, each at listeners of its own.
+const tables = 24
+
+func testRecompute(t *testing.T, binary string) {
+	t.Helper()
+	t.Parallel()
+	rng := rand.New(rand.NewPCG(*seed, 2))
+	var clusters []*clusterv3.Cluster
+	var generated []generatedRules
+	listeners := map[string][]*hcmv3.HttpFilter{}
+	for i := range tables {
+		g := generateRules(t, rng)
+		recompute, restore := recomputedByLua(t, g.table), propagated(t, g.table.Propagated()).outbound
+		generated = append(generated, g)
+		listeners[fmt.Sprint(i)] = recompute
+		listeners[fmt.Sprint(i, "-behind")] = slices.Concat(restore, recompute)
+		listeners[fmt.Sprint(i, "-before")] = slices.Concat(recompute, restore)
+		object, err := Recompute(g.table, Options{DataPath: ExtProc, Address: serve(t, g.table)})
+		asked := decode(t, written(t, object, err)).asked(t, fmt.Sprint("tagproc-", i))
+		listeners[fmt.Sprint(i, "-asked")], clusters = asked.outbound, append(clusters, asked.cluster)
+	}
+	s := startSidecar(t, binary, listeners, clusters...)
+	sent, tagged := 0, 0
+	for i, g := range generated {
+		for range many(100) {
+			lines := g.request(rng)
+			if rng.IntN(3) == 0 {
+				lines = append(lines, "baggage: tag-a=v%21,tag-b=%0d,tag-c=v")
+			}
+			derived := recomputed(g.table, parse(lines))
+			sent++
+			if len(derived) > len(lines) {
+				tagged++
+			}
+			for listener, travels := range map[string]rules.Owned{
+				"": {},
+				pick(rng, "-behind", "-before", "-asked"): g.table.Propagated(),
+			} {
+				listener, want := fmt.Sprint(i, listener), restored(travels, derived)
+				got, err := s.send(t, listener, lines)
+				if err != nil {
+					t.Fatalf("seed %d, at %s: %.1000q: %v", *seed, listener, lines, err)
+				}
+				if got, want := relevant(got, everything), relevant(want, everything); !slices.Equal(got, want) {
+					t.Fatalf("seed %d, at %s: of\n%.1000q\nthe application is sent\n%.1000q, want\n%.1000q, by the rules\n%s", *seed, listener, lines, got, want, g.src)
+				}
+			}
+		}
+	}
+	if tagged < sent/3 || tagged > sent*9/10 {
+		t.Errorf("%d of %d requests are tagged, so that little is tested", tagged, sent)
+	}
+}
+
+// generatedRules are rules and what to ask them.
+type generatedRules struct {
+	src   string
+	table *rules.Table
+	named []string // users
+}
+
+var keys = []string{"x-user-id", "x-tenant", "X-Odd!#$%&'*+.^_`|~"}
+
+func generateRules(t *testing.T, rng *rand.Rand) (g generatedRules) {
+	t.Helper()
+	var list []any
+	for i := range 1 + rng.IntN(6) {
+		modulo := pick(rng, 1, 2, 7, 100, 100, 1000, 999_983, 1_000_000)
+		var policies []any
+		for range 1 + rng.IntN(4) {
+			policies = append(policies, map[string]any{"range": rng.IntN(modulo + 1), "tagValue": pick(rng, "s1", "s2", `"`, `\`, `\"]]--`, "%d%s", "{{.}}", strings.Repeat("~", 256))})
+		}
+		rule := map[string]any{
+			"name":   fmt.Sprint(pick(rng, "checkout", "[[", "[==[", "]]--[[", "\\", "%", "{{.}}"), i),
+			"header": pick(rng, keys...), "tagHeader": pick(rng, "tag-a", "tag-b", "tag-c", "Tag!#$%&'*+.^_`|~"),
+			"modulo": modulo, "policies": policies, "mode": pick(rng, "enforce", "enforce", "enforce", "enforce", "shadow", "off"),
+		}
+		if rng.IntN(2) == 0 {
+			values := map[string]bool{}
+			for range 1 + rng.IntN(5) {
+				values[generateUser(rng)] = true
+			}
+			var users []string
+			for v := range values {
+				users = append(users, v)
+			}
+			slices.Sort(users)
+			half := rng.IntN(len(users) + 1)
+			var overrides []any
+			if half > 0 {
+				overrides = append(overrides, map[string]any{"values": users[:half], "tagValue": pick(rng, "named", `'"\`)})
+			}
+			if half < len(users) {
+				overrides = append(overrides, map[string]any{"values": users[half:], "none": true})
+			}
+			rule["overrides"] = overrides
+			g.named = append(g.named, users...)
+		}
+		list = append(list, rule)
+	}
+	// One that is enforced for certain.
+	list = append(list, map[string]any{"header": "x-user-id", "tagHeader": "tag-z", "policies": []any{map[string]any{"range": 50, "tagValue": "z"}}})
+	src, err := json.Marshal(map[string]any{"rules": list, "propagation": map[string]any{"headers": []string{"tag-a", "tag-b"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.src, g.table = string(src), load(t, string(src))
+	return g
+}
+
+// generateUser returns an id of a user as rules may have it: UTF-8, without control
+// characters and blanks around it.
+func generateUser(rng *rand.Rand) string {
+	var b strings.Builder
+	for range 1 + rng.IntN(6) {
+		b.WriteString(pick(rng, "a", "B", "7", "-", `"`, `\`, "'", "]]", "[[", "--", `\n`, `\"`, "%", "${x}", "{{", "}}", "é", "→", "\U0001f600", "\u00a0", "a b", "\u2028", "=", ",", ";", "#", ":", "|", ">"))
+	}
+	return b.String()
+}
+
+// request returns the lines of a request with keys, and perhaps with tags.
+func (g *generatedRules) request(rng *rand.Rand) (lines []string) {
+	for _, k := range keys {
+		for range pick(rng, 0, 1, 1, 1, 1, 2) {
+			var id string
+			switch rng.IntN(8) {
+			case 0:
+			case 1:
+				b := make([]byte, 1+rng.IntN(40))
+				for i := range b {
+					b[i] = byte('!' + rng.IntN(256-'!'))
+					if b[i] == 0x7f {
+						b[i] = 0xff
+					}
+				}
+				id = string(b)
+			case 2:
+				id = strings.Repeat(generateUser(rng), 200)
+			case 3, 4:
+				if len(g.named) > 0 {
+					id = pick(rng, g.named...)
+				}
+			case 5:
+				id = generateUser(rng)
+			default:
+				id = fmt.Sprintf("%s%d", pick(rng, "", "user-", "0"), rng.IntN(1_000_000))
+			}
+			lines = append(lines, k+": "+id)
+		}
+	}
+	if rng.IntN(3) == 0 {
+		lines = append(lines, pick(rng, "tag-a: sent", "Tag-B: sent", "tag-c:"))
+	}
+	return lines
+}
+
+// TestManyUsers holds that Envoy takes rules that name very many users.
+func TestManyUsers(t *testing.T) {
+	envoytest.Each(t, testManyUsers)
+}
+
+func testManyUsers(t *testing.T, binary string) {
+	t.Helper()
+	t.Parallel()
+	users := many(7_000) // in the long form more than LuaJIT allows constants in a function
+	var b strings.Builder
+	b.WriteString("rules: [{header: x-user-id, tagHeader: tag-a, policies: [{range: 0, tagValue: s2}], overrides: [{tagValue: s2, values: [")
+	for i := range users {
+		fmt.Fprintf(&b, "user-%d-of-very-many,", i)
+	}
+	b.WriteString("]}]}]")
+	table := load(t, b.String())
+	if got := RecomputeWarnings(table, Lua); len(got) != 1 || !strings.Contains(got[0], "KiB of Lua") {
+		t.Errorf("RecomputeWarnings = %q, want one about the size", got)
+	}
+	s := startSidecar(t, binary, map[string][]*hcmv3.HttpFilter{"recompute": recomputedByLua(t, table)})
+	for _, user := range []string{"user-0-of-very-many", fmt.Sprintf("user-%d-of-very-many", users-1), "user-x"} {
+		lines := []string{"x-user-id: " + user}
+		got, err := s.send(t, "recompute", lines)
+		if want := recomputed(table, parse(lines)); err != nil || !slices.Equal(relevant(got, everything), relevant(want, everything)) {
+			t.Errorf("of %q the application is sent %q, %v; want %q", lines, got, err, want)
+		}
+	}
+}
+
+func TestRecomputeRefuses(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ name, src, want string }{
+		{"nothing", "rules: []", "no rule is enforced"},
+		{"nothing enforced", "rules: [{header: h, tagHeader: t, mode: shadow, policies: [{range: 1, tagValue: v}]}, {header: h, tagHeader: t, mode: off, policies: [{range: 1, tagValue: v}]}]", "no rule is enforced"},
+		{
+			"xxh3", "rules: [{header: h, tagHeader: a, policies: [{range: 1, tagValue: v}]}, {header: h, tagHeader: b, hash: xxh3, policies: [{range: 1, tagValue: v}]}, {name: c, header: h, tagHeader: c, hash: xxh3, salt: s, policies: [{range: 1, tagValue: v}]}]",
+			"rule b has the hash xxh3, which Lua cannot compute: its numbers have 53 bits; use --data-path=ext_proc, or the hash fnv1a32 (which moves users to other buckets)\n" +
+				"rule c has the hash xxh3, which Lua cannot compute: its numbers have 53 bits; use --data-path=ext_proc, or the hash fnv1a32 (which moves users to other buckets)",
+		},
+	} {
+		_, err := Recompute(load(t, c.src), Options{DataPath: Lua})
+		if err == nil || !strings.HasPrefix(err.Error(), c.want) {
+			t.Errorf("%s: Recompute = %v, want %q", c.name, err, c.want)
+		}
+	}
+	shadow := load(t, "rules: [{header: h, tagHeader: t, policies: [{range: 1, tagValue: v}]}, {header: h, tagHeader: t, hash: xxh3, mode: shadow, policies: [{range: 1, tagValue: v}]}]")
+	if _, err := Recompute(shadow, Options{DataPath: Lua}); err != nil {
+		t.Errorf("Recompute with xxh3 in a shadow rule = %v, want no error", err)
+	}
+	xxh3 := load(t, "rules: [{header: h, tagHeader: t, hash: xxh3, policies: [{range: 1, tagValue: v}]}]")
+	if _, err := Recompute(xxh3, Options{DataPath: ExtProc, Address: "unix:///x"}); err != nil {
+		t.Errorf("Recompute with xxh3 by ext_proc = %v, want no error", err)
+	}
+	if _, err := Recompute(xxh3, Options{}); err == nil {
+		t.Error("Recompute takes options that say nothing")
+	}
+}

@@ -1,0 +1,426 @@
+package processor
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"go.yaml.in/yaml/v4"
+	grpcmetadata "google.golang.org/grpc/metadata"
+	"google.golang.org/protobuf/proto"
+
+	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
+)
+
+// TestCases holds Restore and Collect to the cases that Envoy's Lua filter is held to.
+func TestCases(t *testing.T) {
+	t.Parallel()
+	for _, d := range []Direction{Restore, Collect} {
+		t.Run(d.String(), func(t *testing.T) {
+			t.Parallel()
+			src, err := os.ReadFile(filepath.Join("..", "istio", "propagation", "testdata", "cases", d.String()+".yaml"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var file struct {
+				Travels ownedModel
+				Cases   []struct {
+					Name          string
+					Request, Want []string
+				}
+			}
+			// The names of fields are those of JSON.
+			var anything any
+			if err := yaml.Load(src, &anything); err != nil {
+				t.Fatal(err)
+			}
+			if src, err = json.Marshal(anything); err != nil {
+				t.Fatal(err)
+			}
+			if err := json.Unmarshal(src, &file); err != nil || len(file.Cases) < 20 {
+				t.Fatalf("%d cases, %v", len(file.Cases), err)
+			}
+			rules, err := json.Marshal(fileModel{TagHeaders: &file.Travels, Propagation: &file.Travels, Rules: []ruleModel{}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			table := load(t, string(rules))
+			p := New(Options{})
+			p.SetTable(table)
+			for _, c := range file.Cases {
+				headers := linesOf(t, c.Request)
+				reply, _ := p.NewStreamOf(d).Reply(nil, encodeHeaders(headers, false))
+				a, err := envoyApply(headers, false, p.limits, reply)
+				if err != nil {
+					t.Errorf("%s: the reply to %.300q is %.300q, but %v", c.Name, headers, reply, err)
+				}
+				about := func(h [2]string) bool { return h[0] == "baggage" }
+				if d == Restore {
+					about = func(h [2]string) bool { return table.Propagated().Contains(h[0]) }
+				}
+				got := slices.DeleteFunc(a.headers, func(h [2]string) bool { return !about(h) })
+				slices.SortStableFunc(got, func(a, b [2]string) int { return strings.Compare(a[0], b[0]) })
+				if want := linesOf(t, c.Want); !slices.Equal(got, want) {
+					t.Errorf("%s: of %.300q there is %.300q, want %.300q", c.Name, headers, got, want)
+				}
+			}
+		})
+	}
+}
+
+// linesOf returns lines of a request as Envoy sends them. ((3*x)) in them is xxx, and
+// each character is a byte.
+func linesOf(t *testing.T, lines []string) (headers [][2]string) {
+	t.Helper()
+	repeated := regexp.MustCompile(`\(\((\d+)\*(.*?)\)\)`)
+	for _, l := range lines {
+		l = repeated.ReplaceAllStringFunc(l, func(s string) string {
+			m := repeated.FindStringSubmatch(s)
+			n, err := strconv.Atoi(m[1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			return strings.Repeat(m[2], n)
+		})
+		var raw []byte
+		for _, r := range l {
+			raw = append(raw, byte(r))
+		}
+		name, value, _ := bytes.Cut(raw, []byte{':'})
+		headers = append(headers, [2]string{strings.ToLower(string(name)), string(bytes.Trim(value, " \t"))})
+	}
+	return headers
+}
+
+// TestHop holds what the cases do not: the directions beside each other, named
+// users, rules, and the limits.
+func TestHop(t *testing.T) {
+	t.Parallel()
+	const named = `
+tagHeaders: {headerPrefixes: [appver]}
+propagation: {headerPrefixes: [appver]}
+rules:
+- {header: x-user-id, tagHeader: appver-a, overrides: [{values: [jason], tagValue: v9}, {values: [bob], none: true}], policies: [{range: 100, tagValue: v1}]}
+- {header: x-user-id, tagHeader: appver-b, policies: [{range: 20, tagValue: v2}]}
+- {header: x-user-id, tagHeader: appver-c, mode: shadow, policies: [{range: 100, tagValue: v3}]}
+`
+	for _, tt := range []struct {
+		name      string
+		direction Direction
+		rules     string // named if empty
+		limits    Limits
+		headers   []string
+		want      []string // the request afterwards; nil: unchanged
+		sets      int
+		outcome   outcome
+	}{
+		{
+			name: "restore asks no rule", direction: Restore,
+			headers: []string{"x-user-id", "jason"},
+			outcome: unchanged,
+		},
+		{
+			name: "restore removes nothing", direction: Restore,
+			headers: []string{"appver-b", "v9", "appver-zz", "1", "baggage", "appver-a=v2"},
+			want:    []string{"appver-b", "v9", "appver-zz", "1", "baggage", "appver-a=v2", "appver-a", "v2"},
+			sets:    1, outcome: tagged,
+		},
+		{
+			name: "restore finds what is so already", direction: Restore,
+			headers: []string{"appver-a", "v2", "baggage", "appver-a=v2"},
+			outcome: unchanged,
+		},
+		{
+			name: "restore makes one of two equal headers", direction: Restore,
+			headers: []string{"appver-a", "v2", "baggage", "appver-a=v2", "appver-a", "v2"},
+			want:    []string{"baggage", "appver-a=v2", "appver-a", "v2"},
+			sets:    1, outcome: tagged,
+		},
+		{
+			name: "restore without propagation", direction: Restore, rules: walkthrough,
+			headers: []string{"x-user-id", "jessie", "baggage", "appver-a=v2"},
+			outcome: unchanged,
+		},
+		{
+			name: "restore at the limit", direction: Restore, limits: Limits{MaxHeaders: 3},
+			headers: []string{"x", "y", "baggage", "appver-a=v2"},
+			want:    []string{"x", "y", "baggage", "appver-a=v2", "appver-a", "v2"},
+			sets:    1, outcome: tagged,
+		},
+		{
+			name: "restore over the limit", direction: Restore, limits: Limits{MaxHeaders: 2},
+			headers: []string{"x", "y", "baggage", "appver-a=v2"},
+			outcome: overLimits,
+		},
+		{
+			name: "restore over the limit in bytes", direction: Restore, limits: Limits{MaxHeaderBytes: 27}, // 18, and 10
+			headers: []string{"baggage", "appver-a=v2"},
+			outcome: overLimits,
+		},
+		{
+			name: "a named user", direction: Recompute,
+			headers: []string{"x-user-id", "jason"},
+			want:    []string{"x-user-id", "jason", "appver-a", "v9"},
+			sets:    1, outcome: tagged,
+		},
+		{
+			name: "a named user who gets none", direction: Recompute,
+			headers: []string{"x-user-id", "bob"},
+			outcome: unchanged,
+		},
+		{
+			name: "a bucket", direction: Recompute,
+			headers: []string{"x-user-id", "jessie"},
+			want:    []string{"x-user-id", "jessie", "appver-a", "v1", "appver-b", "v2"},
+			sets:    2, outcome: tagged,
+		},
+		{
+			name: "baggage wins, then headers, then rules", direction: Recompute,
+			headers: []string{"x-user-id", "jessie", "appver-a", "app", "appver-b", "", "appver-zz", "1", "baggage", "appver-a=bag"},
+			want:    []string{"x-user-id", "jessie", "appver-a", "bag", "appver-b", "", "appver-zz", "1", "baggage", "appver-a=bag"},
+			sets:    1, outcome: tagged,
+		},
+		{
+			name: "baggage wins where there is no header", direction: Recompute,
+			headers: []string{"x-user-id", "jason", "baggage", "appver-a=bag"},
+			want:    []string{"x-user-id", "jason", "baggage", "appver-a=bag", "appver-a", "bag"},
+			sets:    1, outcome: tagged,
+		},
+		{
+			name: "baggage that says nothing does not win", direction: Recompute,
+			headers: []string{"x-user-id", "jason", "baggage", "appver-a=%00"},
+			want:    []string{"x-user-id", "jason", "baggage", "appver-a=%00", "appver-a", "v9"},
+			sets:    1, outcome: tagged,
+		},
+		{
+			name: "baggage says what the rules say, and it is there", direction: Recompute,
+			headers: []string{"x-user-id", "jason", "appver-a", "v9", "baggage", "appver-a=v9"},
+			outcome: unchanged,
+		},
+		{
+			name: "recompute without propagation", direction: Recompute, rules: walkthrough,
+			headers: []string{"x-user-id", "jessie", "appver-a", "v1", "baggage", "appver-a=v7"},
+			want:    []string{"x-user-id", "jessie", "appver-a", "v1", "baggage", "appver-a=v7", "x-asm-prefer-tag", "s2"},
+			sets:    1, outcome: tagged,
+		},
+		{
+			name: "recompute where clients are trusted", direction: Recompute, rules: "trustClientTags: true\n" + walkthrough,
+			headers: []string{"x-user-id", "jessie", "appver-a", "v1"},
+			want:    []string{"x-user-id", "jessie", "appver-a", "v1", "x-asm-prefer-tag", "s2"},
+			sets:    1, outcome: tagged,
+		},
+		{
+			name: "recompute over the limit", direction: Recompute, limits: Limits{MaxHeaders: 2},
+			headers: []string{"x-user-id", "jessie"},
+			outcome: overLimits,
+		},
+		{
+			name: "collect asks no rule", direction: Collect,
+			headers: []string{"x-user-id", "jason"},
+			outcome: unchanged,
+		},
+		{
+			name: "collect without propagation", direction: Collect, rules: walkthrough,
+			headers: []string{"appver-a", "v2"},
+			outcome: unchanged,
+		},
+		{
+			name: "collect finds what is so already", direction: Collect,
+			headers: []string{"appver-a", "v2", "baggage", "appver-a=v2,a=1"},
+			outcome: unchanged,
+		},
+		{
+			name: "collect over the limit", direction: Collect, limits: Limits{MaxHeaders: 1},
+			headers: []string{"appver-a", "v2"},
+			outcome: overLimits,
+		},
+		{
+			name: "collect where there is baggage at the limit", direction: Collect, limits: Limits{MaxHeaders: 2},
+			headers: []string{"appver-a", "v2", "baggage", "a=1"},
+			want:    []string{"appver-a", "v2", "baggage", "appver-a=v2,a=1"},
+			sets:    1, outcome: tagged,
+		},
+		{
+			name: "collect leaves other members behind", direction: Collect,
+			headers: []string{"appver-a", "v2", "baggage", "appver-a=v1," + others(64)},
+			want:    []string{"appver-a", "v2", "baggage", others(64)},
+			sets:    1, outcome: cleaned,
+		},
+		{
+			name: "nobody knows what to do", direction: unknownDirection,
+			headers: []string{"x-user-id", "jessie", "appver-zz", "1", "baggage", "appver-a=v2"},
+			outcome: unchanged,
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if tt.rules == "" {
+				tt.rules = named
+			}
+			headers := pairs(tt.headers)
+			want := applied{headers: headers, sets: tt.sets}
+			if tt.want != nil {
+				want.headers = pairs(tt.want)
+			}
+			p := New(Options{Limits: tt.limits})
+			p.NewStreamOf(tt.direction).Reply(nil, encodeHeaders(headers, false)) // no rules yet
+			p.SetTable(load(t, tt.rules))
+			for i, plain := range []bool{false, true} {
+				reply, _ := p.NewStreamOf(tt.direction).Reply(nil, encodeHeaders(headers, plain))
+				checkApplied(t, headers, plain, p.limits, reply, want)
+				counted := float64(i + 1)
+				if tt.direction == unknownDirection {
+					counted++
+				}
+				if got := testutil.ToFloat64(p.metrics.messages[tt.direction][tt.outcome]); got != counted {
+					t.Errorf("%v requests of %v are %s, want %v", got, tt.direction, outcomeNames[tt.outcome], counted)
+				}
+			}
+		})
+	}
+}
+
+// TestDirection holds how a stream says its direction, and that one who says nonsense
+// gets no harm and a line in the log.
+func TestDirection(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	p := New(Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	log.Reset() // a build with faults says so
+	p.SetTable(load(t, travelling))
+	conn := serve(t, p)
+	headers := []string{"x-user-id", "bob", "appver-zz", "v", "baggage", "appver-b=v3"}
+	for _, tt := range []struct {
+		said []string
+		want Direction
+		sets []string
+	}{
+		{nil, Gateway, []string{"appver-a", "baggage"}},
+		{[]string{"gateway"}, Gateway, []string{"appver-a", "baggage"}},
+		{[]string{"restore"}, Restore, []string{"appver-b"}},
+		{[]string{"recompute"}, Recompute, []string{"appver-b", "appver-a"}},
+		{[]string{"collect"}, Collect, []string{"baggage"}},
+		{[]string{"collect", "restore"}, Collect, []string{"baggage"}},
+		{[]string{"Restore"}, unknownDirection, nil},
+		{[]string{"unknown"}, unknownDirection, nil},
+		{[]string{""}, unknownDirection, nil},
+	} {
+		before := testutil.ToFloat64(p.metrics.messages[tt.want][tagged])
+		if tt.sets == nil {
+			before = testutil.ToFloat64(p.metrics.messages[tt.want][unchanged])
+		}
+		ctx := grpcmetadata.NewOutgoingContext(t.Context(), grpcmetadata.MD{DirectionKey: tt.said})
+		reply, err := askWith(ctx, conn, headersRequest(rawHeaders(headers...)))
+		if err != nil {
+			t.Fatalf("%q: %v", tt.said, err)
+		}
+		var sets []string
+		for _, o := range reply.GetRequestHeaders().GetResponse().GetHeaderMutation().GetSetHeaders() {
+			sets = append(sets, o.GetHeader().GetKey())
+		}
+		if !slices.Equal(sets, tt.sets) {
+			t.Errorf("%q: the reply sets %q, want %q", tt.said, sets, tt.sets)
+		}
+		counter := p.metrics.messages[tt.want][tagged]
+		if tt.sets == nil {
+			counter = p.metrics.messages[tt.want][unchanged]
+			checkReply(t, string(marshal(t, reply)), noChange)
+		}
+		if got := testutil.ToFloat64(counter) - before; got != 1 {
+			t.Errorf("%q: %v messages more are counted as %v, want 1", tt.said, got, tt.want)
+		}
+	}
+	if got, want := log.String(), `level=ERROR msg="Envoy asks for a direction that is not known`; strings.Count(got, want) != 1 || !strings.Contains(got, "value=Restore") {
+		t.Errorf("the log is\n%s\nwant one line with %s", got, want)
+	}
+}
+
+// TestMetadataOfHops holds what access logs of sidecars say.
+func TestMetadataOfHops(t *testing.T) {
+	t.Parallel()
+	p := New(Options{Metadata: true})
+	table := load(t, travelling)
+	p.SetTable(table)
+	msg := marshal(t, headersRequest(rawHeaders("x-user-id", "bob", "baggage", "appver-b=v3")))
+	for d, rules := range map[Direction]int{Restore: 0, Collect: 0, Recompute: len(table.Rules())} {
+		reply, _ := p.NewStreamOf(d).Reply(nil, msg)
+		got := metadataOf(t, reply)["tagproc"].(map[string]any)
+		if n := len(got["rules"].(map[string]any)); n != rules || got["rulesDigest"] != table.Digest() {
+			t.Errorf("%v: the metadata has %d rules: %v; want %d, and the digest %s", d, n, got, rules, table.Digest())
+		}
+	}
+	reply, _ := p.NewStreamOf(unknownDirection).Reply(nil, msg)
+	var m extprocv3.ProcessingResponse
+	if err := proto.Unmarshal(reply, &m); err != nil || m.DynamicMetadata != nil {
+		t.Errorf("the reply to an unknown direction is %v, %v, want no metadata", &m, err)
+	}
+}
+
+// hopRequests are those of the benchmarks at sidecars.
+func hopRequests(t testing.TB) map[string][]byte {
+	t.Helper()
+	const baggage = "appver-a=v2,appver-b=v2,userId=alice,serverNode=DF%2028,isProduction=false"
+	hit := browserHeaders()
+	many := slices.Clone(hit)
+	for i := range 64 {
+		many = append(many, fmt.Sprintf("appver-%02d", i), "v1")
+	}
+	return map[string][]byte{
+		"none":    marshal(t, headersRequest(rawHeaders(hit...))),
+		"usual":   marshal(t, headersRequest(rawHeaders(append(slices.Clone(hit), "baggage", baggage)...))),
+		"both":    marshal(t, headersRequest(rawHeaders(append(slices.Clone(hit), "appver-a", "v1", "baggage", baggage)...))),
+		"hostile": marshal(t, headersRequest(rawHeaders(append(many, "baggage", strings.Repeat("appver-x=%zz%41,", 500))...))),
+	}
+}
+
+// BenchmarkHop is BenchmarkReply at a sidecar: requests without baggage, with that of
+// the gateway, with a header of the application too, and what makes most work.
+func BenchmarkHop(b *testing.B) {
+	for _, d := range []Direction{Restore, Recompute, Collect} {
+		for _, name := range []string{"none", "usual", "both", "hostile"} {
+			b.Run(fmt.Sprintf("%v/%s", d, name), func(b *testing.B) {
+				p := New(Options{Limits: Limits{MaxHeaders: 200}})
+				p.SetTable(load(b, propagated(3)))
+				msg := hopRequests(b)[name]
+				dst := make([]byte, 0, 64<<10)
+				b.ReportAllocs()
+				for b.Loop() {
+					if reply, more := p.NewStreamOf(d).Reply(dst, msg); len(reply) == 0 || more {
+						b.Fatalf("Reply = %x, %v", reply, more)
+					}
+				}
+			})
+		}
+	}
+}
+
+// TestHopAllocates holds what the benchmark shows: nothing is allocated.
+func TestHopAllocates(t *testing.T) {
+	for _, o := range []Options{{}, {Metadata: true}, {Limits: Limits{MaxHeaders: 200}}} {
+		p := New(o)
+		p.SetTable(load(t, propagated(3)))
+		pl := p.plan.Load()
+		sc := newScratch(pl)
+		for name, msg := range hopRequests(t) {
+			for d := range directions {
+				s := p.NewStreamOf(d)
+				dst := make([]byte, 0, 64<<10)
+				if got := testing.AllocsPerRun(100, func() {
+					s.answer(dst, msg, pl, sc)
+					sc.reset()
+				}); got != 0 {
+					t.Errorf("%+v, %v, %s: answer allocates %v times, want 0", o, d, name, got)
+				}
+			}
+		}
+	}
+}
