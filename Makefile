@@ -82,8 +82,8 @@ envoys: ## have an Envoy of each release that the tests run on; ENVOY and PATH s
 chaos: envoys ## break tagproc in every way of docs/reliability.md under load, on both Envoys, and write the table there; 35 minutes, nothing else should run
 	go test ./test/chaos -count=1 -timeout=3h -v -full -out=$(CURDIR)/docs/reliability.md
 
-differential: envoys ## send 10,000 odd requests to each Envoy, with tagproc and without, and compare the answers; 3 minutes
-	go test ./test/differential -count=1 -timeout=2h -v -run=^TestDifferential$$ -full
+differential: envoys ## send 10,000 odd requests to each Envoy, with tagproc and without, and by each data path of sidecars, and compare; 5 minutes
+	go test ./test/differential -count=1 -timeout=2h -v -run='^Test(Differential|DataPaths)$$' -full
 
 loadtest: loadtest-build ## measure what a request costs, beside alternatives, into loadtest/RESULTS.md; 20 minutes, nothing else should run
 	bin/loadtest -out loadtest/RESULTS.md

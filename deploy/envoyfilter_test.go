@@ -15,8 +15,10 @@ import (
 
 var update = flag.Bool("update", false, "write the files that tagproc prints anew")
 
-// TestEnvoyFilter holds that envoyfilter/ is what tagproc prints for the first
-// document: the rules file of its WasmPlugin, and from that what the gateway needs.
+// TestEnvoyFilter holds that envoyfilter/ and the EnvoyFilters of the samples are what
+// tagproc prints: for the first document the rules file of its WasmPlugin, and from
+// that what the gateway needs; and what the sidecars need where applications forward
+// no tags.
 func TestEnvoyFilter(t *testing.T) {
 	t.Parallel()
 	binary := filepath.Join(t.TempDir(), "tagproc")
@@ -24,22 +26,24 @@ func TestEnvoyFilter(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, f := range []struct {
-		file string
-		args []string
+		dir, file string
+		args      []string
 	}{
-		{"rules.yaml", []string{"convert", "../samples/asm/lanes/wasm.yaml"}},
-		{"sidecar.yaml", []string{"render", "envoyfilter", "--rules", "rules.yaml"}},
-		{"service.yaml", []string{"render", "envoyfilter", "--rules", "rules.yaml", "--address", "tagproc.istio-system:9002"}},
+		{"envoyfilter", "rules.yaml", []string{"convert", "../samples/asm/lanes/wasm.yaml"}},
+		{"envoyfilter", "sidecar.yaml", []string{"render", "envoyfilter", "--rules", "rules.yaml"}},
+		{"envoyfilter", "service.yaml", []string{"render", "envoyfilter", "--rules", "rules.yaml", "--address", "tagproc.istio-system:9002"}},
+		{"samples/ratios", "propagation.yaml", []string{"render", "propagation", "../asm/ratios/header-propagation.yaml"}},
+		{"samples/lanes", "recompute.yaml", []string{"render", "recompute", "--rules", "recompute/rules.yaml"}},
 	} {
 		command := exec.Command(binary, f.args...)
-		command.Dir = "envoyfilter"
+		command.Dir = f.dir
 		var stderr bytes.Buffer
 		command.Stderr = &stderr
 		got, err := command.Output()
 		if err != nil {
 			t.Fatalf("tagproc %q: %v\n%s", f.args, err, stderr.Bytes())
 		}
-		file := filepath.Join("envoyfilter", f.file)
+		file := filepath.Join(f.dir, f.file)
 		if *update {
 			if err := os.WriteFile(file, got, 0o644); err != nil {
 				t.Fatal(err)

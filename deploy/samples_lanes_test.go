@@ -62,7 +62,7 @@ func TestSampleLanes(t *testing.T) {
 		file, comment string
 		objects       []*manifest.Object
 	}{
-		{"3-lanes.yaml", "# Made by: tagproc render lanes lanes.yaml\n\n", start},
+		{"3-lanes.yaml", "---\n# Made by: tagproc render lanes lanes.yaml\n# Edit what it is made of, not this: the next run writes over it.\n\n", start},
 		{"8-promote-routes.yaml", "# Promotion, second part: no route names lane s2 any more, and jason's is gone.\n\n", routes},
 		{"9-promote-subsets.yaml", "# Promotion, last part: lane s2 goes. Only once 8-promote-routes.yaml has reached every\n# Envoy: a route to a subset that is gone answers 503.\n\n", subsets},
 	} {

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/tagproc/tagproc/internal/walkthrough"
 	"github.com/tagproc/tagproc/rules"
 )
@@ -102,6 +104,47 @@ func TestSameRules(t *testing.T) {
 		}
 		if got := load(t, path, src, rules.Options{}).Digest(); got != want {
 			t.Errorf("digest of %s = %s, want that of samples/lanes/4-rules.yaml, %s", path, got, want)
+		}
+	}
+}
+
+// TestSampleRecompute holds that the hops' rules of the first walk-through are the
+// gateway's, with the user named whom there a route names.
+func TestSampleRecompute(t *testing.T) {
+	t.Parallel()
+	src, err := os.ReadFile("samples/lanes/recompute/rules.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	table := load(t, "recompute/rules.yaml", src, rules.Options{})
+	changes := rules.Changes(load(t, "4-rules.yaml", rulesOf(t, "lanes/4-rules.yaml"), rules.Options{}), table)
+	if len(changes) != 1 || changes[0].Kind != rules.ChangeOverrides || !slices.Equal(changes[0].Named, []string{"jason"}) || changes[0].TagValue != "s2" {
+		t.Errorf("the rules of the hops differ from the gateway's in %v, want jason named for s2 alone", changes)
+	}
+}
+
+// TestSamplePropagated holds that the rules for applications that forward baggage
+// alone are the others of their step, and that all their tags travel.
+func TestSamplePropagated(t *testing.T) {
+	t.Parallel()
+	const propagation = "propagation: {headerPrefixes: [appver]} # what travels as baggage\n"
+	for _, name := range []string{"rules.yaml", "2-rules.yaml", "3-rules.yaml", "4-rules.yaml"} {
+		plain, err := os.ReadFile(filepath.Join("samples", "ratios", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := os.ReadFile(filepath.Join("samples", "ratios", "propagated", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		indent := "    "
+		if name == "rules.yaml" {
+			indent = ""
+		}
+		before, after, _ := bytes.Cut(plain, []byte(indent+"rules:\n"))
+		want := string(before) + indent + propagation + indent + "rules:\n" + string(after)
+		if diff := cmp.Diff(want, string(got)); diff != "" {
+			t.Errorf("propagated/%s is not %s with propagation (-want +got):\n%s", name, name, diff)
 		}
 	}
 }

@@ -18,9 +18,11 @@ func TestExitCodes(t *testing.T) {
 	good, bad := filepath.Join(dir, "good.yaml"), filepath.Join(dir, "bad.yaml")
 	some, same, other, torn := filepath.Join(dir, "some.yaml"), filepath.Join(dir, "same.csv"), filepath.Join(dir, "other.csv"), filepath.Join(dir, "torn.csv")
 	lanes := filepath.Join(dir, "lanes.yaml")
+	travels := filepath.Join(dir, "travels.yaml")
 	for file, src := range map[string]string{
-		lanes: "{laneGroup: g, routeHeader: x-lane, services: [a], lanes: [{name: s1, labels: {lane: s1}}]}\n",
-		good:  "rules: []\n", bad: "rules:\n",
+		travels: "propagation: {headers: [tag]}\nrules: [{header: x-user-id, tagHeader: tag, policies: [{range: 100, tagValue: s2}]}]\n",
+		lanes:   "{laneGroup: g, routeHeader: x-lane, services: [a], lanes: [{name: s1, labels: {lane: s1}}]}\n",
+		good:    "rules: []\n", bad: "rules:\n",
 		some: "rules: [{header: x-user-id, tagHeader: tag, policies: [{range: 100, tagValue: s2}]}]\n",
 		same: "id,tag\njack,s2\n", other: "id,tag\njack,s1\n", torn: "id,tag\njack\n",
 	} {
@@ -65,6 +67,14 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"render", "lanes", lanes}, exitOK},
 		{[]string{"render", "lanes", good}, exitProblems},
 		{[]string{"render", "lanes"}, exitUsage},
+		{[]string{"render", "propagation", travels}, exitOK},
+		{[]string{"render", "propagation", some}, exitProblems},
+		{[]string{"render", "propagation", bad}, exitProblems},
+		{[]string{"render", "propagation"}, exitUsage},
+		{[]string{"render", "propagation", travels, "--data-path", "wasm"}, exitUsage},
+		{[]string{"render", "recompute", "--rules", some}, exitOK},
+		{[]string{"render", "recompute", "--rules", good}, exitProblems},
+		{[]string{"render", "recompute"}, exitUsage},
 		{[]string{"render", "nothing"}, exitUsage},
 		{[]string{"serve", "--rules", bad}, exitProblems},
 		{[]string{"serve", "--rules", good, "--listen", "unix:///nowhere/at/all.sock"}, exitProblems},

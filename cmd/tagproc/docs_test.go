@@ -175,11 +175,13 @@ func TestDocsMetrics(t *testing.T) {
 			}
 		}
 	}
-	for _, outcome := range metrics["tagproc_messages_total"].labels["outcome"] {
-		if len(documented[outcome]) != 1 {
-			t.Errorf("the outcome %s is not in the table", outcome)
+	for _, label := range []string{"direction", "outcome"} {
+		for _, value := range metrics["tagproc_messages_total"].labels[label] {
+			if len(documented[value]) != 1 {
+				t.Errorf("the %s %s is not in the table", label, value)
+			}
+			delete(documented, value)
 		}
-		delete(documented, outcome)
 	}
 	for name := range documented {
 		t.Errorf("the tables have %s, which is not exported", name)

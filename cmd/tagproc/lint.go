@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -8,12 +9,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tagproc/tagproc/istio/lint"
-	"github.com/tagproc/tagproc/istio/manifest"
 	"github.com/tagproc/tagproc/rules"
 )
 
@@ -36,13 +37,16 @@ that is there twice the last one counts, as when all are applied in this order.
 
 What the files do not have is not found wrong: without DestinationRules no subset
 is missing. The last lines say what was looked at, and what was not checked.
+"other" is what no check looks at: kinds of objects that it does not know, and
+routes that no tag comes to.
 
 The exit code is 0 if nothing is an error (there may be warnings; -W makes them
 errors), 1 if something is, and 2 if the command was not understood.`,
 		Example: `  tagproc lint rules.yaml manifests/
   kubectl kustomize deploy/kustomize/overlays/sidecar | tagproc lint - deploy/envoyfilter/sidecar.yaml
   tagproc lint -W -o json rules.yaml manifests/                                   # for CI
-  kubectl get envoyfilter,gw,vs,dr,svc,deploy,cm -A -o yaml | tagproc lint -      # what runs`,
+  (kubectl get envoyfilter,gw,vs,dr,svc,deploy,sts,ns,netpol,authorizationpolicy -A -o yaml; echo ---
+   kubectl get cm tagproc-rules -n istio-system -o yaml) | tagproc lint -          # what runs`,
 		Args: func(_ *cobra.Command, files []string) error {
 			if len(files) == 0 {
 				return errors.New("expected files or directories with rules and manifests, or - for standard input")
@@ -52,7 +56,7 @@ errors), 1 if something is, and 2 if the command was not understood.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			files, unreadable := lintFiles(args, cmd.InOrStdin())
 			r := lint.Files(files, flags.options())
-			r.Findings = append(unreadable, r.Findings...)
+			r.Findings = slices.Concat([]lint.Finding{}, unreadable, r.Findings) // a list to JSON, also an empty one
 			if warnings {
 				for i := range r.Findings {
 					r.Findings[i].Severity = rules.Error
@@ -76,25 +80,25 @@ errors), 1 if something is, and 2 if the command was not understood.`,
 // lintFiles returns the content of files, those of directories in the order of
 // their names. Each file that cannot be read is a finding.
 func lintFiles(args []string, stdin io.Reader) (files []lint.File, unreadable []lint.Finding) {
-	refuse := func(name string, kind rules.Kind, message string) {
-		unreadable = append(unreadable, lint.Finding{Problem: rules.Problem{File: name, Kind: kind, Message: message}})
-	}
-	read := func(name string) {
-		src, err := readManifest(name, stdin)
+	refuse := func(p rules.Problem) { unreadable = append(unreadable, lint.Finding{Problem: p}) }
+	read := func(name string, swept bool) {
+		src, wrong := readManifest(name, stdin)
 		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			refuse(name, rules.KindUnreadable, "does not exist: create it or correct the path")
-		case err != nil:
-			refuse(name, rules.KindUnreadable, fmt.Sprintf("cannot be read: %v", err))
-		case name == "-" && len(src) == 0:
-			refuse(name, rules.KindEmpty, "nothing came on standard input; did the command before the pipe fail?")
+		case wrong != nil:
+			refuse(*wrong)
+		case !swept && isBlank(src):
+			refuse(rules.Problem{File: name, Kind: rules.KindEmpty, Message: "there is nothing in it but comments and blanks; did the command that wrote it fail?"})
 		default:
-			files = append(files, lint.File{Name: name, Source: src})
+			files = append(files, lint.File{Name: name, Source: src, Swept: swept})
 		}
 	}
 	for _, arg := range args {
+		if arg == "-" {
+			read(arg, false)
+			continue
+		}
 		if info, err := os.Stat(arg); err != nil || !info.IsDir() {
-			read(arg)
+			read(arg, false)
 			continue
 		}
 		found := false
@@ -104,47 +108,53 @@ func lintFiles(args []string, stdin io.Reader) (files []lint.File, unreadable []
 			}
 			if !d.IsDir() && slices.Contains([]string{".yaml", ".yml"}, strings.ToLower(filepath.Ext(path))) {
 				found = true
-				read(path)
+				read(path, true)
 			}
 			return nil
 		})
 		switch {
 		case err != nil:
-			refuse(arg, rules.KindUnreadable, fmt.Sprintf("cannot be read: %v", err))
+			refuse(unreadableFile(arg, err))
 		case !found:
-			refuse(arg, rules.KindEmpty, "there is no *.yaml in this directory")
+			refuse(rules.Problem{File: arg, Kind: rules.KindEmpty, Message: "there is no *.yaml in this directory"})
 		}
 	}
 	return files, unreadable
 }
 
-// readManifest returns what stands in a file, up to one byte more than is taken.
-func readManifest(name string, stdin io.Reader) ([]byte, error) {
-	in := stdin
-	if name != "-" {
-		f, err := os.Open(name)
-		if err != nil {
-			return nil, err
+// isBlank reports whether a file has no document.
+func isBlank(src []byte) bool {
+	for line := range bytes.Lines(src) {
+		line = bytes.TrimSpace(line)
+		if len(line) > 0 && line[0] != '#' && !bytes.Equal(line, []byte("---")) {
+			return false
 		}
-		defer f.Close()
-		in = f
 	}
-	return io.ReadAll(io.LimitReader(in, manifest.MaxFileSize+1))
+	return true
 }
 
 func writeLint(w io.Writer, r *lint.Report, out output) error {
 	if out == outputJSON {
 		return writeJSON(w, r)
 	}
-	told := make(rules.Problems, 0, len(r.Findings))
 	for _, f := range r.Findings {
-		told = append(told, f.Told())
+		if isTerminal(w) {
+			writeProblem(w, f.Told(), isColored(w))
+		} else {
+			fmt.Fprintln(w, f)
+		}
 	}
-	writeProblems(w, told)
-
 	seen := make([]string, 0, len(r.LookedAt))
 	for _, s := range r.LookedAt {
-		seen = append(seen, fmt.Sprintf("%s (%d)", s.Kind, s.Count))
+		of := make([]string, 0, len(s.Of))
+		for _, o := range s.Of {
+			of = append(of, fmt.Sprintf("%d %s", o.Count, o.Kind))
+		}
+		count := strconv.Itoa(s.Count)
+		if len(of) > 0 {
+			count += ": " + strings.Join(of, ", ")
+		}
+		seen = append(seen, fmt.Sprintf("%s (%s)", s.Kind, count))
 	}
 	if len(seen) == 0 {
 		seen = []string{"nothing: the files have no rules and no manifests"}

@@ -70,6 +70,7 @@ and answers with the tag header that routes match on.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
+	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(newServeCommand(), newValidateCommand(), newExplainCommand(), newConvertCommand(), newVerifyCommand(), newLintCommand(), newRenderCommand(), newDemoCommand(), newVersionCommand())
 	return root
 }

@@ -79,7 +79,7 @@ func TestNoUserIDs(t *testing.T) {
 			t.Errorf("the %s have the id of a user:\n%s", what, text)
 		}
 	}
-	for _, want := range []string{`tagproc_messages_total{outcome="over_limits"} 1`, `tagproc_messages_total{outcome="no_request"} 1`, `reason="override"`} {
+	for _, want := range []string{`tagproc_messages_total{direction="gateway",outcome="over_limits"} 1`, `tagproc_messages_total{direction="gateway",outcome="no_request"} 1`, `reason="override"`} {
 		if !strings.Contains(metrics, want) {
 			t.Errorf("the metrics have no %s:\n%s", want, metrics)
 		}

@@ -16,7 +16,7 @@ it is there. Nothing is asked of a cluster, and nothing is applied.`,
   tagproc render lanes lanes.yaml                                     # where tags lead to
   tagproc render propagation rules.yaml                               # sidecars carry tags along, in baggage
   tagproc render recompute --rules rules.yaml                         # sidecars derive tags again`,
-		Args: cobra.NoArgs,
+		Args: subcommandOnly,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newRenderEnvoyFilterCommand(), newRenderLanesCommand(), newRenderPropagationCommand(), newRenderRecomputeCommand())

@@ -3,15 +3,12 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/tagproc/tagproc/istio/envoyfilter"
 	"github.com/tagproc/tagproc/istio/lanes"
 	"github.com/tagproc/tagproc/istio/manifest"
-	"github.com/tagproc/tagproc/rules"
 )
 
 func newRenderLanesCommand() *cobra.Command {
@@ -80,35 +77,9 @@ if a file is refused, and 2 if the command was not understood.`,
 		if !resource {
 			return out.check()
 		}
-		o.GatewaySelector = map[string]string{}
-		for _, label := range selector {
-			key, value, _ := strings.Cut(label, "=")
-			o.GatewaySelector[key] = value
-		}
-		if err := o.Check(); err != nil {
-			return fmt.Errorf("--gateway %w", err)
-		}
-		return out.check()
+		labels, wrong := envoyfilter.ParseLabels("--gateway", "the gateway's pods", selector)
+		o.GatewaySelector = labels
+		return errors.Join(append(wrong, out.check())...)
 	}
 	return cmd
-}
-
-// readDocuments reads manifests from files; "-" is standard input. Documents that
-// can be read come also where there are problems.
-func readDocuments(files []string, stdin io.Reader) (docs []*manifest.Document, problems rules.Problems) {
-	for _, file := range files {
-		src, err := readManifest(file, stdin)
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			problems = append(problems, rules.Problem{File: file, Kind: rules.KindUnreadable, Message: "does not exist: create it or correct the path"})
-		case err != nil:
-			problems = append(problems, rules.Problem{File: file, Kind: rules.KindUnreadable, Message: fmt.Sprintf("cannot be read: %v", err)})
-		case file == "-" && len(src) == 0:
-			problems = append(problems, rules.Problem{File: file, Kind: rules.KindEmpty, Message: "nothing came on standard input; did the command before the pipe fail?"})
-		default:
-			read, wrong := manifest.Read(file, src)
-			docs, problems = append(docs, read...), append(problems, wrong...)
-		}
-	}
-	return docs, problems
 }

@@ -27,15 +27,22 @@ func (r *rendered) addTo(cmd *cobra.Command) {
 	}
 }
 
-// check returns an error of usage if -o is a form, as it is for other commands.
+// check returns an error of usage if -o is a form, as it is for other commands, or
+// something else that is no directory.
 func (r *rendered) check() error {
-	if slices.Contains([]string{"json", "yaml", "text"}, r.dir) {
+	switch {
+	case slices.Contains([]string{"json", "yaml", "text"}, r.dir):
 		return fmt.Errorf("-o %s: expected a directory, since the form is YAML; a directory of that name is ./%s", r.dir, r.dir)
+	case r.dir == "-":
+		return errors.New("-o -: expected a directory; without -o everything goes to standard output")
+	}
+	if info, err := os.Stat(r.dir); err == nil && !info.IsDir() {
+		return fmt.Errorf("-o %s: expected a directory, with a file for each object, and this is a file; to write all into one, leave -o out: > %s", r.dir, r.dir)
 	}
 	return nil
 }
 
-// write writes the objects that cmd made of args, below a line that says so.
+// write writes the objects that cmd made of args, below lines that say so.
 func (r *rendered) write(cmd *cobra.Command, args []string, objects ...*manifest.Object) error {
 	if r.dir == "" {
 		text, err := withOrigin(cmd, args, objects...)
@@ -59,7 +66,7 @@ func (r *rendered) write(cmd *cobra.Command, args []string, objects ...*manifest
 		files[name] = text
 		names = append(names, name)
 	}
-	if err := os.Mkdir(r.dir, 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := os.MkdirAll(r.dir, 0o777); err != nil {
 		return fail(fmt.Errorf("couldn't make the directory of -o: %w", err))
 	}
 	if err := r.refuseForeign(names); err != nil {
@@ -72,7 +79,7 @@ func (r *rendered) write(cmd *cobra.Command, args []string, objects ...*manifest
 		}
 		fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", filepath.Join(r.dir, name), what)
 	}
-	return fail(r.nameStale(cmd, args, names))
+	return fail(r.nameStale(cmd, args, names, objects))
 }
 
 // refuseForeign returns an error that names each file in the way which render did
@@ -92,23 +99,46 @@ func (r *rendered) refuseForeign(names []string) error {
 	return errors.Join(errs...)
 }
 
-// nameStale tells of files that the same command wrote before and does not write any
-// more: objects that are no longer wanted, which the cluster may still have.
-func (r *rendered) nameStale(cmd *cobra.Command, args, names []string) error {
+// nameStale tells of files with objects that are no longer wanted, which the cluster
+// may still have: those that the same command wrote before and does not write any
+// more, and those whose labels say that they are of what is written here. Routes are
+// named before the subsets that they lead to, for that is the order to delete them in.
+func (r *rendered) nameStale(cmd *cobra.Command, args, names []string, objects []*manifest.Object) error {
 	paths, err := filepath.Glob(filepath.Join(r.dir, "*.yaml"))
 	if err != nil {
 		return err
 	}
-	for _, path := range paths {
+	for _, path := range slices.Backward(paths) {
 		if slices.Contains(names, filepath.Base(path)) {
 			continue
 		}
 		text, err := os.ReadFile(path)
-		if err == nil && bytes.HasPrefix(text, []byte(origin(cmd, args))) {
-			fmt.Fprintf(cmd.ErrOrStderr(), "%s: made by an earlier run of this command, and not any more: delete it, and its object in the cluster\n", path)
+		if err == nil && (bytes.HasPrefix(text, []byte(origin(cmd, args))) || isStalePart(text, objects)) {
+			fmt.Fprintf(cmd.ErrOrStderr(), "%s: made by an earlier run, and not any more: kubectl delete -f %s, and delete the file\n", path, word(path))
 		}
 	}
 	return nil
+}
+
+// Labels that tell what render has made, and for which group.
+const (
+	managedByLabel = "app.kubernetes.io/managed-by"
+	partOfLabel    = "app.kubernetes.io/part-of"
+)
+
+// isStalePart reports whether a file has a single object, which render has made of a
+// group that objects are of too, and which is none of them. A Gateway may well be used
+// without being rendered.
+func isStalePart(text []byte, objects []*manifest.Object) bool {
+	docs, _ := manifest.Read("", text)
+	if len(docs) != 1 || docs[0].Labels[managedByLabel] != "tagproc" || docs[0].Kind == "Gateway" {
+		return false
+	}
+	group, isPart := docs[0].Labels[partOfLabel]
+	return isPart && slices.ContainsFunc(objects, func(o *manifest.Object) bool { return o.Labels[partOfLabel] == group }) &&
+		!slices.ContainsFunc(objects, func(o *manifest.Object) bool {
+			return o.Kind == docs[0].Kind && o.Namespace == docs[0].Namespace && o.Name == docs[0].Name
+		})
 }
 
 // rewrite puts text in the place of a file in one step, and says what it did.
@@ -136,12 +166,14 @@ func rewrite(path string, text []byte) (what string, err error) {
 	return what, nil
 }
 
-// originPrefix begins every file that render writes.
-const originPrefix = "# Made by: "
+// originPrefix begins everything that render writes. The marker lets several of them
+// be put behind each other: without it the last object of one and the first of the
+// next would be a single document, of which kubectl applies parts.
+const originPrefix = "---\n# Made by: "
 
-// origin returns the line above what cmd makes of args.
+// origin returns the lines above what cmd makes of args.
 func origin(cmd *cobra.Command, args []string) string {
-	return originPrefix + commandLine(cmd, args) + "\n"
+	return originPrefix + commandLine(cmd, args) + "\n# Edit what it is made of, not this: the next run writes over it.\n"
 }
 
 // withOrigin returns objects as text, below the command that made them.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tagproc/tagproc/istio/manifest"
 	"github.com/tagproc/tagproc/rules"
 )
 
@@ -30,15 +31,13 @@ const (
 	KindMatch          rules.Kind = "match"           // a condition that a VirtualService cannot have
 	KindWeight         rules.Kind = "weight"          // weights that are all 0
 	KindTag            rules.Kind = "unknown-tag"     // warning: a tag of the rules that names no lane
+	KindNamed          rules.Kind = "named-twice"     // warning: a user whom the rules name for another lane
 	KindNoEffect       rules.Kind = "no-effect"       // warning: something that changes nothing
 )
 
 var (
-	dnsLabel  = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)
-	dnsName   = regexp.MustCompile(`^[a-z0-9]([-.a-z0-9]{0,61}[a-z0-9])?$`)
-	dnsHost   = regexp.MustCompile(`^(\*|(\*\.)?([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\.)*[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)$`)
-	labelKey  = regexp.MustCompile(`^([a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-._A-Za-z0-9]{0,61}[A-Za-z0-9])?$`)
-	labelText = regexp.MustCompile(`^([A-Za-z0-9]([-._A-Za-z0-9]{0,61}[A-Za-z0-9])?)?$`)
+	dnsHost     = regexp.MustCompile(`^(\*|(\*\.)?([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\.)*[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)$`)
+	headerToken = regexp.MustCompile("^[-!#$%&'*+.^_`|~0-9A-Za-z]{1,256}$")
 )
 
 // A checker makes a Group of a draft.
@@ -58,7 +57,7 @@ func (r *reader) check(d *draft, ports map[Service][]uint32) *Group {
 		Name: d.name.v, Strict: d.strict, Gateway: d.gateway,
 		RouteHeader: strings.ToLower(d.routeHeader.v), TraceHeader: strings.ToLower(d.traceHeader.v),
 	}}
-	c.name(d.name, "the lane group", dnsName)
+	c.name(d.name, "the lane group", manifest.IsName)
 	c.headers()
 	c.gateway()
 	c.services()
@@ -85,11 +84,11 @@ func (r *reader) errors() (n int) {
 }
 
 // name checks a name of what becomes a name in Kubernetes.
-func (c *checker) name(t text, what string, form *regexp.Regexp) bool {
+func (c *checker) name(t text, what string, is func(string) bool) bool {
 	switch {
 	case !t.set:
 		return false // for that there is a reason that was told
-	case form.MatchString(t.v):
+	case len(t.v) <= 63 && is(t.v): // it becomes the value of a label, too
 		return true
 	}
 	c.error(t.at, rules.KindName, "%s is called %q; expected lower case letters, digits and -, at most 63, as names in Kubernetes are", what, shorten(t.v))
@@ -125,14 +124,13 @@ func (c *checker) traceNote() {
 }
 
 func (r *reader) headerName(t text) {
-	if !t.set || regexp.MustCompile("^[-!#$%&'*+.^_`|~0-9A-Za-z]{1,256}$").MatchString(t.v) {
-		return
+	if t.set && !headerToken.MatchString(t.v) {
+		r.error(t.at, rules.KindHeader, "%q is no name of a header", shorten(t.v))
 	}
-	r.error(t.at, rules.KindHeader, "%q is no name of a header", shorten(t.v))
 }
 
 func (c *checker) gateway() {
-	if g := c.d.gateway; c.d.gatewayAt.doc != nil && (!dnsLabel.MatchString(g.Namespace) || !dnsName.MatchString(g.Name)) {
+	if g := c.d.gateway; c.d.gatewayAt.doc != nil && (!manifest.IsDNSLabel(g.Namespace) || !manifest.IsName(g.Name)) {
 		c.error(c.d.gatewayAt, rules.KindName, "the gateway is %q; expected the namespace and the name of a Gateway of Istio, such as istio-system/ingressgateway", shorten(g.String()))
 	}
 }
@@ -147,7 +145,7 @@ func (c *checker) services() {
 	}
 	for _, s := range c.d.services {
 		switch {
-		case !dnsLabel.MatchString(s.Name) || !dnsLabel.MatchString(s.Namespace):
+		case !manifest.IsDNSLabel(s.Name) || !manifest.IsDNSLabel(s.Namespace):
 			c.error(s.at, rules.KindName, "the service %q is none of Kubernetes: namespace and name have lower case letters, digits and -", shorten(s.String()))
 		case slices.Contains(c.g.Services, s.Service):
 			c.error(s.at, rules.KindDuplicateKey, "the service %s is in the group already", s.Service)

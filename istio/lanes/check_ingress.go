@@ -22,6 +22,9 @@ func (c *checker) rules() {
 		c.note(c.d.rules[0].at, "there is no gateway: no routes at a gateway are made of the rules")
 		return
 	}
+	if len(c.d.rules) == 0 && !c.g.Gateway.IsZero() && c.errors() == 0 {
+		c.note(c.d.gatewayAt, "no rule says which requests enter at gateway %s: no routes are made there", c.g.Gateway)
+	}
 	for _, d := range c.d.rules {
 		rule := IngressRule{Name: d.name, Lane: d.lane.v, Hosts: c.hosts(d.hosts), Matches: d.matches, Offline: d.offline}
 		var ok bool

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tagproc/tagproc/istio/manifest"
 	"github.com/tagproc/tagproc/rules"
 )
 
@@ -24,7 +25,7 @@ func (c *checker) lanes() {
 		case !d.name.set:
 		case c.g.Lane(d.name.v) != nil:
 			c.error(d.name.at, rules.KindDuplicateKey, "the lane %s is in the group already", d.name.v)
-		case c.name(d.name, "a lane", dnsLabel):
+		case c.name(d.name, "a lane", manifest.IsDNSLabel):
 			c.lane(d)
 		}
 	}
@@ -99,7 +100,7 @@ func (c *checker) labels(p place, of string, labels map[string]string) {
 		c.error(p, KindLabels, "%s selects no pods: expected labels", of)
 	}
 	for _, key := range slices.Sorted(maps.Keys(labels)) {
-		if !labelKey.MatchString(key) || !labelText.MatchString(labels[key]) {
+		if !manifest.IsLabel(key, labels[key]) {
 			c.error(p, KindLabels, "%s=%s is no label of Kubernetes", shorten(key), shorten(labels[key]))
 		}
 	}

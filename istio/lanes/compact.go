@@ -92,6 +92,9 @@ func (r *reader) lanesFile(d *manifest.Document) *draft {
 	if len(f.named) > 0 && len(f.ingress) == 0 {
 		r.error(f.at.at("named"), rules.KindMissing, "named users enter by no service: expected ingress, a list with the services by which requests enter")
 	}
+	if len(f.ingress) > 0 && len(f.named) == 0 && !f.routeHeader.set && f.strict {
+		r.warn(f.at.at("ingress"), KindNoEffect, "nothing says which requests enter which lane: name users, or the routeHeader; no routes are made of ingress")
+	}
 	for _, n := range f.named {
 		if !slices.ContainsFunc(f.lanes, func(l laneDraft) bool { return l.name.v == n.lane.v }) {
 			r.error(n.lane.at, KindUnknownLane, "there is no lane %q in the group", shorten(n.lane.v))

@@ -6,6 +6,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	networking "istio.io/api/networking/v1alpha3"
+
+	"github.com/tagproc/tagproc/istio/manifest"
 )
 
 var fence = regexp.MustCompile("(?ms)^```([a-z ]*)\n(.*?)\n```$")
@@ -24,8 +28,13 @@ func TestDocs(t *testing.T) {
 	for i, b := range blocks {
 		switch b[1] {
 		case "yaml":
+			docs := documents(t, "lanes.yaml", []byte(b[2]))
+			if docs[0].Kind == "Gateway" {
+				checkHTTPS(t, docs[0])
+				continue
+			}
 			files++
-			groups, _, problems := Read(documents(t, "lanes.yaml", []byte(b[2])))
+			groups, _, problems := Read(docs)
 			if len(groups) != 1 || len(problems) > 0 {
 				t.Errorf("block %d: %d groups, %v\n%s", i+1, len(groups), problems, b[2])
 			}
@@ -44,6 +53,26 @@ func TestDocs(t *testing.T) {
 	first, _, _ := Read(read(t, "testdata/ok/first-document.yaml"))
 	if got, want := rendered(t, groups, Options{}), rendered(t, first, Options{}); got != want {
 		t.Errorf("the first block becomes\n%s\nwant that of the first document\n%s", got, want)
+	}
+}
+
+// checkHTTPS holds that a Gateway ends TLS, and has HTTP routes: it is the one that
+// the lanes files of the document name.
+func checkHTTPS(t *testing.T, d *manifest.Document) {
+	t.Helper()
+	var g networking.Gateway
+	if err := d.Decode(&g, true, "spec"); err != nil {
+		t.Fatal(err)
+	}
+	if d.ID() != "Gateway istio-system/ingressgateway" || d.APIVersion != apiVersion || len(g.Servers) != 2 {
+		t.Fatalf("%s of %s has %d servers, want the gateway of the lanes with two", d.ID(), d.APIVersion, len(g.Servers))
+	}
+	https, http := g.Servers[0], g.Servers[1]
+	if tls := https.Tls; https.Port.Protocol != "HTTPS" || tls.GetMode() != networking.ServerTLSSettings_SIMPLE || tls.GetCredentialName() == "" {
+		t.Errorf("the first server is %v, want one that ends TLS", https)
+	}
+	if http.Port.Protocol != "HTTP" || !http.Tls.GetHttpsRedirect() || !slices.Equal(http.Hosts, https.Hosts) {
+		t.Errorf("the second server is %v, want one that redirects the same hosts", http)
 	}
 }
 

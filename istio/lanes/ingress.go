@@ -144,7 +144,8 @@ func equalMatches(a, b []*networking.HTTPMatchRequest) bool {
 }
 
 // gatewayVirtualServices returns the VirtualServices of the gateway: one for each
-// set of hosts with the same routes.
+// set of hosts with the same routes, of which none stands for another one, since Istio
+// takes these for duplicates.
 func (g *Group) gatewayVirtualServices() (services []*virtualService) {
 	if g.Gateway.IsZero() {
 		return nil
@@ -155,13 +156,17 @@ func (g *Group) gatewayVirtualServices() (services []*virtualService) {
 	var of [][]ingressRoute
 	for _, h := range g.hosts() {
 		routes := g.ingressRoutes(h)
-		i := slices.IndexFunc(of, func(other []ingressRoute) bool { return slices.EqualFunc(other, routes, sameRoute) })
-		if i >= 0 {
-			services[i].spec.Hosts = append(services[i].spec.Hosts, h)
-			continue
+		joined := false
+		for i, vs := range services {
+			if slices.EqualFunc(of[i], routes, sameRoute) && !slices.ContainsFunc(vs.spec.Hosts, func(other string) bool { return overlap(other, h) }) {
+				vs.spec.Hosts, joined = append(vs.spec.Hosts, h), true
+				break
+			}
 		}
-		of = append(of, routes)
-		services = append(services, g.gatewayVirtualService(h, routes))
+		if !joined {
+			of = append(of, routes)
+			services = append(services, g.gatewayVirtualService(h, routes))
+		}
 	}
 	for i, vs := range services {
 		vs.name = g.Name
@@ -171,6 +176,9 @@ func (g *Group) gatewayVirtualServices() (services []*virtualService) {
 	}
 	return services
 }
+
+// overlap reports whether one of two hosts stands for the other.
+func overlap(a, b string) bool { return width([]string{a}, b) >= 0 || width([]string{b}, a) >= 0 }
 
 func sameRoute(a, b ingressRoute) bool { return a.rule == b.rule && a.class == b.class }
 
@@ -217,7 +225,11 @@ func (g *Group) weighted() *virtualService {
 	vs := &virtualService{name: g.Name, namespace: g.Gateway.Namespace}
 	vs.comment = fmt.Sprintf("Lane group %s at the gateway: the lane of each request is chosen by chance. A user goes from lane to lane.", g.Name)
 	vs.spec.Gateways = []string{g.Gateway.String()}
-	vs.spec.Hosts = g.Weighted.Hosts
+	for _, h := range g.Weighted.Hosts { // without those that a wider one stands for: Istio takes them for duplicates
+		if !slices.ContainsFunc(g.Weighted.Hosts, func(other string) bool { return other != h && width([]string{other}, h) > 0 }) {
+			vs.spec.Hosts = append(vs.spec.Hosts, h)
+		}
+	}
 	route := &networking.HTTPRoute{Name: "weighted", Match: g.Weighted.Matches}
 	var why []string
 	for _, s := range g.Weighted.Shares {

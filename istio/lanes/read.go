@@ -25,7 +25,8 @@ func (n Note) String() string { return n.at.Place() + ": note: " + n.Message }
 // effect.
 //
 // Other documents help where they are there: the Services tell their ports, and
-// rules, as a WasmPlugin or a rules file, whether their tags name lanes.
+// rules, as a WasmPlugin or a rules file, whether their tags name lanes, and their
+// named users the lanes that they are in.
 func Read(docs []*manifest.Document) ([]*Group, []Note, rules.Problems) {
 	r := &reader{}
 	drafts := r.drafts(docs)
@@ -38,6 +39,7 @@ func Read(docs []*manifest.Document) ([]*Group, []Note, rules.Problems) {
 	}
 	r.together(drafts, groups)
 	r.tags(docs, groups)
+	r.notNeeded(r.others, groups)
 	r.sort(docs)
 	if r.problems.Err() != nil {
 		groups = nil
@@ -61,7 +63,7 @@ func (r *reader) drafts(docs []*manifest.Document) (drafts []*draft) {
 		case isLanesFile(d):
 			g = r.lanesFile(d)
 		case d.Kind != "" && d.Kind != "Service" && !hasRules(d):
-			r.note(place{doc: d}, "%s: nothing of it is needed to render lanes", d.ID())
+			r.others = append(r.others, d)
 		}
 		if g == nil {
 			continue

@@ -1,9 +1,7 @@
 package lanes
 
 import (
-	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -14,22 +12,17 @@ import (
 
 const apiVersion = "networking.istio.io/v1"
 
+// The label of what is made here.
+const (
+	managedBy = "app.kubernetes.io/managed-by"
+	tagproc   = "tagproc"
+)
+
 // Options are what Render is told beside the group.
 type Options struct {
 	// GatewaySelector has the labels of the gateway's pods. With it, the Gateway
 	// is rendered too; without, it is there already.
 	GatewaySelector map[string]string
-}
-
-// Check returns what is wrong with the options.
-func (o *Options) Check() error {
-	var errs []error
-	for _, key := range slices.Sorted(maps.Keys(o.GatewaySelector)) {
-		if value := o.GatewaySelector[key]; !labelKey.MatchString(key) || !labelText.MatchString(value) {
-			errs = append(errs, fmt.Errorf("%q: expected a label of the gateway's pods", key+"="+value))
-		}
-	}
-	return errors.Join(errs...)
 }
 
 // Render returns the resources of Istio that make the group's lanes: for each
@@ -51,7 +44,7 @@ func Render(g *Group, o Options) []*manifest.Object {
 }
 
 func (g *Group) labels() map[string]string {
-	return map[string]string{"app.kubernetes.io/managed-by": "tagproc", "app.kubernetes.io/part-of": g.Name}
+	return map[string]string{managedBy: tagproc, "app.kubernetes.io/part-of": g.Name}
 }
 
 func (g *Group) gatewayObject(o Options) *manifest.Object {

@@ -58,6 +58,9 @@ func (r *reader) tagsOfRule(rule place, header string, groups []*Group) {
 			if r.visited++; r.visited > maxNodes {
 				return
 			}
+			if key == "overrides" {
+				r.namedElsewhere(rule, rule.at(key).at(i), using)
+			}
 			value := rule.at(key).at(i).at("tagValue")
 			tag := rule.doc.Text(value.path...)
 			if tag == "" || slices.ContainsFunc(using, func(g *Group) bool { return g.Lane(tag) != nil }) {
@@ -66,6 +69,53 @@ func (r *reader) tagsOfRule(rule place, header string, groups []*Group) {
 			r.warn(value, KindTag, "the tag %s: %s names no lane of group %s, which has %s: who has it reaches the baseline", header, shorten(tag), using[0].Name, laneNames(using[0]))
 		}
 	}
+}
+
+// namedElsewhere says which users of an override the lanes have elsewhere: at the
+// gateway their route decides, and not the tag.
+func (r *reader) namedElsewhere(rule, override place, groups []*Group) {
+	if mode := rule.doc.Text(rule.at("mode").path...); mode == "shadow" || mode == "off" {
+		return // it writes no tag
+	}
+	tag := rule.doc.Text(override.at("tagValue").path...)
+	given := "no tag"
+	if tag != "" {
+		given = "the tag " + shorten(tag)
+	}
+	header := strings.ToLower(rule.doc.Text(rule.at("header").path...))
+	for _, g := range groups {
+		laneOf := g.named(header)
+		for i := 0; override.at("values").at(i).node() != nil; i++ {
+			if r.visited++; r.visited > maxNodes {
+				return
+			}
+			value := override.at("values").at(i)
+			user := rule.doc.Text(value.path...)
+			if lane, named := laneOf[user]; named && lane != tag {
+				r.warn(value, KindNamed, "the rules give %s: %s %s, and the lanes of group %s have this user in %s, by a route of the gateway that decides before the tag, unlike what explain says; name one lane in both, or take the user out of one",
+					header, shorten(user), given, g.Name, lane)
+			}
+		}
+	}
+}
+
+// named returns the lanes of users whom rules name by a header, by its value. Of
+// several the first counts.
+func (g *Group) named(header string) map[string]string {
+	laneOf := map[string]string{}
+	for i := range g.Rules {
+		rule := &g.Rules[i]
+		if rule.Offline || g.classOf(rule) != namedClass {
+			continue
+		}
+		for _, m := range rule.Matches {
+			user := m.Headers[header].GetExact()
+			if _, known := laneOf[user]; user != "" && !known {
+				laneOf[user] = rule.Lane
+			}
+		}
+	}
+	return laneOf
 }
 
 func laneNames(g *Group) string {

@@ -82,8 +82,16 @@ func (m *model) reportOutbound(o *outbound, at place, found found) {
 		}
 		return
 	}
+	name, space := splitHost(o.host)
+	for _, s := range m.services {
+		if n, elsewhere := splitHost(s.host); n == name && space != "" {
+			found(at, fmt.Sprintf("there is no Service %s in namespace %s%s", name, space, gone),
+				fmt.Sprintf("the Service is in %s: render with --address %s.%s:%s", elsewhere, name, elsewhere, o.port))
+			return
+		}
+	}
 	m.reportHost(at, o.host, func(at place, why, fix string) { found(at, why+gone, fix) })
-	if _, space := splitHost(o.host); space == "" {
+	if space == "" {
 		found(at, fmt.Sprintf("Istio has no cluster for the host %s, which is not the full name of a Service%s", o.host, gone),
 			fmt.Sprintf("write outbound|%s||NAME.NAMESPACE%s", o.port, clusterDomain))
 	}

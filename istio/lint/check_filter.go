@@ -18,7 +18,9 @@ func (m *model) patches() (ps []*patch) {
 		}
 	}
 	for _, h := range m.managers {
-		ps = append(ps, &h.patch)
+		if m.isOurs(h) {
+			ps = append(ps, &h.patch)
+		}
 	}
 	return ps
 }
@@ -95,14 +97,16 @@ func filterEverywhere(m *model, found found) {
 // filterContext finds patches for another kind of Envoy than the gateway's.
 func filterContext(m *model, found found) {
 	for _, p := range m.patches() {
-		switch c := p.GetMatch().GetContext(); c {
-		case networking.EnvoyFilter_ANY, networking.EnvoyFilter_GATEWAY:
-		default:
-			if m.isForGateway(p) {
-				found(p.in("match", "context"), fmt.Sprintf("%s is not the context of a gateway: Istio leaves this patch out", c), "write GATEWAY")
-			}
+		if !p.hasGatewayContext() && m.isForGateway(p) {
+			found(p.in("match", "context"), fmt.Sprintf("%s is not the context of a gateway: Istio leaves this patch out", p.GetMatch().GetContext()), "write GATEWAY")
 		}
 	}
+}
+
+// hasGatewayContext reports whether Istio takes the patch for gateways.
+func (p *patch) hasGatewayContext() bool {
+	c := p.GetMatch().GetContext()
+	return c == networking.EnvoyFilter_ANY || c == networking.EnvoyFilter_GATEWAY
 }
 
 // isForGateway reports whether the EnvoyFilter of a patch is for a gateway: by its

@@ -4,13 +4,15 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	networking "istio.io/api/networking/v1alpha3"
 )
 
 // unknownGateway finds a VirtualService that is bound to a Gateway which is not
 // there, where others of its namespace or of its name are.
 func unknownGateway(m *model, found found) {
 	for _, v := range m.virtual {
-		for i, key := range v.bindings() {
+		for i, key := range v.bindings {
 			if key == meshGateway || m.gateway(key) != nil {
 				continue
 			}
@@ -47,7 +49,7 @@ func (m *model) gateway(key string) *gateway {
 // unboundGateway finds a Gateway without a VirtualService.
 func unboundGateway(m *model, found found) {
 	for _, g := range m.gateways {
-		if !slices.ContainsFunc(m.virtual, func(v *virtualService) bool { return slices.Contains(v.bindings(), g.key()) }) {
+		if m.concernsGateway(g) && !m.bound[g.key()] {
 			found(g.in("metadata", "name"), "no VirtualService is bound to this Gateway: every request gets 404", fmt.Sprintf("name it in one, gateways: [%s]", g.key()))
 		}
 	}
@@ -56,7 +58,7 @@ func unboundGateway(m *model, found found) {
 // gatewayHosts finds a VirtualService for hosts that its Gateway does not serve.
 func gatewayHosts(m *model, found found) {
 	for _, v := range m.virtual {
-		for _, key := range v.bindings() {
+		for _, key := range v.bindings {
 			g := m.gateway(key)
 			if g == nil {
 				continue
@@ -65,26 +67,59 @@ func gatewayHosts(m *model, found found) {
 			for _, s := range g.GetServers() {
 				served = append(served, s.GetHosts()...)
 			}
-			meets := slices.ContainsFunc(v.hosts, func(h string) bool {
-				return slices.ContainsFunc(served, func(s string) bool {
-					_, host, inNamespace := strings.Cut(s, "/")
-					if !inNamespace {
-						host = s
-					}
-					return hostsMeet(host, h)
-				})
-			})
-			if !meets {
+			if !servesAny(served, v.hosts) {
 				found(v.in("spec", "hosts"), fmt.Sprintf("%s serves %s, and none of these hosts: no request gets here", id(g.doc), list(served)), "take hosts of the Gateway")
 			}
 		}
 	}
 }
 
+// gatewayNotHTTP finds a Gateway that passes connections on for hosts whose routes
+// are by headers: it sees no requests, and has no filter to ask tagproc.
+func gatewayNotHTTP(m *model, found found) {
+	for _, g := range m.gateways {
+		for i, s := range g.GetServers() {
+			protocol, mode := strings.ToUpper(s.GetPort().GetProtocol()), s.GetTls().GetMode()
+			passes := mode == networking.ServerTLSSettings_PASSTHROUGH || mode == networking.ServerTLSSettings_AUTO_PASSTHROUGH
+			switch protocol {
+			case "HTTP", "HTTP2", "GRPC", "GRPC-WEB":
+				continue
+			case "HTTPS":
+				if !passes {
+					continue
+				}
+			}
+			j := slices.IndexFunc(m.virtual, func(v *virtualService) bool {
+				return len(v.matched) > 0 && slices.Contains(v.bindings, g.key()) && servesAny(s.GetHosts(), v.hosts)
+			})
+			if j < 0 {
+				continue
+			}
+			how := protocol
+			if passes {
+				how += " with " + mode.String()
+			}
+			found(g.in("spec", "servers", i, "port", "protocol"), fmt.Sprintf("of %s the gateway sees connections and no requests: tagproc is not asked, and the routes of %s by headers do not hold", how, id(m.virtual[j].doc)),
+				"write HTTPS, with tls: {mode: SIMPLE, credentialName: …}, so that the gateway ends TLS")
+		}
+	}
+}
+
+// servesAny reports whether hosts of a server, which may have a namespace before
+// them, meet one of others.
+func servesAny(served, hosts []string) bool {
+	return slices.ContainsFunc(served, func(s string) bool {
+		if _, host, inNamespace := strings.Cut(s, "/"); inNamespace {
+			s = host
+		}
+		return slices.ContainsFunc(hosts, func(h string) bool { return hostsMeet(s, h) })
+	})
+}
+
 // gatewayOnly finds routes by headers for Services that sidecars are not given.
 func gatewayOnly(m *model, found found) {
 	for _, v := range m.virtual {
-		if v.inMesh() || len(v.headerMatches()) == 0 {
+		if v.inMesh() || len(v.matched) == 0 {
 			continue
 		}
 		for i, h := range v.hosts {
@@ -131,7 +166,7 @@ func gatewaySelector(m *model, found found) {
 				there = append(there, labelText(w.Metadata.Labels))
 			}
 		}
-		if !selected && len(there) > 0 {
+		if !selected && len(there) > 0 && m.concernsGateway(g) {
 			found(g.in("spec", "selector"), fmt.Sprintf("no pods have the labels %s; those of gateways have %s: nobody listens", labelText(g.GetSelector()), list(there)),
 				"select the labels of the pod template")
 		}

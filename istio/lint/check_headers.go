@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	networking "istio.io/api/networking/v1alpha3"
+
+	"github.com/tagproc/tagproc/rules"
 )
 
 // A headerOperation is what a route does to the request's headers.
@@ -17,18 +19,23 @@ type headerOperation struct {
 
 func lower(name string) string { return strings.ToLower(name) }
 
-func (m *model) headerOperations() (os []headerOperation) {
-	for _, v := range m.virtual {
-		for i, r := range v.GetHttp() {
-			if o := r.GetHeaders().GetRequest(); o != nil {
-				os = append(os, headerOperation{v.route(i, "headers", "request"), v, o})
-			}
-			for j, d := range r.GetRoute() {
-				if o := d.GetHeaders().GetRequest(); o != nil {
-					os = append(os, headerOperation{v.route(i, "route", j, "headers", "request"), v, o})
-				}
+func (v *virtualService) readHeaderOperations() (os []headerOperation) {
+	for i, r := range v.GetHttp() {
+		if o := r.GetHeaders().GetRequest(); o != nil {
+			os = append(os, headerOperation{v.route(i, "headers", "request"), v, o})
+		}
+		for j, d := range r.GetRoute() {
+			if o := d.GetHeaders().GetRequest(); o != nil {
+				os = append(os, headerOperation{v.route(i, "route", j, "headers", "request"), v, o})
 			}
 		}
+	}
+	return os
+}
+
+func (m *model) headerOperations() (os []headerOperation) {
+	for _, v := range m.virtual {
+		os = append(os, v.changes...)
 	}
 	return os
 }
@@ -48,11 +55,14 @@ func appendedTag(m *model, found found) {
 // removedTag finds a route of the gateway that takes a tag away which routes behind
 // it match.
 func removedTag(m *model, found found) {
+	matched := m.headerMatches()
 	for _, o := range m.headerOperations() {
 		for i, name := range o.request.GetRemove() {
 			name = lower(name)
-			behind := slices.ContainsFunc(m.headerMatches(), func(h headerMatch) bool { return h.header == name && h.vs != o.vs && h.vs.inMesh() })
-			if m.owns(name) && behind && o.vs.atGateway() {
+			if !m.owns(name) || !o.vs.atGateway() {
+				continue
+			}
+			if slices.ContainsFunc(matched, func(h headerMatch) bool { return h.header == name && h.vs != o.vs && h.vs.inMesh() }) {
 				found(o.at.in("remove", i), fmt.Sprintf("the gateway takes %s away, and routes behind it match it", name), "do not remove it here")
 			}
 		}
@@ -63,16 +73,65 @@ func removedTag(m *model, found found) {
 // them where a rule tags them.
 func lateNamedUsers(m *model, found found) {
 	for _, v := range m.virtual {
-		matched := v.headerMatches()
-		for _, named := range matched {
-			if !m.isKey(named.header) || named.match.GetExact() == "" {
-				continue
-			}
-			i := slices.IndexFunc(matched, func(h headerMatch) bool { return m.owns(h.header) && h.route < named.route })
-			if i >= 0 {
+		first := slices.IndexFunc(v.matched, func(h headerMatch) bool { return m.owns(h.header) })
+		if first < 0 {
+			continue
+		}
+		tag := v.matched[first]
+		for _, named := range v.matched[first:] {
+			if m.isKey(named.header) && named.match.GetExact() != "" && tag.route < named.route {
 				found(named.at, fmt.Sprintf("the route for %s: %s stands behind the one for %s: %s, which takes this user where a rule gives that tag",
-					named.header, named.match.GetExact(), matched[i].header, matchText(matched[i].match)),
+					named.header, named.match.GetExact(), tag.header, matchText(tag.match)),
 					"put named users before tags")
+			}
+		}
+	}
+}
+
+// namedTwice finds users who are named in a rule and at a route that gives them
+// another tag. The route decides, and explain says what the rule does.
+func namedTwice(m *model, found found) {
+	type user struct{ key, id, header string }
+	type tag struct {
+		value string
+		at    place
+	}
+	named := map[user]tag{}
+	for _, s := range m.sets() {
+		for i, r := range s.table.Rules() {
+			for j, o := range r.Overrides {
+				for _, id := range o.Values {
+					if u := (user{r.Key.Name, id, r.TagHeader}); r.Mode == rules.ModeEnforce && named[u].at.doc == nil {
+						named[u] = tag{o.TagValue, s.rule(i, "overrides", j)}
+					}
+				}
+			}
+		}
+	}
+	if len(named) == 0 {
+		return
+	}
+	for _, v := range m.virtual {
+		set := map[int]map[string]string{} // by route, the tags that it sets
+		for i, r := range v.GetHttp() {
+			set[i] = map[string]string{}
+			for name, value := range r.GetHeaders().GetRequest().GetSet() {
+				set[i][lower(name)] = value
+			}
+		}
+		for _, h := range v.matched {
+			for _, header := range sortedKeys(set[h.route]) {
+				value := set[h.route][header]
+				rule, is := named[user{h.header, h.match.GetExact(), header}]
+				if !is || rule.value == value || h.match.GetExact() == "" {
+					continue
+				}
+				says := header + ": " + rule.value
+				if rule.value == "" {
+					says = "no " + header
+				}
+				found(h.at, fmt.Sprintf("the rules name %s: %s too (%s) and say %s; this route sets %s, and decides", h.header, h.match.GetExact(), rule.at, says, value),
+					"name a user in one of the two places")
 			}
 		}
 	}

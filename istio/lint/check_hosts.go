@@ -177,12 +177,7 @@ func (m *model) podsOf(host string) (ws []*workload) {
 		return m.selected(s)
 	}
 	_, space := splitHost(host)
-	for _, w := range m.pods {
-		if namespace(w.doc) == space {
-			ws = append(ws, w)
-		}
-	}
-	return ws
+	return m.index.pods[space]
 }
 
 // serviceWithoutPods finds a Service that requests are sent to and that selects
@@ -199,8 +194,7 @@ func serviceWithoutPods(m *model, found found) {
 	}
 	for _, s := range m.services {
 		space := namespace(s.doc)
-		others := slices.ContainsFunc(m.pods, func(w *workload) bool { return namespace(w.doc) == space })
-		if asked[s.host] && others && len(s.Selector) > 0 && len(m.selected(s)) == 0 {
+		if asked[s.host] && len(m.index.pods[space]) > 0 && len(s.Selector) > 0 && len(m.selected(s)) == 0 {
 			found(s.in("spec", "selector"), fmt.Sprintf("no pods in namespace %s have the labels %s: the Service has no endpoints", space, labelText(s.Selector)),
 				"select the labels of the pod template")
 		}
@@ -210,18 +204,20 @@ func serviceWithoutPods(m *model, found found) {
 // notInjected finds pods of routed hosts that get no sidecar: what they call is not
 // routed by tags.
 func notInjected(m *model, found found) {
-	routed := map[string]bool{}
+	routed := map[*workload]bool{}
 	for _, v := range m.virtual {
 		for _, h := range v.hosts {
-			if _, space := splitHost(h); v.inMesh() && len(v.headerMatches()) > 0 {
-				routed[space] = true
+			if v.inMesh() && len(v.matched) > 0 {
+				for _, w := range m.podsOf(h) {
+					routed[w] = true
+				}
 			}
 		}
 	}
 	for _, d := range m.spaces {
 		injected := d.Labels["istio-injection"] == "enabled" || d.Labels["istio.io/rev"] != "" || d.Labels["istio.io/dataplane-mode"] == "ambient"
-		for _, w := range m.pods {
-			if namespace(w.doc) != d.Name || !routed[d.Name] || m.isGateway(w) {
+		for _, w := range m.index.pods[d.Name] {
+			if !routed[w] || m.isGateway(w) {
 				continue
 			}
 			switch own := w.Metadata.Labels["sidecar.istio.io/inject"]; {

@@ -17,12 +17,13 @@ func noDefaultRoute(m *model, found found) {
 		})
 	}
 	for _, v := range m.virtual {
-		if slices.ContainsFunc(m.virtual, func(o *virtualService) bool { return o.merged(v) && slices.ContainsFunc(o.GetHttp(), takesAll) }) {
+		if slices.ContainsFunc(m.virtual, func(o *virtualService) bool { return o.takesAll && o.merged(v) }) {
 			continue
 		}
+		without := v.lastWithoutHeaders()
 		for i, r := range v.GetHttp() {
 			j := slices.IndexFunc(r.GetMatch(), func(match *networking.HTTPMatchRequest) bool {
-				return concerns(match) && !v.servesWithout(i, match)
+				return concerns(match) && without[matchKey(bare(match))] <= i
 			})
 			if j >= 0 {
 				found(v.route(i), fmt.Sprintf("%s has no route for requests that lack the header: they get 404", id(v.doc)),
@@ -42,20 +43,21 @@ func (v *virtualService) merged(o *virtualService) bool {
 	shared := func(a, b []string) bool {
 		return slices.ContainsFunc(a, func(s string) bool { return s != meshGateway && slices.Contains(b, s) })
 	}
-	return shared(v.bindings(), o.bindings()) && shared(v.hosts, o.hosts)
+	return shared(v.bindings, o.bindings) && shared(v.hosts, o.hosts)
 }
 
-// servesWithout reports whether a route behind that of index i takes what match
-// takes, but for the headers.
-func (v *virtualService) servesWithout(i int, match *networking.HTTPMatchRequest) bool {
-	for _, r := range v.GetHttp()[i+1:] {
-		for _, other := range r.GetMatch() {
-			if len(other.GetHeaders()) == 0 && proto.Equal(bare(match), bare(other)) {
-				return true
+// lastWithoutHeaders returns, by the key of each match without headers, the index of
+// the last route that has it.
+func (v *virtualService) lastWithoutHeaders() map[string]int {
+	last := map[string]int{}
+	for i, r := range v.GetHttp() {
+		for _, match := range r.GetMatch() {
+			if len(match.GetHeaders()) == 0 {
+				last[matchKey(bare(match))] = i
 			}
 		}
 	}
-	return false
+	return last
 }
 
 // bare returns a match without its name and headers.
@@ -82,23 +84,33 @@ func unreachableRoute(m *model, found found) {
 // duplicateRoute finds a match that an earlier route has already.
 func duplicateRoute(m *model, found found) {
 	for _, v := range m.virtual {
+		first := map[string]int{} // the route that has a match first
 		for i, r := range v.GetHttp() {
 			for j, match := range r.GetMatch() {
-				for k := range i {
-					if slices.ContainsFunc(v.GetHttp()[k].GetMatch(), func(o *networking.HTTPMatchRequest) bool { return sameMatch(o, match) }) {
-						found(v.route(i, "match", j), fmt.Sprintf("the route at %s has the same match and comes first", v.route(k)), "delete one of the two")
-						break
-					}
+				key := matchKey(match)
+				k, known := first[key]
+				if !known {
+					first[key] = i
+				}
+				if known && k < i && key != "" {
+					found(v.route(i, "match", j), fmt.Sprintf("the route at %s has the same match and comes first", v.route(k)), "delete one of the two")
 				}
 			}
 		}
 	}
 }
 
-func sameMatch(a, b *networking.HTTPMatchRequest) bool {
-	a, b = proto.CloneOf(a), proto.CloneOf(b)
-	a.Name, b.Name = "", ""
-	return proto.Equal(a, b) && !proto.Equal(a, &networking.HTTPMatchRequest{})
+// matchKey returns a text that is equal for equal matches, whatever their names.
+func matchKey(m *networking.HTTPMatchRequest) string {
+	if m.GetName() != "" {
+		m = proto.CloneOf(m)
+		m.Name = ""
+	}
+	key, err := proto.MarshalOptions{Deterministic: true}.Marshal(m)
+	if err != nil { // not UTF-8, which no manifest has
+		return m.String()
+	}
+	return string(key)
 }
 
 // twoInMesh finds two VirtualServices of the sidecars for one host.
@@ -119,12 +131,12 @@ func twoInMesh(m *model, found found) {
 	}
 }
 
-// mergedAtGateway finds two VirtualServices of one gateway for one host, of which
-// one takes every request.
+// mergedAtGateway finds two VirtualServices of one gateway for one host that both
+// have a default route. Where one has, Istio puts it behind the routes of both.
 func mergedAtGateway(m *model, found found) {
 	first := map[string]*virtualService{}
 	for _, v := range m.virtual {
-		for _, g := range v.bindings() {
+		for _, g := range v.bindings {
 			for i, h := range v.hosts {
 				if g == meshGateway {
 					continue
@@ -134,10 +146,10 @@ func mergedAtGateway(m *model, found found) {
 				if o == nil {
 					first[key] = v
 				}
-				if o == nil || o == v || !slices.ContainsFunc(slices.Concat(o.GetHttp(), v.GetHttp()), takesAll) {
+				if o == nil || o == v || !o.takesAll || !v.takesAll {
 					continue
 				}
-				found(v.in("spec", "hosts", i), fmt.Sprintf("%s is for %s at gateway %s too: Istio puts the routes of the older one first, and its default route hides those of the other", id(o.doc), h, g),
+				found(v.in("spec", "hosts", i), fmt.Sprintf("%s is for %s at gateway %s too: Istio takes the default route of the older one, and never that of the other", id(o.doc), h, g),
 					"put the routes into one VirtualService")
 			}
 		}

@@ -55,23 +55,21 @@ func (m *model) values(header string) (values []string) {
 
 // owns reports whether a header is one that only tagproc and routes set.
 func (m *model) owns(header string) bool {
-	return slices.ContainsFunc(m.sets(), func(s *ruleSet) bool { return s.table.Owned().Contains(header) })
+	return slices.ContainsFunc(m.index.owned, func(o rules.Owned) bool { return o.Contains(header) })
 }
 
 // isKey reports whether a header is a key of a rule.
 func (m *model) isKey(header string) bool {
-	return slices.ContainsFunc(m.sets(), func(s *ruleSet) bool {
-		return slices.ContainsFunc(s.table.Keys(), func(k rules.Key) bool { return k.Name == header })
-	})
+	return m.index.keys[header]
 }
 
 // unroutedTag finds a tag of a rule that no route matches. The tag of the rest of
 // the users may be left to the default route.
 func unroutedTag(m *model, found found) {
-	routes := m.headerMatches()
+	report := m.reportUnrouted(found)
 	for _, w := range m.written() {
 		if w.enforced && !w.rest {
-			m.reportUnrouted(routes, w.at, w.header, w.value, found)
+			report(w.at, w.header, w.value)
 		}
 	}
 }
@@ -84,38 +82,60 @@ func unroutedSetTag(m *model, found found) {
 			rest[w.header+" "+w.value] = true
 		}
 	}
-	routes := m.headerMatches()
+	report := m.reportUnrouted(found)
 	for _, o := range m.headerOperations() {
 		for _, name := range sortedKeys(o.request.GetSet()) {
 			header, value := lower(name), o.request.GetSet()[name]
 			if m.owns(header) && !rest[header+" "+value] {
-				m.reportUnrouted(routes, o.at.in("set", name), header, value, found)
+				report(o.at.in("set", name), header, value)
 			}
 		}
 	}
 }
 
-func (m *model) reportUnrouted(routes []headerMatch, at place, header, value string, found found) {
-	if m.foreignRoutes {
-		return
-	}
-	var headers, values []string
-	for _, r := range routes {
-		headers = append(headers, r.header)
-		if r.header != header {
-			continue
+// reportUnrouted returns what reports a tag that no route matches. Many places may
+// set the same tag: each one is looked for once.
+func (m *model) reportUnrouted(found found) func(at place, header, value string) {
+	var headers []string
+	byHeader := map[string][]headerMatch{} // each match once
+	told := map[[2]string]bool{}
+	for _, h := range m.headerMatches() {
+		if byHeader[h.header] == nil {
+			headers = append(headers, h.header)
 		}
-		if matches(r.match, value) {
+		if key := [2]string{h.header, h.match.String()}; !told[key] {
+			told[key] = true
+			byHeader[h.header] = append(byHeader[h.header], h)
+		}
+	}
+	reason := func(header, value string) string {
+		var values []string
+		for _, r := range byHeader[header] {
+			if r.takes(value) {
+				return ""
+			}
+			values = append(values, r.match.GetExact())
+		}
+		if len(values) == 0 {
+			return fmt.Sprintf("no route matches the header %s, so %q changes nothing%s", header, value, thereIs(header, headers))
+		}
+		return fmt.Sprintf("no route matches %s: %s, so these users get the default route%s", header, value, thereIs(value, values))
+	}
+	reasons := map[[2]string]string{}
+	return func(at place, header, value string) {
+		if m.foreignRoutes {
 			return
 		}
-		values = append(values, r.match.GetExact())
+		key := [2]string{header, value}
+		why, known := reasons[key]
+		if !known {
+			why = reason(header, value)
+			reasons[key] = why
+		}
+		if why != "" {
+			found(at, why, fmt.Sprintf("give the VirtualService a route with headers: {%s: {exact: %s}}", header, value))
+		}
 	}
-	fix := fmt.Sprintf("give the VirtualService a route with headers: {%s: {exact: %s}}", header, value)
-	if len(values) == 0 {
-		found(at, fmt.Sprintf("no route matches the header %s, so %q changes nothing%s", header, value, thereIs(header, headers)), fix)
-		return
-	}
-	found(at, fmt.Sprintf("no route matches %s: %s, so these users get the default route%s", header, value, thereIs(value, values)), fix)
 }
 
 // misspeltTag finds a route for a value that is nearly one that rules write.
@@ -142,26 +162,31 @@ func unwrittenTag(m *model, found found) {
 // writes, with the written value that was meant, where there is one without a
 // route.
 func (m *model) eachUnwritten(f func(h headerMatch, near string)) {
-	for _, h := range m.headerMatches() {
-		value := h.match.GetExact()
-		if value == "" || !m.owns(h.header) {
-			continue
+	written := map[string][]string{} // by header, the values that somebody writes
+	for _, w := range m.written() {
+		if written[w.header] == nil {
+			written[w.header] = m.values(w.header)
 		}
-		writable := m.values(h.header)
-		for _, o := range m.headerOperations() {
-			for _, name := range sortedKeys(o.request.GetSet()) {
-				if lower(name) == h.header {
-					writable = append(writable, o.request.GetSet()[name])
-				}
+	}
+	for _, o := range m.headerOperations() {
+		for _, name := range sortedKeys(o.request.GetSet()) {
+			if value := o.request.GetSet()[name]; !slices.Contains(written[lower(name)], value) {
+				written[lower(name)] = append(written[lower(name)], value)
 			}
 		}
-		if slices.Contains(writable, value) {
-			continue
+	}
+	for _, v := range m.virtual {
+		unrouted := map[string][]string{} // by header, the values that v has no route for
+		for header, values := range written {
+			unrouted[header] = slices.DeleteFunc(slices.Clone(values), func(value string) bool {
+				return slices.ContainsFunc(v.matched, func(h headerMatch) bool { return h.header == header && h.takes(value) })
+			})
 		}
-		unrouted := slices.DeleteFunc(writable, func(w string) bool {
-			return slices.ContainsFunc(h.vs.headerMatches(), func(o headerMatch) bool { return o.header == h.header && matches(o.match, w) })
-		})
-		f(h, nearest(value, unrouted))
+		for _, h := range v.matched {
+			if value := h.match.GetExact(); value != "" && m.owns(h.header) && !slices.Contains(written[h.header], value) {
+				f(h, nearest(value, unrouted[h.header]))
+			}
+		}
 	}
 }
 
@@ -189,15 +214,15 @@ func halfRoutedTag(m *model, found found) {
 		if !m.owns(h.header) {
 			continue
 		}
-		for _, d := range h.vs.destinations() {
-			if d.route != h.route || d.subset == "" {
+		for _, d := range h.vs.leadsFrom(h.route) {
+			if d.subset == "" {
 				continue
 			}
-			for _, other := range m.virtual {
+			for _, other := range m.index.leading[d.host] {
 				if other == h.vs || other.leadsTo(d.host, d.subset) || h.vs.atGateway() == other.atGateway() && h.vs.inMesh() == other.inMesh() {
 					continue
 				}
-				for _, o := range other.destinations() {
+				for _, o := range other.leads {
 					if o.host == d.host {
 						found(o.at, fmt.Sprintf("%s sends %s: %s to subset %s of %s; this route to the same host does not, and a request that comes this way never gets there",
 							id(h.vs.doc), h.header, matchText(h.match), d.subset, d.host),
@@ -210,10 +235,15 @@ func halfRoutedTag(m *model, found found) {
 	}
 }
 
-// leadsTo reports whether a route leads to a subset of a host.
-func (v *virtualService) leadsTo(host, subset string) bool {
-	return slices.ContainsFunc(v.destinations(), func(d destination) bool { return d.host == host && d.subset == subset })
+// leadsFrom returns where the route of index i leads.
+func (v *virtualService) leadsFrom(i int) []destination {
+	first, _ := slices.BinarySearchFunc(v.leads, i, func(d destination, i int) int { return d.route - i })
+	behind, _ := slices.BinarySearchFunc(v.leads, i+1, func(d destination, i int) int { return d.route - i })
+	return v.leads[first:behind]
 }
+
+// leadsTo reports whether a route leads to a subset of a host.
+func (v *virtualService) leadsTo(host, subset string) bool { return v.reached[host+" "+subset] }
 
 // matchText returns what a header has to be, for a message.
 func matchText(m *networking.StringMatch) string {

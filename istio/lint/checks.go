@@ -9,7 +9,10 @@ const (
 	kindUnknownType  rules.Kind = "unknown-type"
 	kindDuplicate    rules.Kind = "duplicate-object"
 
+	kindUnknownDocument rules.Kind = "unknown-document"
+
 	kindKustomization rules.Kind = "kustomization"
+	kindTemplate      rules.Kind = "template"
 )
 
 // checks are all that is looked for. An error does not work; a warning works until
@@ -25,6 +28,7 @@ var checks = []check{
 	{"appended-tag", rules.Error, []need{needRules, needRoutes}, appendedTag},
 	{"removed-tag", rules.Error, []need{needRules, needRoutes}, removedTag},
 	{"late-named-users", rules.Warning, []need{needRules, needRoutes}, lateNamedUsers},
+	{"named-twice", rules.Warning, []need{needRules, needRoutes}, namedTwice},
 
 	// Routes among themselves.
 	{"no-default-route", rules.Error, []need{needRoutes}, noDefaultRoute},
@@ -49,6 +53,7 @@ var checks = []check{
 	{"unknown-gateway", rules.Error, []need{needRoutes, needGateways}, unknownGateway},
 	{"unbound-gateway", rules.Error, []need{needRoutes, needGateways}, unboundGateway},
 	{"gateway-hosts", rules.Error, []need{needRoutes, needGateways}, gatewayHosts},
+	{"gateway-not-http", rules.Error, []need{needRoutes, needGateways}, gatewayNotHTTP},
 	{"gateway-only", rules.Error, []need{needRoutes}, gatewayOnly},
 	{"mesh-only", rules.Error, []need{needRoutes}, meshOnly},
 	{"gateway-selector", rules.Error, []need{needGateways, needPods}, gatewaySelector},
@@ -94,6 +99,8 @@ var checks = []check{
 	{"probe-address", rules.Error, []need{needServe}, probeAddress},
 	{"grace-period", rules.Warning, []need{needServe}, gracePeriod},
 	{"service-protocol", rules.Error, []need{needFilter, needServices}, serviceProtocol},
+	{"network-policy", rules.Error, []need{needFilter, needServices, needServe}, networkPolicies},
+	{"authorization-policy", rules.Error, []need{needFilter, needServices, needServe}, authorizationPolicies},
 	{"listen-address", rules.Error, []need{needFilter, needServe}, listenAddress},
 	{"socket-mount", rules.Error, []need{needFilter, needServe}, socketMount},
 	{"serve-limits", rules.Error, []need{needFilter, needServe}, serveLimits},

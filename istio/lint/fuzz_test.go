@@ -26,7 +26,7 @@ func FuzzLint(f *testing.F) {
 	}
 	good := readDir(f, "testdata/ok/service")
 	f.Fuzz(func(t *testing.T, src []byte) {
-		for _, files := range [][]File{{{"f.yaml", src}}, append([]File{{"f.yaml", src}}, good...)} {
+		for _, files := range [][]File{{{Name: "f.yaml", Source: src}}, append([]File{{Name: "f.yaml", Source: src}}, good...)} {
 			for _, found := range Files(files, rules.Options{}).Findings {
 				if found.Message == "" || found.File == "" || found.Kind == "" {
 					t.Errorf("a finding says nothing: %+v", found)

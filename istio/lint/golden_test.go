@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/tagproc/tagproc/istio/manifest"
 	"github.com/tagproc/tagproc/rules"
 )
 
@@ -25,7 +26,7 @@ func readDir(t testing.TB, dir string) (files []File) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		files = append(files, File{filepath.Base(path), src})
+		files = append(files, File{Name: filepath.Base(path), Source: src})
 	}
 	return files
 }
@@ -34,7 +35,7 @@ func readDir(t testing.TB, dir string) (files []File) {
 // with its severity.
 func kinds() map[rules.Kind]rules.Severity {
 	all := map[rules.Kind]rules.Severity{
-		kindUnknownField: rules.Error, kindUnknownType: rules.Warning, kindDuplicate: rules.Warning, kindKustomization: rules.Warning,
+		kindUnknownField: rules.Error, kindUnknownType: rules.Warning, kindDuplicate: rules.Warning, kindKustomization: rules.Warning, kindUnknownDocument: rules.Warning, rules.KindDuplicateKey: rules.Error, kindTemplate: rules.Warning,
 	}
 	for _, c := range checks {
 		all[c.kind] = c.severity
@@ -57,9 +58,9 @@ func TestErr(t *testing.T) {
 			r := Files(readDir(t, dir), rules.Options{})
 			var out strings.Builder
 			for _, f := range r.Findings {
-				fmt.Fprintln(&out, f.Told())
-				if f.Message == "" || f.File == "" || strings.ContainsAny(f.Told().String(), "\r\n\x00\u00a0") {
-					t.Errorf("the finding is not one printable line: %q", f.Told())
+				fmt.Fprintln(&out, f)
+				if f.Message == "" || f.File == "" || strings.ContainsAny(f.String(), "\r\n\x00\u00a0") {
+					t.Errorf("the finding is not one printable line: %q", f)
 				}
 				if f.Severity != kinds()[f.Kind] {
 					t.Errorf("%s is of severity %v, want %v", f.Kind, f.Severity, kinds()[f.Kind])
@@ -111,9 +112,38 @@ func TestParts(t *testing.T) {
 	}
 }
 
+// What others have beside a good set is not found wrong, whether the rules are
+// there or Envoy's side alone says which headers are tags.
+func TestOthers(t *testing.T) {
+	for _, dir := range []string{"testdata/ok/sidecar", "testdata/ok/service"} {
+		all := slices.Concat(readDir(t, dir), readDir(t, "testdata/others"))
+		for i := range all {
+			all[i].Swept = true
+		}
+		unruled := slices.DeleteFunc(slices.Clone(all), func(f File) bool { return f.Name == "rules.yaml" })
+		for _, files := range [][]File{all, unruled} {
+			r := Files(files, rules.Options{})
+			for _, f := range r.Findings {
+				t.Errorf("%s and others, %d files: %v", dir, len(files), f.Told())
+			}
+			if i := slices.IndexFunc(r.LookedAt, func(s Seen) bool { return s.Kind == kindOther }); i < 0 || r.LookedAt[i].Count < 7 {
+				t.Errorf("%s and others: LookedAt = %v, want others among them", dir, r.LookedAt)
+			}
+		}
+	}
+}
+
+// A list of rules without the key above them is no file of others.
+func TestListOfRules(t *testing.T) {
+	r := Files([]File{{Name: "rules.yaml", Source: []byte("- {header: x-user-id, tagHeader: x-tag}\n")}}, rules.Options{})
+	if len(r.Findings) != 1 || r.Findings[0].Kind != manifest.KindNotMapping {
+		t.Errorf("findings are %v, want one of kind %s", r.Findings, manifest.KindNotMapping)
+	}
+}
+
 // TestNotChecked holds that a report names what was not looked for.
 func TestNotChecked(t *testing.T) {
-	r := Files([]File{{"rules.yaml", []byte("tagHeaders: {headers: [x-tag]}\nrules: []\n")}}, rules.Options{})
+	r := Files([]File{{Name: "rules.yaml", Source: []byte("tagHeaders: {headers: [x-tag]}\nrules: []\n")}}, rules.Options{})
 	listed := 0
 	for _, n := range r.NotChecked {
 		listed += len(n.Kinds)
@@ -124,7 +154,7 @@ func TestNotChecked(t *testing.T) {
 	if listed != len(checks) {
 		t.Errorf("%d kinds are named as not checked, want all %d", listed, len(checks))
 	}
-	want := []Seen{{"rules", 1}}
+	want := []Seen{{Kind: "rules", Count: 1}}
 	if diff := cmp.Diff(want, r.LookedAt); diff != "" {
 		t.Errorf("LookedAt (-want +got):\n%s", diff)
 	}

@@ -2,6 +2,7 @@ package lint
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -13,6 +14,7 @@ import (
 type File struct {
 	Name   string
 	Source []byte
+	Swept  bool // of a directory, where files may be of any sort
 }
 
 // A Finding is one thing that would not work. Message says why, Fix what to do.
@@ -31,6 +33,12 @@ func (f Finding) Told() rules.Problem {
 	return p
 }
 
+// String returns the finding as one line, "file:line:col: error: message; fix [kind]".
+func (f Finding) String() string {
+	p := f.Told()
+	return fmt.Sprintf("%s: %s: %s [%s]", p.Place(), p.Severity, p.Message, p.Kind)
+}
+
 // A Report is what is found in files.
 type Report struct {
 	Findings   []Finding    `json:"findings"`   // in the order of the files and their lines
@@ -40,10 +48,11 @@ type Report struct {
 
 // Seen says how many objects of one kind there are. The kinds of Kubernetes have
 // their names; "rules" are rules files, also those in other objects, and "other"
-// is what no check looks at.
+// is what no check looks at, of which Of says what it is.
 type Seen struct {
 	Kind  string `json:"kind"`
 	Count int    `json:"count"`
+	Of    []Seen `json:"of,omitempty"`
 }
 
 // NotChecked names the kinds of findings that were not looked for, because of what
@@ -68,7 +77,10 @@ func (r *Report) Errors() int {
 // object that is there several times the last one counts, as when all are applied.
 func Files(files []File, o rules.Options) *Report {
 	m := read(files, o)
-	r := &Report{Findings: m.findings, LookedAt: m.seen(), NotChecked: []NotChecked{}}
+	r := &Report{LookedAt: m.seen(), NotChecked: []NotChecked{}}
+	for _, f := range m.findings {
+		r.Findings = append(r.Findings, f.Finding)
+	}
 	lacking := map[string]int{}
 	for _, c := range checks {
 		if lacks := m.lacks(c.needs); len(lacks) > 0 {

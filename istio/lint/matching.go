@@ -8,25 +8,35 @@ import (
 	networking "istio.io/api/networking/v1alpha3"
 )
 
-// matches reports whether a header with a value is matched. A match of nothing is
-// one of presence.
-func matches(m *networking.StringMatch, value string) bool {
-	switch t := m.GetMatchType().(type) {
+// takes reports whether a header with a value is matched. A match of nothing is one
+// of presence.
+func (h headerMatch) takes(value string) bool {
+	switch t := h.match.GetMatchType().(type) {
 	case *networking.StringMatch_Exact:
 		return value == t.Exact
 	case *networking.StringMatch_Prefix:
 		return strings.HasPrefix(value, t.Prefix)
 	case *networking.StringMatch_Regex:
-		return fullMatch(t.Regex, value)
+		return h.regex != nil && h.regex.MatchString(value)
 	}
 	return true
 }
 
-// fullMatch reports whether the whole of text matches a regular expression of
-// Envoy, which are those of Go. One that is not valid matches nothing.
-func fullMatch(expression, text string) bool {
+// whole returns a regular expression of Envoy, which are those of Go, for the whole
+// of a text; nil if it is not valid.
+func whole(expression string) *regexp.Regexp {
 	re, err := regexp.Compile("^(?:" + expression + ")$")
-	return err == nil && re.MatchString(text)
+	if err != nil {
+		return nil
+	}
+	return re
+}
+
+// fullMatch reports whether the whole of text matches a regular expression of
+// Envoy. One that is not valid matches nothing.
+func fullMatch(expression, text string) bool {
+	re := whole(expression)
+	return re != nil && re.MatchString(text)
 }
 
 // A headerMatch is a header in a match of a route.
@@ -36,15 +46,18 @@ type headerMatch struct {
 	route  int
 	header string // lower case
 	match  *networking.StringMatch
+	regex  *regexp.Regexp // of a match that is one and valid, or nil
 }
 
-// headerMatches returns every header that the routes match, in the order of the
-// routes.
-func (v *virtualService) headerMatches() (hs []headerMatch) {
+func (v *virtualService) readHeaderMatches() (hs []headerMatch) {
 	for i, r := range v.GetHttp() {
 		for j, m := range r.GetMatch() {
 			for _, name := range sortedKeys(m.GetHeaders()) {
-				hs = append(hs, headerMatch{v.route(i, "match", j, "headers", name), v, i, strings.ToLower(name), m.GetHeaders()[name]})
+				h := headerMatch{at: v.route(i, "match", j, "headers", name), vs: v, route: i, header: lower(name), match: m.GetHeaders()[name]}
+				if expression := h.match.GetRegex(); expression != "" {
+					h.regex = whole(expression)
+				}
+				hs = append(hs, h)
 			}
 		}
 	}
@@ -53,7 +66,7 @@ func (v *virtualService) headerMatches() (hs []headerMatch) {
 
 func (m *model) headerMatches() (hs []headerMatch) {
 	for _, v := range m.virtual {
-		hs = append(hs, v.headerMatches()...)
+		hs = append(hs, v.matched...)
 	}
 	return hs
 }

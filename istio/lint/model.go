@@ -1,13 +1,10 @@
 package lint
 
 import (
-	"fmt"
-	"path"
 	"slices"
 	"strings"
 
 	"github.com/tagproc/tagproc/istio/manifest"
-	"github.com/tagproc/tagproc/rules"
 )
 
 // A model is what the files say, as far as checks look at it.
@@ -27,10 +24,25 @@ type model struct {
 	spaces    []*manifest.Document // Namespaces
 	jwt       []*manifest.Document // RequestAuthentications
 
-	foreignRoutes bool // there are routes of the Gateway API, which are not read
+	networks       []*networkPolicy
+	authorizations []*authorizationPolicy
 
-	findings []Finding
-	counts   map[string]int
+	foreignRoutes bool            // there are routes of the Gateway API, which are not read
+	has           map[string]bool // kinds that the files have, concerned or not
+	bound         map[string]bool // the Gateways that any VirtualService is bound to
+
+	index    index
+	findings []readFinding
+	counts   map[string]int  // by kind, what checks look at
+	others   map[string]int  // by kind, what none does
+	swept    map[string]bool // files of directories
+}
+
+// A readFinding is one of reading, and the document that it is about, or nil.
+type readFinding struct {
+	Finding
+
+	doc *manifest.Document
 }
 
 // A need is what has to be among the files for a check to make sense.
@@ -52,8 +64,8 @@ const (
 // lacks returns which of needs the files do not have.
 func (m *model) lacks(needs []need) (lacking []string) {
 	have := map[need]bool{
-		needRules: len(m.rules) > 0, needFilter: len(m.filters) > 0, needRoutes: len(m.virtual) > 0,
-		needSubsets: len(m.subsets) > 0, needGateways: len(m.gateways) > 0, needServices: len(m.services) > 0,
+		needRules: len(m.rules) > 0, needFilter: len(m.filters) > 0, needRoutes: m.has["VirtualService"],
+		needSubsets: m.has["DestinationRule"], needGateways: len(m.gateways) > 0, needServices: len(m.services) > 0,
 		needPods: len(m.pods) > 0, needServe: len(m.servers()) > 0, needConfigs: len(m.configs) > 0, needSpaces: len(m.spaces) > 0,
 	}
 	for _, n := range needs {
@@ -67,10 +79,18 @@ func (m *model) lacks(needs []need) (lacking []string) {
 // seen counts what there is.
 func (m *model) seen() []Seen {
 	seen := []Seen{}
-	for _, kind := range slices.Concat([]string{kindRules}, readers.kinds(), []string{kindOther}) {
+	for _, kind := range slices.Concat([]string{kindRules}, readers.kinds()) {
 		if n := m.counts[kind]; n > 0 {
-			seen = append(seen, Seen{kind, n})
+			seen = append(seen, Seen{Kind: kind, Count: n})
 		}
+	}
+	other := Seen{Kind: kindOther}
+	for _, what := range sortedKeys(m.others) {
+		other.Count += m.others[what]
+		other.Of = append(other.Of, Seen{Kind: what, Count: m.others[what]})
+	}
+	if other.Count > 0 {
+		seen = append(seen, other)
 	}
 	return seen
 }
@@ -81,117 +101,13 @@ const (
 	kindOther = "other"
 )
 
-// A reader adds a document of one kind to a model.
-type reader struct {
-	kind  string
-	group string // the API group
-	read  func(m *model, d *manifest.Document)
-}
-
-type readerTable []reader
-
-func (t readerTable) kinds() (kinds []string) {
-	for _, r := range t {
-		kinds = append(kinds, r.kind)
-	}
-	return kinds
-}
-
-// readers are the kinds that checks look at.
-var readers = readerTable{
-	{"EnvoyFilter", "networking.istio.io", (*model).addEnvoyFilter},
-	{"Gateway", "networking.istio.io", (*model).addGateway},
-	{"VirtualService", "networking.istio.io", (*model).addVirtualService},
-	{"DestinationRule", "networking.istio.io", (*model).addDestinationRule},
-	{"ServiceEntry", "networking.istio.io", (*model).addServiceEntry},
-	{"RequestAuthentication", "security.istio.io", func(m *model, d *manifest.Document) { m.jwt = append(m.jwt, d) }},
-	{"WasmPlugin", "extensions.istio.io", (*model).addWasmPlugin},
-	{"HTTPRoute", "gateway.networking.k8s.io", func(m *model, _ *manifest.Document) { m.foreignRoutes = true }},
-	{"ConfigMap", "", (*model).addConfigMap},
-	{"Namespace", "", func(m *model, d *manifest.Document) { m.spaces = append(m.spaces, d) }},
-	{"Service", "", (*model).addService},
-	{"Deployment", "apps", (*model).addWorkload},
-	{"StatefulSet", "apps", (*model).addWorkload},
-	{"DaemonSet", "apps", (*model).addWorkload},
-	{"ReplicaSet", "apps", (*model).addWorkload},
-	{"Rollout", "argoproj.io", (*model).addWorkload},
-	{"Pod", "", (*model).addWorkload},
-}
-
-// read makes a model of files.
-func read(files []File, o rules.Options) *model {
-	m := &model{counts: map[string]int{}}
-	var docs []*manifest.Document
-	for _, f := range files {
-		if base := path.Base(f.Name); base == "kustomization.yaml" || base == "kustomization.yml" {
-			m.findings = append(m.findings, Finding{
-				rules.Problem{
-					File: f.Name, Severity: rules.Warning, Kind: kindKustomization,
-					Message: "the files of a kustomization are patches and parts, and not what is applied",
-				},
-				fmt.Sprintf("give lint what it makes: kubectl kustomize %s | tagproc lint -", path.Dir(f.Name)),
-			})
-			continue
-		}
-		ds, problems := manifest.Read(f.Name, f.Source)
-		docs = append(docs, ds...)
-		m.tell(problems)
-	}
-	docs = m.applied(docs)
-	for n, d := range docs {
-		if d.Kind == "" {
-			m.addBare(d)
-			m.joinPropagation(docs[n+1:])
-			continue
-		}
-		i := slices.IndexFunc(readers, func(r reader) bool { return r.kind == d.Kind && r.group == d.Group() })
-		if i < 0 {
-			m.counts[kindOther]++
-			continue
-		}
-		m.counts[d.Kind]++
-		readers[i].read(m, d)
-		if d.Kind == "WasmPlugin" {
-			m.joinPropagation(docs[n+1:])
-		}
-	}
-	m.loadRules(o)
-	m.keepTagproc()
-	return m
-}
-
-// applied returns what is there after all objects have been applied in their
-// order.
-func (m *model) applied(docs []*manifest.Document) (last []*manifest.Document) {
-	latest := map[string]*manifest.Document{}
-	id := func(d *manifest.Document) string {
-		return fmt.Sprintf("%s/%s/%s/%s", d.Group(), d.Kind, namespace(d), d.Name)
-	}
-	for _, d := range docs {
-		latest[id(d)] = d
-	}
-	for _, d := range docs {
-		switch winner := latest[id(d)]; {
-		case d.Kind == "" || winner == d:
-			last = append(last, d)
-		default:
-			m.add(place{doc: d}, rules.Warning, kindDuplicate,
-				fmt.Sprintf("%s is also in %s: the one that is applied last replaces the others, and the rest of lint looks at that one", d.ID(), place{doc: winner}),
-				"name the files that are in force together, and no others")
-		}
-	}
-	return last
-}
-
-func (m *model) tell(ps rules.Problems) {
-	for _, p := range ps {
-		m.findings = append(m.findings, Finding{Problem: p})
-	}
-}
-
-func (m *model) add(at place, s rules.Severity, k rules.Kind, why, fix string) {
-	m.findings = append(m.findings, Finding{at.problem(s, k, why), fix})
-}
+// What has no kind, as it is counted.
+const (
+	noKind       = "document without a kind"
+	noMapping    = "list or text"
+	lanesFile    = "lanes file"
+	templateFile = "template"
+)
 
 // namespace returns where d is: kubectl's default where it does not say.
 func namespace(d *manifest.Document) string {

@@ -92,10 +92,17 @@ func (m *model) addEnvoyFilter(d *manifest.Document) {
 	if !m.decode(place{d, []any{"spec"}}, spec) {
 		return
 	}
-	asks := strings.Contains(string(d.Source()), extProcType)
+	patchAt := func(i int) patch {
+		return patch{place{d, []any{"spec", "configPatches", i}}, spec, spec.GetConfigPatches()[i]}
+	}
+	asks := false
+	for i := range spec.GetConfigPatches() {
+		p := patchAt(i)
+		asks = asks || strings.HasSuffix(p.typed().text("@type"), extProcType)
+	}
 	for i, c := range spec.GetConfigPatches() {
-		p := patch{place{d, []any{"spec", "configPatches", i}}, spec, c}
-		at := place{d, []any{"spec", "configPatches", i, "patch", "value"}}
+		p := patchAt(i)
+		at := p.value()
 		switch c.GetApplyTo() {
 		case networking.EnvoyFilter_HTTP_FILTER:
 			m.inserted = append(m.inserted, at.text("name"))
@@ -148,9 +155,12 @@ func (h *manager) readEarly() {
 	}
 }
 
-// keepTagproc leaves out ext_proc filters that ask something else than tagproc,
-// as far as names tell.
+// keepTagproc leaves out ext_proc filters that are for sidecars, as those that restore
+// tags are, and those that ask something else than tagproc, as far as names tell.
 func (m *model) keepTagproc() {
+	m.filters = slices.DeleteFunc(m.filters, func(f *extProc) bool {
+		return !f.hasGatewayContext() && !m.isForGateway(&f.patch)
+	})
 	isOurs := func(f *extProc) bool { return strings.Contains(f.name+" "+f.cluster()+" "+f.doc.Name, "tagproc") }
 	if slices.ContainsFunc(m.filters, isOurs) {
 		m.filters = slices.DeleteFunc(m.filters, func(f *extProc) bool { return !isOurs(f) })

@@ -22,6 +22,7 @@ type workload struct {
 	} `yaml:"metadata"`
 	Spec struct {
 		Grace          *float64    `yaml:"terminationGracePeriodSeconds"`
+		Account        string      `yaml:"serviceAccountName"`
 		InitContainers []container `yaml:"initContainers"`
 		Containers     []container `yaml:"containers"`
 		Volumes        []volume    `yaml:"volumes"`

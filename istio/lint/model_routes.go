@@ -15,7 +15,14 @@ type virtualService struct {
 	place
 
 	*networking.VirtualService
-	hosts []string // full
+	hosts   []string      // full
+	leads   []destination // where its HTTP routes lead, mirrors left out
+	matched []headerMatch // every header that they match, in their order
+
+	changes  []headerOperation // what they do to headers
+	bindings []string          // the Gateways as namespace/name, and mesh
+	takesAll bool              // a route takes every request
+	reached  map[string]bool   // hosts and their subsets that they lead to
 }
 
 // A destinationRule is a DestinationRule.
@@ -42,6 +49,15 @@ func (m *model) addVirtualService(d *manifest.Document) {
 	}
 	for _, h := range v.GetHosts() {
 		v.hosts = append(v.hosts, fullHost(h, namespace(d)))
+	}
+	v.leads, v.matched, v.changes, v.bindings = v.readDestinations(), v.readHeaderMatches(), v.readHeaderOperations(), v.readBindings()
+	v.takesAll = slices.ContainsFunc(v.GetHttp(), takesAll)
+	v.reached = map[string]bool{}
+	for _, l := range v.leads {
+		v.reached[l.host+" "+l.subset] = true
+	}
+	for _, g := range v.bindings {
+		m.bound[g] = true
 	}
 	m.virtual = append(m.virtual, v)
 }
@@ -71,8 +87,7 @@ func (m *model) addServiceEntry(d *manifest.Document) {
 // key returns how VirtualServices of other namespaces name the Gateway.
 func (g *gateway) key() string { return namespace(g.doc) + "/" + g.doc.Name }
 
-// bindings returns the Gateways of the VirtualService as namespace/name, and mesh.
-func (v *virtualService) bindings() []string {
+func (v *virtualService) readBindings() []string {
 	if len(v.GetGateways()) == 0 {
 		return []string{meshGateway}
 	}
@@ -87,11 +102,11 @@ func (v *virtualService) bindings() []string {
 }
 
 // inMesh reports whether the sidecars have the routes.
-func (v *virtualService) inMesh() bool { return slices.Contains(v.bindings(), meshGateway) }
+func (v *virtualService) inMesh() bool { return slices.Contains(v.bindings, meshGateway) }
 
 // atGateway reports whether a gateway has the routes.
 func (v *virtualService) atGateway() bool {
-	return slices.ContainsFunc(v.bindings(), func(b string) bool { return b != meshGateway })
+	return slices.ContainsFunc(v.bindings, func(b string) bool { return b != meshGateway })
 }
 
 // route returns the place of the HTTP route of index i, or of a part of it.
@@ -107,8 +122,7 @@ type destination struct {
 	port   uint32 // 0 where none is named
 }
 
-// destinations returns where the HTTP routes lead, mirrors left out.
-func (v *virtualService) destinations() (ds []destination) {
+func (v *virtualService) readDestinations() (ds []destination) {
 	for i, r := range v.GetHttp() {
 		for j, w := range r.GetRoute() {
 			d := w.GetDestination()
@@ -123,19 +137,10 @@ func (v *virtualService) destinations() (ds []destination) {
 
 func (m *model) destinations() (ds []destination) {
 	for _, v := range m.virtual {
-		ds = append(ds, v.destinations()...)
+		ds = append(ds, v.leads...)
 	}
 	return ds
 }
 
 // subsetsOf returns the subsets that DestinationRules give a host.
-func (m *model) subsetsOf(host string) (names []string) {
-	for _, r := range m.subsets {
-		if r.host == host {
-			for _, s := range r.GetSubsets() {
-				names = append(names, s.GetName())
-			}
-		}
-	}
-	return names
-}
+func (m *model) subsetsOf(host string) []string { return m.index.subsets[host] }

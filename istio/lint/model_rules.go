@@ -39,7 +39,15 @@ func (m *model) addBare(d *manifest.Document) {
 		m.addRules(&ruleSet{place: place{doc: d}, source: d.Source()})
 		return
 	}
-	m.counts[kindOther]++
+	if d.Node("laneGroup") != nil {
+		m.others[lanesFile]++
+		return
+	}
+	m.others[noKind]++
+	if !m.swept[d.File] {
+		m.add(place{doc: d}, rules.Warning, kindUnknownDocument, "this is no object of Kubernetes, which has apiVersion and kind, and neither rules nor lanes: it is not looked at",
+			"name files with manifests and rules; of a command that failed its message may have come")
+	}
 }
 
 func (m *model) addWasmPlugin(d *manifest.Document) {
@@ -51,7 +59,7 @@ func (m *model) addWasmPlugin(d *manifest.Document) {
 }
 
 // addConfigMap looks for rules files among what a ConfigMap holds. What is called
-// after tagproc is one even if it does not look like it.
+// tagproc's rules is one even if it does not look like it.
 func (m *model) addConfigMap(d *manifest.Document) {
 	m.configs = append(m.configs, d)
 	data := d.Node("data")
@@ -60,12 +68,16 @@ func (m *model) addConfigMap(d *manifest.Document) {
 	}
 	for i := 0; i+1 < len(data.Content); i += 2 {
 		s := &ruleSet{configMap: d, key: data.Content[i].Value}
+		named := strings.Contains(d.Name, "tagproc-rules") || strings.Contains(d.Name, "tagproc") && strings.HasPrefix(s.key, "rules")
+		if !named && !strings.Contains(data.Content[i+1].Value, "rules") {
+			continue // there are many ConfigMaps, and long ones
+		}
 		s.place = place{d, []any{"data", s.key}}
 		var exact bool
 		s.source, exact = embedded(d, data.Content[i+1])
 		docs, problems := manifest.Read(d.File, s.source)
 		readable := len(problems) == 0 && len(docs) == 1
-		if !(readable && isRules(docs[0], nil)) && !strings.Contains(d.Name, "tagproc") {
+		if !(readable && isRules(docs[0], nil)) && !named {
 			continue
 		}
 		if exact && readable {

@@ -32,19 +32,12 @@ func (m *model) addService(d *manifest.Document) {
 }
 
 // service returns the Service of a full host, or nil.
-func (m *model) service(host string) *service {
-	for _, s := range m.services {
-		if s.host == host {
-			return s
-		}
-	}
-	return nil
-}
+func (m *model) service(host string) *service { return m.index.services[host] }
 
 // selected returns the workloads whose pods are behind a Service.
 func (m *model) selected(s *service) (ws []*workload) {
-	for _, w := range m.pods {
-		if namespace(w.doc) == namespace(s.doc) && len(s.Selector) > 0 && contains(w.Metadata.Labels, s.Selector) {
+	for _, w := range m.index.pods[namespace(s.doc)] {
+		if len(s.Selector) > 0 && contains(w.Metadata.Labels, s.Selector) {
 			ws = append(ws, w)
 		}
 	}

@@ -54,6 +54,12 @@ func TestMutations(t *testing.T) {
 		{"Service of no pods", "service", "tagproc.yaml", "selector: {app.kubernetes.io/name: tagproc}", "selector: {app: tagproc}", "service-without-pods"},
 		{"no sidecars", "service", "apps.yaml", "labels: {istio-injection: enabled}", "labels: {istio-injection: disabled}", "not-injected"},
 		{"key of a token, and the filter first", "service", "tagproc.yaml", "INSERT_BEFORE", "INSERT_FIRST", "late-key"},
+		{"policy for other labels", "service", "policies.yaml", "matchLabels: {istio: ingressgateway}", "matchLabels: {istio: gateway}", "network-policy"},
+		{"policy for another port", "service", "policies.yaml", "port: grpc", "port: 9003", "network-policy"},
+		{"policy for another ServiceAccount", "service", "policies.yaml", "sa/istio-ingressgateway\"", "sa/ingress\"", "authorization-policy"},
+		{"policy for another namespace", "service", "policies.yaml", `principals:
+        - "*/ns/istio-system/sa/istio-ingressgateway"
+        - "*/ns/istio-system/sa/istio-ingressgateway-service-account"`, "namespaces: [default]", "authorization-policy"},
 		{"another limit", "sidecar", "gateway.yaml", "--max-request-headers=200", "--max-request-headers=1000", "serve-limits"},
 		{"a broken rules file", "sidecar", "rules.yaml", "tagHeader:", "tagHeadr:", rules.KindUnknownKey},
 	} {
@@ -61,6 +67,28 @@ func TestMutations(t *testing.T) {
 			r := Files(edited(t, c.set, c.file, c.old, c.edited), rules.Options{})
 			if !slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Kind == c.want }) {
 				t.Errorf("findings are %v, want one of kind %s", r.Findings, c.want)
+			}
+		})
+	}
+}
+
+// TestFixes holds what is told to do where the cause is another than it seems.
+func TestFixes(t *testing.T) {
+	for _, c := range []struct {
+		name, set, file, old, edited string
+		kind                         rules.Kind
+		want                         string
+	}{
+		{
+			"Service in another namespace", "service", "tagproc.yaml", "||tagproc.istio-system", "||tagproc.edge", "unknown-cluster",
+			"the Service is in istio-system: render with --address tagproc.istio-system:9002",
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := Files(edited(t, c.set, c.file, c.old, c.edited), rules.Options{})
+			i := slices.IndexFunc(r.Findings, func(f Finding) bool { return f.Kind == c.kind })
+			if i < 0 || r.Findings[i].Fix != c.want {
+				t.Errorf("findings are %v, want %s with the fix %q", r.Findings, c.kind, c.want)
 			}
 		})
 	}
@@ -99,9 +127,10 @@ func TestRulesForms(t *testing.T) {
 		{"literal, with a comment above", configMap + "  # ours\n  rules.yaml: |-\n\n    # ours\n" + indented, false, 10},
 		{"quoted", configMap + `  rules.yaml: "` + strings.ReplaceAll(bare, "\n", `\n`) + "\"\n", false, 0},
 		{"in a List", "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: ConfigMap\n  metadata: {name: x}\n  data:\n    rules.yaml: |\n" + strings.ReplaceAll(indented, "    ", "      "), false, 10},
+		{"plugin in a List", "apiVersion: v1\nitems:\n- " + strings.ReplaceAll(strings.TrimSpace(plugin+indented), "\n", "\n  ") + "\n- kind: Service\n  metadata: {name: a}\nkind: List\n", false, 9},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			m := read([]File{{"f.yaml", []byte(c.src)}}, rules.Options{})
+			m := read([]File{{Name: "f.yaml", Source: []byte(c.src)}}, rules.Options{})
 			if len(m.sets()) != 1 {
 				t.Fatalf("%d sets of rules, findings %v; want 1", len(m.sets()), m.findings)
 			}
@@ -162,6 +191,16 @@ spec:
 		logged = `          max_request_headers_kb: 128
           access_log: [{name: x, typed_config: {"@type": type.googleapis.com/envoy.extensions.access_loggers.x.v3.X}}]
 `
+		policy = `kind: NetworkPolicy
+metadata: {name: everybody, namespace: istio-system}
+spec:
+  podSelector: {}
+  ingress:
+  - ports: [{port: 9000, endPort: 9010}]
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+`
 		shadow = `rules:
 - {name: shadow, header: x-user-id, tagHeader: appver-z, mode: shadow, policies: [{range: 1, tagValue: v9}]}
 `
@@ -177,6 +216,8 @@ spec:
 		{"camelCase", "sidecar", "envoyfilter.yaml", "max_request_headers_kb", "maxRequestHeadersKb", ""},
 		{"a route by path, and none for others", "sidecar", "lanes.yaml", "---\n", byPath, ""},
 		{"an EnvoyFilter of somebody else", "sidecar", "gateway.yaml", "---\n", somebodys, ""},
+		{"policies that let in together", "service", "policies.yaml", "kind: NetworkPolicy\n", policy, ""},
+		{"policy for a namespace", "service", "policies.yaml", "- podSelector:\n        matchLabels: {istio: ingressgateway}", "- namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: istio-system}}", ""},
 		{"a Service elsewhere", "sidecar", "lanes.yaml", "---\n", elsewhere, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -75,7 +75,7 @@ func deployment(t *testing.T, pattern string) (files []lint.File) {
 			t.Fatal(err)
 		}
 		if filepath.Base(path) != "kustomization.yaml" {
-			files = append(files, lint.File{path, src})
+			files = append(files, lint.File{Name: path, Source: src})
 		}
 	}
 	return files
@@ -103,5 +103,5 @@ func rendered(t *testing.T, path, address string) lint.File {
 	if err := manifest.Write(&out, o); err != nil {
 		t.Fatal(err)
 	}
-	return lint.File{"envoyfilter.yaml", out.Bytes()}
+	return lint.File{Name: "envoyfilter.yaml", Source: out.Bytes()}
 }

@@ -22,10 +22,9 @@ type Document struct {
 	Name       string
 	Labels     map[string]string // of metadata
 
-	root  *yaml.Node
-	file  *lines
-	first int // the first line of the document
-	last  int // the last one
+	root *yaml.Node
+	file *lines
+	extent
 }
 
 // Group returns the API group, as "networking.istio.io"; "" is the core group.
@@ -65,12 +64,16 @@ func (d *Document) Text(path ...any) string {
 }
 
 // Source returns the document as a file of its own, in which everything stands
-// where it stands in d.File: lines that belong to others are blank. A document
-// of a List comes with its neighbours.
+// where it stands in d.File: lines that belong to others are blank. An item of a
+// List in brackets, as in JSON, comes with its neighbours.
 func (d *Document) Source() []byte {
 	var b strings.Builder
 	b.WriteString(strings.Repeat("\n", d.first-1))
-	for _, line := range d.file.text[d.first-1 : min(d.last, len(d.file.text))] {
+	for i, line := range d.file.text[d.first-1 : min(d.last, len(d.file.text))] {
+		if i == 0 {
+			own := min(d.col-1, len(line)) // behind the "- " of a list
+			line = strings.Repeat(" ", own) + line[own:]
+		}
 		b.WriteString(line)
 		b.WriteByte('\n')
 	}

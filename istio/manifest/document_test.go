@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -97,22 +98,94 @@ func TestSource(t *testing.T) {
 	}
 }
 
+// An item of a List is without its neighbours, as kubectl get writes them.
+func TestSourceOfItem(t *testing.T) {
+	const list = `apiVersion: v1
+items:
+- apiVersion: v1
+  kind: Service
+  metadata:
+    name: one
+# the second one
+-   kind: List
+    items:
+    - kind: Service
+      metadata: {name: two}
+
+    - metadata: {name: three}
+      kind: Service
+    metadata: {}
+- {kind: Service, metadata: {name: four}}
+kind: List
+metadata:
+  resourceVersion: ""
+`
+	const indented = "kind: ServiceList\nitems:\n  - kind: Service\n    metadata: {name: five}\n  - kind: Service\n    metadata: {name: six}\n"
+	for _, c := range []struct {
+		src, name string
+		want      string // "": the whole
+	}{
+		{list, "one", "\n\n  apiVersion: v1\n  kind: Service\n  metadata:\n    name: one\n# the second one\n"},
+		{list, "two", strings.Repeat("\n", 9) + "      kind: Service\n      metadata: {name: two}\n\n"},
+		{list, "three", strings.Repeat("\n", 12) + "      metadata: {name: three}\n      kind: Service\n"},
+		{list, "four", ""},
+		{indented, "five", "\n\n    kind: Service\n    metadata: {name: five}\n"},
+		{indented, "six", "\n\n\n\n    kind: Service\n    metadata: {name: six}\n\n"},
+		{`{"kind": "List", "items": [{"kind": "Service",` + "\n" + `"metadata": {"name": "seven"}}]}`, "seven", ""},
+	} {
+		docs, problems := Read("list.yaml", []byte(c.src))
+		i := slices.IndexFunc(docs, func(d *Document) bool { return d.Name == c.name })
+		if len(problems) > 0 || i < 0 {
+			t.Fatalf("Read = %v, %v; want %s", docs, problems, c.name)
+		}
+		want := c.want
+		if want == "" {
+			want = c.src + "\n"
+		}
+		if diff := cmp.Diff(want, string(docs[i].Source())); diff != "" {
+			t.Errorf("Source of %s (-want +got):\n%s", c.name, diff)
+		}
+	}
+}
+
 func TestReadProblems(t *testing.T) {
-	for _, c := range []struct{ name, src, want string }{
-		{"syntax", "kind: a\n  b: c\n", "f.yaml:2:4: mapping values are not allowed in this context"},
-		{"tab", "kind:\n\tb: c\n", "f.yaml:2:1: "},
-		{"list", "- a\n", "f.yaml:1:1: expected a mapping"},
-		{"no name", "kind: Gateway\nmetadata: {namespace: a}\n", "f.yaml:2:11: this Gateway has no metadata.name"},
-		{"no metadata", "kind: Gateway\n", "f.yaml:1:1: this Gateway has no metadata.name"},
-		{"large", strings.Repeat("#", MaxFileSize+1), "f.yaml: the file has more than 16 MiB"},
-		{"binary", "a: \xff\n", "f.yaml:1:4: the file is not valid UTF-8"},
+	for _, c := range []struct {
+		name, src, want string
+		docs            int // that come all the same
+	}{
+		{"syntax", "kind: a\n  b: c\n", "f.yaml:2:4: mapping values are not allowed in this context", 0},
+		{"tab", "kind:\n\tb: c\n", "f.yaml:2:1: ", 0},
+		{"list", "- a\n", "f.yaml:1:1: expected a mapping", 0},
+		{"no name", "kind: Gateway\nmetadata: {namespace: a}\n", "f.yaml:2:11: this Gateway has no metadata.name", 1},
+		{"no metadata", "kind: Gateway\n", "f.yaml:1:1: this Gateway has no metadata.name", 1},
+		{"large", strings.Repeat("#", MaxFileSize+1), "f.yaml: the file has more than 64 MiB", 0},
+		{
+			"two run together", "kind: A\nmetadata: {name: a}\ndata: {a: b}\nkind: B\nmetadata: {name: b}\n",
+			`f.yaml:4:1: the key "kind" stands here for the second time, first in line 1; remove one, or is a "---" missing before this line?`, 1,
+		},
+		{
+			"data twice", "kind: A\nmetadata: {name: a}\ndata: {a: b}\ndata: {b: c}\n",
+			`f.yaml:4:1: the key "data" stands here for the second time, first in line 3; remove one, or is a "---" missing before this line?`, 1,
+		},
+		{
+			"key twice", "kind: A\nmetadata: {name: a}\nspec:\n- b: c\n  b: d\n",
+			`f.yaml:5:3: the key "b" stands here for the second time, first in line 4; remove one [duplicate-key]`, 1,
+		},
+		{"binary", "a: \xff\n", "f.yaml:1:4: the file is not valid UTF-8", 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			docs, problems := Read("f.yaml", []byte(c.src))
-			if len(docs) > 0 || len(problems) != 1 || !strings.HasPrefix(problems[0].String(), c.want) {
-				t.Errorf("Read = %d documents, %v; want the problem %q", len(docs), problems, c.want)
+			if len(docs) != c.docs || len(problems) != 1 || !strings.HasPrefix(problems[0].String(), c.want) {
+				t.Errorf("Read = %d documents, %v; want %d and the problem %q", len(docs), problems, c.docs, c.want)
 			}
 		})
+	}
+	docs, _ := Read("f.yaml", []byte("kind: A\nmetadata: {name: a}\nkind: B\nmetadata: {name: b}\n"))
+	if len(docs) != 1 || docs[0].ID() != "B b" {
+		t.Errorf("Read of two objects run together = %v, want the last one", docs)
+	}
+	if docs, problems := Read("f.yaml", []byte("kind: Job\nmetadata: {generateName: x-}\n")); len(docs) != 1 || len(problems) > 0 {
+		t.Errorf("Read of an object whose name is generated = %d documents, %v; want 1 without problems", len(docs), problems)
 	}
 }
 
@@ -121,6 +194,7 @@ func FuzzRead(f *testing.F) {
 	f.Add([]byte("a: &a [*a]\n"))
 	f.Add([]byte("\r\r\r{a: b}")) // lines that YAML counts
 	f.Add([]byte("{kind: XList, items: [null, {kind: b}, []]}"))
+	f.Add([]byte("kind: List\nitems:\n- &a\n  kind: List\n  items: &i\n  - kind: b\n- *a\n- kind: List\n  items: *i\n"))
 	f.Fuzz(func(t *testing.T, src []byte) {
 		docs, problems := Read("f.yaml", src)
 		for _, d := range docs {

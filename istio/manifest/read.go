@@ -14,12 +14,12 @@ import (
 )
 
 // MaxFileSize is the largest file that is read, in bytes.
-const MaxFileSize = 16 << 20
+const MaxFileSize = 64 << 20
 
 // Kinds of problems that manifests have and rules files have not.
 const (
 	KindNotMapping rules.Kind = "not-a-mapping" // a document that is a list or a text
-	KindNoName     rules.Kind = "no-name"       // an object without metadata.name
+	KindNoName     rules.Kind = "no-name"       // an object without metadata.name, nor generateName
 )
 
 // lineBreak is what ends a line in YAML 1.1, which the YAML library counts by.
@@ -28,7 +28,9 @@ var lineBreak = regexp.MustCompile("\r\n|[\n\r\u0085\u2028\u2029]")
 // Read returns the documents of src, the content of the file called name: YAML
 // or JSON, several documents, and the items of a List each as one. Empty
 // documents are left out. Documents that can be read come also where problems
-// make others unusable; a file that is not YAML has none.
+// make others unusable, and objects without a name beside the problem that says so.
+// Of a key that an object has twice the last one counts, as it does to kubectl;
+// a file that is not YAML has none.
 func Read(name string, src []byte) ([]*Document, rules.Problems) {
 	file := &lines{name: name, text: lineBreak.Split(string(src), -1)}
 	if len(src) > MaxFileSize {
@@ -64,20 +66,23 @@ func (r *reader) document(n *yaml.Node) {
 		return
 	}
 	first, last := r.file.extent(n)
-	r.object(n, first, last)
+	if child(n, "kind") != nil { // rules and lanes files have a grammar that tells
+		r.keepLast(n, true)
+	}
+	r.object(n, extent{first, last, 1})
 }
 
-func (r *reader) object(n *yaml.Node, first, last int) {
+func (r *reader) object(n *yaml.Node, e extent) {
 	if n.Kind != yaml.MappingNode {
 		r.problems = append(r.problems, r.file.problem(n.Line, n.Column, rules.Error, KindNotMapping,
 			"expected a mapping, as an object of Kubernetes and a rules file are"))
 		return
 	}
-	d := &Document{File: r.file.name, root: n, file: r.file, first: first, last: last}
+	d := &Document{File: r.file.name, root: n, file: r.file, extent: e}
 	d.APIVersion, d.Kind = d.Text("apiVersion"), d.Text("kind")
 	if items := d.Node("items"); strings.HasSuffix(d.Kind, "List") && items != nil {
-		for _, item := range items.Content {
-			r.object(resolve(item), first, last)
+		for i, item := range items.Content {
+			r.object(resolve(item), e.ofItem(n, items, i))
 		}
 		return
 	}
@@ -85,12 +90,41 @@ func (r *reader) object(n *yaml.Node, first, last int) {
 	if labels := d.Node("metadata", "labels"); labels != nil {
 		_ = labels.Decode(&d.Labels) // labels that are none are a matter of the API server
 	}
-	if d.Kind != "" && d.Name == "" {
+	if d.Kind != "" && d.Name == "" && d.Node("metadata", "generateName") == nil {
 		r.problems = append(r.problems, d.Problem(rules.Error, KindNoName,
 			fmt.Sprintf("this %s has no metadata.name", d.Kind), "metadata"))
-		return
 	}
 	r.documents = append(r.documents, d)
+}
+
+// An extent is the lines that a document has in its file, and the column at which
+// the first of them begins to be its own.
+type extent struct{ first, last, col int }
+
+// ofItem returns the extent of an item of the List n. Items in brackets may share
+// lines with others, and aliases stand elsewhere: they have that of the List.
+func (e extent) ofItem(n, items *yaml.Node, i int) extent {
+	item := items.Content[i]
+	if items.Style&yaml.FlowStyle != 0 || item.Kind != yaml.MappingNode || item.Style&yaml.FlowStyle != 0 || item.Line < e.first || e.last < item.Line {
+		return e
+	}
+	of := extent{item.Line, e.last, item.Column}
+	for _, next := range append([]*yaml.Node{keyBehind(n, items)}, items.Content[i+1:min(i+2, len(items.Content))]...) {
+		if next != nil && item.Line < next.Line {
+			of.last = min(of.last, next.Line-1)
+		}
+	}
+	return of
+}
+
+// keyBehind returns the key that follows value in the mapping n, or nil.
+func keyBehind(n, value *yaml.Node) *yaml.Node {
+	for i := 1; i+1 < len(n.Content); i += 2 {
+		if resolve(n.Content[i]) == value {
+			return n.Content[i+1]
+		}
+	}
+	return nil
 }
 
 // lines is the text of a file, for places in it.

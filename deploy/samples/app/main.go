@@ -6,13 +6,13 @@
 //	version  what it says of itself, such as v1
 //	next     the URL of the next hop, such as http://mockb:8000; empty at the
 //	         chain's end
+//	forward  the headers that it sends to the next hop, and no others, separated by
+//	         commas, such as baggage; a name that ends in * is the beginning of
+//	         names. Empty: x-user-id,x-asm-prefer-tag,appver*
 //
 // It answers in one line, or as JSON to Accept: application/json:
 //
 //	-> mocka(version: v1, ip: 10.0.0.15)-> mockb(version: v1, ip: 10.0.0.130)
-//
-// To the next hop it sends x-user-id and the tag headers (x-asm-prefer-tag and
-// appver*), and nothing else.
 package main
 
 import (
@@ -59,7 +59,7 @@ func start(address string, getenv func(string) string) (*chain.Service, error) {
 	if err := errors.Join(append(errs, err)...); err != nil {
 		return nil, err
 	}
-	service, err := chain.Listen(address, app, version, next)
+	service, err := chain.Listen(address, app, version, next, forwarded(getenv("forward")))
 	if err != nil {
 		return nil, err
 	}

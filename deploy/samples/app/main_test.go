@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
+	"slices"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -68,6 +70,42 @@ func TestChain(t *testing.T) {
 	for _, hop := range trace {
 		if got := hop.Tags["appver-a"]; len(got) != 1 || got[0] != "v2" {
 			t.Errorf("appver-a at %s = %q, want v2", hop.App, got)
+		}
+	}
+}
+
+// A hop that is told to forward baggage forwards nothing else, and whatever else of it.
+func TestForward(t *testing.T) {
+	t.Parallel()
+	seen := make(chan http.Header, 1)
+	behind := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		seen <- r.Header.Clone()
+		_, _ = io.WriteString(w, "[]")
+	}))
+	defer behind.Close()
+	all := http.Header{"Baggage": {"a=1", "b=2"}, "Appver-A": {"v2"}, "X-User-Id": {"jack"}, "Cookie": {"c"}}
+	for forward, want := range map[string][]string{
+		"":                     {"Appver-A", "X-User-Id"},
+		"baggage":              {"Baggage"},
+		" baggage , x-user-id": {"Baggage", "X-User-Id"},
+		"app*":                 {"Appver-A"},
+	} {
+		transport := &http.Transport{}
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet,
+			serve(t, environment{"app": "a", "version": "v1", "next": behind.URL, "forward": forward}), http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header = all.Clone()
+		if _, err := chain.Do(&http.Client{Transport: transport}, request); err != nil {
+			t.Fatal(err)
+		}
+		transport.CloseIdleConnections()
+		got := <-seen
+		for name, values := range all {
+			if sent := got[name]; slices.Contains(want, name) && !slices.Equal(sent, values) || !slices.Contains(want, name) && sent != nil {
+				t.Errorf("with forward %q the next hop got %s %q, want only %q", forward, name, sent, want)
+			}
 		}
 	}
 }

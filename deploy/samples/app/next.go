@@ -3,6 +3,9 @@ package main
 import (
 	"fmt"
 	"net/url"
+	"strings"
+
+	"github.com/tagproc/tagproc/internal/chain"
 )
 
 // host returns the host and port of next, the URL of the next hop: what is called
@@ -21,4 +24,18 @@ func host(next string) (string, error) {
 		return "", fmt.Errorf("next is %q, want a URL like http://mockb:8000", next)
 	}
 	return u.Host, nil
+}
+
+// forwarded returns the headers of a list, which are sent to the next hop.
+func forwarded(list string) chain.Headers {
+	if list == "" {
+		return chain.Forwarded
+	}
+	var headers chain.Headers
+	for name := range strings.SplitSeq(list, ",") {
+		if name = strings.TrimSpace(name); name != "" {
+			headers = append(headers, name)
+		}
+	}
+	return headers
 }

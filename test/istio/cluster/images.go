@@ -15,6 +15,7 @@ type image struct {
 var images = map[string]image{
 	"tagproc/tagproc": {program: "tagproc", path: "/tagproc"},
 	"tagproc/sample":  {program: "app", path: "/app"},
+	"tagproc/otelapp": {program: "otelapp", path: "/otelapp"}, // of the tests alone
 }
 
 // proxyImage is what a gateway's manifest has where Istio puts its proxy.
@@ -28,7 +29,7 @@ func findImage(name string) (image, error) {
 	}
 	found, ok := images[plain]
 	if !ok {
-		return image{}, fmt.Errorf("image %q cannot be pulled here: there are tagproc/tagproc, tagproc/sample and auto", name)
+		return image{}, fmt.Errorf("image %q cannot be pulled here: there are tagproc/tagproc, tagproc/sample, tagproc/otelapp and auto", name)
 	}
 	return found, nil
 }

@@ -16,9 +16,10 @@ import (
 
 // kubectlRequest is a command that a script has run; see internal/cmd/kubectl.
 type kubectlRequest struct {
-	Args  []string
-	Dir   string
-	Stdin []byte
+	Program string // kubectl or istioctl
+	Args    []string
+	Dir     string
+	Stdin   []byte
 }
 
 type kubectlAnswer struct {
@@ -27,8 +28,8 @@ type kubectlAnswer struct {
 }
 
 // Kubectl runs a kubectl command in a directory and returns what it prints. There
-// are apply, delete, get, create, rollout, scale, label, patch, wait, logs and
-// kustomize, with the flags that are in use; anything else is an error.
+// are apply, delete, get, create, rollout, scale, label, patch, set env, wait, logs
+// and kustomize, with the flags that are in use; anything else is an error.
 func (c *Cluster) Kubectl(dir string, stdin []byte, args ...string) (string, error) {
 	var out bytes.Buffer
 	k := &kubectl{c: c, dir: dir, stdin: stdin}
@@ -76,7 +77,12 @@ func (c *Cluster) answerKubectl(conn net.Conn) error {
 	}
 	var a kubectlAnswer
 	var err error
-	if a.Stdout, err = c.Kubectl(r.Dir, r.Stdin, r.Args...); err != nil {
+	if r.Program == "istioctl" {
+		a.Stdout, err = c.istioctl(r.Args)
+	} else {
+		a.Stdout, err = c.Kubectl(r.Dir, r.Stdin, r.Args...)
+	}
+	if err != nil {
 		a.Stderr, a.Code = fmt.Sprintf("error: %v\n", err), 1
 	}
 	return json.NewEncoder(conn).Encode(a)
@@ -98,7 +104,7 @@ func (k *kubectl) command() *cobra.Command {
 	root.PersistentFlags().StringVarP(&k.namespace, "namespace", "n", "default", "")
 	root.AddCommand(
 		k.applyCommand(), k.deleteCommand(), k.getCommand(), k.createCommand(), k.rolloutCommand(),
-		k.scaleCommand(), k.labelCommand(), k.patchCommand(), k.waitCommand(), k.logsCommand(), k.kustomizeCommand(),
+		k.scaleCommand(), k.labelCommand(), k.patchCommand(), k.setCommand(), k.waitCommand(), k.logsCommand(), k.kustomizeCommand(),
 	)
 	return root
 }

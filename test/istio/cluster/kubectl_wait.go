@@ -86,19 +86,13 @@ func (k *kubectl) waitCommand() *cobra.Command {
 func (k *kubectl) logsCommand() *cobra.Command {
 	var name string
 	var lines int
+	var since time.Duration
 	cmd := &cobra.Command{Use: "logs", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
-		keys, err := k.keys(args)
+		one, err := k.container(args[0], name)
 		if err != nil {
 			return err
 		}
-		if len(keys) != 1 {
-			return errors.New("logs are played for deployment/NAME")
-		}
-		found, err := k.c.find(keys[0], name)
-		if err != nil {
-			return err
-		}
-		all := slices.Collect(strings.Lines(found[0].log.String()))
+		all := slices.Collect(strings.Lines(one.log.String()))
 		if lines >= 0 && len(all) > lines {
 			all = all[len(all)-lines:]
 		}
@@ -107,7 +101,27 @@ func (k *kubectl) logsCommand() *cobra.Command {
 	}}
 	cmd.Flags().StringVarP(&name, "container", "c", "", "")
 	cmd.Flags().IntVar(&lines, "tail", -1, "")
+	cmd.Flags().DurationVar(&since, "since", 0, "") // pods of a test are young: everything is new
 	return cmd
+}
+
+// container is that of pod/NAME, or of the oldest pod of deployment/NAME.
+func (k *kubectl) container(of, name string) (*container, error) {
+	if pod, ok := strings.CutPrefix(of, "pod/"); ok {
+		return k.c.container(k.namespace, pod, name)
+	}
+	keys, err := k.keys([]string{of})
+	if err != nil {
+		return nil, err
+	}
+	if len(keys) != 1 {
+		return nil, errors.New("logs are played for pod/NAME and deployment/NAME")
+	}
+	found, err := k.c.find(keys[0], name)
+	if err != nil {
+		return nil, err
+	}
+	return found[0], nil
 }
 
 func (k *kubectl) kustomizeCommand() *cobra.Command {

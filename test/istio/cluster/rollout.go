@@ -109,6 +109,19 @@ func (c *Cluster) Signal(t testing.TB, namespace, name, container string, s sysc
 	}
 }
 
+// Kill kills a container in one pod of a Deployment, the oldest, and returns the
+// pod's name. The container is started again after a second.
+func (c *Cluster) Kill(t testing.TB, namespace, name, container string) string {
+	t.Helper()
+	one := c.containers(t, namespace, name, container)[0]
+	one.mu.Lock()
+	defer one.mu.Unlock()
+	if err := one.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	return one.pod.name
+}
+
 // Log is what a container has written so far, in each pod of a Deployment, by the
 // pod's name. That of istio-proxy has its access log, at most a tenth of a second
 // late.

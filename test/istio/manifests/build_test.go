@@ -33,11 +33,11 @@ type objects map[string]any
 // there. Whatever Kubernetes or Istio would refuse, ignore or warn of is a failure.
 func build(t *testing.T, path string) objects {
 	t.Helper()
-	return buildAt(t, filesys.MakeFsOnDisk(), filepath.Join(kustomizations, path))
+	return buildAt(t, "istio-system", filesys.MakeFsOnDisk(), filepath.Join(kustomizations, path))
 }
 
-// buildAt is build in a file system.
-func buildAt(t *testing.T, files filesys.FileSystem, dir string) objects {
+// buildAt is build in a file system. All objects have to be in the namespace.
+func buildAt(t *testing.T, namespace string, files filesys.FileSystem, dir string) objects {
 	t.Helper()
 	made, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(files, dir)
 	if err != nil {
@@ -46,8 +46,8 @@ func buildAt(t *testing.T, files filesys.FileSystem, dir string) objects {
 	all := objects{}
 	for _, r := range made.Resources() {
 		id := r.GetKind() + "/" + r.GetName()
-		if r.GetNamespace() != "istio-system" {
-			t.Errorf("%s: %s is in namespace %q, want istio-system", dir, id, r.GetNamespace())
+		if r.GetNamespace() != namespace {
+			t.Errorf("%s: %s is in namespace %q, want %s", dir, id, r.GetNamespace(), namespace)
 		}
 		text, err := r.MarshalJSON()
 		if err != nil {

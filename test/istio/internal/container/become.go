@@ -94,7 +94,7 @@ func (m *Mount) bind(root string) error {
 	case info.IsDir():
 		err = os.MkdirAll(target, 0o755)
 	default:
-		err = os.WriteFile(target, nil, 0o644)
+		err = create(target)
 	}
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
@@ -106,6 +106,16 @@ func (m *Mount) bind(root string) error {
 		return readOnly(target, unix.AT_RECURSIVE)
 	}
 	return nil
+}
+
+// create makes an empty file, and never empties one that is there: below a directory
+// that is mounted, it is one of the machine's.
+func create(file string) error {
+	f, err := os.OpenFile(file, os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 // readOnly leaves the other flags of a mount as they are: some cannot be taken off

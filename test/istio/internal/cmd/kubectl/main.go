@@ -1,6 +1,6 @@
 // Command kubectl stands in for Kubernetes' own in the tests' shell scripts: it asks
 // the cluster in the test process, at the socket that KUBECTL_SOCKET names, and
-// prints what that answers.
+// prints what that answers. Under the name istioctl it stands in for that.
 package main
 
 import (
@@ -9,15 +9,17 @@ import (
 	"io"
 	"net"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 )
 
 // request and answer are those of package cluster, which would bring Istio along.
 type request struct {
-	Args  []string
-	Dir   string
-	Stdin []byte
+	Program string
+	Args    []string
+	Dir     string
+	Stdin   []byte
 }
 
 type answer struct {
@@ -28,7 +30,7 @@ type answer struct {
 func main() {
 	a, err := ask()
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "kubectl:", err)
+		fmt.Fprintln(os.Stderr, filepath.Base(os.Args[0])+":", err)
 		os.Exit(1)
 	}
 	fmt.Print(a.Stdout)
@@ -37,7 +39,7 @@ func main() {
 }
 
 func ask() (answer, error) {
-	r := request{Args: os.Args[1:]}
+	r := request{Program: filepath.Base(os.Args[0]), Args: os.Args[1:]}
 	var err error
 	if r.Dir, err = os.Getwd(); err != nil {
 		return answer{}, err

@@ -1,0 +1,76 @@
+package lanes
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	networking "istio.io/api/networking/v1alpha3"
+
+	"github.com/tagproc/tagproc/istio/manifest"
+)
+
+// notNeeded says of documents that no lane is made of: of a VirtualService by which
+// requests enter that it stays, and of all the rest in one note what it is.
+func (r *reader) notNeeded(docs []*manifest.Document, groups []*Group) {
+	count := map[string]int{}
+	var first *manifest.Document
+	for _, d := range docs {
+		if r.ownEntry(d, groups) {
+			continue
+		}
+		if first == nil {
+			first = d
+		}
+		count[d.Kind]++
+	}
+	if first == nil {
+		return
+	}
+	var kinds []string
+	for _, kind := range slices.Sorted(maps.Keys(count)) {
+		kinds = append(kinds, fmt.Sprintf("%s (%d)", shorten(kind), count[kind]))
+	}
+	r.note(place{doc: first}, "nothing is made of what is no lane, Service or rules: %s", strings.Join(kinds, ", "))
+}
+
+// ownEntry notes that a VirtualService of the user's own leads to a service of a
+// group at a gateway, and reports whether it does.
+func (r *reader) ownEntry(d *manifest.Document, groups []*Group) bool {
+	var vs networking.VirtualService
+	if d.Kind != "VirtualService" || d.Labels[managedBy] == tagproc || d.Decode(&vs, false, "spec") != nil {
+		return false
+	}
+	namespace := cmp.Or(d.Namespace, "default")
+	var at []string // its gateways
+	for _, g := range vs.Gateways {
+		if g != "mesh" {
+			if !strings.Contains(g, "/") {
+				g = namespace + "/" + g
+			}
+			at = append(at, g)
+		}
+	}
+	if len(at) == 0 {
+		return false
+	}
+	for _, route := range vs.Http {
+		for _, to := range route.Route {
+			s := hostName(to.GetDestination().GetHost())
+			s.Namespace = cmp.Or(s.Namespace, namespace)
+			i := slices.IndexFunc(groups, func(g *Group) bool { return slices.Contains(g.Services, s) })
+			if i < 0 {
+				continue
+			}
+			then := "what enters there reaches the lanes that its own routes name"
+			if slices.Contains(at, groups[i].Gateway.String()) && len(groups[i].hosts()) > 0 {
+				then = "Istio puts its routes and those that are made here behind each other, in no order to rely on; keep one of them"
+			}
+			r.note(place{doc: d}, "%s leads to %s at gateway %s, and stays as it is: %s", d.ID(), s, strings.Join(at, ", "), then)
+			return true
+		}
+	}
+	return false
+}

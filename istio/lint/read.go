@@ -1,0 +1,183 @@
+package lint
+
+import (
+	"bytes"
+	"fmt"
+	"path"
+	"slices"
+
+	"github.com/tagproc/tagproc/istio/manifest"
+	"github.com/tagproc/tagproc/rules"
+)
+
+// A reader adds a document of one kind to a model.
+type reader struct {
+	kind  string
+	group string // the API group
+	read  func(m *model, d *manifest.Document)
+}
+
+type readerTable []reader
+
+func (t readerTable) kinds() (kinds []string) {
+	for _, r := range t {
+		kinds = append(kinds, r.kind)
+	}
+	return kinds
+}
+
+// readers are the kinds that checks look at.
+var readers = readerTable{
+	{"EnvoyFilter", "networking.istio.io", (*model).addEnvoyFilter},
+	{"Gateway", "networking.istio.io", (*model).addGateway},
+	{"VirtualService", "networking.istio.io", (*model).addVirtualService},
+	{"DestinationRule", "networking.istio.io", (*model).addDestinationRule},
+	{"ServiceEntry", "networking.istio.io", (*model).addServiceEntry},
+	{"RequestAuthentication", "security.istio.io", func(m *model, d *manifest.Document) { m.jwt = append(m.jwt, d) }},
+	{"AuthorizationPolicy", "security.istio.io", (*model).addAuthorizationPolicy},
+	{"NetworkPolicy", "networking.k8s.io", (*model).addNetworkPolicy},
+	{"WasmPlugin", "extensions.istio.io", (*model).addWasmPlugin},
+	{"HTTPRoute", "gateway.networking.k8s.io", func(m *model, _ *manifest.Document) { m.foreignRoutes = true }},
+	{"ConfigMap", "", (*model).addConfigMap},
+	{"Namespace", "", func(m *model, d *manifest.Document) { m.spaces = append(m.spaces, d) }},
+	{"Service", "", (*model).addService},
+	{"Deployment", "apps", (*model).addWorkload},
+	{"StatefulSet", "apps", (*model).addWorkload},
+	{"DaemonSet", "apps", (*model).addWorkload},
+	{"ReplicaSet", "apps", (*model).addWorkload},
+	{"Rollout", "argoproj.io", (*model).addWorkload},
+	{"Pod", "", (*model).addWorkload},
+}
+
+// read makes a model of files.
+func read(files []File, o rules.Options) *model {
+	m := &model{counts: map[string]int{}, others: map[string]int{}, swept: map[string]bool{}, has: map[string]bool{}, bound: map[string]bool{}}
+	var docs []*manifest.Document
+	charts := map[string]bool{} // directories of templates
+	for _, f := range files {
+		m.swept[f.Name] = f.Swept
+		if base := path.Base(f.Name); base == "kustomization.yaml" || base == "kustomization.yml" {
+			m.findings = append(m.findings, readFinding{Finding: Finding{
+				rules.Problem{
+					File: f.Name, Severity: rules.Warning, Kind: kindKustomization,
+					Message: "the files of a kustomization are patches and parts, and not what is applied",
+				},
+				fmt.Sprintf("give lint what it makes: kubectl kustomize %s | tagproc lint -", path.Dir(f.Name)),
+			}})
+			continue
+		}
+		ds, problems := manifest.Read(f.Name, f.Source)
+		if problems.Err() != nil && len(ds) == 0 && bytes.Contains(f.Source, []byte("{{")) {
+			m.others[templateFile]++
+			if dir := path.Dir(f.Name); !charts[dir] {
+				charts[dir] = true
+				m.findings = append(m.findings, readFinding{Finding: Finding{
+					rules.Problem{File: f.Name, Severity: rules.Warning, Kind: kindTemplate, Message: "a template is not what is applied, and this one is not looked at, nor are others beside it"},
+					"give lint what comes of it: helm template CHART | tagproc lint -",
+				}})
+			}
+			continue
+		}
+		docs = append(docs, m.named(ds)...)
+		m.tell(slices.DeleteFunc(problems, func(p rules.Problem) bool { return m.isForeign(p, f, ds) }))
+	}
+	docs = m.applied(docs)
+	for n, d := range docs {
+		if d.Kind == "" {
+			m.addBare(d)
+			m.joinPropagation(docs[n+1:])
+			continue
+		}
+		i := readerOf(d)
+		if i < 0 {
+			m.others[d.Kind]++
+			continue
+		}
+		m.counts[d.Kind]++
+		m.has[d.Kind] = true
+		readers[i].read(m, d)
+		if d.Kind == "WasmPlugin" {
+			m.joinPropagation(docs[n+1:])
+		}
+	}
+	m.indexServices()
+	m.loadRules(o)
+	m.indexRules()
+	m.keepTagproc()
+	m.keepManagers()
+	m.keepConcerned()
+	m.indexRoutes()
+	return m
+}
+
+// readerOf returns the index of the reader of a document, or -1.
+func readerOf(d *manifest.Document) int {
+	return slices.IndexFunc(readers, func(r reader) bool { return r.kind == d.Kind && r.group == d.Group() })
+}
+
+// named returns the documents that others can refer to, and counts the others.
+func (m *model) named(docs []*manifest.Document) []*manifest.Document {
+	return slices.DeleteFunc(slices.Clone(docs), func(d *manifest.Document) bool {
+		nameless := d.Kind != "" && d.Name == ""
+		if nameless {
+			m.others[d.Kind]++
+		}
+		return nameless
+	})
+}
+
+// isForeign reports whether a problem of reading is that of something which no
+// check looks at: among files of all sorts a playbook is a list, and the
+// configuration of a tool has a kind and no name.
+func (m *model) isForeign(p rules.Problem, f File, docs []*manifest.Document) bool {
+	switch p.Kind {
+	case manifest.KindNotMapping:
+		if bytes.Contains(f.Source, []byte("tagHeader")) {
+			return false // rules that lack the key
+		}
+		m.others[noMapping]++
+		return m.swept[p.File]
+	case manifest.KindNoName:
+		return slices.ContainsFunc(docs, func(d *manifest.Document) bool {
+			return d.Kind != "" && d.Name == "" && readerOf(d) < 0 && d.Problem(p.Severity, p.Kind, p.Message, "metadata") == p
+		})
+	}
+	return false
+}
+
+// applied returns what is there after all objects have been applied in their
+// order.
+func (m *model) applied(docs []*manifest.Document) (last []*manifest.Document) {
+	latest := map[string]*manifest.Document{}
+	id := func(d *manifest.Document) string {
+		return fmt.Sprintf("%s/%s/%s/%s", d.Group(), d.Kind, namespace(d), d.Name)
+	}
+	for _, d := range docs {
+		latest[id(d)] = d
+	}
+	for _, d := range docs {
+		switch winner := latest[id(d)]; {
+		case d.Kind == "" || winner == d:
+			last = append(last, d)
+		case readerOf(d) < 0:
+			m.others[d.Kind]++
+		default:
+			m.findings = append(m.findings, readFinding{Finding{
+				place{doc: d}.problem(rules.Warning, kindDuplicate,
+					fmt.Sprintf("%s is also in %s: the one that is applied last replaces the others, and the rest of lint looks at that one", d.ID(), place{doc: winner})),
+				"name the files that are in force together, and no others",
+			}, winner})
+		}
+	}
+	return last
+}
+
+func (m *model) tell(ps rules.Problems) {
+	for _, p := range ps {
+		m.findings = append(m.findings, readFinding{Finding: Finding{Problem: p}})
+	}
+}
+
+func (m *model) add(at place, s rules.Severity, k rules.Kind, why, fix string) {
+	m.findings = append(m.findings, readFinding{Finding{at.problem(s, k, why), fix}, at.doc})
+}
