@@ -56,7 +56,7 @@ errors), 1 if something is, and 2 if the command was not understood.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			files, unreadable := lintFiles(args, cmd.InOrStdin())
 			r := lint.Files(files, flags.options())
-			r.Findings = slices.Concat([]lint.Finding{}, unreadable, r.Findings) // a list to JSON, also an empty one
+			r.Findings = slices.Insert(r.Findings, 0, unreadable...)
 			if warnings {
 				for i := range r.Findings {
 					r.Findings[i].Severity = rules.Error

@@ -52,15 +52,11 @@ func authorizationPolicies(m *model, found found) {
 		if closed == nil {
 			return
 		}
-		account := c.account
+		account, who := c.account, "the ServiceAccount "+c.account
 		if account == "" {
-			account = "ACCOUNT"
+			account, who = "NAME", "a ServiceAccount"
 		}
-		who := fmt.Sprintf("the gateway's pods (%s)%s", c.at, c.where())
-		if c.account != "" {
-			who += " have the ServiceAccount " + c.account
-		}
-		found(closed.in("spec", "rules"), fmt.Sprintf("%s, which no rule of %s lets in at port %d%s", who, id(closed.doc), port, untagged),
+		found(closed.in("spec", "rules"), fmt.Sprintf("no rule of %s lets %s%s in at port %d, and the gateway's pods have it (%s)%s", id(closed.doc), who, c.where(), port, c.at, untagged),
 			fmt.Sprintf(`add to its principals: "*/ns/%s/sa/%s"`, c.namespace, account))
 	})
 }

@@ -1,6 +1,7 @@
 package lint
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -189,9 +190,7 @@ func (c caller) isIn(m *model, own string, spaces *selector) bool {
 	}
 	for _, d := range m.spaces {
 		if d.Name == c.namespace {
-			for k, v := range d.Labels {
-				known[k] = v
-			}
+			maps.Copy(known, d.Labels)
 			return contains(known, spaces.Labels)
 		}
 	}

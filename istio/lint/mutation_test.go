@@ -216,6 +216,7 @@ kind: NetworkPolicy
 		{"camelCase", "sidecar", "envoyfilter.yaml", "max_request_headers_kb", "maxRequestHeadersKb", ""},
 		{"a route by path, and none for others", "sidecar", "lanes.yaml", "---\n", byPath, ""},
 		{"an EnvoyFilter of somebody else", "sidecar", "gateway.yaml", "---\n", somebodys, ""},
+		{"policy for a range of ports", "service", "policies.yaml", "port: grpc", "port: 9000, endPort: 9002", ""},
 		{"policies that let in together", "service", "policies.yaml", "kind: NetworkPolicy\n", policy, ""},
 		{"policy for a namespace", "service", "policies.yaml", "- podSelector:\n        matchLabels: {istio: ingressgateway}", "- namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: istio-system}}", ""},
 		{"a Service elsewhere", "sidecar", "lanes.yaml", "---\n", elsewhere, ""},
