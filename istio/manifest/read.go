@@ -32,11 +32,12 @@ var lineBreak = regexp.MustCompile("\r\n|[\n\r\u0085\u2028\u2029]")
 // Of a key that an object has twice the last one counts, as it does to kubectl;
 // a file that is not YAML has none.
 func Read(name string, src []byte) ([]*Document, rules.Problems) {
-	file := &lines{name: name, text: lineBreak.Split(string(src), -1)}
+	file := &lines{name: name}
 	if len(src) > MaxFileSize {
 		return nil, rules.Problems{file.problem(0, 0, rules.Error, rules.KindTooLarge,
 			fmt.Sprintf("the file has more than %d MiB, the most that is read", MaxFileSize>>20))}
 	}
+	file.text = lineBreak.Split(string(src), -1)
 	loader, err := yaml.NewLoader(bytes.NewReader(src))
 	if err != nil {
 		return nil, rules.Problems{file.problem(0, 0, rules.Error, rules.KindSyntax, err.Error())}
