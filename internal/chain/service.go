@@ -10,8 +10,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
-
-	"github.com/tagproc/tagproc/internal/walkthrough"
 )
 
 // closeLimit is how long Close waits for requests in flight.
@@ -19,8 +17,9 @@ const closeLimit = 5 * time.Second
 
 // Service is one running version of one application.
 type Service struct {
-	app  string
-	next string // the application that it calls; empty: the chain's end
+	app     string
+	next    string // the application that it calls; empty: the chain's end
+	forward Headers
 
 	version atomic.Pointer[string]
 	mesh    atomic.Pointer[string]
@@ -31,21 +30,23 @@ type Service struct {
 	served   chan error // the result of Serve
 }
 
-// Start runs a service on a free port of 127.0.0.1; see Listen.
+// Start runs a service on a free port of 127.0.0.1 that forwards what the documents'
+// applications do; see Listen.
 func Start(app, version, next string) (*Service, error) {
-	return Listen("127.0.0.1:0", app, version, next)
+	return Listen("127.0.0.1:0", app, version, next, Forwarded)
 }
 
 // Listen runs a service at a TCP address, such as :8000. app is its name and next
 // the application that it calls, which it sends as the call's host, empty at the
-// chain's end. A service with a next answers 502 until SetMesh.
-func Listen(address, app, version, next string) (*Service, error) {
+// chain's end; of the headers of a request it sends it those of forward. A service
+// with a next answers 502 until SetMesh.
+func Listen(address, app, version, next string, forward Headers) (*Service, error) {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("couldn't start %s: %w", app, err)
 	}
 	s := &Service{
-		app: app, next: next,
+		app: app, next: next, forward: forward,
 		listener: listener,
 		client: &http.Client{Transport: &http.Transport{
 			MaxIdleConnsPerHost: 64,
@@ -92,7 +93,7 @@ func (s *Service) Close() error {
 // ServeHTTP calls the next service and answers with the hops from here on: in the
 // documents' form, or as JSON if the request accepts application/json.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	trace := Trace{s.hop(r)}
+	trace := Trace{NewHop(s.app, s.Version(), r)}
 	if s.next != "" {
 		behind, err := s.call(r)
 		if err != nil {
@@ -111,20 +112,7 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = fmt.Fprintln(w, trace)
 }
 
-func (s *Service) hop(r *http.Request) Hop {
-	h := Hop{App: s.app, Version: s.Version(), Tags: make(map[string][]string)}
-	if addr, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr); ok {
-		h.IP = addr.IP.String()
-	}
-	for name, values := range r.Header {
-		if name := strings.ToLower(name); walkthrough.IsTag(name) {
-			h.Tags[name] = values
-		}
-	}
-	return h
-}
-
-// call sends the propagated headers, and no others, to the next application.
+// call sends the forwarded headers, and no others, to the next application.
 func (s *Service) call(r *http.Request) (Trace, error) {
 	mesh := s.mesh.Load()
 	if mesh == nil {
@@ -136,7 +124,7 @@ func (s *Service) call(r *http.Request) (Trace, error) {
 	}
 	request.Host = s.next
 	for name, values := range r.Header {
-		if lower := strings.ToLower(name); walkthrough.IsTag(lower) || lower == "x-user-id" {
+		if s.forward.Has(name) {
 			request.Header[name] = values
 		}
 	}

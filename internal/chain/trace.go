@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
+
+	"github.com/tagproc/tagproc/internal/walkthrough"
 )
 
 // Hop is one service that a request reached.
@@ -17,6 +20,20 @@ type Hop struct {
 	// Tags are the tag headers as this hop saw them: all values, by the name in
 	// lower case. A tag that was not sent has no entry.
 	Tags map[string][]string `json:"tags"`
+}
+
+// NewHop is what a version of an application says of a request that reached it.
+func NewHop(app, version string, r *http.Request) Hop {
+	h := Hop{App: app, Version: version, Tags: make(map[string][]string)}
+	if addr, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr); ok {
+		h.IP = addr.IP.String()
+	}
+	for name, values := range r.Header {
+		if name := strings.ToLower(name); walkthrough.IsTag(name) {
+			h.Tags[name] = values
+		}
+	}
+	return h
 }
 
 // Trace is the hops of one request, in order.

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"encoding/json"
 	"strconv"
 	"strings"
 
@@ -50,11 +51,26 @@ func (p *pod) excludedPorts() []uint16 {
 	return ports
 }
 
+// userMounts are the volumes of the pod that its sidecar gets, by path. A mount that
+// cannot be read is left out, as the webhook refuses it.
+func (p *pod) userMounts() []corev1.VolumeMount {
+	var mounts []corev1.VolumeMount
+	var named map[string]corev1.VolumeMount
+	if err := json.Unmarshal([]byte(p.notes["sidecar.istio.io/userVolumeMount"]), &named); err != nil {
+		return nil
+	}
+	for name, m := range named {
+		m.Name = name
+		mounts = append(mounts, m)
+	}
+	return mounts
+}
+
 // plan returns the pod's containers in the order in which they start.
 func (p *pod) plan() []*container {
 	var all []*container
 	if p.injected() {
-		all = append(all, &container{pod: p, spec: corev1.Container{Name: proxyName, Image: proxyImage}, sidecar: true})
+		all = append(all, &container{pod: p, spec: corev1.Container{Name: proxyName, Image: proxyImage, VolumeMounts: p.userMounts()}, sidecar: true})
 	}
 	for _, spec := range p.spec.InitContainers {
 		all = append(all, &container{pod: p, spec: spec, sidecar: true})

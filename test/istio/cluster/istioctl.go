@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -73,20 +74,20 @@ func (c *Cluster) askEnvoy(method, namespace, pod, path string) (string, error) 
 }
 
 // container is that of a pod.
-func (c *Cluster) container(namespace, pod, name string) (*container, error) {
+func (c *Cluster) container(namespace, name, of string) (*container, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, p := range c.pods {
-		if p.namespace() != namespace || p.name != pod {
-			continue
-		}
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		for _, one := range p.containers {
-			if one.name() == name && one.isReady() {
-				return one, nil
-			}
+	i := slices.IndexFunc(c.pods, func(p *pod) bool { return p.namespace() == namespace && p.name == name })
+	if i < 0 {
+		return nil, fmt.Errorf("pod %q not found in %q", name, namespace)
+	}
+	p := c.pods[i]
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, one := range p.containers {
+		if one.name() == of && one.isReady() {
+			return one, nil
 		}
 	}
-	return nil, fmt.Errorf("pod %q of %q has no container %q that is ready", pod, namespace, name)
+	return nil, fmt.Errorf("pod %q has no container %q that is ready", name, of)
 }
