@@ -2,18 +2,13 @@ package deploy
 
 import (
 	"bytes"
-	"flag"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
+	"github.com/tagproc/tagproc/internal/golden"
 	"github.com/tagproc/tagproc/internal/program"
 )
-
-var update = flag.Bool("update", false, "write the files that tagproc prints anew")
 
 // TestEnvoyFilter holds that envoyfilter/ and the EnvoyFilters of the samples are what
 // tagproc prints: for the first document the rules file of its WasmPlugin, and from
@@ -44,17 +39,6 @@ func TestEnvoyFilter(t *testing.T) {
 			t.Fatalf("tagproc %q: %v\n%s", f.args, err, stderr.Bytes())
 		}
 		file := filepath.Join(f.dir, f.file)
-		if *update {
-			if err := os.WriteFile(file, got, 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(string(want), string(got)); diff != "" {
-			t.Errorf("%s is not what tagproc prints (-file +printed; -update writes it anew):\n%s", file, diff)
-		}
+		golden.Check(t, file, string(got))
 	}
 }

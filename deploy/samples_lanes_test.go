@@ -2,13 +2,13 @@ package deploy
 
 import (
 	"bytes"
-	"os"
 	"path/filepath"
 	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/tagproc/tagproc/internal/golden"
 	"github.com/tagproc/tagproc/istio/lanes"
 	"github.com/tagproc/tagproc/istio/manifest"
 )
@@ -68,17 +68,6 @@ func TestSampleLanes(t *testing.T) {
 	} {
 		path := filepath.Join("samples", "lanes", tt.file)
 		got := text(t, tt.comment, tt.objects)
-		if *update {
-			if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(string(want), got); diff != "" {
-			t.Errorf("%s is not what render makes (-file +made; -update writes it anew):\n%s", path, diff)
-		}
+		golden.Check(t, path, got)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -15,11 +14,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
+	"github.com/tagproc/tagproc/internal/golden"
 	"github.com/tagproc/tagproc/internal/walkthrough"
 	"github.com/tagproc/tagproc/rules"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
@@ -60,7 +58,7 @@ func TestGolden(t *testing.T) {
 			if good := filepath.Base(filepath.Dir(file)) == "ok"; good != (err == nil) {
 				t.Errorf("Compare = %v, want an error: %v", err, !good)
 			}
-			golden(t, strings.TrimSuffix(file, ".csv")+".out", text(t, report, err))
+			golden.Check(t, strings.TrimSuffix(file, ".csv")+".out", text(t, report, err))
 		})
 	}
 }
@@ -83,18 +81,6 @@ func text(t *testing.T, report *Report, err error) string {
 		t.Fatal(err)
 	}
 	return string(out) + "\n"
-}
-
-func golden(t *testing.T, file, got string) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if diff := cmp.Diff(string(read(t, file)), got); diff != "" {
-		t.Errorf("differs from %s (-want +got; -update writes it anew):\n%s", file, diff)
-	}
 }
 
 // TestWalkthroughs holds that what users of the walk-throughs see is what the

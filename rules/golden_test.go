@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	"github.com/tagproc/tagproc/internal/golden"
 )
 
 // TestErr holds the messages of every bad file. Each file must be refused, each
@@ -33,7 +33,7 @@ func TestErr(t *testing.T) {
 					t.Errorf("the message is not one printable line: %q", p.String())
 				}
 			}
-			golden(t, strings.TrimSuffix(file, ".yaml")+".out", out.String())
+			golden.Check(t, strings.TrimSuffix(file, ".yaml")+".out", out.String())
 		})
 	}
 	for _, k := range []Kind{
@@ -77,7 +77,7 @@ func TestOK(t *testing.T) {
 			for _, p := range problems {
 				fmt.Fprintln(&out, p)
 			}
-			golden(t, strings.TrimSuffix(file, filepath.Ext(file))+".out", out.String())
+			golden.Check(t, strings.TrimSuffix(file, filepath.Ext(file))+".out", out.String())
 		})
 	}
 }
@@ -100,21 +100,4 @@ func read(t *testing.T, file string) []byte {
 		t.Fatal(err)
 	}
 	return src
-}
-
-// golden compares got with the content of file, which -update writes.
-func golden(t *testing.T, file, got string) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("differs from %s (-want +got; -update writes it anew):\n%s", file, diff)
-	}
 }

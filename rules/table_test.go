@@ -1,18 +1,12 @@
 package rules
 
 import (
-	"flag"
 	"testing"
 
 	"go.uber.org/goleak"
 )
 
-var update = flag.Bool("update", false, "write golden files anew")
-
-func TestMain(m *testing.M) {
-	flag.Parse()
-	goleak.VerifyTestMain(m)
-}
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // mustLoad returns the table of a file that must be without fault.
 func mustLoad(t testing.TB, src string) *Table {

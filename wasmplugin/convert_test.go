@@ -1,7 +1,6 @@
 package wasmplugin
 
 import (
-	"flag"
 	"fmt"
 	"maps"
 	"os"
@@ -11,14 +10,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 	"go.yaml.in/yaml/v4"
 
+	"github.com/tagproc/tagproc/internal/golden"
 	"github.com/tagproc/tagproc/rules"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
@@ -60,25 +57,9 @@ func TestGolden(t *testing.T) {
 			for _, n := range c.Notes {
 				fmt.Fprintf(out, "%d:%d: %s\n", n.Line, n.Col, n)
 			}
-			golden(t, "testdata/golden/"+base+".rules", c.Rules)
-			golden(t, "testdata/golden/"+base+".notes", []byte(out.String()))
+			golden.Check(t, "testdata/golden/"+base+".rules", string(c.Rules))
+			golden.Check(t, "testdata/golden/"+base+".notes", out.String())
 		})
-	}
-}
-
-func golden(t *testing.T, file string, got []byte) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(file, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("differs from %s (-want +got; -update writes it anew):\n%s", file, diff)
 	}
 }
 

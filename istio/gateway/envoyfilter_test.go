@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -9,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/tagproc/tagproc/internal/golden"
 	"github.com/tagproc/tagproc/rules"
 )
 
@@ -64,18 +64,7 @@ func TestGolden(t *testing.T) {
 			got := render(t, load(t, c.src), o)
 			decode(t, got)
 			file := filepath.Join("testdata", c.name+".yaml")
-			if *update {
-				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(string(want), got); diff != "" {
-				t.Errorf("differs from %s (-want +got; -update writes it anew):\n%s", file, diff)
-			}
+			golden.Check(t, file, got)
 		})
 	}
 }

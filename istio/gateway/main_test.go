@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"bytes"
-	"flag"
 	"strings"
 	"testing"
 	"time"
@@ -20,8 +19,6 @@ import (
 	"github.com/tagproc/tagproc/istio/manifest"
 	"github.com/tagproc/tagproc/rules"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 

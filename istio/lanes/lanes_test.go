@@ -2,21 +2,18 @@ package lanes
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
+	"github.com/tagproc/tagproc/internal/golden"
 	"github.com/tagproc/tagproc/istio/manifest"
 	"github.com/tagproc/tagproc/rules"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
@@ -87,7 +84,7 @@ func TestOK(t *testing.T) {
 			if len(groups) == 0 {
 				t.Fatal("there are no groups, and no error")
 			}
-			golden(t, strings.TrimSuffix(file, ".yaml")+".out", said(notes, problems)+"---\n"+rendered(t, groups, o))
+			golden.Check(t, strings.TrimSuffix(file, ".yaml")+".out", said(notes, problems)+"---\n"+rendered(t, groups, o))
 		})
 	}
 }
@@ -111,7 +108,7 @@ func TestErr(t *testing.T) {
 				t.Errorf("%s: the problem has no place: %s", file, p)
 			}
 		}
-		golden(t, strings.TrimSuffix(file, ".yaml")+".out", said(notes, problems))
+		golden.Check(t, strings.TrimSuffix(file, ".yaml")+".out", said(notes, problems))
 	}
 	for _, k := range []rules.Kind{
 		KindGroup, KindUnknownLane, KindUnknownService, KindMissingService, KindLabels, KindHost, KindPort, KindMatch, KindWeight,
@@ -120,21 +117,5 @@ func TestErr(t *testing.T) {
 		if !seen[k] {
 			t.Errorf("no file in testdata/err has a problem of kind %q", k)
 		}
-	}
-}
-
-func golden(t *testing.T, file, got string) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("differs from %s (-want +got; -update writes it anew):\n%s", file, diff)
 	}
 }

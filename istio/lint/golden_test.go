@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/tagproc/tagproc/internal/golden"
 	"github.com/tagproc/tagproc/istio/manifest"
 	"github.com/tagproc/tagproc/rules"
 )
@@ -69,7 +70,7 @@ func TestErr(t *testing.T) {
 			if !slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Kind == kind }) {
 				t.Errorf("nothing is found of kind %s:\n%s", kind, out.String())
 			}
-			golden(t, filepath.Join(dir, "out.txt"), out.String())
+			golden.Check(t, filepath.Join(dir, "out.txt"), out.String())
 		})
 	}
 	for kind := range kinds() {
@@ -157,22 +158,5 @@ func TestNotChecked(t *testing.T) {
 	want := []Seen{{Kind: "rules", Count: 1}}
 	if diff := cmp.Diff(want, r.LookedAt); diff != "" {
 		t.Errorf("LookedAt (-want +got):\n%s", diff)
-	}
-}
-
-// golden compares got with the content of file, which -update writes.
-func golden(t *testing.T, file, got string) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("differs from %s (-want +got; -update writes it anew):\n%s", file, diff)
 	}
 }

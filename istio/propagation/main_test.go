@@ -12,9 +12,8 @@ import (
 )
 
 var (
-	update = flag.Bool("update", false, "write the golden files anew")
-	full   = flag.Bool("full", false, "send ten times as many requests through each Envoy")
-	seed   = flag.Uint64("seed", 1, "what generated requests and rules are made from")
+	full = flag.Bool("full", false, "send ten times as many requests through each Envoy")
+	seed = flag.Uint64("seed", 1, "what generated requests and rules are made from")
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

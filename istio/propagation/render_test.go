@@ -1,13 +1,11 @@
 package propagation
 
 import (
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
+	"github.com/tagproc/tagproc/internal/golden"
 	"github.com/tagproc/tagproc/istio/manifest"
 	"github.com/tagproc/tagproc/rules"
 )
@@ -54,18 +52,7 @@ func TestGolden(t *testing.T) {
 				t.Errorf("there is not one outbound filter in\n%s", got)
 			}
 			file := filepath.Join("testdata", name+".yaml")
-			if *update {
-				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(string(want), got); diff != "" {
-				t.Errorf("differs from %s (-want +got; -update writes it anew):\n%s", file, diff)
-			}
+			golden.Check(t, file, got)
 		})
 	}
 }
