@@ -24,9 +24,9 @@ func newRenderEnvoyFilterCommand() *cobra.Command {
 		Long: `Print the EnvoyFilter that makes a gateway of Istio ask tagproc: the ext_proc
 filter, what it forwards to tagproc and what it takes from it, the early removal
 of tags that clients forged, and the header limits. Of the rules it has the
-headers that hold users' ids, tagHeaders and trustClientTags: an edit of ranges,
-users or rules within tagHeaders changes nothing here, and a new key or tag
-header needs it anew.
+headers that hold users' ids, tagHeaders, propagation and trustClientTags: an edit
+of ranges, users or rules within tagHeaders changes nothing here, and a new key or
+tag header needs it anew.
 
 --address is a socket in the gateway's pod, or a Service: then Istio's own cluster
 for it is used, with its endpoints and mTLS, and a stream that a dying replica

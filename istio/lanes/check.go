@@ -117,9 +117,9 @@ func (c *checker) traceNote() {
 	switch trace {
 	case route:
 	case "baggage":
-		c.note(c.d.traceHeader.at, "traceHeader baggage: ASM carries %s in baggage, and Istio does not: the applications have to forward %s itself, or their calls reach the baseline", route, route)
+		c.note(c.d.traceHeader.at, "traceHeader baggage: ASM carries %s in baggage, and Istio does not: the applications have to forward %s itself, or sidecars restore it (tagproc render propagation); else their calls reach the baseline", route, route)
 	default:
-		c.note(c.d.traceHeader.at, "traceHeader %s: ASM finds out by it what %s was, and Istio does not: the applications have to forward %s too, or their calls reach the baseline", trace, route, route)
+		c.note(c.d.traceHeader.at, "traceHeader %s: ASM finds out by it what %s was, and Istio does not: the applications have to forward %s too, or sidecars derive it again (tagproc render recompute); else their calls reach the baseline", trace, route, route)
 	}
 }
 
