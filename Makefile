@@ -31,6 +31,7 @@ test: envoys ## run every test: unit, fuzz seeds, end to end through two release
 
 test-istio: envoys ## run the tests on the real control plane of Istio and real Envoys, one for each pod; building them takes some minutes
 	cd test/istio && go test -shuffle=on -timeout=30m ./...
+	go test ./test/differential -count=1 -timeout=30m -run='^TestDataPaths$$' -full
 
 lint: ## check style, imports, go.mod, the proto file and that generated code is up to date
 	go mod tidy -diff

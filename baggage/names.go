@@ -44,12 +44,23 @@ func nameOf(member []byte) []byte {
 	return member
 }
 
+// A squeeze is what is left out of a name. A decoded plus sign is a space to some
+// libraries.
+type squeeze int
+
+const (
+	squeezeNothing squeeze = iota
+	squeezeBlanks          // those that stand in the name as it is
+	squeezeDecoded         // those that decoding makes, and plus signs, too
+	squeezes
+)
+
 // appendDecoded appends name in lower case and decoded as often as it can be:
-// %252D is a hyphen. With squeeze, blanks are left out.
-func appendDecoded(dst, name []byte, squeeze bool) []byte {
+// %252D is a hyphen.
+func appendDecoded(dst, name []byte, q squeeze) []byte {
 	begin := len(dst)
 	for _, c := range name {
-		if squeeze && isBlank(c) {
+		if q >= squeezeBlanks && isBlank(c) {
 			continue
 		}
 		dst = append(dst, lower(c))
@@ -61,6 +72,9 @@ func appendDecoded(dst, name []byte, squeeze bool) []byte {
 				break
 			}
 			dst = append(dst[:n], lower(high<<4|low))
+		}
+		if n := len(dst) - 1; q == squeezeDecoded && (isBlank(dst[n]) || dst[n] == '+') {
+			dst = dst[:n]
 		}
 	}
 	return dst

@@ -59,7 +59,8 @@ func (r *Rewriter) Writes() bool { return len(r.tags) > 0 }
 //
 // A member is forged if a token in its name is owned, or is the name of a member
 // that is written. The name is that before "=", or all there is, without regard to
-// case, decoded as often as it can be; once as it is, and once without blanks.
+// case, decoded as often as it can be; once as it is, once without blanks, and once
+// without those, and plus signs, that decoding makes.
 //
 // What no header of Envoy may have, control characters, or no protobuf string, is
 // not among what stays.
@@ -92,15 +93,16 @@ func (r *Rewriter) keep(part []byte) {
 
 func (r *Rewriter) isForged(part []byte) bool {
 	name := trim(nameOf(part))
-	r.name = appendDecoded(r.name[:0], name, false)
-	if r.hasOwned(r.name) {
-		return true
+	for q := range squeezes {
+		r.name = appendDecoded(r.name[:0], name, q)
+		if r.hasOwned(r.name) {
+			return true
+		}
+		if q == squeezeNothing && !bytes.ContainsAny(r.name, " \t+") {
+			break // squeezed it is the same
+		}
 	}
-	if bytes.IndexByte(name, ' ') < 0 && bytes.IndexByte(name, '\t') < 0 {
-		return false // squeezed it is the same
-	}
-	r.name = appendDecoded(r.name[:0], name, true)
-	return r.hasOwned(r.name)
+	return false
 }
 
 // hasOwned reports whether a token in name, which is decoded, is owned or written.

@@ -84,6 +84,7 @@ func TestForged(t *testing.T) {
 		"%6cane=s2", "l%61ne=s2", "%4C%41%4e%45=s2", "l%2561ne=s2", "%25%36%63ane=s2", "%6%63ane=s2", "lan%65=s2", "%256%63ane=s2",
 		"+lane=s2", "lane+=s2", "%2blane=s2", "%20lane=s2", "lane%20=s2", "%09lane%00=s2", "+%2B+lane=s2",
 		"l ane=s2", "l\ta ne=s2", "a lane=s2", "lane b=s2", "l %61 ne=s2", "%6 1ppver=1",
+		"l+ane=s2", "l%20ane=s2", "l%2Ba%252bne=s2", "l%2509ane=s2", "%6%20Cane=s2", "l+ %61%20ne=s2", "x%2Cl%20ane=s2", "x%20l ane=s2",
 		"x%2Clane%3Ds2%3B=1", "x%252Clane=s2", "x;lane=s2", "x%0Alane=s2", `"lane"=s2`, "(lane)=s2",
 		"\xa0lane=s2", "lane\x85=s2", "\u00a0lane=s2", "\u2003lane\ufeff=s2", "%C2%A0lane=s2",
 	} {

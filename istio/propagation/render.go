@@ -52,7 +52,8 @@ func (s *settings) propagationPurpose() string {
 	if s.Inbound {
 		text += " Inbound, they make members of request headers, for tags that something\nother than tagproc set."
 	}
-	text += "\n\nIt follows from the names of the headers that travel. An edit of ratios, users or\nrules changes nothing here."
+	text += "\n\nIt follows from the names of the headers that travel. An edit of ratios or users\n" +
+		"changes nothing here; a tag header that comes or goes does, unless a prefix below\nnames it."
 	if s.DataPath == ExtProc {
 		text += " tagproc at the socket restores what its own rules say\nunder propagation."
 	}

@@ -89,6 +89,12 @@ func TestStable(t *testing.T) {
 				c.to, c.from, gotRestore != restore, gotRecompute != recompute, gotAsked != asked, c.restore, c.recompute, c.asked)
 		}
 	}
+
+	before, _, _ := render(moved)
+	after, _, _ := render(strings.Replace(moved, "appver-a", "appver-b", 1))
+	if before == after {
+		t.Errorf("of rules that declare no prefix, restore does not change with the tag header:\n%s", after)
+	}
 }
 
 // Everything that is wrong with options is said at once.

@@ -46,9 +46,10 @@ done
 			if out := w.shell.Run(t, "cd $HOME\n"+steps[0].script); !strings.Contains(out, "baggage: appver-a=v2,appver-b=v2,appver-c=v3") {
 				t.Errorf("step 1 printed\n%s\nwant the baggage of 0005", out)
 			}
-			for line := range strings.Lines(w.shell.Run(t, terminal+steps[1].script)) {
-				if !strings.Contains(line, `"tagproc.restore"`) {
-					t.Errorf("step 2 printed %q, want tagproc.restore in every line", line)
+			filters := w.shell.Run(t, terminal+steps[1].script)
+			for _, app := range []string{"app-a-v1", "app-a-v2", "app-b-v1", "app-b-v2"} {
+				if !regexp.MustCompile(`(?m)^pod/` + app + `-.*"tagproc\.restore"`).MatchString(filters) {
+					t.Errorf("step 2 printed\n%s\nwant tagproc.restore in the line of %s", filters, app)
 				}
 			}
 			w.Eventually(t, "step 3", func() error {

@@ -179,7 +179,10 @@ func (p *pod) close() error {
 	if net := p.network(); net != nil {
 		errs = append(errs, net.Close())
 	}
-	errs = append(errs, remove(p.c.control.podClient(p.namespace()), p.name), os.RemoveAll(p.dir))
+	errs = append(errs, remove(p.c.control.podClient(p.namespace()), p.name))
+	p.c.mu.Lock() // whoever holds it may be writing there
+	errs = append(errs, os.RemoveAll(p.dir))
+	p.c.mu.Unlock()
 	return errors.Join(errs...)
 }
 

@@ -3,6 +3,7 @@ package cluster
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -194,10 +195,10 @@ func (c *Cluster) writeHosts() error {
 		if before, err := os.ReadFile(file); err == nil && string(before) == text {
 			continue
 		}
-		if _, err := os.Stat(filepath.Dir(file)); err != nil {
-			continue // the pod is gone or not there yet
+		// Without its directory the pod is gone, or not there yet.
+		if err := os.WriteFile(file, []byte(text), 0o644); !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, err)
 		}
-		errs = append(errs, os.WriteFile(file, []byte(text), 0o644))
 	}
 	return errors.Join(errs...)
 }
