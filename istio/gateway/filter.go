@@ -123,8 +123,9 @@ func retryPolicy(a envoyfilter.Address) (*corev3.RetryPolicy, error) {
 			ConfigType: &corev3.RetryPolicy_RetryHostPredicate_TypedConfig{TypedConfig: previousHosts},
 		}},
 		// Istio's clusters take the one of two random pods that has fewer requests, and
-		// a dead one has none: of two pods three picks in four are the dead one.
-		HostSelectionRetryMaxAttempts: 30,
+		// a dead one has none: of two pods three picks in four are the dead one. With 30
+		// picks one retry in 5,600 finds nobody else.
+		HostSelectionRetryMaxAttempts: 100,
 		RetryBackOff: &corev3.BackoffStrategy{
 			BaseInterval: durationpb.New(5 * time.Millisecond),
 			MaxInterval:  durationpb.New(10 * time.Millisecond),
