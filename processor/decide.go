@@ -73,12 +73,10 @@ func (p *plan) note(s *scratch, h *header) {
 		s.keys.SetKey(n.key, h.value)
 	case known && n.owned >= 0:
 		o := &s.owned[n.owned]
-		o.seen++
-		o.size += len(h.key) + len(h.value)
+		o.add(h)
 		o.value = h.value
 	case known:
-		s.baggage.seen++
-		s.baggage.size += len(h.key) + len(h.value)
+		s.baggage.add(h)
 	case p.hasOwnedPrefix(h.key) && isHeaderName(h.key):
 		s.noteStray(h, p.limits.MaxHeaders)
 	}
@@ -88,16 +86,14 @@ func (p *plan) note(s *scratch, h *header) {
 // one name more than limit at most: Envoy would not remove more than limit, and
 // the one more tells that there are such.
 func (s *scratch) noteStray(h *header, limit int) {
-	size := len(h.key) + len(h.value)
 	for i := range s.strays {
 		if t := &s.strays[i]; string(t.name) == string(h.key) {
-			t.seen++
-			t.size += size
+			t.add(h)
 			return
 		}
 	}
 	if len(s.strays) <= limit {
-		s.strays = append(s.strays, stray{name: h.key, seen: 1, size: size})
+		s.strays = append(s.strays, stray{name: h.key, count: count{seen: 1, size: h.size()}})
 	}
 }
 
@@ -111,4 +107,79 @@ func isHeaderName(name []byte) bool {
 		}
 	}
 	return len(name) > 0
+}
+
+// A scratch is the memory that answering one message takes. It fits the plan
+// that made it.
+type scratch struct {
+	request request
+	keys    *rules.Request // nil without a table
+	owned   []ownedState   // by index of plan.owned
+	strays  []stray
+	baggage baggageState
+
+	mutation mutation
+
+	decisions []rules.Decision // of keys, by index of Table.Rules; nil: the table was not asked
+}
+
+// An ownedState is what a request has of an owned header, and what the rules
+// want.
+type ownedState struct {
+	count
+	value []byte // of the last entry
+	tag   int32  // index of plan.tags, or rules.NoTag
+}
+
+// A stray is a header of the request that is owned by its prefix alone: no rule
+// sets it.
+type stray struct {
+	count
+	name []byte
+}
+
+// maxScratch is the room, in bytes, that a scratch keeps for the next request at
+// most: more than the headers take that Envoy accepts unless it is told to.
+const maxScratch = 64 << 10
+
+func newScratch(p *plan) *scratch {
+	s := &scratch{
+		request: request{headers: make([]header, 0, 64)},
+		owned:   make([]ownedState, len(p.owned)),
+		strays:  make([]stray, 0, 8),
+	}
+	s.mutation.entries = make([][]byte, 0, len(p.owned)+1)
+	if p.table != nil {
+		s.keys = p.table.NewRequest()
+	}
+	return s
+}
+
+// release gives s back to the plan that made it.
+func (p *plan) release(s *scratch) {
+	if s.room() > maxScratch {
+		return
+	}
+	s.reset()
+	p.scratch.Put(s)
+}
+
+// room is how much memory s keeps for the next request, in bytes, apart from what
+// the rules take.
+func (s *scratch) room() int {
+	const slice = 24
+	return cap(s.request.headers)*2*slice + cap(s.strays)*2*slice + cap(s.mutation.entries)*slice + s.baggage.room()
+}
+
+// reset forgets the request, so that nothing of it stays reachable.
+func (s *scratch) reset() {
+	s.request.begin(noPhase)
+	clear(s.owned)
+	clear(s.strays)
+	s.strays = s.strays[:0]
+	s.baggage.reset()
+	s.decisions = nil
+	if s.keys != nil {
+		s.keys.Reset()
+	}
 }

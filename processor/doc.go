@@ -8,15 +8,12 @@
 // A [Stream] is one gRPC stream, which is one HTTP request. Stream.Reply takes
 // the bytes of a ProcessingRequest and appends the bytes of the reply:
 //
-//   - read.go reads the request in place from the wire format,
+//   - request.go reads the request in place from the wire format,
 //   - decide.go finds keys and owned headers in it and asks the table,
-//   - propagation.go has tags written into the header baggage, and forged ones
-//     removed from it, by package baggage,
-//   - hop.go does what is done at sidecars instead: tags become headers again, or
-//     members,
+//   - hop.go has tags written into the header baggage, and forged ones removed from
+//     it; at sidecars it makes headers of members instead, or members of headers,
 //   - reply.go puts the reply together, and metadata.go what it says about the
-//     decisions, from pieces that the plan, built when the rules were loaded,
-//     holds ready.
+//     decisions, from pieces that plan.go, when the rules were loaded, made ready.
 //
 // None of it allocates, takes a lock or formats anything. [Register] serves it
 // with grpc-go.

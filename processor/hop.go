@@ -1,26 +1,187 @@
 package processor
 
 import (
+	"context"
+	"slices"
+
+	"github.com/prometheus/client_golang/prometheus"
+	grpcmetadata "google.golang.org/grpc/metadata"
+
 	"github.com/tagproc/tagproc/baggage"
 	"github.com/tagproc/tagproc/rules"
 )
 
-// hop appends the reply to the request headers in s at a sidecar.
-func (p *plan) hop(dst []byte, s *scratch, d Direction) ([]byte, outcome) {
-	if d == Collect {
-		return p.collect(dst, s)
-	}
-	p.restore(s)
-	h := newHopReply(s)
-	h.setRestored()
-	if d == Recompute {
-		p.decide(s)
-		h.setDecided(p)
-	}
-	return h.reply(dst, p.limits, tagged)
+// DirectionKey is the key of the gRPC metadata of a stream that says its
+// Direction, by name: initial_metadata of Envoy's grpc_service.
+const DirectionKey = "tagproc-direction"
+
+// A Direction says where on its way a request is, and so what is done to it. The
+// zero value is Gateway.
+type Direction uint8
+
+// The directions.
+const (
+	// Gateway, where requests come in: tags are decided on, written, and written into
+	// the baggage, and those that clients forged are removed.
+	Gateway Direction = iota
+	// Restore, at a sidecar, outbound: headers are made of the members of baggage that
+	// are tags, and nothing else is done.
+	Restore
+	// Recompute, at a sidecar, outbound: as Restore, and where neither baggage nor a
+	// header says a tag the rules decide. Nothing is removed.
+	Recompute
+	// Collect, at a sidecar, inbound: members of baggage are made of headers that are
+	// tags, and nothing else is done.
+	Collect
+
+	unknownDirection // said by a stream, and nobody knows what to do
+	directions
+)
+
+var directionNames = [directions]string{
+	Gateway: "gateway", Restore: "restore", Recompute: "recompute", Collect: "collect", unknownDirection: "unknown",
 }
 
-// restore reads the tags in the baggage of s.request, as far as they travel.
+// String returns the name as it stands in the metadata of streams.
+func (d Direction) String() string { return directionNames[d] }
+
+// directionOf returns the direction that the metadata of a stream says. One that is
+// not known is logged, once: all requests of an Envoy would.
+func (p *Processor) directionOf(ctx context.Context) Direction {
+	said := grpcmetadata.ValueFromIncomingContext(ctx, DirectionKey)
+	if len(said) == 0 {
+		return Gateway
+	}
+	known := directionNames[:unknownDirection]
+	if i := slices.Index(known, said[0]); i >= 0 {
+		return Direction(i)
+	}
+	if p.directionLogged.CompareAndSwap(false, true) {
+		p.log.Error("Envoy asks for a direction that is not known, and its requests are left unchanged; correct initial_metadata of the filter's grpc_service",
+			"key", DirectionKey, "value", said[0], "expected", known)
+	}
+	return unknownDirection
+}
+
+// A propagation is what a plan knows of tags that travel as baggage.
+type propagation struct {
+	owned  *baggage.Names     // of which members only tagproc writes
+	remove []byte             // the entry of HeaderMutation.remove_headers
+	over   prometheus.Counter // of requests whose tags are not in their baggage
+}
+
+func newPropagation(propagated rules.Owned, m *metrics) *propagation {
+	return &propagation{
+		owned:  baggage.NewNames(propagated.Headers, propagated.Prefixes),
+		remove: encodeRemove(baggage.Header),
+		over:   m.baggageOverLimits,
+	}
+}
+
+// baggageName is baggage.Header.
+var baggageName = []byte(baggage.Header)
+
+// A baggageState is what a request has of the header baggage, and what becomes of
+// it.
+type baggageState struct {
+	count
+	made []byte // entries of HeaderMutation.set_headers
+
+	rewriter  baggage.Rewriter  // for Gateway
+	restorer  baggage.Restorer  // for Restore and Recompute
+	collector baggage.Collector // for Collect
+}
+
+// reset forgets the request.
+func (b *baggageState) reset() {
+	b.count = count{}
+	b.rewriter.Reset()
+	b.restorer.Reset()
+	b.collector.Reset()
+}
+
+// room is how much memory b keeps for the next request, in bytes.
+func (b *baggageState) room() int {
+	return b.rewriter.Room() + b.restorer.Room() + b.collector.Room() + cap(b.made)
+}
+
+// rewriteBaggage notes what becomes of the baggage in s, on which p.decide decided:
+// the tags that it gets, and the members that the request has.
+//
+// Where tags of clients are trusted, only members that a tag replaces are removed.
+func (p *plan) rewriteBaggage(s *scratch) {
+	r := &s.baggage.rewriter
+	if r.Owned = p.propagation.owned; p.trust {
+		r.Owned = nil
+	}
+	r.UTF8 = s.request.usesValue()
+	for i := range s.owned {
+		if t := s.owned[i].tag; t != rules.NoTag && p.tags[t].member != nil {
+			r.Write(p.tags[t].member)
+		}
+	}
+	if s.baggage.seen == 0 {
+		return
+	}
+	for i := range s.request.headers {
+		if h := &s.request.headers[i]; string(h.key) == baggage.Header {
+			r.Read(h.value)
+		}
+	}
+}
+
+// mutateBaggage adds to the mutation what is to be done to the baggage in s, with
+// the tags in it or without.
+func (p *plan) mutateBaggage(s *scratch, withTags bool) {
+	b := &s.baggage
+	value, changed := b.rewriter.Result(withTags)
+	if !changed {
+		return
+	}
+	b.made = b.made[:0]
+	p.replaceBaggage(s, value)
+	if len(value) > 0 && withTags && b.rewriter.Writes() {
+		s.mutation.tags = true
+	}
+}
+
+// replaceBaggage adds to the mutation that value becomes the baggage, or that there
+// is none if it is empty.
+func (p *plan) replaceBaggage(s *scratch, value []byte) {
+	if len(value) == 0 {
+		s.mutation.remove(p.propagation.remove, s.baggage.count)
+		return
+	}
+	s.set(baggageName, value, s.baggage.count)
+}
+
+// hop appends the reply to the request headers in s at a sidecar. Over the limits
+// nothing is changed: Envoy would answer 500.
+func (p *plan) hop(dst []byte, s *scratch, d Direction) ([]byte, outcome) {
+	s.baggage.made = s.baggage.made[:0]
+	s.mutation.begin(&s.request)
+	o := tagged
+	switch d {
+	case Collect:
+		o = p.collect(s)
+	case Recompute:
+		p.restore(s)
+		p.decide(s)
+		p.setDecided(s)
+	default:
+		p.restore(s)
+	}
+	switch m := &s.mutation; {
+	case m.empty():
+		return appendEmpty(dst, requestHeaders), unchanged
+	case !m.canApply(p.limits):
+		return appendEmpty(dst, requestHeaders), overLimits
+	}
+	return s.appendMutation(dst), o
+}
+
+// restore makes headers of the tags in the baggage of s.request, as far as they
+// travel. One that is there already, once and with the same value, is left alone.
 func (p *plan) restore(s *scratch) {
 	if p.propagation == nil {
 		return
@@ -32,28 +193,49 @@ func (p *plan) restore(s *scratch) {
 			r.Read(h.value)
 		}
 	}
+	for i := range r.Len() {
+		name, value := r.Tag(i)
+		if value == nil {
+			continue
+		}
+		if had, same := s.request.find(name, value); had.seen != 1 || !same {
+			s.set(name, value, had)
+		}
+	}
 }
 
-// collect appends the reply that has tags among the headers of s.request written
-// into its baggage, as far as they travel.
-func (p *plan) collect(dst []byte, s *scratch) ([]byte, outcome) {
+// setDecided sets the tags that the rules decided on, except of headers that are
+// there, and of those that the baggage says.
+func (p *plan) setDecided(s *scratch) {
+	plain := s.request.usesValue()
+	for i := range s.owned {
+		o := &s.owned[i]
+		if o.tag == rules.NoTag || o.seen > 0 || s.baggage.restorer.Has(p.tags[o.tag].header) {
+			continue
+		}
+		t := &p.tags[o.tag]
+		s.mutation.set(t.entry(plain), t.size, o.count)
+	}
+}
+
+// collect has tags among the headers of s.request written into its baggage, as far
+// as they travel, and returns the outcome if that changes anything.
+func (p *plan) collect(s *scratch) outcome {
 	if p.propagation == nil {
-		return appendEmpty(dst, requestHeaders), unchanged
+		return unchanged
 	}
 	b := &s.baggage
 	c := &b.collector
 	c.Names, c.UTF8 = p.propagation.owned, s.request.usesValue()
 	for i := range s.request.headers {
-		h := &s.request.headers[i]
-		if string(h.key) != baggage.Header {
+		if h := &s.request.headers[i]; string(h.key) == baggage.Header {
+			b.add(h)
+		} else {
 			c.Add(h.key, h.value)
-			continue
 		}
-		b.seen++
-		b.size += len(h.key) + len(h.value)
 	}
 	if !c.Collects() {
-		return appendEmpty(dst, requestHeaders), unchanged
+		return unchanged
 	}
 	for i := range s.request.headers {
 		if h := &s.request.headers[i]; string(h.key) == baggage.Header {
@@ -61,116 +243,33 @@ func (p *plan) collect(dst []byte, s *scratch) ([]byte, outcome) {
 		}
 	}
 	value, fits, changed := c.Result()
-	o := tagged
+	if changed {
+		p.replaceBaggage(s, value)
+	}
 	if !fits {
-		o = cleaned
 		p.propagation.over.Inc()
+		return cleaned
 	}
-	h := newHopReply(s)
-	switch {
-	case !changed:
-	case len(value) == 0:
-		h.remove(p.propagation.remove, b.seen, b.size)
-	default:
-		h.set(baggageName, value, b.seen, b.size)
-	}
-	return h.reply(dst, p.limits, o)
+	return tagged
 }
 
-// A hopReply is what is done to the request in a scratch at a sidecar.
-type hopReply struct {
-	mutation
-	s     *scratch
-	plain bool
+// set adds to the mutation that value becomes the only header of a name, of which
+// the request has had.
+func (s *scratch) set(name, value []byte, had count) {
+	made := &s.baggage.made
+	begin := len(*made)
+	*made = appendSet(*made, name, value, s.request.usesValue())
+	s.mutation.set((*made)[begin:], len(name)+len(value), had)
 }
 
-func newHopReply(s *scratch) hopReply {
-	s.entries, s.baggage.made = s.entries[:0], s.baggage.made[:0]
-	return hopReply{
-		mutation: mutation{resultHeaders: len(s.request.headers), resultBytes: s.request.size},
-		s:        s, plain: s.request.usesValue(),
-	}
-}
-
-// set makes a header of value, in the place of those of the name, of which there
-// are seen with size bytes.
-func (h *hopReply) set(name, value []byte, seen, size int) {
-	b := &h.s.baggage
-	begin := len(b.made)
-	b.made = appendSet(b.made, name, value, h.plain)
-	h.add(b.made[begin:])
-	h.sets++
-	h.resultHeaders += 1 - seen
-	h.resultBytes += len(name) + len(value) - size
-}
-
-// remove removes, by an entry of HeaderMutation, headers, of which there are seen
-// with size bytes.
-func (h *hopReply) remove(entry []byte, seen, size int) {
-	h.add(entry)
-	h.removes++
-	h.resultHeaders -= seen
-	h.resultBytes -= size
-}
-
-func (h *hopReply) add(entry []byte) {
-	h.s.entries = append(h.s.entries, entry)
-	h.size += len(entry)
-}
-
-// setRestored makes headers of what the baggage says, but of those that are there
-// already, once and with the same value.
-func (h *hopReply) setRestored() {
-	r := &h.s.baggage.restorer
-	for i := range r.Len() {
-		name, value := r.Tag(i)
-		if value == nil {
-			continue
-		}
-		seen, size, same := h.s.request.find(name, value)
-		if seen != 1 || !same {
-			h.set(name, value, seen, size)
-		}
-	}
-}
-
-// setDecided sets the tags that the rules of p decided on, but of headers that are
-// there, and of those that the baggage says.
-func (h *hopReply) setDecided(p *plan) {
-	for i := range h.s.owned {
-		o := &h.s.owned[i]
-		if o.tag == rules.NoTag || o.seen > 0 || h.s.baggage.restorer.Has(p.tags[o.tag].header) {
-			continue
-		}
-		t := &p.tags[o.tag]
-		h.add(t.entry(h.plain))
-		h.sets++
-		h.resultHeaders++
-		h.resultBytes += t.size
-	}
-}
-
-// reply appends the reply, of which o is the outcome if anything changes. Over the
-// limits nothing does: Envoy would answer 500.
-func (h *hopReply) reply(dst []byte, l Limits, o outcome) ([]byte, outcome) {
-	switch {
-	case h.empty():
-		return appendEmpty(dst, requestHeaders), unchanged
-	case !h.canApply(l):
-		return appendEmpty(dst, requestHeaders), overLimits
-	}
-	return h.s.appendReply(dst, h.mutation), o
-}
-
-// find returns how many headers of r have a name, how large they are in bytes, and
-// whether the last one of them has the value.
-func (r *request) find(name, value []byte) (seen, size int, same bool) {
+// find returns how many headers of r have a name, and whether the last one of them
+// has the value.
+func (r *request) find(name, value []byte) (had count, same bool) {
 	for i := range r.headers {
 		if h := &r.headers[i]; string(h.key) == string(name) {
-			seen++
-			size += len(h.key) + len(h.value)
+			had.add(h)
 			same = string(h.value) == string(value)
 		}
 	}
-	return seen, size, same
+	return had, same
 }

@@ -1,10 +1,14 @@
 package processor
 
 import (
+	"fmt"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"pgregory.net/rapid"
 )
 
 // modelMember is a member in the plainest words: its name, and the value without
@@ -159,4 +163,154 @@ func (a *applied) put(name, value string) {
 	a.remove(name)
 	a.headers = append(a.headers, [2]string{name, value})
 	a.sets++
+}
+
+// propagates reports whether header is a tag header that travels as baggage.
+func (f *fileModel) propagates(header string) bool {
+	if f.Propagation == nil || !f.owns(header) {
+		return false
+	}
+	is := func(s string) bool { return strings.EqualFold(s, header) }
+	begins := func(s string) bool { return strings.HasPrefix(header, s) }
+	return slices.ContainsFunc(f.Propagation.Headers, is) || slices.ContainsFunc(f.Propagation.HeaderPrefixes, begins)
+}
+
+// members returns what is written for tags: in the order of the tag headers, each
+// as modelValues need it.
+func (f *fileModel) members(tags map[string]string) (members []string) {
+	var seen []string
+	for _, r := range f.Rules {
+		if tag := tags[r.TagHeader]; tag != "" && f.propagates(r.TagHeader) && !slices.Contains(seen, r.TagHeader) {
+			seen = append(seen, r.TagHeader)
+			members = append(members, r.TagHeader+"="+url.QueryEscape(tag))
+		}
+	}
+	return members
+}
+
+var (
+	escape     = regexp.MustCompile("%[0-9a-fA-F]{2}")
+	separators = regexp.MustCompile("[^!#$%&'*+.^_`|~0-9A-Za-z-]+") // of tokens
+)
+
+// decodeEscape decodes what matches escape.
+func decodeEscape(e string) string {
+	decoded, err := url.PathUnescape(e)
+	if err != nil {
+		panic(err)
+	}
+	return decoded
+}
+
+// isTag reports whether a member might be seen as one of a tag: of any if clients
+// are not trusted, else of one of tags.
+func (f *fileModel) isTag(member string, tags map[string]string) bool {
+	name, _, _ := strings.Cut(strings.TrimLeft(member, "= \t"), "=")
+	once, always := strings.NewReplacer(" ", "", "\t", ""), strings.NewReplacer(" ", "", "\t", "", "+", "")
+	for _, seen := range []struct {
+		name    string
+		squeeze *strings.Replacer // as often as it is decoded
+	}{{name, strings.NewReplacer()}, {once.Replace(name), strings.NewReplacer()}, {always.Replace(name), always}} {
+		name := seen.name
+		for escape.MatchString(name) {
+			name = seen.squeeze.Replace(escape.ReplaceAllStringFunc(name, decodeEscape))
+		}
+		for _, token := range separators.Split(name, -1) {
+			token = strings.ToLower(strings.Trim(token, "+"))
+			if f.propagates(token) && (!f.TrustClientTags || tags[token] != "") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// othersIn returns what stands between the commas of the baggage in headers, but
+// for tags and for what cannot be written.
+func (f *fileModel) othersIn(headers [][2]string, tags map[string]string, plain bool) (others []string) {
+	for _, h := range headers {
+		if h[0] != "baggage" {
+			continue
+		}
+		for part := range strings.SplitSeq(h[1], ",") {
+			control := strings.ContainsFunc(part, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f })
+			if !control && !f.isTag(part, tags) && (!plain || utf8.ValidString(part)) {
+				others = append(others, part)
+			}
+		}
+	}
+	return others
+}
+
+func isBlank(part string) bool { return strings.Trim(part, " \t") == "" }
+
+func joinBaggage(parts []string) string {
+	if !slices.ContainsFunc(parts, func(p string) bool { return !isBlank(p) }) {
+		return ""
+	}
+	return strings.Trim(strings.Join(parts, ","), " \t")
+}
+
+// fitsBaggage reports whether members may be written before others.
+func fitsBaggage(others, members []string) bool {
+	count := len(members)
+	for _, o := range others {
+		if !isBlank(o) {
+			count++
+		}
+	}
+	return count <= 64 && len(joinTagged(members, others)) <= 8192
+}
+
+func joinTagged(members, others []string) string {
+	if joinBaggage(others) == "" {
+		return strings.Join(members, ",")
+	}
+	return joinBaggage(slices.Concat(members, others))
+}
+
+// applyBaggage makes the baggage in a what it should be, and reports whether it now
+// says tags that it did not say before.
+func (f *fileModel) applyBaggage(a *applied, tags map[string]string, plain, withMembers bool) (says bool) {
+	members := f.members(tags)
+	if !withMembers {
+		members = nil
+	}
+	others := f.othersIn(a.headers, tags, plain)
+	var values []string
+	forged := false
+	for _, h := range a.headers {
+		if h[0] == "baggage" {
+			values = append(values, h[1])
+			forged = forged || slices.ContainsFunc(strings.Split(h[1], ","), func(part string) bool { return f.isTag(part, tags) })
+		}
+	}
+	value := joinTagged(members, others)
+	if len(members) == 0 && !forged || slices.Equal(values, []string{value}) {
+		return false
+	}
+	a.remove("baggage")
+	if value == "" {
+		a.removes++
+		return false
+	}
+	a.headers = append(a.headers, [2]string{"baggage", value})
+	a.sets++
+	return len(members) > 0
+}
+
+// drawBaggage draws the value of a header.
+func drawBaggage(t *rapid.T) string {
+	member := rapid.OneOf(
+		rapid.SampledFrom([]string{
+			"", " ", "a=1", " b = 2;p;q=%20 ", "c", "d=\xff", "e=\x00", "appver=1", "lanes=1", "%zz=1",
+			"lane=s2", "lane=s1", "appver-a=v2", "APPVER-A = s1;p", "l%61ne=s9", "lane", "+lane=1", "l ane=1", "l+ane=1", "l%2520ane=1", "%6%20Cane=1", "x%2Clane=1", "retired=1", "old-1=1", "x-asm-prefer-tag=s2",
+			"lane = s%32 ;p", "lane=a b", "LANE==%3d%", "lane=", "lane=%0d%0a", "appver-b=%C3%A9", "appver.x_1=" + strings.Repeat("%41", 256), "lane=" + strings.Repeat("x", 257), "appver" + strings.Repeat("n", 251) + "=1",
+			strings.Repeat("m=1,", 61) + "m=1", strings.Repeat("n", 8150),
+		}),
+		rapid.Custom(func(t *rapid.T) string {
+			return fmt.Sprintf("%s%s=%s", rapid.SampledFrom([]string{"", "%20", "\t"}).Draw(t, "before"), rapid.SampledFrom(modelTags).Draw(t, "name"), rapid.SampledFrom(modelValues).Draw(t, "value"))
+		}),
+	)
+	return strings.Join(rapid.SliceOfN(member, 0, 5).Draw(t, "baggage"), ",")
 }

@@ -4,9 +4,7 @@ import (
 	"sync"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
-	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
 	"github.com/prometheus/client_golang/prometheus"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/tagproc/tagproc/baggage"
 	"github.com/tagproc/tagproc/rules"
@@ -151,28 +149,35 @@ func (p *plan) hasOwnedPrefix(name []byte) bool {
 	return false
 }
 
-// encodeSet returns the encoded entry of HeaderMutation.set_headers that makes h
-// the only header of its name. The zero append_action would append, and append
-// is its deprecated predecessor, which stays unset.
-func encodeSet(h *corev3.HeaderValue) []byte {
-	return encode(&extprocv3.HeaderMutation{SetHeaders: []*corev3.HeaderValueOption{{
-		Header:       h,
-		AppendAction: corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD,
-	}}})
+// A perDecision has a T for each Decision that a rule can make.
+type perDecision[T any] struct {
+	overrides, policies []T                         // by Decision.Policy
+	others              [rules.ReasonNoPolicy + 1]T // by Decision.Reason
 }
 
-// encodeRemove returns the encoded entry of HeaderMutation.remove_headers that
-// removes every header of that name.
-func encodeRemove(name string) []byte {
-	return encode(&extprocv3.HeaderMutation{RemoveHeaders: []string{name}})
-}
-
-// encode returns the wire format of m, of which every string is ASCII: nothing
-// else makes proto.Marshal fail.
-func encode(m proto.Message) []byte {
-	b, err := proto.Marshal(m)
-	if err != nil {
-		panic(err)
+// newPerDecision asks of for what it has for each reason and tag, "" being none.
+func newPerDecision[T any](r rules.Rule, of func(reason rules.Reason, tag string) T) perDecision[T] {
+	var p perDecision[T]
+	for _, o := range r.Overrides {
+		p.overrides = append(p.overrides, of(rules.ReasonOverride, o.TagValue))
 	}
-	return b
+	for _, policy := range r.Policies {
+		p.policies = append(p.policies, of(rules.ReasonPolicy, policy.TagValue))
+	}
+	for _, reason := range []rules.Reason{rules.ReasonOff, rules.ReasonSuperseded, rules.ReasonNoKey, rules.ReasonNoPolicy} {
+		p.others[reason] = of(reason, "")
+	}
+	return p
+}
+
+// at returns what there is for d.
+func (p *perDecision[T]) at(d *rules.Decision) T {
+	switch d.Reason {
+	case rules.ReasonPolicy:
+		return p.policies[d.Policy]
+	case rules.ReasonOverride:
+		return p.overrides[d.Policy]
+	default:
+		return p.others[d.Reason]
+	}
 }

@@ -1,13 +1,16 @@
 package processor
 
 import (
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
 	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/tagproc/tagproc/rules"
 )
 
 // Limits are those of Envoy's connection manager. Envoy answers 500 to a
-// mutation of which the result exceeds them, also if the request did so before.
+// mutation whose result exceeds them, even if the request did so before.
 type Limits struct {
 	MaxHeaders     int // max_headers_count; 0: 100, Envoy's default
 	MaxHeaderBytes int // max_request_headers_kb, in bytes; 0: 61,440, Envoy's default
@@ -21,30 +24,6 @@ func (l Limits) withDefaults() Limits {
 		l.MaxHeaderBytes = 60 << 10
 	}
 	return l
-}
-
-// The tags of the fields that replies are made of.
-const (
-	responseRequestHeaders  = 1<<3 | byte(protowire.BytesType)  // ProcessingResponse.request_headers
-	responseDynamicMetadata = 8<<3 | byte(protowire.BytesType)  // ProcessingResponse.dynamic_metadata
-	headersResponse         = 1<<3 | byte(protowire.BytesType)  // HeadersResponse.response
-	commonHeaderMutation    = 2<<3 | byte(protowire.BytesType)  // CommonResponse.header_mutation
-	commonClearRouteCache   = 5<<3 | byte(protowire.VarintType) // CommonResponse.clear_route_cache
-	mutationRemoveHeaders   = 2<<3 | byte(protowire.BytesType)  // HeaderMutation.remove_headers
-)
-
-// A mutation is what a reply does, in numbers. The entries themselves are in
-// the scratch.
-type mutation struct {
-	sets    int
-	tags    bool // something of what is set says a tag
-	removes int  // strays included
-	strays  int  // how many of the scratch's strays are removed
-	left    int  // how many are not, since Envoy would not remove as many
-	size    int  // of all encoded entries, in bytes
-
-	resultHeaders int // what the request will have after it
-	resultBytes   int
 }
 
 // An extent is how much of what was decided a reply carries out.
@@ -64,40 +43,134 @@ const (
 // forged ones are still removed, if that fits: without its tag a request goes to
 // the baseline, with a forged one to where a stranger likes.
 func (p *plan) reply(dst []byte, s *scratch) ([]byte, outcome) {
-	m := p.most(s)
+	p.most(s)
+	m := &s.mutation
 	switch {
 	case m.empty():
 		return appendEmpty(dst, requestHeaders), unchanged
 	case !m.fits(p.limits):
-		if m = p.mutate(s, removeForged); m.empty() || !m.canApply(p.limits) {
+		if p.mutate(s, removeForged); m.empty() || !m.canApply(p.limits) {
 			return appendEmpty(dst, requestHeaders), overLimits
 		}
-		return s.appendReply(dst, m), overLimits
+		return s.appendMutation(dst), overLimits
 	case m.tags:
-		return s.appendReply(dst, m), tagged
+		return s.appendMutation(dst), tagged
 	default:
-		return s.appendReply(dst, m), cleaned
+		return s.appendMutation(dst), cleaned
 	}
 }
 
-// most returns the mutation with tags as members of the baggage, or without these
+// most makes the mutation with tags as members of the baggage, or without these
 // where they do not fit.
-func (p *plan) most(s *scratch) mutation {
+func (p *plan) most(s *scratch) {
 	if p.propagation == nil {
-		return p.mutate(s, setHeaders)
+		p.mutate(s, setHeaders)
+		return
 	}
 	p.rewriteBaggage(s)
-	r := &s.baggage.rewriter
+	r, m := &s.baggage.rewriter, &s.mutation
 	if r.Fits() {
-		if m := p.mutate(s, setHeadersAndBaggage); m.empty() || m.fits(p.limits) || !r.Writes() {
-			return m
+		if p.mutate(s, setHeadersAndBaggage); m.empty() || m.fits(p.limits) || !r.Writes() {
+			return
 		}
 	}
-	m := p.mutate(s, setHeaders)
+	p.mutate(s, setHeaders)
 	if (m.empty() || m.fits(p.limits)) && r.Writes() {
 		p.propagation.over.Inc()
 	}
-	return m
+}
+
+// mutate makes the mutation in s, to the given extent. A tag that the request has
+// already, once and with the same value, is left alone.
+func (p *plan) mutate(s *scratch, e extent) {
+	m := &s.mutation
+	m.begin(&s.request)
+	plain := s.request.usesValue()
+	for i := range s.owned {
+		o := &s.owned[i]
+		var t *tag
+		if o.tag != rules.NoTag {
+			if t = &p.tags[o.tag]; o.seen == 1 && string(o.value) == t.value {
+				continue
+			}
+		}
+		switch {
+		case t != nil && e >= setHeaders:
+			m.set(t.entry(plain), t.size, o.count)
+			m.tags = true
+		case o.seen > 0 && !p.trust:
+			m.remove(p.owned[i], o.count)
+		}
+	}
+	if p.propagation != nil && (e >= setHeaders || !p.trust) {
+		p.mutateBaggage(s, e >= setHeadersAndBaggage)
+	}
+	m.removeStrays(s.strays, p.limits.MaxHeaders)
+}
+
+// A count is how many headers of one name a request has, and the size of their
+// names and values in bytes.
+type count struct{ seen, size int }
+
+func (c *count) add(h *header) {
+	c.seen++
+	c.size += h.size()
+}
+
+// A mutation is what a reply does to a request, and what the request has then.
+type mutation struct {
+	entries [][]byte // of HeaderMutation, except those of strays
+	strays  int      // how many of the scratch's strays are removed
+	left    int      // how many are not, since Envoy would not remove as many
+
+	sets    int
+	tags    bool // something that is set says a tag
+	removes int  // strays included
+	size    int  // of all encoded entries, in bytes
+
+	resultHeaders int // what the request will have
+	resultBytes   int
+}
+
+// begin makes m leave r as it is.
+func (m *mutation) begin(r *request) {
+	*m = mutation{entries: m.entries[:0], resultHeaders: len(r.headers), resultBytes: r.size}
+}
+
+// set adds an entry that makes a header of size bytes the only one of its name, of
+// which the request has had.
+func (m *mutation) set(entry []byte, size int, had count) {
+	m.sets++
+	m.resultHeaders++
+	m.resultBytes += size
+	m.add(entry, had)
+}
+
+// remove adds an entry that removes all headers of a name, of which the request has
+// had.
+func (m *mutation) remove(entry []byte, had count) {
+	m.removes++
+	m.add(entry, had)
+}
+
+func (m *mutation) add(entry []byte, had count) {
+	m.entries = append(m.entries, entry)
+	m.size += len(entry)
+	m.resultHeaders -= had.seen
+	m.resultBytes -= had.size
+}
+
+// removeStrays removes as many of strays as Envoy takes entries, most of them.
+func (m *mutation) removeStrays(strays []stray, most int) {
+	m.strays = max(0, min(len(strays), most-m.sets-m.removes))
+	m.left = len(strays) - m.strays
+	for i := range strays[:m.strays] {
+		t := &strays[i]
+		m.removes++
+		m.size += 1 + protowire.SizeBytes(len(t.name))
+		m.resultHeaders -= t.seen
+		m.resultBytes -= t.size
+	}
 }
 
 func (m *mutation) empty() bool { return m.sets+m.removes == 0 }
@@ -109,65 +182,133 @@ func (m *mutation) canApply(l Limits) bool {
 	return m.sets+m.removes <= l.MaxHeaders && m.resultHeaders <= l.MaxHeaders && m.resultBytes <= l.MaxHeaderBytes
 }
 
-// mutate collects the entries of the reply in s, to the given extent. A tag that
-// the request has already, once and with the same value, is left alone.
-func (p *plan) mutate(s *scratch, e extent) mutation {
-	m := mutation{resultHeaders: len(s.request.headers), resultBytes: s.request.size}
-	plain := s.request.usesValue()
-	s.entries = s.entries[:0]
-	for i := range s.owned {
-		o := &s.owned[i]
-		var t *tag
-		if o.tag != rules.NoTag {
-			if t = &p.tags[o.tag]; o.seen == 1 && string(o.value) == t.value {
-				continue
-			}
-		}
-		switch {
-		case t != nil && e >= setHeaders:
-			entry := t.entry(plain)
-			m.sets++
-			m.tags = true
-			m.resultHeaders++
-			m.resultBytes += t.size
-			m.size += len(entry)
-			s.entries = append(s.entries, entry)
-		case o.seen > 0 && !p.trust:
-			m.removes++
-			m.size += len(p.owned[i])
-			s.entries = append(s.entries, p.owned[i])
-		default:
-			continue
-		}
-		m.resultHeaders -= o.seen
-		m.resultBytes -= o.size
-	}
-	if p.propagation != nil && (e >= setHeaders || !p.trust) {
-		p.mutateBaggage(&m, s, e >= setHeadersAndBaggage)
-	}
-	m.strays = max(0, min(len(s.strays), p.limits.MaxHeaders-m.sets-m.removes))
-	m.left = len(s.strays) - m.strays
-	for _, t := range s.strays[:m.strays] {
-		m.removes++
-		m.size += 1 + protowire.SizeBytes(len(t.name))
-		m.resultHeaders -= t.seen
-		m.resultBytes -= t.size
-	}
-	return m
-}
+// The tags of the fields that replies are made of.
+const (
+	responseRequestHeaders  = 1<<3 | byte(protowire.BytesType)  // ProcessingResponse.request_headers
+	responseDynamicMetadata = 8<<3 | byte(protowire.BytesType)  // ProcessingResponse.dynamic_metadata
+	headersResponse         = 1<<3 | byte(protowire.BytesType)  // HeadersResponse.response
+	commonHeaderMutation    = 2<<3 | byte(protowire.BytesType)  // CommonResponse.header_mutation
+	commonClearRouteCache   = 5<<3 | byte(protowire.VarintType) // CommonResponse.clear_route_cache
+	mutationSetHeaders      = 1<<3 | byte(protowire.BytesType)  // HeaderMutation.set_headers
+	mutationRemoveHeaders   = 2<<3 | byte(protowire.BytesType)  // HeaderMutation.remove_headers
+	optionHeader            = 1<<3 | byte(protowire.BytesType)  // HeaderValueOption.header
+	optionAppendAction      = 3<<3 | byte(protowire.VarintType) // HeaderValueOption.append_action
+	headerKey               = 1<<3 | byte(protowire.BytesType)  // HeaderValue.key
+	headerValue             = 2<<3 | byte(protowire.BytesType)  // HeaderValue.value
+	headerRawValue          = 3<<3 | byte(protowire.BytesType)  // HeaderValue.raw_value
+)
 
-// appendReply appends a ProcessingResponse that carries out m.
-func (s *scratch) appendReply(dst []byte, m mutation) []byte {
+// appendMutation appends a ProcessingResponse that carries out the mutation in s.
+func (s *scratch) appendMutation(dst []byte) []byte {
+	m := &s.mutation
 	common := 1 + protowire.SizeBytes(m.size) + 2
 	headers := 1 + protowire.SizeBytes(common)
 	dst = protowire.AppendVarint(append(dst, responseRequestHeaders), uint64(headers))
 	dst = protowire.AppendVarint(append(dst, headersResponse), uint64(common))
 	dst = protowire.AppendVarint(append(dst, commonHeaderMutation), uint64(m.size))
-	for _, entry := range s.entries {
+	for _, entry := range m.entries {
 		dst = append(dst, entry...)
 	}
-	for _, t := range s.strays[:m.strays] {
-		dst = protowire.AppendBytes(append(dst, mutationRemoveHeaders), t.name)
+	for i := range s.strays[:m.strays] {
+		dst = protowire.AppendBytes(append(dst, mutationRemoveHeaders), s.strays[i].name)
 	}
 	return append(dst, commonClearRouteCache, 1)
+}
+
+// appendSet appends what encodeSet returns for a header, in the field value if
+// plain.
+func appendSet(dst, name, value []byte, plain bool) []byte {
+	header := 1 + protowire.SizeBytes(len(name)) + 1 + protowire.SizeBytes(len(value))
+	option := 1 + protowire.SizeBytes(header) + 2
+	dst = protowire.AppendVarint(append(dst, mutationSetHeaders), uint64(option))
+	dst = protowire.AppendVarint(append(dst, optionHeader), uint64(header))
+	dst = protowire.AppendBytes(append(dst, headerKey), name)
+	field := headerRawValue
+	if plain {
+		field = headerValue
+	}
+	dst = protowire.AppendBytes(append(dst, field), value)
+	return append(dst, optionAppendAction, byte(corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD))
+}
+
+// encodeSet returns the encoded entry of HeaderMutation.set_headers that makes h
+// the only header of its name. The zero append_action would append, and append
+// is its deprecated predecessor, which stays unset.
+func encodeSet(h *corev3.HeaderValue) []byte {
+	return encode(&extprocv3.HeaderMutation{SetHeaders: []*corev3.HeaderValueOption{{
+		Header:       h,
+		AppendAction: corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD,
+	}}})
+}
+
+// encodeRemove returns the encoded entry of HeaderMutation.remove_headers that
+// removes every header of that name.
+func encodeRemove(name string) []byte {
+	return encode(&extprocv3.HeaderMutation{RemoveHeaders: []string{name}})
+}
+
+// emptyReplies are the replies that change nothing, by phase.
+var emptyReplies = [...][]byte{
+	requestHeaders:   encode(&extprocv3.ProcessingResponse{Response: &extprocv3.ProcessingResponse_RequestHeaders{RequestHeaders: &extprocv3.HeadersResponse{}}}),
+	responseHeaders:  encode(&extprocv3.ProcessingResponse{Response: &extprocv3.ProcessingResponse_ResponseHeaders{ResponseHeaders: &extprocv3.HeadersResponse{}}}),
+	requestBody:      encode(&extprocv3.ProcessingResponse{Response: &extprocv3.ProcessingResponse_RequestBody{RequestBody: &extprocv3.BodyResponse{}}}),
+	responseBody:     encode(&extprocv3.ProcessingResponse{Response: &extprocv3.ProcessingResponse_ResponseBody{ResponseBody: &extprocv3.BodyResponse{}}}),
+	requestTrailers:  encode(&extprocv3.ProcessingResponse{Response: &extprocv3.ProcessingResponse_RequestTrailers{RequestTrailers: &extprocv3.TrailersResponse{}}}),
+	responseTrailers: encode(&extprocv3.ProcessingResponse{Response: &extprocv3.ProcessingResponse_ResponseTrailers{ResponseTrailers: &extprocv3.TrailersResponse{}}}),
+}
+
+// appendEmpty appends the reply that changes nothing in phase p.
+func appendEmpty(dst []byte, p phase) []byte { return append(dst, emptyReplies[p]...) }
+
+// encode returns the wire format of m, whose every string is ASCII: nothing else
+// makes proto.Marshal fail.
+func encode(m proto.Message) []byte {
+	b, err := proto.Marshal(m)
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
+// appendChunk appends the ProcessingResponse that hands c, which came in phase
+// p, back as it is.
+func appendChunk(dst []byte, p phase, c *bodyChunk) []byte {
+	size := 0
+	if len(c.body) > 0 {
+		size += 1 + protowire.SizeBytes(len(c.body))
+	}
+	for _, set := range c.flags {
+		if set {
+			size += 2
+		}
+	}
+	bodyMutation := 1 + protowire.SizeBytes(size)
+	common := 1 + protowire.SizeBytes(bodyMutation)
+	bodyResponse := 1 + protowire.SizeBytes(common)
+
+	// The members of ProcessingResponse's oneof have the numbers of
+	// ProcessingRequest's less one.
+	for _, nested := range []struct {
+		field protowire.Number
+		size  int
+	}{
+		{protowire.Number(p) - 1, bodyResponse},
+		{1, common},       // BodyResponse.response
+		{3, bodyMutation}, // CommonResponse.body_mutation
+		{3, size},         // BodyMutation.streamed_response
+	} {
+		dst = protowire.AppendTag(dst, nested.field, protowire.BytesType)
+		dst = protowire.AppendVarint(dst, uint64(nested.size))
+	}
+	if len(c.body) > 0 {
+		dst = protowire.AppendTag(dst, 1, protowire.BytesType)
+		dst = protowire.AppendBytes(dst, c.body)
+	}
+	for n := firstFlag; n <= lastFlag; n++ {
+		if c.flags[n] {
+			dst = protowire.AppendTag(dst, n, protowire.VarintType)
+			dst = append(dst, 1)
+		}
+	}
+	return dst
 }

@@ -1,6 +1,8 @@
 package processor
 
-import "google.golang.org/protobuf/encoding/protowire"
+import (
+	"google.golang.org/protobuf/encoding/protowire"
+)
 
 // A phase is what a ProcessingRequest asks about: the member of its oneof
 // "request" that is set, by field number.
@@ -22,11 +24,83 @@ const (
 	protocolConfigField    = 11
 )
 
+// An outline is what a ProcessingRequest says by its own fields, without a look
+// into headers and bodies.
+type outline struct {
+	phase            phase
+	observability    bool
+	requestBodyMode  bodyMode // of protocol_config
+	responseBodyMode bodyMode
+}
+
+// A bodyMode is a ProcessingMode.BodySendMode.
+type bodyMode int32
+
+const fullDuplexStreamed bodyMode = 4
+
+// streamed reports whether Envoy waits for every piece of such a body to be
+// handed back in a StreamedBodyResponse.
+//
+// The mode GRPC (5) is none: Envoy 1.40 lets such a body pass when the stream
+// ends, and answers 500 where a piece of one with a content-length is handed back.
+func (m bodyMode) streamed() bool { return m == fullDuplexStreamed }
+
+// outlineOf returns the outline of b, which request.read refused or nobody has
+// read. It is certain unless b itself is malformed: what is malformed inside of
+// a member does not matter, and of protocol_config counts what stands before.
+// So a stream that has bodies to hand back is known as such.
+func outlineOf(b []byte) (o outline, certain bool) {
+	for len(b) > 0 {
+		num, typ, value, n := nextField(b)
+		if n < 0 {
+			return o, false
+		}
+		b = b[n:]
+		switch {
+		case typ == protowire.BytesType && isPhase(num):
+			o.phase = phase(num)
+		case typ == protowire.BytesType && num == protocolConfigField:
+			o.readProtocolConfig(value)
+		case typ == protowire.VarintType && num == observabilityModeField:
+			o.observability = varint(value) != 0
+		}
+	}
+	return o, true
+}
+
+func isPhase(n protowire.Number) bool {
+	return protowire.Number(requestHeaders) <= n && n <= protowire.Number(responseTrailers)
+}
+
+// readProtocolConfig reads a ProtocolConfiguration.
+func (o *outline) readProtocolConfig(b []byte) bool {
+	for len(b) > 0 {
+		num, typ, value, n := nextField(b)
+		if n < 0 {
+			return false
+		}
+		b = b[n:]
+		if typ != protowire.VarintType {
+			continue
+		}
+		switch num {
+		case 1:
+			o.requestBodyMode = bodyMode(varint(value))
+		case 2:
+			o.responseBodyMode = bodyMode(varint(value))
+		}
+	}
+	return true
+}
+
 // A header is one entry of the request's HeaderMap. A header that was sent
 // twice is two entries. Both slices alias the message.
 type header struct {
 	key, value []byte
 }
+
+// size is that of the name and the value, in bytes.
+func (h *header) size() int { return len(h.key) + len(h.value) }
 
 // A request is what tagproc needs to know of a ProcessingRequest. It is filled
 // by read, again and again, and allocates only to make room for more headers
@@ -193,4 +267,86 @@ func anyHeader(b []byte) (key, raw, plain []byte, ok bool) {
 		}
 	}
 	return key, raw, plain, true
+}
+
+// A bodyChunk is an HttpBody, and a StreamedBodyResponse: they have the same
+// fields.
+type bodyChunk struct {
+	body  []byte             // field 1; it aliases the message
+	flags [lastFlag + 1]bool // fields firstFlag to lastFlag: end_of_stream and others
+}
+
+const (
+	firstFlag protowire.Number = 2
+	lastFlag  protowire.Number = 5
+)
+
+// read adds the HttpBody in b to c and reports whether it is well-formed.
+func (c *bodyChunk) read(b []byte) bool {
+	for len(b) > 0 {
+		num, typ, value, n := nextField(b)
+		if n < 0 {
+			return false
+		}
+		b = b[n:]
+		switch {
+		case num == 1 && typ == protowire.BytesType:
+			c.body = value
+		case firstFlag <= num && num <= lastFlag && typ == protowire.VarintType:
+			c.flags[num] = varint(value) != 0
+		}
+	}
+	return true
+}
+
+// nextField reads the first field of b, n bytes long, tag included. The value
+// aliases b; of a varint it is the encoded form, for varint.
+//
+// n is negative where proto.Unmarshal fails: on truncated fields, overlong
+// varints, field numbers out of range, reserved wire types, and groups that do
+// not end as they began.
+//
+// The first branch takes what almost every field of a request is: a field
+// number below 16 and less than 16 KiB of bytes.
+func nextField(b []byte) (num protowire.Number, typ protowire.Type, value []byte, n int) {
+	if len(b) >= 3 && b[0]&0x87 == byte(protowire.BytesType) && b[0] >= 1<<3 {
+		size, at := shortLength(b, 1)
+		if end := at + size; size < 1<<14 && end <= len(b) {
+			return protowire.Number(b[0] >> 3), protowire.BytesType, b[at:end], end
+		}
+	}
+	return nextFieldSlow(b)
+}
+
+// shortLength decodes the length at b[at], behind which there must be another
+// byte, and returns where the value begins. A length that takes more than two
+// bytes comes out as 1<<14 or more.
+func shortLength(b []byte, at int) (size, start int) {
+	if b[at] < 0x80 {
+		return int(b[at]), at + 1
+	}
+	return int(b[at]&0x7f) | int(b[at+1])<<7, at + 2
+}
+
+func nextFieldSlow(b []byte) (num protowire.Number, typ protowire.Type, value []byte, n int) {
+	num, typ, at := protowire.ConsumeTag(b)
+	if at < 0 || num > protowire.MaxValidNumber {
+		return 0, 0, nil, -1
+	}
+	b = b[at:]
+	if typ == protowire.BytesType {
+		value, n = protowire.ConsumeBytes(b)
+	} else if n = protowire.ConsumeFieldValue(num, typ, b); n >= 0 {
+		value = b[:n]
+	}
+	if n < 0 {
+		return 0, 0, nil, -1
+	}
+	return num, typ, value, at + n
+}
+
+// varint decodes a value of VarintType that nextField returned.
+func varint(value []byte) uint64 {
+	v, _ := protowire.ConsumeVarint(value)
+	return v
 }

@@ -1,11 +1,44 @@
 package processor
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
 	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
 )
+
+// TestMayMatter holds that the filter keeps no name away that matters, and most
+// of a browser's names that do not.
+func TestMayMatter(t *testing.T) {
+	t.Parallel()
+	long, longPrefix := strings.Repeat("l", 200), "p-"+strings.Repeat("p", 70)
+	p := newPlan(load(t, `
+tagHeaders: {headers: [x-asm-prefer-tag, `+long+`], headerPrefixes: [appver, `+longPrefix+`]}
+rules: [{header: x-user-id, tagHeader: appver-a, policies: [{range: 1, tagValue: v2}]}]
+`), Limits{}.withDefaults(), false, newMetrics(nil))
+	for _, name := range []string{
+		"x-user-id", "x-asm-prefer-tag", "appver-a", "appver", "appver-zz", "appver" + long, "appver" + long[:58], long, longPrefix, longPrefix + "-more",
+	} {
+		if !p.mayMatter([]byte(name)) {
+			t.Errorf("mayMatter(%q) = false, want true", name)
+		}
+	}
+	for _, name := range []string{"", "x-user-i", "x-user-idd", "appve", "bppver-a"} {
+		if p.mayMatter([]byte(name)) {
+			t.Errorf("mayMatter(%q) = true, want false", name)
+		}
+	}
+	passed := 0
+	for _, h := range pairs(browserHeaders()) {
+		if p.mayMatter([]byte(h[0])) {
+			passed++
+		}
+	}
+	if passed > 4 {
+		t.Errorf("mayMatter lets %d of a browser's 20 names through, of which one matters", passed)
+	}
+}
 
 // TestScratchIsReused allows for what sync.Pool forgets at will.
 func TestScratchIsReused(t *testing.T) {
@@ -71,15 +104,18 @@ func TestLargeScratchGoes(t *testing.T) {
 	t.Parallel()
 	p := New(Options{})
 	p.SetTable(load(t, "propagation: {headerPrefixes: [appver]}"+walkthrough))
-	s := newScratch(p.plan.Load())
 	for _, tt := range []struct {
-		members int
-		large   bool
-	}{{1000, false}, {100_000, true}} {
-		p.NewStream().answer(nil, encodeHeaders(pairs([]string{"x-user-id", "bob", "baggage", strings.Repeat("a=1,", tt.members)}), false), p.plan.Load(), s)
-		if got := s.baggage.isLarge(); got != tt.large {
-			t.Errorf("after %d members isLarge() = %v, want %v", tt.members, got, tt.large)
+		headers, members int
+		large            bool
+	}{{20, 1000, false}, {20, 100_000, true}, {150, 1, false}} {
+		s := newScratch(p.plan.Load())
+		headers := pairs([]string{"x-user-id", "bob", "baggage", strings.Repeat("a=1,", tt.members)})
+		for i := range tt.headers {
+			headers = append(headers, [2]string{fmt.Sprintf("appver-%d", i), "forged"})
 		}
-		s.reset()
+		p.NewStream().answer(nil, encodeHeaders(headers, false), p.plan.Load(), s)
+		if got := s.room() > maxScratch; got != tt.large {
+			t.Errorf("after %d headers and %d members a scratch keeps %d bytes; above %d: %v, want %v", tt.headers, tt.members, s.room(), maxScratch, got, tt.large)
+		}
 	}
 }
