@@ -11,12 +11,13 @@
 // # What a forged member is
 //
 // A hop behind the gateway makes a header of a member, and the names of headers
-// have no case. Before it does, applications pass the member on, through
-// libraries that disagree on what the name of a member is: some decode percent
-// signs in it, once at each hop; some take a plus sign for a space, some drop
-// spaces, and some have written a decoded comma as it is. So a member counts as
-// one of a name if any of them might come to see it so, see [Rewriter.Read]. A
-// malformed member stays as well, unless it might be seen so.
+// have no case. Before it does, applications pass the member on, through libraries
+// that disagree on where a name begins and ends. Some decode percent signs, once at
+// each hop; some take a plus sign for a space, some drop spaces. Some split at every
+// equals sign, so that a=1=name=value is two members; some decode a value and write
+// it as it then is, with commas and equals signs in it. So a member counts as one of
+// a name if any of them might come to see it so, see [Rewriter.Read]. A malformed
+// member stays as well, unless it might be seen so.
 //
 // # What this package never knows
 //

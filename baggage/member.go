@@ -14,14 +14,14 @@ const (
 
 // A Member is a list-member that says a tag.
 type Member struct {
-	name string // lower case
-	text string // as it is written: NAME=VALUE
+	folded string // its name
+	text   string // as it is written: NAME=VALUE
 }
 
 // NewMember returns the member for a tag. The name is in lower case, and has
 // letters, digits, "-", "_" and "." alone; the value may be any text.
 func NewMember(name, value string) *Member {
-	return &Member{name: name, text: string(appendMember(nil, name, value))}
+	return &Member{folded: string(fold([]byte(name))), text: string(appendMember(nil, name, value))}
 }
 
 // appendMember appends NAME=VALUE, the value percent-encoded.

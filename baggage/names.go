@@ -4,29 +4,37 @@ import "bytes"
 
 // Names are names that only tagproc may give to members.
 type Names struct {
-	exact    map[string]bool
-	prefixes []string
+	exact, exactFolded       map[string]bool
+	prefixes, prefixesFolded []string
 }
 
 // NewNames returns the names that are one of exact or begin with one of prefixes.
 // All are in lower case, and have letters, digits, "-", "_" and "." alone.
 func NewNames(exact, prefixes []string) *Names {
-	n := &Names{exact: map[string]bool{}, prefixes: prefixes}
+	n := &Names{exact: map[string]bool{}, exactFolded: map[string]bool{}, prefixes: prefixes}
 	for _, name := range exact {
 		n.exact[name] = true
+		n.exactFolded[string(fold([]byte(name)))] = true
+	}
+	for _, p := range prefixes {
+		n.prefixesFolded = append(n.prefixesFolded, string(fold([]byte(p))))
 	}
 	return n
 }
 
 // has reports whether name, in lower case, is one of n. A nil *Names has none.
 func (n *Names) has(name []byte) bool {
-	if n == nil {
-		return false
-	}
-	if n.exact[string(name)] {
-		return true
-	}
-	for _, p := range n.prefixes {
+	return n != nil && (n.exact[string(name)] || hasPrefix(name, n.prefixes))
+}
+
+// hasFolded reports whether name, in lower case and folded, is one of n, folded. A nil
+// *Names has none.
+func (n *Names) hasFolded(name []byte) bool {
+	return n != nil && (n.exactFolded[string(name)] || hasPrefix(name, n.prefixesFolded))
+}
+
+func hasPrefix(name []byte, prefixes []string) bool {
+	for _, p := range prefixes {
 		if len(name) >= len(p) && string(name[:len(p)]) == p {
 			return true
 		}
@@ -34,32 +42,34 @@ func (n *Names) has(name []byte) bool {
 	return false
 }
 
-// nameOf returns what may be the name of a list-member: all up to the first equals
-// sign that has something before it.
-func nameOf(member []byte) []byte {
-	member = bytes.TrimLeft(member, "= \t")
-	if i := bytes.IndexByte(member, '='); i >= 0 {
-		return member[:i]
+// fold makes hyphens of all characters of name, in lower case, but letters and
+// digits, in place. Servers that hand headers on as environment variables do the same
+// to names, with underscores.
+func fold(name []byte) []byte {
+	for i, c := range name {
+		if !('a' <= c && c <= 'z' || '0' <= c && c <= '9') {
+			name[i] = '-'
+		}
 	}
-	return member
+	return name
 }
 
-// A squeeze is what is left out of a name. A decoded plus sign is a space to some
+// A squeeze is what is left out of a member. A decoded plus sign is a space to some
 // libraries.
 type squeeze int
 
 const (
 	squeezeNothing squeeze = iota
-	squeezeBlanks          // those that stand in the name as it is
+	squeezeBlanks          // those that stand in the member as it is
 	squeezeDecoded         // those that decoding makes, and plus signs, too
 	squeezes
 )
 
-// appendDecoded appends name in lower case and decoded as often as it can be:
+// appendDecoded appends member in lower case and decoded as often as it can be:
 // %252D is a hyphen.
-func appendDecoded(dst, name []byte, q squeeze) []byte {
+func appendDecoded(dst, member []byte, q squeeze) []byte {
 	begin := len(dst)
-	for _, c := range name {
+	for _, c := range member {
 		if q >= squeezeBlanks && isBlank(c) {
 			continue
 		}
@@ -80,19 +90,19 @@ func appendDecoded(dst, name []byte, q squeeze) []byte {
 	return dst
 }
 
-// nextToken returns the first token in name, without plus signs around it, and
+// nextToken returns the first token in text, without plus signs around it, and
 // what follows. Whatever cannot be in a token separates tokens. Without any the
 // token is empty, and so is what follows.
-func nextToken(name []byte) (token, rest []byte) {
+func nextToken(text []byte) (token, rest []byte) {
 	begin := 0
-	for begin < len(name) && !tokenBytes[name[begin]] {
+	for begin < len(text) && !tokenBytes[text[begin]] {
 		begin++
 	}
 	end := begin
-	for end < len(name) && tokenBytes[name[end]] {
+	for end < len(text) && tokenBytes[text[end]] {
 		end++
 	}
-	return bytes.Trim(name[begin:end], "+"), name[end:]
+	return bytes.Trim(text[begin:end], "+"), text[end:]
 }
 
 // tokenBytes are the characters of a token (RFC 9110, section 5.6.2) in lower case.

@@ -26,7 +26,7 @@ type Rewriter struct {
 	stay    int    // those parts that are not blank
 	forged  bool   // a member that was read is forged
 
-	name []byte // of a member, decoded
+	decoded []byte // a member
 }
 
 // Reset forgets the last request.
@@ -37,7 +37,7 @@ func (r *Rewriter) Reset() {
 }
 
 // Room is how much memory r keeps for the next request, in bytes.
-func (r *Rewriter) Room() int { return cap(r.text) + cap(r.name) }
+func (r *Rewriter) Room() int { return cap(r.text) + cap(r.decoded) }
 
 // Write has m written, behind what is to be written already. It is called before
 // Read.
@@ -57,10 +57,11 @@ func (r *Rewriter) Writes() bool { return len(r.tags) > 0 }
 // behind the first and a comma. The value has to stay as it is until the next
 // Reset.
 //
-// A member is forged if a token in its name is owned, or is the name of a member
-// that is written. The name is that before "=", or all there is, without regard to
-// case, decoded as often as it can be; once as it is, once without blanks, and once
-// without those, and plus signs, that decoding makes.
+// A member is forged if a name can be read in it that is owned, or that of a member
+// which is written: a token before any of its equals signs, or anywhere where it has
+// none. That is regardless of case and of which characters stand between letters and
+// digits. The member is decoded as a whole, as often as it can be; once as it is, once
+// without blanks, and once without those, and plus signs, that decoding makes.
 //
 // What no header of Envoy may have, control characters, or no protobuf string, is
 // not among what stays.
@@ -92,29 +93,35 @@ func (r *Rewriter) keep(part []byte) {
 }
 
 func (r *Rewriter) isForged(part []byte) bool {
-	name := trim(nameOf(part))
+	part = bytes.TrimLeft(part, "= \t") // a sign with nothing before it ends no name
 	for q := range squeezes {
-		r.name = appendDecoded(r.name[:0], name, q)
-		if r.hasOwned(r.name) {
+		r.decoded = appendDecoded(r.decoded[:0], part, q)
+		unsqueezed := q == squeezeNothing && !bytes.ContainsAny(r.decoded, " \t+")
+		if r.names(r.decoded) {
 			return true
 		}
-		if q == squeezeNothing && !bytes.ContainsAny(r.name, " \t+") {
+		if unsqueezed {
 			break // squeezed it is the same
 		}
 	}
 	return false
 }
 
-// hasOwned reports whether a token in name, which is decoded, is owned or written.
-func (r *Rewriter) hasOwned(name []byte) bool {
-	for len(name) > 0 {
+// names reports whether a name in member, which is decoded and is overwritten, is
+// owned or written.
+func (r *Rewriter) names(member []byte) bool {
+	if last := bytes.LastIndexByte(member, '='); last >= 0 {
+		member = member[:last] // behind the last sign stands a value
+	}
+	for len(member) > 0 {
 		var token []byte
-		token, name = nextToken(name)
-		if r.Owned.has(token) {
+		token, member = nextToken(member)
+		fold(token)
+		if r.Owned.hasFolded(token) {
 			return true
 		}
 		for _, t := range r.tags {
-			if string(token) == t.name {
+			if string(token) == t.folded {
 				return true
 			}
 		}

@@ -8,7 +8,7 @@ import (
 )
 
 // owned are the names of these tests.
-var owned = NewNames([]string{"lane"}, []string{"appver"})
+var owned = NewNames([]string{"lane", "x-asm-tag"}, []string{"appver", "ver.of-"})
 
 // rewrite returns what becomes of the headers of a request: nil where they stay as
 // they are.
@@ -58,7 +58,7 @@ func TestRewrite(t *testing.T) {
 		{name: "forged in several headers", headers: []string{"lane=1,a=1", "appver=2", "appver-z=3,b=2,LANE=4"}, with: []string{"a=1,b=2"}, without: []string{"a=1,b=2"}},
 		{name: "blanks at the ends", headers: []string{"lane=1, a=1 ", " lane=2"}, with: []string{"a=1"}, without: []string{"a=1"}},
 		{name: "blanks at the ends, and a tag", tags: lane, headers: []string{" lane=2, a=1 "}, with: []string{"lane=s2, a=1"}, without: []string{"a=1"}},
-		{name: "names that only look like it", headers: []string{"lan=1,lanes=1,x-lane=1,xlane=1,a=lane,a=1;lane=2,la-ne=1,appve=r,%6bane=1,ann%65=1,lane.x=1,lane!=1"}},
+		{name: "names that only look like it", headers: []string{"lan=1,lanes=1,x-lane=1,xlane=1,a=lane,a=lane;p,a=1;p=lane,a=%6cane,la-ne=1,appve=r,%6bane=1,ann%65=1,lane.x=1,lane!=1,a==,a=b=c,a=bGFuZQ==,=lan=1,x-asm-tags=1,x-as-mtag=1,xasmtag=1,asm_tag=1"}},
 		{name: "what Envoy would refuse goes", tags: lane, headers: []string{"a=\x01,b=2,c=\x7f,d=\t1"}, with: []string{"lane=s2,b=2,d=\t1"}},
 		{name: "bytes that are not UTF-8 stay", tags: lane, headers: []string{"a=\xff,\x80"}, with: []string{"lane=s2,a=\xff,\x80"}},
 	} {
@@ -86,6 +86,9 @@ func TestForged(t *testing.T) {
 		"l ane=s2", "l\ta ne=s2", "a lane=s2", "lane b=s2", "l %61 ne=s2", "%6 1ppver=1",
 		"l+ane=s2", "l%20ane=s2", "l%2Ba%252bne=s2", "l%2509ane=s2", "%6%20Cane=s2", "l+ %61%20ne=s2", "x%2Cl%20ane=s2", "x%20l ane=s2",
 		"x%2Clane%3Ds2%3B=1", "x%252Clane=s2", "x;lane=s2", "x%0Alane=s2", `"lane"=s2`, "(lane)=s2",
+		"a=1=lane=s2", "a==lane=s2", "a=1=b=2=lane=s2", "a=1=lane=", "a=lane=s2", "a=1;lane=s2", "a=1;p=2;LANE=s2", "a=1;p= lane =s2", "a=lane;p=1", ";lane=s2",
+		"a=%2Clane%3Ds2", "a=%2Clane=s2", "a=%252Clane%253Ds2", "a=1%3Dlane%3Ds2", "a=1;p=%2Cl%61ne%3Ds2", "a=1%3Blane%3Ds2", "a=+lane+%3D", "a=%2C l ane%3Ds2", "a=%2Cl%2520ane%3Ds2", "lane%3Ds2", "a%3D1%3Dlane%3Ds2",
+		"x_asm_tag=s2", "X.ASM~TAG=s2", "x_asm-tag", "a=1=x%5Fasm_tag=s2", "ver_of_b=1", "ver-of!x=1",
 		"\xa0lane=s2", "lane\x85=s2", "\u00a0lane=s2", "\u2003lane\ufeff=s2", "%C2%A0lane=s2",
 	} {
 		for _, tt := range []struct{ header, want string }{{member, ""}, {"a=1," + member, "a=1"}, {member + ",a=1", "a=1"}} {
@@ -149,7 +152,7 @@ var benchmarkHeaders = map[string][]string{
 	"usual":   {"userId=alice,serverNode=DF%2028,isProduction=false", "session=0af7651916cd43dd8448eb211c80319c;ttl=30"},
 	"forged":  {"userId=alice,AppVer-B=v2, l%61ne = s9 ,isProduction=false"},
 	"full":    {strings.TrimSuffix(strings.Repeat("member-0123456789=value-0123456789,", 62), ",")},
-	"hostile": {strings.Repeat("%25", 20_000) + strings.Repeat(",appve", 10_000)},
+	"hostile": {strings.Repeat("%25", 20_000) + strings.Repeat(",appve", 10_000), "a=" + strings.Repeat("=+x-asm_ta", 5_000)},
 }
 
 func BenchmarkRewriter(b *testing.B) {
