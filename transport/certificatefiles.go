@@ -8,9 +8,9 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
-	"strings"
 )
 
 // CertificateFiles name the PEM files that TLS needs.
@@ -32,8 +32,8 @@ type certificateState struct {
 	err                        error
 }
 
-// look reads the files.
-func (f CertificateFiles) look() certificateState {
+// look reads the files by read, which readPEM is.
+func (f CertificateFiles) look(read func(path string) ([]byte, error)) certificateState {
 	s := certificateState{files: f}
 	h := sha256.New()
 	for _, file := range []struct {
@@ -44,7 +44,7 @@ func (f CertificateFiles) look() certificateState {
 			continue
 		}
 		var err error
-		if *file.to, err = readCertificateFile(file.path); err != nil {
+		if *file.to, err = read(file.path); err != nil {
 			err = fmt.Errorf("the %s %w", file.what, err)
 			return certificateState{version: sha256.Sum256([]byte(err.Error())), err: err}
 		}
@@ -55,12 +55,13 @@ func (f CertificateFiles) look() certificateState {
 	return s
 }
 
-func readCertificateFile(path string) ([]byte, error) {
+// readPEM returns the content of a PEM file.
+func readPEM(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err == nil && !info.Mode().IsRegular() { // reading a pipe would wait for a writer
 		return nil, fmt.Errorf("%s is not a regular file: name one", path)
 	}
-	content, err := os.ReadFile(path)
+	content, err := readAtMost(path, maxPEMBytes)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("%s does not exist: create it or correct the path", path)
@@ -68,8 +69,20 @@ func readCertificateFile(path string) ([]byte, error) {
 		return nil, fmt.Errorf("%s: permission denied: let user %d, as whom tagproc runs, read it and enter the directories above it", path, os.Geteuid())
 	case err != nil:
 		return nil, fmt.Errorf("%s cannot be read: %w", path, err)
+	case len(content) > maxPEMBytes:
+		return nil, fmt.Errorf("%s has more than %d KiB: name a PEM file, which is smaller", path, maxPEMBytes>>10)
 	}
 	return content, nil
+}
+
+// readAtMost reads a file, and of a larger one a byte more than most.
+func readAtMost(path string, most int64) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return io.ReadAll(io.LimitReader(file, most+1))
 }
 
 // config returns what the files say, to be used for new connections.
@@ -77,13 +90,19 @@ func (s certificateState) config() (*tls.Config, error) {
 	if s.err != nil {
 		return nil, s.err
 	}
-	if err := checkCertificate(s.certificate); err != nil {
+	chain, err := chainOf(s.certificate)
+	if err != nil {
 		return nil, fmt.Errorf("the certificate %s cannot be used: %w: expected the certificate as PEM, with intermediate ones after it", s.files.Certificate, err)
 	}
-	if err := checkKey(s.key); err != nil {
+	key, err := keyOf(s.key)
+	if err != nil {
 		return nil, fmt.Errorf("the key %s %w", s.files.Key, err)
 	}
-	pair, err := tls.X509KeyPair(s.certificate, s.key)
+	var certificates []byte // without what else is in the file
+	for _, c := range chain {
+		certificates = append(certificates, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})...)
+	}
+	pair, err := tls.X509KeyPair(certificates, pem.EncodeToMemory(key))
 	if err != nil {
 		return nil, fmt.Errorf("the key %s cannot be used with %s: %w: expected the key of that certificate", s.files.Key, s.files.Certificate, err)
 	}
@@ -125,58 +144,4 @@ func (s certificateState) changes(before certificateState) []string {
 		}
 	}
 	return files
-}
-
-// checkCertificate reports what is wrong with the file of a certificate, without
-// its key.
-func checkCertificate(content []byte) error {
-	for {
-		var block *pem.Block
-		if block, content = pem.Decode(content); block == nil {
-			return errNoCertificate
-		}
-		if block.Type == "CERTIFICATE" {
-			_, err := x509.ParseCertificate(block.Bytes)
-			return err
-		}
-	}
-}
-
-// checkKey reports what is wrong with the file of a key, without its certificate.
-func checkKey(content []byte) error {
-	for {
-		var block *pem.Block
-		block, content = pem.Decode(content)
-		switch {
-		case block == nil:
-			return errors.New("cannot be used: there is no private key in it: expected the key of the certificate as PEM, not encrypted")
-		case block.Type == "ENCRYPTED PRIVATE KEY", strings.HasSuffix(block.Type, "PRIVATE KEY") && block.Headers["DEK-Info"] != "":
-			return errors.New("is encrypted, and nobody is there to type a password: decrypt it (openssl pkey -in ENCRYPTED -out KEY), and let nobody but tagproc read the file")
-		case strings.HasSuffix(block.Type, "PRIVATE KEY"):
-			return nil
-		}
-	}
-}
-
-var errNoCertificate = errors.New("there is no certificate in it")
-
-// authoritiesOf returns the certificates of a PEM file. It takes all or nothing: a
-// certificate that is left out would lock clients out.
-func authoritiesOf(content []byte) ([]*x509.Certificate, error) {
-	var authorities []*x509.Certificate
-	for {
-		var block *pem.Block
-		if block, content = pem.Decode(content); block == nil {
-			break
-		}
-		certificate, err := x509.ParseCertificate(block.Bytes)
-		if err != nil {
-			return nil, fmt.Errorf("a block %s: %w", block.Type, err)
-		}
-		authorities = append(authorities, certificate)
-	}
-	if len(authorities) == 0 {
-		return nil, errNoCertificate
-	}
-	return authorities, nil
 }

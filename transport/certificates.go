@@ -17,6 +17,8 @@ type CertificateOptions struct {
 	Interval   time.Duration         // between two looks at the files; 0 means a second
 	Registerer prometheus.Registerer // takes the metrics; nil: they are not exported
 	Logger     *slog.Logger          // nil: nothing is logged
+
+	readLimit time.Duration // 0 means readLimit
 }
 
 // Certificates are what a server shows its clients, and by what it knows them,
@@ -27,7 +29,10 @@ type Certificates struct {
 
 	config atomic.Pointer[tls.Config] // of the newest good files
 
-	// For reload alone: what the last report was about, a failure that is reported
+	read    func(path string) ([]byte, error) // readPEM, but in tests
+	reading atomic.Pointer[string]            // the file under way
+
+	// For consider alone: what the last report was about, a failure that is reported
 	// if the next look finds it too, and what is in use.
 	reported, suspected version
 	used                certificateState
@@ -40,9 +45,10 @@ type Certificates struct {
 // do. It panics if o.Registerer has metrics of certificates already.
 func LoadCertificates(files CertificateFiles, o CertificateOptions) (*Certificates, error) {
 	o.Interval = cmp.Or(o.Interval, time.Second)
+	o.readLimit = cmp.Or(o.readLimit, readLimit)
 	o.Logger = cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
 	c := &Certificates{
-		files: files, options: o,
+		files: files, options: o, read: readPEM,
 		successful: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "tagproc_tls_last_reload_successful",
 			Help: "1 if the files of TLS, as they are now, are in use; 0 if they were refused and older ones are in use.",
@@ -52,7 +58,7 @@ func LoadCertificates(files CertificateFiles, o CertificateOptions) (*Certificat
 			Help: "Unix time at which the server's certificate in use expires.",
 		}),
 	}
-	state := files.look()
+	state := c.look()
 	config, err := state.config()
 	if err != nil {
 		return nil, err
@@ -75,24 +81,58 @@ func (c *Certificates) Config() *tls.Config {
 	}
 }
 
-// Run keeps the certificates current until ctx ends. Files that cannot be used
-// change nothing but what the log and the metrics say.
+// readLimit is how long a look at the files may take before it is reported. A file
+// of a network that is gone may take for ever.
+const readLimit = 10 * time.Second
+
+// Run keeps the certificates current until ctx ends. Files that cannot be used, or
+// take for ever to read, change nothing but what the log and the metrics say. A read
+// that takes for ever is left behind when ctx ends.
 func (c *Certificates) Run(ctx context.Context) {
 	ticker := time.NewTicker(c.options.Interval)
 	defer ticker.Stop()
+	states := make(chan certificateState, 1)
+	looking, late := false, time.NewTimer(c.options.readLimit)
+	defer late.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case state := <-states:
+			looking = false
+			c.consider(state)
+		case <-late.C:
+			if looking {
+				c.hangs()
+			}
 		case <-ticker.C:
-			c.reload()
+			if !looking {
+				looking = true
+				late.Reset(c.options.readLimit)
+				go func() { states <- c.look() }()
+			}
 		}
 	}
 }
 
-// reload looks at the files once.
-func (c *Certificates) reload() {
-	state := c.files.look()
+// look reads the files once.
+func (c *Certificates) look() certificateState {
+	return c.files.look(func(path string) ([]byte, error) {
+		c.reading.Store(&path)
+		return c.read(path)
+	})
+}
+
+// hangs reports a look that takes for ever.
+func (c *Certificates) hangs() {
+	c.reported = version{} // the next state that is seen is news
+	c.successful.Set(0)
+	c.options.Logger.Error("a file of TLS cannot be read: the read does not end; the last good ones stay in use",
+		"file", *c.reading.Load(), "waited", c.options.readLimit)
+}
+
+// consider takes what a look has found.
+func (c *Certificates) consider(state certificateState) {
 	if state.version == c.reported {
 		return
 	}

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -230,15 +231,63 @@ func TestTornRotation(t *testing.T) {
 	}
 	renewed := ours.Issue(t, "renewed")
 	replace(t, files.Certificate, authority.CertificatePEM(renewed.Leaf))
-	c.reload()
+	c.consider(c.look())
 	replace(t, files.Key, authority.KeyPEM(t, renewed))
-	c.reload()
+	c.consider(c.look())
 	if got := c.config.Load().Certificates[0].Leaf.Subject.CommonName; got != "renewed" {
 		t.Errorf("the certificate in use is %q, want the renewed one", got)
 	}
 	if strings.Contains(log.String(), "refused") {
 		t.Errorf("the moment between is logged as a failure:\n%s", log.String())
 	}
+}
+
+// TestReadHangs checks that a file whose read does not end is reported by its name,
+// keeps what is in use and stops neither Run nor later looks.
+func TestReadHangs(t *testing.T) {
+	t.Parallel()
+	ours := authority.New(t, "ours")
+	files := newFiles(t)
+	files.write(t, ours.Issue(t, "server"), ours)
+	var log transcript.Transcript
+	registry := prometheus.NewRegistry()
+	c, err := LoadCertificates(files, CertificateOptions{
+		Interval: time.Millisecond, Registerer: registry, Logger: slog.New(slog.NewTextHandler(&log, nil)), readLimit: 10 * time.Millisecond,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	hung := make(chan struct{})
+	c.read = func(path string) ([]byte, error) {
+		if path == files.Key {
+			<-hung
+		}
+		return readPEM(path)
+	}
+	run := func() (stop func()) {
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			c.Run(ctx)
+		}()
+		return func() {
+			cancel()
+			<-ended
+		}
+	}
+	stop := run()
+	awaitMetric(t, registry, "tagproc_tls_last_reload_successful", 0)
+	stop() // while the read hangs
+	if want := "file=" + files.Key; !strings.Contains(log.String(), "the read does not end") || !strings.Contains(log.String(), want) {
+		t.Errorf("the log has no line of the read that hangs, with %s:\n%s", want, log.String())
+	}
+	if c.config.Load() == nil {
+		t.Error("no certificate is in use")
+	}
+	defer run()()
+	close(hung)
+	awaitMetric(t, registry, "tagproc_tls_last_reload_successful", 1)
 }
 
 // TestCertificateLog holds what is said of files that are in use: for how long,
@@ -270,15 +319,15 @@ func TestCertificateLog(t *testing.T) {
 	check("start", "level=INFO", `msg="a certificate is in use" file=tls.crt`, "client_ca=ca.crt authorities=1", `changed="tls.crt tls.key ca.crt"`)
 
 	replace(t, files.ClientCA, append(authority.CertificatePEM(ours.Certificate), authority.CertificatePEM(theirs.Certificate)...))
-	c.reload()
+	c.consider(c.look())
 	check("other authorities", "level=INFO", "client_ca=ca.crt authorities=2", "changed=ca.crt")
 
 	now := time.Now()
 	files.write(t, ours.IssueFor(t, "server", now.Add(-2*time.Hour), now.Add(-time.Hour)), ours)
-	c.reload()
+	c.consider(c.look())
 	check("expired", "level=WARN", "a certificate is in use that has expired")
 	files.write(t, ours.IssueFor(t, "server", now.Add(time.Hour), now.Add(2*time.Hour)), ours)
-	c.reload()
+	c.consider(c.look())
 	check("not yet valid", "level=WARN", "a certificate is in use that is not valid yet")
 
 	files.ClientCA = ""
@@ -303,7 +352,7 @@ func TestLoadCertificates(t *testing.T) {
 		{"directory", func(f *CertificateFiles) { f.Key = filepath.Dir(f.Key) }, "the key DIR is not a regular file: name one"},
 		{"torn certificate", func(f *CertificateFiles) {
 			replace(t, f.Certificate, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Leaf.Raw[:100]}))
-		}, "the certificate DIR/tls.crt cannot be used: x509: malformed certificate: expected the certificate as PEM"},
+		}, "the certificate DIR/tls.crt cannot be used: block 1 (CERTIFICATE, line 1): x509: malformed certificate: expected the certificate as PEM"},
 		{
 			"key of another", func(f *CertificateFiles) { replace(t, f.Key, authority.KeyPEM(t, ours.Issue(t, "other"))) },
 			"the key DIR/tls.key cannot be used with DIR/tls.crt: tls: private key does not match public key: expected the key of that certificate",
@@ -318,10 +367,24 @@ func TestLoadCertificates(t *testing.T) {
 				Type: "EC PRIVATE KEY", Headers: map[string]string{"Proc-Type": "4,ENCRYPTED", "DEK-Info": "AES-128-CBC,00"}, Bytes: []byte("secret"),
 			}))
 		}, "the key DIR/tls.key is encrypted"},
+		{"two keys", func(f *CertificateFiles) {
+			replace(t, f.Key, bytes.Repeat(authority.KeyPEM(t, server), 2))
+		}, "the key DIR/tls.key cannot be used: block 2 (PRIVATE KEY, line 6) is a second private key: expected"},
+		{"torn key", func(f *CertificateFiles) {
+			replace(t, f.Key, authority.KeyPEM(t, server)[:100])
+		}, "the key DIR/tls.key cannot be used: block 1 (PRIVATE KEY, line 1) is cut off: the file ends in it: expected"},
+		{"damaged intermediate", func(f *CertificateFiles) {
+			damaged := authority.CertificatePEM(ours.Certificate)
+			damaged[100] = '*'
+			replace(t, f.Certificate, append(authority.CertificatePEM(server.Leaf), damaged...))
+		}, "the certificate DIR/tls.crt cannot be used: block 2 (CERTIFICATE, line "},
+		{"too large", func(f *CertificateFiles) {
+			replace(t, f.ClientCA, bytes.Repeat([]byte("# \n"), 1<<20))
+		}, "the client CA DIR/ca.crt has more than 1024 KiB: name a PEM file"},
 		{"no authority", func(f *CertificateFiles) { replace(t, f.ClientCA, []byte("none")) }, "the client CA DIR/ca.crt cannot be used: there is no certificate in it: expected"},
 		{"one bad authority", func(f *CertificateFiles) {
 			replace(t, f.ClientCA, append(authority.CertificatePEM(ours.Certificate), authority.KeyPEM(t, server)...))
-		}, "the client CA DIR/ca.crt cannot be used: a block PRIVATE KEY"},
+		}, "the client CA DIR/ca.crt cannot be used: block 2 (PRIVATE KEY, line "},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
