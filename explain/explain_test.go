@@ -9,6 +9,7 @@ import (
 
 	tagprocv1 "github.com/tagproc/tagproc/proto/tagproc/v1"
 
+	"github.com/tagproc/tagproc/internal/terminal"
 	"github.com/tagproc/tagproc/internal/walkthrough"
 	"github.com/tagproc/tagproc/rules"
 )
@@ -104,7 +105,7 @@ func TestRequest(t *testing.T) {
 			t.Errorf("%s: the other rules decide %s, want %s", tt.user, reasons, want)
 		}
 		var text strings.Builder
-		if err := WriteText(&text, d, false); err != nil || !strings.Contains(text.String(), table.Digest()) {
+		if err := WriteText(terminal.New(&text), d); err != nil || !strings.Contains(text.String(), table.Digest()) {
 			t.Errorf("%s: WriteText = %v, %s", tt.user, err, text.String())
 		}
 	}

@@ -1,36 +1,30 @@
 package explain
 
 import (
-	"bufio"
 	"fmt"
-	"io"
 
-	"github.com/fatih/color"
-
-	"github.com/tagproc/tagproc/internal/paint"
+	"github.com/tagproc/tagproc/internal/terminal"
 	tagprocv1 "github.com/tagproc/tagproc/proto/tagproc/v1"
 )
 
 // WriteText writes d for people: first what is written onto the request, then
 // how each rule came to it.
-func WriteText(out io.Writer, d *tagprocv1.Decision, colored bool) error {
-	bold, faint := paint.With(colored, color.Bold), paint.With(colored, color.Faint)
-	w := bufio.NewWriter(out)
+func WriteText(t *terminal.Writer, d *tagprocv1.Decision) error {
 	if len(d.Set) == 0 {
-		fmt.Fprintln(w, bold.Sprint("no tag"))
+		t.Printf("%s\n", terminal.Bold.Textf("no tag"))
 	}
 	for _, s := range d.Set {
-		fmt.Fprintf(w, "%s %s\n", bold.Sprint(s.Name+": "+s.Value), faint.Sprintf("(rule %s)", s.Rule))
+		t.Printf("%s %s\n", terminal.Bold.Textf("%s: %s", s.Name, s.Value), terminal.Faint.Textf("(rule %s)", s.Rule))
 	}
 	if b := d.Baggage; b.GetValue() != "" {
-		fmt.Fprintf(w, "%s %s\n", bold.Sprint("baggage: "+b.Value), faint.Sprint(baggageNotes[b.OverLimits]))
+		t.Printf("%s %s\n", terminal.Bold.Textf("baggage: %s", b.Value), terminal.Faint.Textf("%s", baggageNotes[b.OverLimits]))
 	}
 	for _, r := range d.Rules {
-		fmt.Fprintf(w, "\nrule %s%s\n", bold.Sprint(r.Name), faint.Sprint(modeNotes[r.Mode]))
-		writeRule(w, r)
+		t.Printf("\nrule %s%s\n", terminal.Bold.Textf("%s", r.Name), terminal.Faint.Textf("%s", modeNotes[r.Mode]))
+		writeRule(t, r)
 	}
-	fmt.Fprintf(w, "\n%s\n", faint.Sprint("rules digest "+d.RulesDigest))
-	return w.Flush()
+	t.Printf("\n%s\n", terminal.Faint.Textf("rules digest %s", d.RulesDigest))
+	return t.Err()
 }
 
 // baggageNotes follow the baggage, by whether it is over its limits.
@@ -45,29 +39,29 @@ var modeNotes = map[tagprocv1.Mode]string{
 	tagprocv1.Mode_MODE_OFF:    " (off)",
 }
 
-func writeRule(w io.Writer, r *tagprocv1.RuleDecision) {
+func writeRule(t *terminal.Writer, r *tagprocv1.RuleDecision) {
 	if r.Reason == tagprocv1.Reason_REASON_OFF {
-		line(w, "outcome", "the rule is off")
+		line(t, "outcome", "the rule is off")
 		return
 	}
 	if r.Key.Value == nil {
-		line(w, "key", "%s %s is not in the request", r.Key.Source, r.Key.Name)
+		line(t, "key", "%s %s is not in the request", r.Key.Source, r.Key.Name)
 	} else {
-		line(w, "key", "%s %s = %q", r.Key.Source, r.Key.Name, *r.Key.Value)
+		line(t, "key", "%s %s = %q", r.Key.Source, r.Key.Name, *r.Key.Value)
 	}
 	if r.Bucket != nil {
 		salt := ""
 		if r.Salt != "" {
 			salt = fmt.Sprintf(" with salt %q", r.Salt)
 		}
-		line(w, "hash", "%s%s = %d", r.Hash, salt, *r.HashValue)
-		line(w, "bucket", "%d = %d %% %d", *r.Bucket, *r.HashValue, r.Modulo)
+		line(t, "hash", "%s%s = %d", r.Hash, salt, *r.HashValue)
+		line(t, "bucket", "%d = %d %% %d", *r.Bucket, *r.HashValue, r.Modulo)
 	}
-	line(w, "outcome", "%s", outcome(r))
+	line(t, "outcome", "%s", outcome(r))
 }
 
-func line(w io.Writer, label, format string, args ...any) {
-	fmt.Fprintf(w, "  %-8s %s\n", label, fmt.Sprintf(format, args...))
+func line(t *terminal.Writer, label, format string, args ...any) {
+	t.Printf("  %-8s "+format+"\n", append([]any{label}, args...)...)
 }
 
 // outcome says in one line what decided, and what it decided.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tagproc/tagproc/internal/terminal"
 	"github.com/tagproc/tagproc/rules"
 )
 
@@ -104,8 +105,8 @@ func TestProblem(t *testing.T) {
 		}
 	}
 	var plain, colored strings.Builder
-	writeProblem(&plain, p, false)
-	writeProblem(&colored, p, true)
+	writeProblem(terminal.New(&plain), p)
+	writeProblem(terminal.Colored(&colored), p)
 	want := "rules.yaml:3:14: error: a policy is the number 1; expected a mapping with the keys range, tagValue [type]\n" +
 		"    3 |   policies:\t[1]\n" +
 		"      |            \t ^\n"

@@ -2,11 +2,10 @@ package main
 
 import (
 	"errors"
-	"fmt"
-	"io"
 
 	"github.com/spf13/cobra"
 
+	"github.com/tagproc/tagproc/internal/terminal"
 	"github.com/tagproc/tagproc/rules"
 	"github.com/tagproc/tagproc/wasmplugin"
 )
@@ -41,37 +40,38 @@ was not understood.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, files []string) error {
-			src, problems := content(files[0], cmd.InOrStdin())
-			if problems != nil {
-				writeProblems(cmd.ErrOrStderr(), problems)
+			src, wrong := read(cmd, files[0], rules.MaxFileSize)
+			if wrong != nil {
+				writeProblems(stderr(cmd), rules.Problems{*wrong})
 				return &failure{}
 			}
 			c, problems := wasmplugin.Convert(files[0], src, flags.options())
-			writeProblems(cmd.ErrOrStderr(), problems)
+			writeProblems(stderr(cmd), problems)
 			if c == nil {
 				return &failure{}
 			}
-			writeNotes(cmd.ErrOrStderr(), files[0], c)
-			_, err := cmd.OutOrStdout().Write(c.Rules)
-			return fail(err)
+			writeNotes(stderr(cmd), files[0], c)
+			return fail(stdout(cmd).Document(c.Rules))
 		},
+		ValidArgsFunction: completeManifests,
 	}
 	flags.addTo(cmd)
+	check(cmd, flags.check)
 	return cmd
 }
 
 // writeNotes says what a conversion changes, and that it moves nobody.
-func writeNotes(w io.Writer, file string, c *wasmplugin.Conversion) {
+func writeNotes(t *terminal.Writer, file string, c *wasmplugin.Conversion) {
 	for _, n := range c.Notes {
-		fmt.Fprintf(w, "%s: note: %s\n", rules.Problem{File: file, Line: n.Line, Col: n.Col}.Place(), n)
+		t.Printf("%s: note: %s\n", rules.Problem{File: file, Line: n.Line, Col: n.Col}.Place(), n)
 	}
 	switch {
 	case !c.Changed:
-		fmt.Fprintf(w, "%s: this is a rules file already, printed as it is; digest %s\n", file, c.Digest)
+		t.Printf("%s: this is a rules file already, printed as it is; digest %s\n", file, c.Digest)
 	case !c.Manifest:
-		fmt.Fprintf(w, "%s: this is a rules file already; tagHeaders is added, and digest %s stays\n", file, c.Digest)
+		t.Printf("%s: this is a rules file already; tagHeaders is added, and digest %s stays\n", file, c.Digest)
 	default:
-		fmt.Fprintf(w, "%s: no user moves: manifest and rules file have the digest %s\n", file, c.Digest)
-		fmt.Fprintf(w, "%s: new: tag headers that a client sends are removed; Envoy has to know the headers that tagHeaders names\n", file)
+		t.Printf("%s: no user moves: manifest and rules file have the digest %s\n", file, c.Digest)
+		t.Printf("%s: new: tag headers that a client sends are removed; Envoy has to know the headers that tagHeaders names\n", file)
 	}
 }

@@ -12,13 +12,13 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tagproc/tagproc/explain"
 	"github.com/tagproc/tagproc/internal/envoy"
 	"github.com/tagproc/tagproc/internal/mesh"
+	"github.com/tagproc/tagproc/internal/terminal"
 	"github.com/tagproc/tagproc/internal/walkthrough"
 	"github.com/tagproc/tagproc/rules"
 	"github.com/tagproc/tagproc/rules/rulefile"
@@ -51,7 +51,7 @@ Envoy is the binary that $ENVOY names, else the one on PATH, else what
 
 // A demo is the first walk-through, running.
 type demo struct {
-	out       io.Writer
+	out       *terminal.Writer
 	step      walkthrough.Step
 	rulesFile string
 	mesh      *mesh.Mesh
@@ -75,7 +75,7 @@ func runDemo(ctx context.Context, out io.Writer, once bool) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	d := &demo{out: out, step: steps[0], rulesFile: filepath.Join(dir, "rules.yaml"), loads: make(chan rulefile.Load, 1)}
+	d := &demo{out: terminal.New(out), step: steps[0], rulesFile: filepath.Join(dir, "rules.yaml"), loads: make(chan rulefile.Load, 1)}
 	manifest, err := d.step.Rules()
 	if err != nil {
 		return err
@@ -125,7 +125,7 @@ func runDemo(ctx context.Context, out io.Writer, once bool) (err error) {
 // compare shows every user, and is an error unless all reach the versions of the
 // walk-through.
 func (d *demo) compare(ctx context.Context, t *rules.Table) error {
-	fmt.Fprintf(d.out, "Walk-through %s\n\n", d.step.Name)
+	d.out.Printf("Walk-through %s\n\n", d.step.Name)
 	err := d.show(ctx, t)
 	if err != nil {
 		return err
@@ -136,7 +136,7 @@ func (d *demo) compare(ctx context.Context, t *rules.Table) error {
 		}
 	}
 	if err == nil {
-		fmt.Fprintf(d.out, "\nAll %d users reached the versions that the walk-through prints.\n", len(d.step.Users))
+		d.out.Printf("\nAll %d users reached the versions that the walk-through prints.\n", len(d.step.Users))
 	}
 	return err
 }
@@ -144,29 +144,45 @@ func (d *demo) compare(ctx context.Context, t *rules.Table) error {
 // show sends one request for each user and prints what answered, and who moved
 // since the last time.
 func (d *demo) show(ctx context.Context, t *rules.Table) error {
-	w := tabwriter.NewWriter(d.out, 0, 0, 3, ' ', 0)
-	fmt.Fprintf(w, "x-user-id\tbucket\ttag at %s\t%s\n", d.step.Chain[0], strings.Join(d.step.Chain, "\t"))
+	type row struct {
+		user, bucket, tag, remark string
+		versions                  map[string]string
+	}
+	var rows []row
 	seen := map[string]map[string]string{}
 	for _, u := range d.step.Users {
 		trace, err := d.mesh.Get(ctx, d.step.Chain[0], http.Header{"X-User-Id": {u.ID}})
 		if err != nil {
 			return fmt.Errorf("no answer for %s: %w", u.ID, err)
 		}
-		seen[u.ID] = trace.Versions()
-		fmt.Fprintf(w, "%s\t%s\t%s", u.ID, bucketOf(t, u.ID), tagAt(trace[0].Tags))
-		for _, app := range d.step.Chain {
-			fmt.Fprintf(w, "\t%s", seen[u.ID][app])
-		}
+		r := row{user: u.ID, bucket: bucketOf(t, u.ID), tag: tagAt(trace[0].Tags), versions: trace.Versions()}
 		switch {
-		case d.seen != nil && !maps.Equal(d.seen[u.ID], seen[u.ID]):
-			fmt.Fprint(w, "\t← moved")
+		case d.seen != nil && !maps.Equal(d.seen[u.ID], r.versions):
+			r.remark = "← moved"
 		case u.ID == "jason":
-			fmt.Fprint(w, "\tnamed by a route of Envoy")
+			r.remark = "named by a route of Envoy"
 		}
-		fmt.Fprintln(w)
+		rows, seen[u.ID] = append(rows, r), r.versions
 	}
 	d.digest, d.seen = t.Digest(), seen
-	return w.Flush()
+	d.out.Table(func(out *terminal.Writer) {
+		out.Printf("x-user-id\tbucket\ttag at %s", d.step.Chain[0])
+		for _, app := range d.step.Chain {
+			out.Printf("\t%s", app)
+		}
+		out.Printf("\n")
+		for _, r := range rows {
+			out.Printf("%s\t%s\t%s", r.user, r.bucket, r.tag)
+			for _, app := range d.step.Chain {
+				out.Printf("\t%s", r.versions[app])
+			}
+			if r.remark != "" {
+				out.Printf("\t%s", r.remark)
+			}
+			out.Printf("\n")
+		}
+	})
+	return d.out.Err()
 }
 
 // bucketOf returns the bucket of a user in the first rule, as text.
@@ -188,7 +204,7 @@ func tagAt(tags map[string][]string) string {
 }
 
 func (d *demo) hint(admin string) {
-	fmt.Fprintf(d.out, `
+	d.out.Printf(`
 Ask for yourself:   curl -H 'x-user-id: bob' http://%s/
 Edit the rules:     %s
                     (for example range: 20 → 50, and see who moves)
@@ -203,22 +219,22 @@ func (d *demo) follow(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
-			fmt.Fprintln(d.out)
+			d.out.Printf("\n")
 			return nil
 		case <-d.mesh.Envoy.Done():
 			return errors.New("the demo's Envoy has ended")
 		case l := <-d.loads:
-			fmt.Fprintln(d.out, "\nThe rules file has changed.")
+			d.out.Printf("\nThe rules file has changed.\n")
 			writeProblems(d.out, l.Problems)
 			if l.Table == nil {
-				fmt.Fprintln(d.out, "It is refused; the last good rules stay live.")
+				d.out.Printf("It is refused; the last good rules stay live.\n")
 				continue
 			}
 			if l.Table.Digest() == d.digest {
-				fmt.Fprintln(d.out, "It means the same as before.")
+				d.out.Printf("It means the same as before.\n")
 				continue
 			}
-			fmt.Fprintln(d.out)
+			d.out.Printf("\n")
 			if err := d.show(ctx, l.Table); err != nil && ctx.Err() == nil {
 				return err
 			}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -46,21 +45,20 @@ With --want the exit code is 1 if the tag is another one.`,
 			if err != nil {
 				return err
 			}
-			l := flags.load(file, cmd.InOrStdin())
-			writeProblems(cmd.ErrOrStderr(), l.Problems)
-			if l.Table == nil {
-				return &failure{}
+			t, err := usableRules(cmd, &flags, file, exitProblems)
+			if err != nil {
+				return err
 			}
-			d := explain.Request(l.Table, request)
+			d := explain.Request(t, request)
 			if out == outputJSON {
 				err = writeDecision(cmd, d)
 			} else {
-				err = explain.WriteText(cmd.OutOrStdout(), d, isColored(cmd.OutOrStdout()))
+				err = explain.WriteText(stdout(cmd), d)
 			}
 			if err != nil {
 				return fail(err)
 			}
-			return checkWants(cmd, l.Table, d, wanted)
+			return checkWants(cmd, t, d, wanted)
 		},
 	}
 	addRulesFileFlag(cmd, &file)
@@ -68,6 +66,7 @@ With --want the exit code is 1 if the tag is another one.`,
 	cmd.Flags().StringArrayVar(&wants, "want", nil, "tag that must come out, as `NAME=VALUE`; an empty value means none; repeatable")
 	flags.addTo(cmd)
 	out.addTo(cmd)
+	check(cmd, flags.check)
 	return cmd
 }
 
@@ -106,27 +105,21 @@ func checkWants(cmd *cobra.Command, t *rules.Table, d *tagprocv1.Decision, wants
 	for _, name := range slices.Sorted(maps.Keys(wants)) {
 		switch {
 		case !t.Owned().Contains(name): // a misspelt header would never be there, as wanted
-			fmt.Fprintf(cmd.ErrOrStderr(), "%s is not a tag header of these rules\n", name)
+			stderr(cmd).Printf("%s is not a tag header of these rules\n", name)
 			err = &failure{}
 		case got[name] != wants[name]:
-			fmt.Fprintf(cmd.ErrOrStderr(), "%s is %q, want %q\n", name, got[name], wants[name])
+			stderr(cmd).Printf("%s is %q, want %q\n", name, got[name], wants[name])
 			err = &failure{}
 		}
 	}
 	return err
 }
 
-// writeDecision writes the JSON form of d. Its white space is made anew:
-// protojson's is random on purpose.
+// writeDecision writes the JSON form of d.
 func writeDecision(cmd *cobra.Command, d *tagprocv1.Decision) error {
 	raw, err := protojson.MarshalOptions{EmitDefaultValues: true}.Marshal(d)
 	if err != nil {
 		return err
 	}
-	var b bytes.Buffer
-	if err := json.Indent(&b, raw, "", "  "); err != nil {
-		return err
-	}
-	_, err = fmt.Fprintln(cmd.OutOrStdout(), b.String())
-	return err
+	return stdout(cmd).JSON(json.RawMessage(raw))
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -14,7 +13,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tagproc/tagproc/internal/terminal"
 	"github.com/tagproc/tagproc/istio/lint"
+	"github.com/tagproc/tagproc/istio/manifest"
 	"github.com/tagproc/tagproc/rules"
 )
 
@@ -54,15 +55,15 @@ errors), 1 if something is, and 2 if the command was not understood.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			files, unreadable := lintFiles(args, cmd.InOrStdin())
+			files, refused := lintFiles(cmd, args)
 			r := lint.Files(files, flags.options())
-			r.Findings = slices.Insert(r.Findings, 0, unreadable...)
+			r.Findings = slices.Insert(r.Findings, 0, refused...)
 			if warnings {
 				for i := range r.Findings {
 					r.Findings[i].Severity = rules.Error
 				}
 			}
-			if err := writeLint(cmd.OutOrStdout(), r, out); err != nil {
+			if err := writeLint(stdout(cmd), r, out); err != nil {
 				return fail(err)
 			}
 			if r.Errors() > 0 {
@@ -70,35 +71,37 @@ errors), 1 if something is, and 2 if the command was not understood.`,
 			}
 			return nil
 		},
+		ValidArgsFunction: completeManifests,
 	}
 	flags.addTo(cmd)
 	out.addTo(cmd)
-	cmd.Flags().BoolVarP(&warnings, "warnings-as-errors", "W", false, "take every warning for an error")
+	check(cmd, flags.check)
+	cmd.Flags().BoolVarP(&warnings, "warnings-as-errors", "W", false, "treat warnings as errors")
 	return cmd
 }
 
 // lintFiles returns the content of files, those of directories in the order of
 // their names. Each file that cannot be read is a finding.
-func lintFiles(args []string, stdin io.Reader) (files []lint.File, unreadable []lint.Finding) {
-	refuse := func(p rules.Problem) { unreadable = append(unreadable, lint.Finding{Problem: p}) }
-	read := func(name string, swept bool) {
-		src, wrong := readManifest(name, stdin)
+func lintFiles(cmd *cobra.Command, args []string) (files []lint.File, refused []lint.Finding) {
+	refuse := func(p rules.Problem) { refused = append(refused, lint.Finding{Problem: p}) }
+	add := func(name string, swept bool) {
+		src, wrong := read(cmd, name, manifest.MaxFileSize)
 		switch {
 		case wrong != nil:
 			refuse(*wrong)
 		case !swept && isBlank(src):
-			refuse(rules.Problem{File: name, Kind: rules.KindEmpty, Message: "there is nothing in it but comments and blanks; did the command that wrote it fail?"})
+			refuse(rules.Problem{File: name, Kind: rules.KindEmpty, Message: "has nothing but comments and blanks; did the command that wrote it fail?"})
 		default:
 			files = append(files, lint.File{Name: name, Source: src, Swept: swept})
 		}
 	}
 	for _, arg := range args {
 		if arg == "-" {
-			read(arg, false)
+			add(arg, false)
 			continue
 		}
 		if info, err := os.Stat(arg); err != nil || !info.IsDir() {
-			read(arg, false)
+			add(arg, false)
 			continue
 		}
 		found := false
@@ -108,18 +111,18 @@ func lintFiles(args []string, stdin io.Reader) (files []lint.File, unreadable []
 			}
 			if !d.IsDir() && slices.Contains([]string{".yaml", ".yml"}, strings.ToLower(filepath.Ext(path))) {
 				found = true
-				read(path, true)
+				add(path, true)
 			}
 			return nil
 		})
 		switch {
 		case err != nil:
-			refuse(unreadableFile(arg, err))
+			refuse(*unreadable(arg, err))
 		case !found:
-			refuse(rules.Problem{File: arg, Kind: rules.KindEmpty, Message: "there is no *.yaml in this directory"})
+			refuse(rules.Problem{File: arg, Kind: rules.KindEmpty, Message: "this directory has no *.yaml and no *.yml"})
 		}
 	}
-	return files, unreadable
+	return files, refused
 }
 
 // isBlank reports whether a file has no document.
@@ -133,15 +136,15 @@ func isBlank(src []byte) bool {
 	return true
 }
 
-func writeLint(w io.Writer, r *lint.Report, out output) error {
+func writeLint(t *terminal.Writer, r *lint.Report, out output) error {
 	if out == outputJSON {
-		return writeJSON(w, r)
+		return t.JSON(r)
 	}
 	for _, f := range r.Findings {
-		if isTerminal(w) {
-			writeProblem(w, f.Told(), isColored(w))
+		if t.IsTerminal() {
+			writeProblem(t, f.Told())
 		} else {
-			fmt.Fprintln(w, f)
+			t.Printf("%s\n", f)
 		}
 	}
 	seen := make([]string, 0, len(r.LookedAt))
@@ -159,15 +162,15 @@ func writeLint(w io.Writer, r *lint.Report, out output) error {
 	if len(seen) == 0 {
 		seen = []string{"nothing: the files have no rules and no manifests"}
 	}
-	fmt.Fprintf(w, "%s, %s; looked at %s\n", counted(r.Errors(), "error"), counted(len(r.Findings)-r.Errors(), "warning"), strings.Join(seen, ", "))
+	t.Printf("%s, %s; looked at %s\n", counted(r.Errors(), "error"), counted(len(r.Findings)-r.Errors(), "warning"), strings.Join(seen, ", "))
 	for _, n := range r.NotChecked {
 		kinds := make([]string, 0, len(n.Kinds))
 		for _, k := range n.Kinds {
 			kinds = append(kinds, string(k))
 		}
-		fmt.Fprintf(w, "not checked without %s: %s\n", strings.Join(n.Lacks, " and "), strings.Join(kinds, ", "))
+		t.Printf("not checked without %s: %s\n", strings.Join(n.Lacks, " and "), strings.Join(kinds, ", "))
 	}
-	return nil
+	return t.Err()
 }
 
 // counted returns for example "2 errors".

@@ -6,13 +6,13 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/tagproc/tagproc/internal/terminal"
 )
 
 // version is set by the linker.
@@ -67,24 +67,15 @@ and answers with the tag header that routes match on.`,
   tagproc render envoyfilter --rules rules.yaml             # have Istio's gateway ask it
   tagproc lint rules.yaml manifests/                        # what would not work, and the fix`,
 		Version:       version,
+		Args:          subcommandOnly,
+		RunE:          help,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(newServeCommand(), newValidateCommand(), newExplainCommand(), newConvertCommand(), newVerifyCommand(), newLintCommand(), newRenderCommand(), newDemoCommand(), newVersionCommand())
+	completeNothing(root)
 	return root
-}
-
-// noArgs refuses arguments, and says what files are named with.
-func noArgs(cmd *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
-	hint := ""
-	if cmd.Flags().Lookup("rules") != nil {
-		hint = fmt.Sprintf("; did you mean --rules %s?", args[0])
-	}
-	return fmt.Errorf("%s takes no arguments, and here is %q%s", cmd.Name(), args[0], hint)
 }
 
 // run executes the command and returns its exit code.
@@ -93,17 +84,35 @@ func run(ctx context.Context, root *cobra.Command) int {
 	if err == nil {
 		return exitOK
 	}
+	t := stderr(cmd)
 	if f, ok := errors.AsType[*failure](err); ok {
 		if f.err != nil {
-			fmt.Fprintln(cmd.ErrOrStderr(), "tagproc:", f.err)
+			writeErrors(t, f.err)
 		}
 		return cmp.Or(f.code, exitProblems)
 	}
-	for line := range strings.Lines(err.Error()) { // an error for each flag that is wrong
-		fmt.Fprintln(cmd.ErrOrStderr(), "tagproc:", strings.TrimSuffix(line, "\n"))
-	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "Run '%s --help' for how to use it.\n", cmd.CommandPath())
+	writeErrors(t, err)
+	t.Printf("Run '%s --help' for how to use it.\n", cmd.CommandPath())
 	return exitUsage
+}
+
+// writeErrors writes an error in one line, and joined errors in one line each.
+func writeErrors(t *terminal.Writer, err error) {
+	for _, e := range joined(err) {
+		t.Printf("tagproc: %s\n", e)
+	}
+}
+
+// joined returns the errors that errors.Join made err of, or err.
+func joined(err error) (errs []error) {
+	j, ok := err.(interface{ Unwrap() []error }) // not errors.As: an error that wraps a joined one is not joined
+	if !ok || errors.Join(j.Unwrap()...).Error() != err.Error() {
+		return []error{err}
+	}
+	for _, e := range j.Unwrap() {
+		errs = append(errs, joined(e)...)
+	}
+	return errs
 }
 
 // A failure ends a command that was understood. Any other error of a command is

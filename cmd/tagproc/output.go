@@ -1,21 +1,21 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
-	"io"
-	"os"
 	"strings"
 
-	"github.com/fatih/color"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
-	"github.com/tagproc/tagproc/internal/paint"
+	"github.com/tagproc/tagproc/internal/terminal"
 	"github.com/tagproc/tagproc/rules"
 )
 
-// output is the form of what a command prints, a flag.
+// stdout and stderr return where a command writes: nothing is printed past them.
+func stdout(cmd *cobra.Command) *terminal.Writer { return terminal.New(cmd.OutOrStdout()) }
+
+func stderr(cmd *cobra.Command) *terminal.Writer { return terminal.New(cmd.ErrOrStderr()) }
+
+// output is the output format of a command, a flag.
 type output string
 
 const (
@@ -39,55 +39,32 @@ func (o *output) Type() string { return "text|json" }
 
 func (o *output) addTo(cmd *cobra.Command) {
 	*o = outputText
-	cmd.Flags().VarP(o, "output", "o", "form of the output")
-	if err := cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(
-		[]string{string(outputText), string(outputJSON)}, cobra.ShellCompDirectiveNoFileComp)); err != nil {
-		panic(err) // the flag has just been added
-	}
-}
-
-func writeJSON(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	return e.Encode(v)
-}
-
-// isTerminal reports whether people look at w.
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
-}
-
-// isColored reports whether w shows colours, which people may not want
-// (no-color.org).
-func isColored(w io.Writer) bool {
-	return isTerminal(w) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	cmd.Flags().VarP(o, "output", "o", "output format")
+	completeWith(cmd, "output", string(outputText), string(outputJSON))
 }
 
 // writeProblems writes problems one line each, and on a terminal each with its
 // line of the file and a caret.
-func writeProblems(w io.Writer, ps rules.Problems) {
+func writeProblems(t *terminal.Writer, ps rules.Problems) {
 	for _, p := range ps {
-		if isTerminal(w) {
-			writeProblem(w, p, isColored(w))
+		if t.IsTerminal() {
+			writeProblem(t, p)
 		} else {
-			fmt.Fprintln(w, p)
+			t.Printf("%s\n", p)
 		}
 	}
 }
 
 // writeProblem writes a problem with its line of the file.
-func writeProblem(w io.Writer, p rules.Problem, colored bool) {
-	severity := paint.With(colored, color.FgRed, color.Bold)
+func writeProblem(t *terminal.Writer, p rules.Problem) {
+	severity := terminal.Alarm
 	if p.Severity == rules.Warning {
-		severity = paint.With(colored, color.FgYellow, color.Bold)
+		severity = terminal.Warning
 	}
-	fmt.Fprintf(w, "%s: %s: %s %s\n", paint.With(colored, color.Bold).Sprint(p.Place()), severity.Sprint(p.Severity),
-		p.Message, paint.With(colored, color.Faint).Sprintf("[%s]", p.Kind))
+	t.Printf("%s: %s: %s %s\n", terminal.Bold.Textf("%s", p.Place()), severity.Textf("%s", p.Severity),
+		p.Message, terminal.Faint.Textf("[%s]", p.Kind))
 	if p.Source != "" {
-		number := fmt.Sprintf("%5d", p.Line)
-		fmt.Fprintf(w, "%s | %s\n%s | %s\n", number, p.Source, strings.Repeat(" ", len(number)), severity.Sprint(caret(p)))
+		t.Printf("%5d | %s\n      | %s\n", p.Line, terminal.Line(p.Source), severity.Textf("%s", terminal.Line(caret(p))))
 	}
 }
 

@@ -2,16 +2,17 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"time"
+
+	"github.com/tagproc/tagproc/internal/terminal"
 )
 
 // progress says on a terminal how far a long file is read.
 type progress struct {
-	w     io.Writer
-	size  int64     // of the file in bytes; 0: unknown
-	next  time.Time // when to say it again
-	shown bool
+	terminal *terminal.Writer
+	size     int64     // of the file in bytes; below 1: unknown
+	next     time.Time // when to say it again
+	shown    bool
 }
 
 const (
@@ -32,12 +33,12 @@ func (p *progress) show(rows, bytes int64) {
 	if p.size > 0 {
 		percent = fmt.Sprintf(" (%d%%)", min(100, 100*bytes/p.size))
 	}
-	fmt.Fprintf(p.w, "\r%d rows%s\x1b[K", rows, percent)
+	p.terminal.Status("%d rows%s", rows, percent)
 }
 
 // clear removes the line, for what comes next.
 func (p *progress) clear() {
 	if p.shown {
-		fmt.Fprint(p.w, "\r\x1b[K")
+		p.terminal.Status("")
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/tagproc/tagproc/internal/terminal"
 )
 
 // TestProgress holds that a short file is read in silence, and that a long one is
@@ -12,7 +14,7 @@ import (
 func TestProgress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out strings.Builder
-		p := &progress{w: &out, size: 1000}
+		p := &progress{terminal: terminal.New(&out), size: 1000}
 		p.show(0, 0)
 		p.show(50, 100)
 		p.clear()

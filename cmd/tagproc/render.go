@@ -17,7 +17,7 @@ it is there. Nothing is asked of a cluster, and nothing is applied.`,
   tagproc render propagation rules.yaml                               # sidecars carry tags along, in baggage
   tagproc render recompute --rules rules.yaml                         # sidecars derive tags again`,
 		Args: subcommandOnly,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE: help,
 	}
 	cmd.AddCommand(newRenderEnvoyFilterCommand(), newRenderLanesCommand(), newRenderPropagationCommand(), newRenderRecomputeCommand())
 	return cmd

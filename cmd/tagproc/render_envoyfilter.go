@@ -1,9 +1,6 @@
 package main
 
 import (
-	"errors"
-	"fmt"
-
 	"github.com/spf13/cobra"
 
 	"github.com/tagproc/tagproc/istio/envoyfilter"
@@ -42,21 +39,20 @@ An EnvoyFilter selects one gateway: for another one, run this again with another
 --gateway and --name. FILE may be -, standard input.`,
 		Example: `  tagproc render envoyfilter --rules rules.yaml                                           # tagproc in the gateway's pod
   tagproc render envoyfilter --rules rules.yaml --address tagproc.istio-system:9002       # a Service
-  tagproc render envoyfilter --rules rules.yaml --gateway app=shop-gateway --namespace shop -o manifests/
+  tagproc render envoyfilter --rules rules.yaml --gateway app=shop-gateway --namespace shop --output-dir manifests/
   tagproc render envoyfilter --rules hash-tagging.yaml --tag-header x-asm-prefer-tag --phase authn`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			l := flags.load(file, cmd.InOrStdin())
-			writeProblems(cmd.ErrOrStderr(), l.Problems)
-			if l.Table == nil {
-				return &failure{}
-			}
-			object, err := gateway.EnvoyFilter(l.Table, o)
+			t, err := usableRules(cmd, &flags, file, exitProblems)
 			if err != nil {
-				return fail(fmt.Errorf("%s: %w", file, err))
+				return err
 			}
-			for _, w := range gateway.Warnings(l.Table) {
-				fmt.Fprintf(cmd.ErrOrStderr(), "%s: warning: %s\n", file, w)
+			object, err := gateway.EnvoyFilter(t, o)
+			if err != nil {
+				return fail(inFile(file, err))
+			}
+			for _, w := range gateway.Warnings(t) {
+				stderr(cmd).Printf("%s: warning: %s\n", file, w)
 			}
 			return out.write(cmd, args, object)
 		},
@@ -73,13 +69,10 @@ An EnvoyFilter selects one gateway: for another one, run this again with another
 	f.DurationVar(&o.Timeout, "timeout", envoyfilter.ExtProcTimeout, "how long a request waits for tagproc")
 	flags.addTo(cmd)
 	out.addTo(cmd)
-	cmd.PreRunE = func(*cobra.Command, []string) error {
+	completeWith(cmd, "phase", string(gateway.PhaseRouter), string(gateway.PhaseAuthn))
+	check(cmd, flags.check, out.check, func() error {
 		o.Phase = gateway.Phase(phase)
-		return errors.Join(flags.check(), out.check(), o.Check())
-	}
-	if err := cmd.RegisterFlagCompletionFunc("phase", cobra.FixedCompletions(
-		[]string{string(gateway.PhaseRouter), string(gateway.PhaseAuthn)}, cobra.ShellCompDirectiveNoFileComp)); err != nil {
-		panic(err) // the flag has just been added
-	}
+		return o.Check()
+	})
 	return cmd
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -36,7 +35,7 @@ What nothing is made of, or has no effect, is a warning with its place on standa
 error; what one should know, a note. The exit code is 0 if the lanes are rendered, 1
 if a file is refused, and 2 if the command was not understood.`,
 		Example: `  tagproc render lanes lanes.yaml
-  tagproc render lanes lanes.yaml services.yaml rules.yaml -o manifests/
+  tagproc render lanes lanes.yaml services.yaml rules.yaml --output-dir manifests/
   kubectl get asmswimlanegroup,asmswimlane -o yaml | tagproc render lanes -     # what ASM has
   tagproc render lanes --gateway-resource lanes.yaml                            # and the Gateway`,
 		Args: func(_ *cobra.Command, files []string) error {
@@ -46,15 +45,15 @@ if a file is refused, and 2 if the command was not understood.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, files []string) error {
-			docs, problems := readDocuments(files, cmd.InOrStdin())
+			docs, problems := readDocuments(cmd, files)
 			if problems.Err() != nil {
-				writeProblems(cmd.ErrOrStderr(), problems)
+				writeProblems(stderr(cmd), problems)
 				return &failure{}
 			}
 			groups, notes, problems := lanes.Read(docs)
-			writeProblems(cmd.ErrOrStderr(), problems)
+			writeProblems(stderr(cmd), problems)
 			for _, n := range notes {
-				fmt.Fprintln(cmd.ErrOrStderr(), n)
+				stderr(cmd).Printf("%s\n", n)
 			}
 			if groups == nil {
 				return &failure{}
@@ -65,21 +64,22 @@ if a file is refused, and 2 if the command was not understood.`,
 			}
 			return out.write(cmd, files, objects...)
 		},
+		ValidArgsFunction: completeManifests,
 	}
 	f := cmd.Flags()
 	f.BoolVar(&resource, "gateway-resource", false, "make the Gateway too, on port 80, instead of referring to one that is there")
 	f.StringSliceVar(&selector, "gateway", []string{"istio=ingressgateway"}, "with --gateway-resource: label of the gateway's pods, `KEY=VALUE`; repeatable")
 	out.addTo(cmd)
-	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
-		if cmd.Flags().Changed("gateway") && !resource {
+	check(cmd, out.check, func() error {
+		switch {
+		case resource:
+			labels, wrong := envoyfilter.ParseLabels("--gateway", "the gateway's pods", selector)
+			o.GatewaySelector = labels
+			return errors.Join(wrong...)
+		case cmd.Flags().Changed("gateway"):
 			return errors.New("--gateway has no effect without --gateway-resource: the lanes name the Gateway, and the Gateway its pods")
 		}
-		if !resource {
-			return out.check()
-		}
-		labels, wrong := envoyfilter.ParseLabels("--gateway", "the gateway's pods", selector)
-		o.GatewaySelector = labels
-		return errors.Join(append(wrong, out.check())...)
-	}
+		return nil
+	})
 	return cmd
 }

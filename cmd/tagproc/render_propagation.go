@@ -38,7 +38,7 @@ the gateway removes them.
 else in a pod; or ext_proc, tagproc itself at a socket that every sidecar has.`,
 		Example: `  tagproc render propagation rules.yaml
   tagproc render propagation header-propagation.yaml --inbound
-  tagproc render propagation rules.yaml header-propagation.yaml -o manifests/
+  tagproc render propagation rules.yaml header-propagation.yaml --output-dir manifests/
   tagproc render propagation rules.yaml --namespace shop --selector app=cart --name cart-propagation
   tagproc render propagation rules.yaml --data-path ext_proc --address unix:///run/tagproc/tagproc.sock`,
 		Args: func(_ *cobra.Command, files []string) error {
@@ -48,13 +48,13 @@ else in a pod; or ext_proc, tagproc itself at a socket that every sidecar has.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, files []string) error {
-			docs, problems := readDocuments(files, cmd.InOrStdin())
+			docs, problems := readDocuments(cmd, files)
 			if problems.Err() != nil {
-				writeProblems(cmd.ErrOrStderr(), problems)
+				writeProblems(stderr(cmd), problems)
 				return &failure{}
 			}
 			scopes, problems := propagation.Read(docs, flags.options())
-			writeProblems(cmd.ErrOrStderr(), problems)
+			writeProblems(stderr(cmd), problems)
 			if scopes == nil {
 				return &failure{}
 			}
@@ -71,6 +71,7 @@ else in a pod; or ext_proc, tagproc itself at a socket that every sidecar has.`,
 			}
 			return out.write(cmd, files, objects...)
 		},
+		ValidArgsFunction: completeManifests,
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.Name, "name", "", "name of the EnvoyFilter (default: that of the manifest, or tagproc-propagation)")
@@ -80,9 +81,7 @@ else in a pod; or ext_proc, tagproc itself at a socket that every sidecar has.`,
 	side.addTo(cmd, &o)
 	flags.addTo(cmd)
 	out.addTo(cmd)
-	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
-		return errors.Join(flags.check(), out.check(), side.check(cmd, &o))
-	}
+	check(cmd, flags.check, out.check, func() error { return side.check(cmd, &o) })
 	return cmd
 }
 
@@ -92,10 +91,7 @@ type sidecarFlags struct{ dataPath string }
 func (s *sidecarFlags) addTo(cmd *cobra.Command, o *propagation.Options) {
 	cmd.Flags().StringVar(&s.dataPath, "data-path", string(propagation.Lua), "what does it: lua (Envoy alone) or ext_proc (tagproc at a socket)")
 	cmd.Flags().StringVar(&o.Address, "address", "unix:///run/tagproc/tagproc.sock", "with --data-path ext_proc: where each sidecar reaches tagproc, unix:///PATH")
-	if err := cmd.RegisterFlagCompletionFunc("data-path", cobra.FixedCompletions(
-		[]string{string(propagation.Lua), string(propagation.ExtProc)}, cobra.ShellCompDirectiveNoFileComp)); err != nil {
-		panic(err) // the flag has just been added
-	}
+	completeWith(cmd, "data-path", string(propagation.Lua), string(propagation.ExtProc))
 }
 
 // check completes the options, and returns an error for each flag that is wrong.

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -42,17 +41,16 @@ FILE may be -, standard input.`,
   tagproc render recompute --rules rules.yaml --data-path ext_proc --address unix:///run/tagproc/tagproc.sock`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			l := flags.load(file, cmd.InOrStdin())
-			writeProblems(cmd.ErrOrStderr(), l.Problems)
-			if l.Table == nil {
-				return &failure{}
+			t, err := usableRules(cmd, &flags, file, exitProblems)
+			if err != nil {
+				return err
 			}
-			object, err := propagation.Recompute(l.Table, o)
+			object, err := propagation.Recompute(t, o)
 			if err != nil {
 				return fail(inFile(file, err))
 			}
-			for _, w := range propagation.RecomputeWarnings(l.Table, o.DataPath) {
-				fmt.Fprintf(cmd.ErrOrStderr(), "%s: warning: %s\n", file, w)
+			for _, w := range propagation.RecomputeWarnings(t, o.DataPath) {
+				stderr(cmd).Printf("%s: warning: %s\n", file, w)
 			}
 			return out.write(cmd, args, object)
 		},
@@ -65,17 +63,15 @@ FILE may be -, standard input.`,
 	side.addTo(cmd, &o)
 	flags.addTo(cmd)
 	out.addTo(cmd)
-	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
-		return errors.Join(flags.check(), out.check(), side.check(cmd, &o))
-	}
+	check(cmd, flags.check, out.check, func() error { return side.check(cmd, &o) })
 	return cmd
 }
 
 // inFile returns err with the file's name at each of its lines.
 func inFile(file string, err error) error {
 	var errs []error
-	for line := range strings.Lines(err.Error()) {
-		errs = append(errs, fmt.Errorf("%s: %s", file, strings.TrimSuffix(line, "\n")))
+	for _, e := range joined(err) {
+		errs = append(errs, fmt.Errorf("%s: %w", file, e))
 	}
 	return errors.Join(errs...)
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -21,23 +22,17 @@ import (
 type rendered struct{ dir string }
 
 func (r *rendered) addTo(cmd *cobra.Command) {
-	cmd.Flags().StringVarP(&r.dir, "output", "o", "", "write a file for each object into the directory `DIR` (default: standard output)")
-	if err := cmd.MarkFlagDirname("output"); err != nil {
-		panic(err) // the flag has just been added
-	}
+	cmd.Flags().StringVar(&r.dir, "output-dir", "", "write a file for each object into the directory `DIR` (default: standard output)")
+	must(cmd.MarkFlagDirname("output-dir"))
 }
 
-// check returns an error of usage if -o is a form, as it is for other commands, or
-// something else that is no directory.
+// check returns an error of usage if --output-dir is something else than a directory.
 func (r *rendered) check() error {
-	switch {
-	case slices.Contains([]string{"json", "yaml", "text"}, r.dir):
-		return fmt.Errorf("-o %s: expected a directory, since the form is YAML; a directory of that name is ./%s", r.dir, r.dir)
-	case r.dir == "-":
-		return errors.New("-o -: expected a directory; without -o everything goes to standard output")
+	if r.dir == "-" {
+		return errors.New("--output-dir -: expected a directory; without the flag everything goes to standard output")
 	}
 	if info, err := os.Stat(r.dir); err == nil && !info.IsDir() {
-		return fmt.Errorf("-o %s: expected a directory, with a file for each object, and this is a file; to write all into one, leave -o out: > %s", r.dir, r.dir)
+		return fmt.Errorf("--output-dir %s: this is a file, and each object is to get a file of its own; name a directory, or leave the flag out and write > %s", r.dir, r.dir)
 	}
 	return nil
 }
@@ -49,8 +44,7 @@ func (r *rendered) write(cmd *cobra.Command, args []string, objects ...*manifest
 		if err != nil {
 			return fail(err)
 		}
-		_, err = cmd.OutOrStdout().Write(text)
-		return fail(err)
+		return fail(stdout(cmd).Document(text))
 	}
 	files := make(map[string][]byte, len(objects))
 	var names []string
@@ -67,7 +61,7 @@ func (r *rendered) write(cmd *cobra.Command, args []string, objects ...*manifest
 		names = append(names, name)
 	}
 	if err := os.MkdirAll(r.dir, 0o777); err != nil {
-		return fail(fmt.Errorf("couldn't make the directory of -o: %w", err))
+		return fail(fmt.Errorf("couldn't make the directory of --output-dir: %w", err))
 	}
 	if err := r.refuseForeign(names); err != nil {
 		return fail(err)
@@ -77,7 +71,7 @@ func (r *rendered) write(cmd *cobra.Command, args []string, objects ...*manifest
 		if err != nil {
 			return fail(err)
 		}
-		fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", filepath.Join(r.dir, name), what)
+		stdout(cmd).Printf("%s: %s\n", filepath.Join(r.dir, name), what)
 	}
 	return fail(r.nameStale(cmd, args, names, objects))
 }
@@ -114,7 +108,7 @@ func (r *rendered) nameStale(cmd *cobra.Command, args, names []string, objects [
 		}
 		text, err := os.ReadFile(path)
 		if err == nil && (bytes.HasPrefix(text, []byte(origin(cmd, args))) || isStalePart(text, objects)) {
-			fmt.Fprintf(cmd.ErrOrStderr(), "%s: made by an earlier run, and not any more: kubectl delete -f %s, and delete the file\n", path, word(path))
+			stderr(cmd).Printf("%s: made by an earlier run, and not any more: kubectl delete -f %s, and delete the file\n", path, word(path))
 		}
 	}
 	return nil
@@ -187,13 +181,13 @@ func withOrigin(cmd *cobra.Command, args []string, objects ...*manifest.Object) 
 }
 
 // commandLine returns the command as one would type it, equal for all who make the
-// same of the same files: flags that are set, sorted, without -o, and files
+// same of the same files: flags that are set, sorted, without --output-dir, and files
 // without the directories of the machine.
 func commandLine(cmd *cobra.Command, args []string) string {
 	words := []string{cmd.CommandPath()}
 	cmd.Flags().Visit(func(f *pflag.Flag) {
 		switch list, ok := f.Value.(pflag.SliceValue); {
-		case f.Name == "output":
+		case f.Name == "output-dir":
 		case ok:
 			words = append(words, "--"+f.Name, word(strings.Join(list.GetSlice(), ",")))
 		case f.Value.Type() == "bool":
@@ -219,10 +213,10 @@ func word(s string) string {
 		return s
 	}
 	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
+		if strconv.IsPrint(r) {
+			return r
 		}
-		return r
+		return ' ' // the command stands in a comment, which a line break would end
 	}, s)
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }

@@ -2,31 +2,31 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"strings"
-	"text/tabwriter"
 
-	"github.com/fatih/color"
 	"github.com/spf13/cobra"
 
-	"github.com/tagproc/tagproc/internal/paint"
+	"github.com/tagproc/tagproc/internal/terminal"
 	"github.com/tagproc/tagproc/observed"
 )
 
 // writeReport writes what verify found, and is a failure if something differs.
 func writeReport(cmd *cobra.Command, file string, r *observed.Report, out output) error {
-	var err error
+	t := stdout(cmd)
 	if out == outputJSON {
-		err = writeJSON(cmd.OutOrStdout(), struct {
+		err := t.JSON(struct {
 			File string `json:"file"`
 			OK   bool   `json:"ok"`
 			*observed.Report
 		}{file, r.OK(), r})
+		if err != nil {
+			return &failure{err: err, code: exitUnable}
+		}
 	} else {
-		err = writeReportText(cmd.OutOrStdout(), file, r, isColored(cmd.OutOrStdout()))
+		writeReportText(t, file, r)
 	}
-	if err != nil {
-		return &failure{err: err, code: exitUnable}
+	if t.Err() != nil {
+		return &failure{err: t.Err(), code: exitUnable}
 	}
 	if !r.OK() {
 		return &failure{}
@@ -35,41 +35,37 @@ func writeReport(cmd *cobra.Command, file string, r *observed.Report, out output
 }
 
 // writeReportText writes what verify found for people.
-func writeReportText(out io.Writer, file string, r *observed.Report, colored bool) error {
-	bold := paint.With(colored, color.Bold)
+func writeReportText(t *terminal.Writer, file string, r *observed.Report) {
 	if r.Elsewhere == 0 {
-		fmt.Fprintf(out, "%s: %s\n", file, bold.Sprintf("%s, no one would be sent elsewhere", userCount(r.Users)))
+		t.Printf("%s: %s\n", file, terminal.Bold.Textf("%s, no one would be sent elsewhere", userCount(r.Users)))
 	} else {
-		fmt.Fprintf(out, "%s: %s (%.2f%%)\n", file, bold.Sprintf("%d of %s would be sent elsewhere", r.Elsewhere, userCount(r.Users)),
+		t.Printf("%s: %s (%.2f%%)\n", file, terminal.Bold.Textf("%d of %s would be sent elsewhere", r.Elsewhere, userCount(r.Users)),
 			100*float64(r.Elsewhere)/float64(r.Users))
 	}
-	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
-	if len(r.Moves) > 0 {
-		fmt.Fprintln(w, "\nobserved → rules")
-	}
-	for _, m := range r.Moves {
-		fmt.Fprintf(w, "  %s\t%s → %s\t%s\n", m.Header, tagText(m.From), tagText(m.To), userCount(m.Users))
-	}
-	writeDifferent(w, r)
-	writeContradictions(w, r)
-	if err := w.Flush(); err != nil {
-		return err
-	}
-	writeRemarks(out, r)
-	_, err := fmt.Fprintf(out, "\nrules digest %s\n", r.RulesDigest)
-	return err
+	t.Table(func(t *terminal.Writer) {
+		if len(r.Moves) > 0 {
+			t.Printf("\nobserved → rules\n")
+		}
+		for _, m := range r.Moves {
+			t.Printf("  %s\t%s → %s\t%s\n", m.Header, tagText(m.From), tagText(m.To), userCount(m.Users))
+		}
+		writeDifferent(t, r)
+		writeContradictions(t, r)
+	})
+	writeRemarks(t, r)
+	t.Printf("\nrules digest %s\n", r.RulesDigest)
 }
 
 // writeDifferent writes who would be sent elsewhere, and why.
-func writeDifferent(w io.Writer, r *observed.Report) {
+func writeDifferent(t *terminal.Writer, r *observed.Report) {
 	if len(r.Different) == 0 {
 		return
 	}
-	fmt.Fprintf(w, "\nwho%s\n", firstOf(len(r.Different), r.Elsewhere))
+	t.Printf("\nwho%s\n", firstOf(len(r.Different), r.Elsewhere))
 	for _, u := range r.Different {
 		place, id := fmt.Sprintf("line %d", u.Line), keysText(u.Keys)
 		for _, d := range u.Tags {
-			fmt.Fprintf(w, "  %s\t%s\t%s\t%s → %s\t%s\n", place, id, d.Header, tagText(d.Observed), tagText(d.Tag), whyText(d))
+			t.Printf("  %s\t%s\t%s\t%s → %s\t%s\n", place, id, d.Header, tagText(d.Observed), tagText(d.Tag), whyText(d))
 			place, id = "", "" // said once
 		}
 	}
@@ -77,19 +73,19 @@ func writeDifferent(w io.Writer, r *observed.Report) {
 
 // writeContradictions writes which rows say something else than the first one of
 // their user.
-func writeContradictions(w io.Writer, r *observed.Report) {
+func writeContradictions(t *terminal.Writer, r *observed.Report) {
 	if r.Contradicting == 0 {
 		return
 	}
-	fmt.Fprintf(w, "\n%s something else than an earlier one of the same user, which counts%s\n",
+	t.Printf("\n%s something else than an earlier one of the same user, which counts%s\n",
 		count(r.Contradicting, "row says", "rows say"), firstOf(len(r.Contradictions), r.Contradicting))
 	for _, c := range r.Contradictions {
-		fmt.Fprintf(w, "  line %d\t%s\tunlike line %d\n", c.Line, keysText(c.Keys), c.First)
+		t.Printf("  line %d\t%s\tunlike line %d\n", c.Line, keysText(c.Keys), c.First)
 	}
 }
 
 // writeRemarks writes what else a reader has to know of the figures.
-func writeRemarks(w io.Writer, r *observed.Report) {
+func writeRemarks(t *terminal.Writer, r *observed.Report) {
 	var remarks []string
 	remark := func(n int64, format string, args ...any) {
 		if n > 0 {
@@ -108,8 +104,11 @@ func writeRemarks(w io.Writer, r *observed.Report) {
 	for _, m := range r.UnusedMappings {
 		remark(1, "--map %s: no row has that value", m)
 	}
-	if len(remarks) > 0 {
-		fmt.Fprintf(w, "\n%s\n", strings.Join(remarks, "\n"))
+	for i, text := range remarks {
+		if i == 0 {
+			t.Printf("\n")
+		}
+		t.Printf("%s\n", text)
 	}
 }
 
@@ -129,23 +128,24 @@ func tagText(tag string) string {
 	if tag == "" {
 		return "no tag"
 	}
-	return visible(tag)
+	return quoted(tag)
 }
 
 // keysText returns a user's id; with several keys, each with its header.
 func keysText(keys []observed.Key) string {
 	if len(keys) == 1 {
-		return visible(keys[0].Value)
+		return quoted(keys[0].Value)
 	}
 	var texts []string
 	for _, k := range keys {
-		texts = append(texts, k.Header+"="+visible(k.Value))
+		texts = append(texts, k.Header+"="+quoted(k.Value))
 	}
 	return strings.Join(texts, " ")
 }
 
-// visible returns text as it is, or quoted where a terminal would not show it so.
-func visible(text string) string {
+// quoted returns text as it is, or in quotes where it would not be clear what
+// belongs to it.
+func quoted(text string) string {
 	if q := fmt.Sprintf("%q", text); q[1:len(q)-1] != text || strings.Contains(text, " ") {
 		return q
 	}

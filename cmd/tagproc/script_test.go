@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -53,6 +54,8 @@ func TestScript(t *testing.T) {
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"await":       await,
 			"awaithealth": awaitHealth,
+			"plain":       plain,
+			"tell":        tell,
 			"replace":     replace,
 			"rights":      rights,
 			"terminate":   terminate,
@@ -135,6 +138,30 @@ func rights(ts *testscript.TestScript, neg bool, args []string) {
 	if got := fmt.Sprintf("%04o", info.Mode().Perm()); got != args[1] {
 		ts.Fatalf("%s has the rights %s, want %s", args[0], got, args[1])
 	}
+}
+
+// plain holds that what the last command wrote is lines of printable text:
+// plain stdout|stderr.
+func plain(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: plain stdout|stderr")
+	}
+	for line := range strings.SplitSeq(ts.ReadFile(args[0]), "\n") {
+		if i := strings.IndexFunc(line, func(r rune) bool { return !strconv.IsPrint(r) }); i >= 0 {
+			ts.Fatalf("%s has %q", args[0], line[i:])
+		}
+	}
+}
+
+// tell runs tagproc with arguments that have escapes, \e for ESC, and whatever exit
+// code: tell ARGUMENT...
+func tell(ts *testscript.TestScript, _ bool, args []string) {
+	for i, a := range args {
+		text, err := strconv.Unquote(`"` + strings.ReplaceAll(a, `\e`, `\x1b`) + `"`)
+		ts.Check(err)
+		args[i] = text
+	}
+	_ = ts.Exec("tagproc", args...) // what it says is what counts
 }
 
 // terminate sends SIGTERM to the background command that was started last.

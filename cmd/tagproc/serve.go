@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
+	"github.com/tagproc/tagproc/internal/terminal"
 	"github.com/tagproc/tagproc/transport"
 )
 
@@ -65,8 +66,10 @@ needed.`,
 
 	s.StringVar(&f.logFormat, "log-format", "text", "`text|json`")
 	s.StringVar(&f.logLevel, "log-level", "info", "`debug|info|warn|error`")
+	completeWith(cmd, "log-format", "text", "json")
+	completeWith(cmd, "log-level", "debug", "info", "warn", "error")
 
-	cmd.PreRunE = func(*cobra.Command, []string) error { return f.check() }
+	check(cmd, f.check)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		log, err := newLogger(cmd.ErrOrStderr(), f.logFormat, f.logLevel)
 		if err != nil {
@@ -96,7 +99,7 @@ func (f *serveFlags) fail(stderr io.Writer, log *slog.Logger, err error) error {
 		log.Error("the rules file is refused, and there are no good rules to go on with", "file", f.rulesFile, "problems", len(re.problems))
 		logProblems(log, re.problems)
 	case isRules:
-		writeProblems(stderr, re.problems)
+		writeProblems(terminal.New(stderr), re.problems)
 	case isJSON:
 		log.Error("tagproc cannot serve", "error", err)
 	default:

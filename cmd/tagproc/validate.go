@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -35,9 +34,11 @@ code is 0 if all files are usable (there may be warnings), 1 if one is not, and
 			}
 			return report(cmd, results, out)
 		},
+		ValidArgsFunction: completeManifests,
 	}
 	flags.addTo(cmd)
 	out.addTo(cmd)
+	check(cmd, flags.check)
 	return cmd
 }
 
@@ -51,13 +52,13 @@ type validation struct {
 }
 
 func validate(cmd *cobra.Command, flags *rulesFlags, file string) validation {
-	l := flags.load(file, cmd.InOrStdin())
-	v := validation{File: file, OK: l.Table != nil, Problems: l.Problems}
+	t, problems := loadRules(cmd, flags, file)
+	v := validation{File: file, OK: t != nil, Problems: problems}
 	if v.Problems == nil {
 		v.Problems = rules.Problems{}
 	}
 	if v.OK {
-		v.Digest, v.Rules = l.Table.Digest(), len(l.Table.Rules())
+		v.Digest, v.Rules = t.Digest(), len(t.Rules())
 	}
 	return v
 }
@@ -70,19 +71,15 @@ func report(cmd *cobra.Command, results []validation, out output) error {
 		}
 	}
 	if out == outputJSON {
-		if err := writeJSON(cmd.OutOrStdout(), results); err != nil {
+		if err := stdout(cmd).JSON(results); err != nil {
 			return fail(err)
 		}
 		return err
 	}
 	for _, v := range results {
-		writeProblems(cmd.OutOrStdout(), v.Problems)
+		writeProblems(stdout(cmd), v.Problems)
 		if v.OK {
-			plural := "s"
-			if v.Rules == 1 {
-				plural = ""
-			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s: ok, %d rule%s, digest %s\n", v.File, v.Rules, plural, v.Digest)
+			stdout(cmd).Printf("%s: ok, %s, digest %s\n", v.File, counted(v.Rules, "rule"), v.Digest)
 		}
 	}
 	return err

@@ -3,12 +3,11 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/tagproc/tagproc/internal/terminal"
 	"github.com/tagproc/tagproc/observed"
 	"github.com/tagproc/tagproc/rules"
 )
@@ -54,15 +53,14 @@ files may be -, standard input.`,
 			if err != nil {
 				return err
 			}
-			l := flags.load(v.rulesFile, cmd.InOrStdin())
-			writeProblems(cmd.ErrOrStderr(), l.Problems)
-			if l.Table == nil {
-				return &failure{code: exitUnable}
-			}
-			if o.Mappings, err = parseMappings(v.mappings, l.Table); err != nil {
+			t, err := usableRules(cmd, &flags, v.rulesFile, exitUnable)
+			if err != nil {
 				return err
 			}
-			r, err := v.compare(cmd, l.Table, o)
+			if o.Mappings, err = parseMappings(v.mappings, t); err != nil {
+				return err
+			}
+			r, err := v.compare(cmd, t, o)
 			if err != nil {
 				return err
 			}
@@ -71,15 +69,15 @@ files may be -, standard input.`,
 	}
 	addRulesFileFlag(cmd, &v.rulesFile)
 	cmd.Flags().StringVar(&v.file, "observed", "", "what users get today, a CSV `FILE` (required)")
-	if err := cmd.MarkFlagRequired("observed"); err != nil {
-		panic(err) // the flag has just been added
-	}
+	must(cmd.MarkFlagRequired("observed"))
+	must(cmd.MarkFlagFilename("observed", "csv"))
 	cmd.Flags().StringArrayVar(&v.columns, "column", nil, "column with the values of a key or of a tag header, as `HEADER=COLUMN`; repeatable")
 	cmd.Flags().StringArrayVar(&v.mappings, "map", nil,
 		"tag that an observed value stands for, as `VALUE=TAG`, or HEADER:VALUE=TAG for one tag header; an empty tag means none; repeatable")
 	cmd.Flags().IntVar(&v.show, "show", 10, "list the first `N` users who would be sent elsewhere")
 	flags.addTo(cmd)
 	out.addTo(cmd)
+	check(cmd, flags.check)
 	return cmd
 }
 
@@ -116,27 +114,21 @@ func parseMappings(args []string, t *rules.Table) (ms []observed.Mapping, err er
 
 // compare reads the file and says what is wrong with it.
 func (v *verifyFlags) compare(cmd *cobra.Command, t *rules.Table, o observed.Options) (*observed.Report, error) {
-	in, size := cmd.InOrStdin(), int64(0)
-	if v.file != "-" {
-		f, err := os.Open(v.file)
-		if err != nil {
-			return nil, &failure{err: err, code: exitUnable}
-		}
-		defer f.Close()
-		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
-			size = info.Size()
-		}
-		in = f
+	in, err := openFile(cmd, v.file)
+	if err != nil {
+		writeProblems(stderr(cmd), rules.Problems{*unreadable(v.file, err)})
+		return nil, &failure{code: exitUnable}
 	}
-	stderr := cmd.ErrOrStderr()
-	if isTerminal(stderr) {
-		p := &progress{w: stderr, size: size}
+	defer in.Close()
+	terminal := stderr(cmd)
+	if terminal.IsTerminal() {
+		p := &progress{terminal: terminal, size: size(in)}
 		o.Progress = p.show
 		defer p.clear()
 	}
 	r, err := observed.Compare(cmd.Context(), in, t, o)
 	if e, ok := errors.AsType[*observed.FileError](err); ok {
-		writeRowProblems(stderr, v.file, e.Problems)
+		writeRowProblems(terminal, v.file, e.Problems)
 		return nil, &failure{code: exitUnable}
 	}
 	if _, ok := errors.AsType[*observed.HeaderError](err); ok {
@@ -155,11 +147,11 @@ func (v *verifyFlags) compare(cmd *cobra.Command, t *rules.Table, o observed.Opt
 	return r, nil
 }
 
-func writeRowProblems(w io.Writer, file string, ps []observed.Problem) {
+func writeRowProblems(t *terminal.Writer, file string, ps []observed.Problem) {
 	for _, p := range ps {
-		fmt.Fprintf(w, "%s: %s\n", rules.Problem{File: file, Line: p.Line, Col: p.Col}.Place(), p.Message)
+		t.Printf("%s: %s\n", rules.Problem{File: file, Line: p.Line, Col: p.Col}.Place(), p.Message)
 	}
 	if len(ps) == observed.MaxProblems {
-		fmt.Fprintf(w, "%s: there may be more problems; the file was read up to here\n", file)
+		t.Printf("%s: there may be more problems; the file was read up to here\n", file)
 	}
 }

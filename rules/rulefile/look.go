@@ -33,7 +33,7 @@ func failed(message string) snapshot {
 func look(path string) snapshot {
 	src, err := read(path)
 	if err != nil {
-		return failed(explain(path, err))
+		return failed(Unreadable(path, err))
 	}
 	return snapshot{version: version{sum: sha256.Sum256(src)}, src: src}
 }
@@ -70,9 +70,9 @@ func (e irregularError) Error() string {
 	}
 }
 
-// explain says why the file at path could not be read and what to do. The text
+// Unreadable says why the file at path could not be read and what to do. The text
 // has no path, for a Problem names its file.
-func explain(path string, err error) string {
+func Unreadable(path string, err error) string {
 	var irregular irregularError
 	switch {
 	case errors.As(err, &irregular):

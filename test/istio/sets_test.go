@@ -122,7 +122,7 @@ func checkedOut(t testing.TB, edits ...edit) string {
 	if err := os.CopyFS(dir, os.DirFS("../../deploy")); err != nil {
 		t.Fatal(err)
 	}
-	tagproc(t, "render", "envoyfilter", "--rules", dir+"/samples/ratios/rules.yaml", "--address", "tagproc.istio-system:9002", "-o", dir)
+	tagproc(t, "render", "envoyfilter", "--rules", dir+"/samples/ratios/rules.yaml", "--address", "tagproc.istio-system:9002", "--output-dir", dir)
 	for _, e := range edits {
 		file := filepath.Join(dir, e.file)
 		text := read(t, file)

@@ -1,0 +1,163 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/agnivade/levenshtein"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/tagproc/tagproc/rules"
+)
+
+// check has a command check its flags before it runs: all wrong ones are reported
+// at once. A command calls it once, with the checks of the flags that it shares
+// with others and those of its own.
+func check(cmd *cobra.Command, checks ...func() error) {
+	if cmd.PreRunE != nil {
+		panic(cmd.Name() + ": check is called twice")
+	}
+	cmd.PreRunE = func(*cobra.Command, []string) error {
+		var errs []error
+		for _, c := range checks {
+			errs = append(errs, c())
+		}
+		return errors.Join(errs...)
+	}
+}
+
+// rulesFlags are the flags of every command that reads rules files.
+type rulesFlags struct {
+	headers  []string
+	prefixes []string
+}
+
+func (f *rulesFlags) addTo(cmd *cobra.Command) {
+	cmd.Flags().StringSliceVar(&f.headers, "tag-header", nil,
+		"tag header that may ever be written, for files without tagHeaders; repeatable (default: those of the rules)")
+	cmd.Flags().StringSliceVar(&f.prefixes, "tag-header-prefix", nil,
+		"beginning of the names of such tag headers; repeatable")
+}
+
+// check returns an error of usage if the flags name what cannot be a tag header.
+func (f *rulesFlags) check() error {
+	_, problems := rules.Load("", []byte("rules: []"), f.options())
+	for _, p := range problems {
+		if p.Severity == rules.Error {
+			return fmt.Errorf("--tag-header, --tag-header-prefix: %s", p.Message)
+		}
+	}
+	return nil
+}
+
+func (f *rulesFlags) options() rules.Options {
+	return rules.Options{TagHeaders: rules.Owned{Headers: f.headers, Prefixes: f.prefixes}}
+}
+
+// addRulesFileFlag adds the required flag --rules.
+func addRulesFileFlag(cmd *cobra.Command, path *string) {
+	cmd.Flags().StringVar(path, "rules", "", "rules file, or a WasmPlugin manifest (required)")
+	must(cmd.MarkFlagRequired("rules"))
+	must(cmd.MarkFlagFilename("rules", manifestExtensions...))
+}
+
+// manifestExtensions are how the names of rules files and manifests end.
+var manifestExtensions = []string{"yaml", "yml", "json"}
+
+// must panics with an error of a call that fails only if the program is wrong, such
+// as one about a flag that has just been added.
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
+
+// completeWith has a shell complete a flag with values.
+func completeWith(cmd *cobra.Command, flag string, values ...string) {
+	must(cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)))
+}
+
+// completeManifests has a shell complete the arguments of a command with the names
+// of manifests, and of directories on the way to them.
+func completeManifests(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return manifestExtensions, cobra.ShellCompDirectiveFilterFileExt
+}
+
+// completeNothing keeps shells from offering files for the flags and arguments of
+// cmd, and of the commands below it, that are neither files nor words of a list.
+func completeNothing(cmd *cobra.Command) {
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		_, known := cmd.GetFlagCompletionFunc(f.Name)
+		placeholder, _ := pflag.UnquoteUsage(f)
+		if !known && len(f.Annotations[cobra.BashCompFilenameExt])+len(f.Annotations[cobra.BashCompSubdirsInDir]) == 0 && placeholder != "FILE" {
+			completeWith(cmd, f.Name)
+		}
+	})
+	if cmd.ValidArgsFunction == nil && !cmd.HasSubCommands() {
+		cmd.ValidArgsFunction = cobra.NoFileCompletions
+	}
+	for _, c := range cmd.Commands() {
+		completeNothing(c)
+	}
+}
+
+// flagError completes the error of a flag that cmd does not have by what may have
+// been meant.
+func flagError(cmd *cobra.Command, err error) error {
+	unknown, ok := errors.AsType[*pflag.NotExistError](err)
+	if !ok {
+		return err
+	}
+	name := unknown.GetSpecifiedName()
+	if name == "o" && cmd.Flags().Lookup("output-dir") != nil {
+		return fmt.Errorf("%w: -o is the output format, and that of %s is YAML; --output-dir DIR writes a file for each object into a directory", err, cmd.Name())
+	}
+	if unknown.GetSpecifiedShortnames() != "" {
+		return err
+	}
+	if name == "rules" && strings.Contains(cmd.Use, "FILE...") {
+		return fmt.Errorf("%w: %s takes rules as one of its FILEs; leave --rules out, and name them", err, cmd.Name())
+	}
+	var near string
+	least := 3 // letters that differ
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if d := levenshtein.ComputeDistance(name, f.Name); d < least && d < len(f.Name) {
+			near, least = f.Name, d
+		}
+	})
+	if near == "" {
+		return err
+	}
+	return fmt.Errorf("%w; did you mean --%s?", err, near)
+}
+
+// noArgs refuses arguments, and says which flag names a file.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	hint := ""
+	if cmd.Flags().Lookup("rules") != nil {
+		hint = fmt.Sprintf("; did you mean --rules %s?", args[0])
+	}
+	return fmt.Errorf("%s takes no arguments, and here is %q%s", cmd.Name(), args[0], hint)
+}
+
+// subcommandOnly refuses an argument of a command that is there for its subcommands,
+// and says which of them may have been meant.
+func subcommandOnly(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	cmd.SuggestionsMinimumDistance = 2
+	hint := ""
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		hint = fmt.Sprintf("; did you mean %s?", strings.Join(near, " or "))
+	}
+	return fmt.Errorf("unknown command %q for %q%s", args[0], cmd.CommandPath(), hint)
+}
+
+// help is what a command does that is there for its subcommands.
+func help(cmd *cobra.Command, _ []string) error { return cmd.Help() }
