@@ -2,9 +2,6 @@ package baggage
 
 import "strings"
 
-// Header is the name of the header, in lower case.
-const Header = "baggage"
-
 // The limits of the specification, which every platform has to pass on, and beyond
 // which libraries drop members, or all of them.
 const (

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/tagproc/tagproc/baggage"
+	"github.com/tagproc/tagproc/contract"
 	tagprocv1 "github.com/tagproc/tagproc/proto/tagproc/v1"
 	"github.com/tagproc/tagproc/rules"
 )
@@ -67,7 +68,7 @@ func baggageOf(t *rules.Table, set []*tagprocv1.TagHeader, headers []Header) *ta
 	}
 	var values []string
 	for _, h := range headers {
-		if strings.EqualFold(h.Name, baggage.Header) {
+		if strings.EqualFold(h.Name, contract.Baggage) {
 			r.Read([]byte(h.Value))
 			values = append(values, h.Value)
 		}

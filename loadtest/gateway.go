@@ -9,6 +9,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"github.com/tagproc/tagproc/contract"
 	"github.com/tagproc/tagproc/deploy"
 )
 
@@ -97,7 +98,7 @@ func readShipped() (*shipped, error) {
 	if err := remarshal(s.manager["http_filters"], &filters); err != nil {
 		return nil, err
 	}
-	s.extProc, s.router = named(filters, "tagproc"), named(filters, "envoy.filters.http.router")
+	s.extProc, s.router = named(filters, "tagproc"), named(filters, contract.Router)
 	if s.extProc == nil || s.router == nil {
 		return nil, errors.New("its listener ingress has no filter tagproc or no router")
 	}
@@ -131,7 +132,7 @@ func (s *shipped) listenerOf(v variant) object {
 	s.listener["name"] = v.id
 	s.listener["address"] = socket("127.0.0.1", 0)
 	s.listener["filter_chains"] = []any{object{"filters": []any{object{
-		"name":         "envoy.filters.network.http_connection_manager",
+		"name":         contract.ConnectionManager,
 		"typed_config": s.manager,
 	}}}}
 	return s.listener

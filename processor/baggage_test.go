@@ -10,6 +10,8 @@ import (
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
+
+	"github.com/tagproc/tagproc/contract"
 )
 
 // travelling is walkthrough with the tags for applications travelling.
@@ -177,7 +179,7 @@ func TestBaggage(t *testing.T) {
 			for i, plain := range []bool{false, true} {
 				reply, _ := p.NewStream().Reply(nil, encodeHeaders(headers, plain))
 				checkApplied(t, headers, plain, limits, reply, want)
-				if got := testutil.ToFloat64(p.metrics.messages[Gateway][tt.outcome]); got != float64(i+1) {
+				if got := testutil.ToFloat64(p.metrics.messages[contract.Gateway][tt.outcome]); got != float64(i+1) {
 					t.Errorf("the outcome is not %s", outcomeNames[tt.outcome])
 				}
 				if got := testutil.ToFloat64(p.metrics.baggageOverLimits); (got == float64(i+1)) != tt.headersOnly || (got == 0) == tt.headersOnly {

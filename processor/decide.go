@@ -3,17 +3,18 @@ package processor
 import (
 	"strings"
 
+	"github.com/tagproc/tagproc/contract"
 	"github.com/tagproc/tagproc/rules"
 )
 
 // answer appends the reply to the request headers in s.
-func (p *plan) answer(dst []byte, s *scratch, d Direction) (reply []byte, o outcome) {
+func (p *plan) answer(dst []byte, s *scratch, d contract.Direction) (reply []byte, o outcome) {
 	switch {
-	case d == unknownDirection:
+	case d == contract.UnknownDirection:
 		return appendEmpty(dst, requestHeaders), unchanged
 	case p.table == nil:
 		return appendEmpty(dst, requestHeaders), noRules
-	case d == Gateway:
+	case d == contract.Gateway:
 		p.decide(s)
 		reply, o = p.reply(dst, s)
 	default:

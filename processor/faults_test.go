@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/tagproc/tagproc/contract"
 )
 
 func TestParseFault(t *testing.T) {
@@ -119,7 +121,7 @@ func TestFaultSlow(t *testing.T) {
 			t.Errorf("what is shed is answered after %v, want at once", took)
 		}
 		g.Wait()
-		if tagged, shed := testutil.ToFloat64(p.metrics.messages[Gateway][tagged]), testutil.ToFloat64(p.metrics.messages[Gateway][shed]); tagged != most || shed != more {
+		if tagged, shed := testutil.ToFloat64(p.metrics.messages[contract.Gateway][tagged]), testutil.ToFloat64(p.metrics.messages[contract.Gateway][shed]); tagged != most || shed != more {
 			t.Errorf("%v messages are tagged and %v shed, want %d and %d", tagged, shed, most, more)
 		}
 	})

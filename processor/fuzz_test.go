@@ -14,6 +14,8 @@ import (
 
 	filterv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ext_proc/v3"
 	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
+
+	"github.com/tagproc/tagproc/contract"
 )
 
 // streamFile has the rules of FuzzStream.
@@ -138,7 +140,7 @@ func FuzzStream(f *testing.F) {
 	table := load(f, string(src))
 	addStreams(f)
 	f.Fuzz(func(t *testing.T, full, metadata bool, direction byte, data []byte) {
-		d := Direction(direction) % directions
+		d := contract.Direction(direction) % directions
 		p := New(Options{MaxPending: 1, Metadata: metadata})
 		p.SetTable(table)
 		m := &streamModel{full: full}
@@ -185,10 +187,10 @@ func addStreams(f *testing.F) {
 		for _, m := range messages {
 			data = protowire.AppendBytes(data, m)
 		}
-		f.Add(false, false, byte(Gateway), data)
-		f.Add(false, true, byte(Gateway), data)
-		f.Add(true, false, byte(Gateway), data)
-		for d := Restore; d < directions; d++ {
+		f.Add(false, false, byte(contract.Gateway), data)
+		f.Add(false, true, byte(contract.Gateway), data)
+		f.Add(true, false, byte(contract.Gateway), data)
+		for d := contract.Restore; d < directions; d++ {
 			f.Add(false, true, byte(d), data)
 		}
 	}

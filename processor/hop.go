@@ -2,65 +2,31 @@ package processor
 
 import (
 	"context"
-	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
 	grpcmetadata "google.golang.org/grpc/metadata"
 
 	"github.com/tagproc/tagproc/baggage"
+	"github.com/tagproc/tagproc/contract"
 	"github.com/tagproc/tagproc/rules"
 )
 
-// DirectionKey is the key of the gRPC metadata of a stream that says its
-// Direction, by name: initial_metadata of Envoy's grpc_service.
-const DirectionKey = "tagproc-direction"
-
-// A Direction says where on its way a request is, and so what is done to it. The
-// zero value is Gateway.
-type Direction uint8
-
-// The directions.
-const (
-	// Gateway, where requests come in: tags are decided on, written, and written into
-	// the baggage, and those that clients forged are removed.
-	Gateway Direction = iota
-	// Restore, at a sidecar, outbound: headers are made of the members of baggage that
-	// are tags, and nothing else is done.
-	Restore
-	// Recompute, at a sidecar, outbound: as Restore, and where neither baggage nor a
-	// header says a tag the rules decide. Nothing is removed.
-	Recompute
-	// Collect, at a sidecar, inbound: members of baggage are made of headers that are
-	// tags, and nothing else is done.
-	Collect
-
-	unknownDirection // said by a stream, and nobody knows what to do
-	directions
-)
-
-var directionNames = [directions]string{
-	Gateway: "gateway", Restore: "restore", Recompute: "recompute", Collect: "collect", unknownDirection: "unknown",
-}
-
-// String returns the name as it stands in the metadata of streams.
-func (d Direction) String() string { return directionNames[d] }
+// directions is how many directions are counted, the unknown one included.
+const directions = contract.UnknownDirection + 1
 
 // directionOf returns the direction that the metadata of a stream says. One that is
 // not known is logged, once: all requests of an Envoy would.
-func (p *Processor) directionOf(ctx context.Context) Direction {
-	said := grpcmetadata.ValueFromIncomingContext(ctx, DirectionKey)
+func (p *Processor) directionOf(ctx context.Context) contract.Direction {
+	said := grpcmetadata.ValueFromIncomingContext(ctx, contract.DirectionKey)
 	if len(said) == 0 {
-		return Gateway
+		return contract.Gateway
 	}
-	known := directionNames[:unknownDirection]
-	if i := slices.Index(known, said[0]); i >= 0 {
-		return Direction(i)
-	}
-	if p.directionLogged.CompareAndSwap(false, true) {
+	d := contract.ParseDirection(said[0])
+	if d == contract.UnknownDirection && p.directionLogged.CompareAndSwap(false, true) {
 		p.log.Error("Envoy asks for a direction that is not known, and its requests are left unchanged; correct initial_metadata of the filter's grpc_service",
-			"key", DirectionKey, "value", said[0], "expected", known)
+			"key", contract.DirectionKey, "value", said[0], "expected", contract.DirectionNames())
 	}
-	return unknownDirection
+	return d
 }
 
 // A propagation is what a plan knows of tags that travel as baggage.
@@ -73,13 +39,13 @@ type propagation struct {
 func newPropagation(propagated rules.Owned, m *metrics) *propagation {
 	return &propagation{
 		owned:  baggage.NewNames(propagated.Headers, propagated.Prefixes),
-		remove: encodeRemove(baggage.Header),
+		remove: encodeRemove(contract.Baggage),
 		over:   m.baggageOverLimits,
 	}
 }
 
-// baggageName is baggage.Header.
-var baggageName = []byte(baggage.Header)
+// baggageName is contract.Baggage.
+var baggageName = []byte(contract.Baggage)
 
 // A baggageState is what a request has of the header baggage, and what becomes of
 // it.
@@ -124,7 +90,7 @@ func (p *plan) rewriteBaggage(s *scratch) {
 		return
 	}
 	for i := range s.request.headers {
-		if h := &s.request.headers[i]; string(h.key) == baggage.Header {
+		if h := &s.request.headers[i]; string(h.key) == contract.Baggage {
 			r.Read(h.value)
 		}
 	}
@@ -157,14 +123,14 @@ func (p *plan) replaceBaggage(s *scratch, value []byte) {
 
 // hop appends the reply to the request headers in s at a sidecar. Over the limits
 // nothing is changed: Envoy would answer 500.
-func (p *plan) hop(dst []byte, s *scratch, d Direction) ([]byte, outcome) {
+func (p *plan) hop(dst []byte, s *scratch, d contract.Direction) ([]byte, outcome) {
 	s.baggage.made = s.baggage.made[:0]
 	s.mutation.begin(&s.request)
 	o := tagged
 	switch d {
-	case Collect:
+	case contract.Collect:
 		o = p.collect(s)
-	case Recompute:
+	case contract.Recompute:
 		p.restore(s)
 		p.decide(s)
 		p.setDecided(s)
@@ -189,7 +155,7 @@ func (p *plan) restore(s *scratch) {
 	r := &s.baggage.restorer
 	r.Names = p.propagation.owned
 	for i := range s.request.headers {
-		if h := &s.request.headers[i]; string(h.key) == baggage.Header {
+		if h := &s.request.headers[i]; string(h.key) == contract.Baggage {
 			r.Read(h.value)
 		}
 	}
@@ -228,7 +194,7 @@ func (p *plan) collect(s *scratch) outcome {
 	c := &b.collector
 	c.Names, c.UTF8 = p.propagation.owned, s.request.usesValue()
 	for i := range s.request.headers {
-		if h := &s.request.headers[i]; string(h.key) == baggage.Header {
+		if h := &s.request.headers[i]; string(h.key) == contract.Baggage {
 			b.add(h)
 		} else {
 			c.Add(h.key, h.value)
@@ -238,7 +204,7 @@ func (p *plan) collect(s *scratch) outcome {
 		return unchanged
 	}
 	for i := range s.request.headers {
-		if h := &s.request.headers[i]; string(h.key) == baggage.Header {
+		if h := &s.request.headers[i]; string(h.key) == contract.Baggage {
 			c.Read(h.value)
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	"unicode/utf8"
 
 	"pgregory.net/rapid"
+
+	"github.com/tagproc/tagproc/contract"
 )
 
 // modelMember is a member in the plainest words: its name, and the value without
@@ -55,33 +57,33 @@ func isModelTag(value string) bool {
 }
 
 // verdict returns what should become of a request of a direction.
-func (f *fileModel) verdict(d Direction, headers [][2]string, plain bool, limits Limits) verdict {
-	if d == Gateway {
+func (f *fileModel) verdict(d contract.Direction, headers [][2]string, plain bool, limits Limits) verdict {
+	if d == contract.Gateway {
 		return f.result(headers, plain, limits)
 	}
 	return f.atHop(d, headers, plain, limits)
 }
 
 // metadata returns what the metadata says of such a request; nil: there is none.
-func (f *fileModel) metadata(d Direction, headers [][2]string, outcome, digest string) map[string]any {
+func (f *fileModel) metadata(d contract.Direction, headers [][2]string, outcome, digest string) map[string]any {
 	rules := map[string]any{}
 	switch d {
-	case Gateway, Recompute:
+	case contract.Gateway, contract.Recompute:
 		rules = f.decisions(headers)
-	case unknownDirection:
+	case contract.UnknownDirection:
 		return nil
 	}
 	return map[string]any{"outcome": outcome, "rulesDigest": digest, "rules": rules}
 }
 
 // atHop returns what should become of a request at a sidecar.
-func (f *fileModel) atHop(d Direction, headers [][2]string, plain bool, limits Limits) verdict {
+func (f *fileModel) atHop(d contract.Direction, headers [][2]string, plain bool, limits Limits) verdict {
 	a := applied{headers: slices.Clone(headers)}
 	outcome, headersOnly := "tagged", false
 	switch d {
-	case Restore, Recompute:
+	case contract.Restore, contract.Recompute:
 		tags := f.restored(headers)
-		if d == Recompute {
+		if d == contract.Recompute {
 			for name, tag := range f.tags(headers) {
 				_, restored := tags[name]
 				if there := slices.ContainsFunc(headers, func(h [2]string) bool { return h[0] == name }); tag != "" && !restored && !there {
@@ -92,7 +94,7 @@ func (f *fileModel) atHop(d Direction, headers [][2]string, plain bool, limits L
 		for name, tag := range tags {
 			a.put(name, tag)
 		}
-	case Collect:
+	case contract.Collect:
 		headersOnly = f.collect(&a, plain)
 		if headersOnly {
 			outcome = "cleaned"

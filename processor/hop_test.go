@@ -19,12 +19,14 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
+
+	"github.com/tagproc/tagproc/contract"
 )
 
 // TestCases holds Restore and Collect to the cases that Envoy's Lua filter is held to.
 func TestCases(t *testing.T) {
 	t.Parallel()
-	for _, d := range []Direction{Restore, Collect} {
+	for _, d := range []contract.Direction{contract.Restore, contract.Collect} {
 		t.Run(d.String(), func(t *testing.T) {
 			t.Parallel()
 			src, err := os.ReadFile(filepath.Join("..", "istio", "propagation", "testdata", "cases", d.String()+".yaml"))
@@ -64,7 +66,7 @@ func TestCases(t *testing.T) {
 					t.Errorf("%s: the reply to %.300q is %.300q, but %v", c.Name, headers, reply, err)
 				}
 				about := func(h [2]string) bool { return h[0] == "baggage" }
-				if d == Restore {
+				if d == contract.Restore {
 					about = func(h [2]string) bool { return table.Propagated().Contains(h[0]) }
 				}
 				got := slices.DeleteFunc(a.headers, func(h [2]string) bool { return !about(h) })
@@ -115,7 +117,7 @@ rules:
 `
 	for _, tt := range []struct {
 		name      string
-		direction Direction
+		direction contract.Direction
 		rules     string // named if empty
 		limits    Limits
 		headers   []string
@@ -124,139 +126,139 @@ rules:
 		outcome   outcome
 	}{
 		{
-			name: "restore asks no rule", direction: Restore,
+			name: "restore asks no rule", direction: contract.Restore,
 			headers: []string{"x-user-id", "jason"},
 			outcome: unchanged,
 		},
 		{
-			name: "restore removes nothing", direction: Restore,
+			name: "restore removes nothing", direction: contract.Restore,
 			headers: []string{"appver-b", "v9", "appver-zz", "1", "baggage", "appver-a=v2"},
 			want:    []string{"appver-b", "v9", "appver-zz", "1", "baggage", "appver-a=v2", "appver-a", "v2"},
 			sets:    1, outcome: tagged,
 		},
 		{
-			name: "restore finds what is so already", direction: Restore,
+			name: "restore finds what is so already", direction: contract.Restore,
 			headers: []string{"appver-a", "v2", "baggage", "appver-a=v2"},
 			outcome: unchanged,
 		},
 		{
-			name: "restore makes one of two equal headers", direction: Restore,
+			name: "restore makes one of two equal headers", direction: contract.Restore,
 			headers: []string{"appver-a", "v2", "baggage", "appver-a=v2", "appver-a", "v2"},
 			want:    []string{"baggage", "appver-a=v2", "appver-a", "v2"},
 			sets:    1, outcome: tagged,
 		},
 		{
-			name: "restore without propagation", direction: Restore, rules: walkthrough,
+			name: "restore without propagation", direction: contract.Restore, rules: walkthrough,
 			headers: []string{"x-user-id", "jessie", "baggage", "appver-a=v2"},
 			outcome: unchanged,
 		},
 		{
-			name: "restore at the limit", direction: Restore, limits: Limits{MaxHeaders: 3},
+			name: "restore at the limit", direction: contract.Restore, limits: Limits{MaxHeaders: 3},
 			headers: []string{"x", "y", "baggage", "appver-a=v2"},
 			want:    []string{"x", "y", "baggage", "appver-a=v2", "appver-a", "v2"},
 			sets:    1, outcome: tagged,
 		},
 		{
-			name: "restore over the limit", direction: Restore, limits: Limits{MaxHeaders: 2},
+			name: "restore over the limit", direction: contract.Restore, limits: Limits{MaxHeaders: 2},
 			headers: []string{"x", "y", "baggage", "appver-a=v2"},
 			outcome: overLimits,
 		},
 		{
-			name: "restore over the limit in bytes", direction: Restore, limits: Limits{MaxHeaderBytes: 27}, // 18, and 10
+			name: "restore over the limit in bytes", direction: contract.Restore, limits: Limits{MaxHeaderBytes: 27}, // 18, and 10
 			headers: []string{"baggage", "appver-a=v2"},
 			outcome: overLimits,
 		},
 		{
-			name: "a named user", direction: Recompute,
+			name: "a named user", direction: contract.Recompute,
 			headers: []string{"x-user-id", "jason"},
 			want:    []string{"x-user-id", "jason", "appver-a", "v9"},
 			sets:    1, outcome: tagged,
 		},
 		{
-			name: "a named user who gets none", direction: Recompute,
+			name: "a named user who gets none", direction: contract.Recompute,
 			headers: []string{"x-user-id", "bob"},
 			outcome: unchanged,
 		},
 		{
-			name: "a bucket", direction: Recompute,
+			name: "a bucket", direction: contract.Recompute,
 			headers: []string{"x-user-id", "jessie"},
 			want:    []string{"x-user-id", "jessie", "appver-a", "v1", "appver-b", "v2"},
 			sets:    2, outcome: tagged,
 		},
 		{
-			name: "baggage wins, then headers, then rules", direction: Recompute,
+			name: "baggage wins, then headers, then rules", direction: contract.Recompute,
 			headers: []string{"x-user-id", "jessie", "appver-a", "app", "appver-b", "", "appver-zz", "1", "baggage", "appver-a=bag"},
 			want:    []string{"x-user-id", "jessie", "appver-a", "bag", "appver-b", "", "appver-zz", "1", "baggage", "appver-a=bag"},
 			sets:    1, outcome: tagged,
 		},
 		{
-			name: "baggage wins where there is no header", direction: Recompute,
+			name: "baggage wins where there is no header", direction: contract.Recompute,
 			headers: []string{"x-user-id", "jason", "baggage", "appver-a=bag"},
 			want:    []string{"x-user-id", "jason", "baggage", "appver-a=bag", "appver-a", "bag"},
 			sets:    1, outcome: tagged,
 		},
 		{
-			name: "baggage that says nothing does not win", direction: Recompute,
+			name: "baggage that says nothing does not win", direction: contract.Recompute,
 			headers: []string{"x-user-id", "jason", "baggage", "appver-a=%00"},
 			want:    []string{"x-user-id", "jason", "baggage", "appver-a=%00", "appver-a", "v9"},
 			sets:    1, outcome: tagged,
 		},
 		{
-			name: "baggage says what the rules say, and it is there", direction: Recompute,
+			name: "baggage says what the rules say, and it is there", direction: contract.Recompute,
 			headers: []string{"x-user-id", "jason", "appver-a", "v9", "baggage", "appver-a=v9"},
 			outcome: unchanged,
 		},
 		{
-			name: "recompute without propagation", direction: Recompute, rules: walkthrough,
+			name: "recompute without propagation", direction: contract.Recompute, rules: walkthrough,
 			headers: []string{"x-user-id", "jessie", "appver-a", "v1", "baggage", "appver-a=v7"},
 			want:    []string{"x-user-id", "jessie", "appver-a", "v1", "baggage", "appver-a=v7", "x-asm-prefer-tag", "s2"},
 			sets:    1, outcome: tagged,
 		},
 		{
-			name: "recompute where clients are trusted", direction: Recompute, rules: "trustClientTags: true\n" + walkthrough,
+			name: "recompute where clients are trusted", direction: contract.Recompute, rules: "trustClientTags: true\n" + walkthrough,
 			headers: []string{"x-user-id", "jessie", "appver-a", "v1"},
 			want:    []string{"x-user-id", "jessie", "appver-a", "v1", "x-asm-prefer-tag", "s2"},
 			sets:    1, outcome: tagged,
 		},
 		{
-			name: "recompute over the limit", direction: Recompute, limits: Limits{MaxHeaders: 2},
+			name: "recompute over the limit", direction: contract.Recompute, limits: Limits{MaxHeaders: 2},
 			headers: []string{"x-user-id", "jessie"},
 			outcome: overLimits,
 		},
 		{
-			name: "collect asks no rule", direction: Collect,
+			name: "collect asks no rule", direction: contract.Collect,
 			headers: []string{"x-user-id", "jason"},
 			outcome: unchanged,
 		},
 		{
-			name: "collect without propagation", direction: Collect, rules: walkthrough,
+			name: "collect without propagation", direction: contract.Collect, rules: walkthrough,
 			headers: []string{"appver-a", "v2"},
 			outcome: unchanged,
 		},
 		{
-			name: "collect finds what is so already", direction: Collect,
+			name: "collect finds what is so already", direction: contract.Collect,
 			headers: []string{"appver-a", "v2", "baggage", "appver-a=v2,a=1"},
 			outcome: unchanged,
 		},
 		{
-			name: "collect over the limit", direction: Collect, limits: Limits{MaxHeaders: 1},
+			name: "collect over the limit", direction: contract.Collect, limits: Limits{MaxHeaders: 1},
 			headers: []string{"appver-a", "v2"},
 			outcome: overLimits,
 		},
 		{
-			name: "collect where there is baggage at the limit", direction: Collect, limits: Limits{MaxHeaders: 2},
+			name: "collect where there is baggage at the limit", direction: contract.Collect, limits: Limits{MaxHeaders: 2},
 			headers: []string{"appver-a", "v2", "baggage", "a=1"},
 			want:    []string{"appver-a", "v2", "baggage", "appver-a=v2,a=1"},
 			sets:    1, outcome: tagged,
 		},
 		{
-			name: "collect leaves other members behind", direction: Collect,
+			name: "collect leaves other members behind", direction: contract.Collect,
 			headers: []string{"appver-a", "v2", "baggage", "appver-a=v1," + others(64)},
 			want:    []string{"appver-a", "v2", "baggage", others(64)},
 			sets:    1, outcome: cleaned,
 		},
 		{
-			name: "nobody knows what to do", direction: unknownDirection,
+			name: "nobody knows what to do", direction: contract.UnknownDirection,
 			headers: []string{"x-user-id", "jessie", "appver-zz", "1", "baggage", "appver-a=v2"},
 			outcome: unchanged,
 		},
@@ -278,7 +280,7 @@ rules:
 				reply, _ := p.NewStreamOf(tt.direction).Reply(nil, encodeHeaders(headers, plain))
 				checkApplied(t, headers, plain, p.limits, reply, want)
 				counted := float64(i + 1)
-				if tt.direction == unknownDirection {
+				if tt.direction == contract.UnknownDirection {
 					counted++
 				}
 				if got := testutil.ToFloat64(p.metrics.messages[tt.direction][tt.outcome]); got != counted {
@@ -301,24 +303,24 @@ func TestDirection(t *testing.T) {
 	headers := []string{"x-user-id", "bob", "appver-zz", "v", "baggage", "appver-b=v3"}
 	for _, tt := range []struct {
 		said []string
-		want Direction
+		want contract.Direction
 		sets []string
 	}{
-		{nil, Gateway, []string{"appver-a", "baggage"}},
-		{[]string{"gateway"}, Gateway, []string{"appver-a", "baggage"}},
-		{[]string{"restore"}, Restore, []string{"appver-b"}},
-		{[]string{"recompute"}, Recompute, []string{"appver-b", "appver-a"}},
-		{[]string{"collect"}, Collect, []string{"baggage"}},
-		{[]string{"collect", "restore"}, Collect, []string{"baggage"}},
-		{[]string{"Restore"}, unknownDirection, nil},
-		{[]string{"unknown"}, unknownDirection, nil},
-		{[]string{""}, unknownDirection, nil},
+		{nil, contract.Gateway, []string{"appver-a", "baggage"}},
+		{[]string{"gateway"}, contract.Gateway, []string{"appver-a", "baggage"}},
+		{[]string{"restore"}, contract.Restore, []string{"appver-b"}},
+		{[]string{"recompute"}, contract.Recompute, []string{"appver-b", "appver-a"}},
+		{[]string{"collect"}, contract.Collect, []string{"baggage"}},
+		{[]string{"collect", "restore"}, contract.Collect, []string{"baggage"}},
+		{[]string{"Restore"}, contract.UnknownDirection, nil},
+		{[]string{"unknown"}, contract.UnknownDirection, nil},
+		{[]string{""}, contract.UnknownDirection, nil},
 	} {
 		before := testutil.ToFloat64(p.metrics.messages[tt.want][tagged])
 		if tt.sets == nil {
 			before = testutil.ToFloat64(p.metrics.messages[tt.want][unchanged])
 		}
-		ctx := grpcmetadata.NewOutgoingContext(t.Context(), grpcmetadata.MD{DirectionKey: tt.said})
+		ctx := grpcmetadata.NewOutgoingContext(t.Context(), grpcmetadata.MD{contract.DirectionKey: tt.said})
 		reply, err := askWith(ctx, conn, headersRequest(rawHeaders(headers...)))
 		if err != nil {
 			t.Fatalf("%q: %v", tt.said, err)
@@ -351,14 +353,14 @@ func TestMetadataOfHops(t *testing.T) {
 	table := load(t, travelling)
 	p.SetTable(table)
 	msg := marshal(t, headersRequest(rawHeaders("x-user-id", "bob", "baggage", "appver-b=v3")))
-	for d, rules := range map[Direction]int{Restore: 0, Collect: 0, Recompute: len(table.Rules())} {
+	for d, rules := range map[contract.Direction]int{contract.Restore: 0, contract.Collect: 0, contract.Recompute: len(table.Rules())} {
 		reply, _ := p.NewStreamOf(d).Reply(nil, msg)
 		got := metadataOf(t, reply)["tagproc"].(map[string]any)
 		if n := len(got["rules"].(map[string]any)); n != rules || got["rulesDigest"] != table.Digest() {
 			t.Errorf("%v: the metadata has %d rules: %v; want %d, and the digest %s", d, n, got, rules, table.Digest())
 		}
 	}
-	reply, _ := p.NewStreamOf(unknownDirection).Reply(nil, msg)
+	reply, _ := p.NewStreamOf(contract.UnknownDirection).Reply(nil, msg)
 	var m extprocv3.ProcessingResponse
 	if err := proto.Unmarshal(reply, &m); err != nil || m.DynamicMetadata != nil {
 		t.Errorf("the reply to an unknown direction is %v, %v, want no metadata", &m, err)
@@ -385,7 +387,7 @@ func hopRequests(t testing.TB) map[string][]byte {
 // BenchmarkHop is BenchmarkReply at a sidecar: requests without baggage, with that of
 // the gateway, with a header of the application too, and what makes most work.
 func BenchmarkHop(b *testing.B) {
-	for _, d := range []Direction{Restore, Recompute, Collect} {
+	for _, d := range []contract.Direction{contract.Restore, contract.Recompute, contract.Collect} {
 		for _, name := range []string{"none", "usual", "both", "hostile"} {
 			b.Run(fmt.Sprintf("%v/%s", d, name), func(b *testing.B) {
 				p := New(Options{Limits: Limits{MaxHeaders: 200}})

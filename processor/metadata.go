@@ -7,13 +7,9 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/types/known/structpb"
 
+	"github.com/tagproc/tagproc/contract"
 	"github.com/tagproc/tagproc/rules"
 )
-
-// metadataNamespace is the namespace of the dynamic metadata, and the only one:
-// what an Envoy has to list in metadata_options.receiving_namespaces. One that
-// does not drops the metadata and goes on.
-const metadataNamespace = "tagproc"
 
 // A metadata is the dynamic metadata of replies, in pieces that are encoded
 // already: entries of google.protobuf.Struct.fields.
@@ -67,8 +63,8 @@ func (m *metadata) append(dst []byte, o outcome, decisions []rules.Decision) []b
 	}
 	const ruleEntries = "rules"
 	namespace := len(m.digest) + len(m.outcomes[o]) + structEntrySize(ruleEntries, size)
-	dst = protowire.AppendVarint(append(dst, responseDynamicMetadata), uint64(structEntrySize(metadataNamespace, namespace)))
-	dst = appendStructHead(dst, metadataNamespace, namespace)
+	dst = protowire.AppendVarint(append(dst, responseDynamicMetadata), uint64(structEntrySize(contract.MetadataNamespace, namespace)))
+	dst = appendStructHead(dst, contract.MetadataNamespace, namespace)
 	dst = append(dst, m.digest...)
 	dst = append(dst, m.outcomes[o]...)
 	dst = appendStructHead(dst, ruleEntries, size)

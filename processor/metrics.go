@@ -3,6 +3,7 @@ package processor
 import (
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/tagproc/tagproc/contract"
 	"github.com/tagproc/tagproc/rules"
 )
 
@@ -77,9 +78,9 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		Name: "tagproc_messages_total",
 		Help: messagesHelp,
 	}, []string{"direction", "outcome"})
-	for d, direction := range directionNames {
+	for d := range m.messages {
 		for o, outcome := range outcomeNames {
-			m.messages[d][o] = messages.WithLabelValues(direction, outcome)
+			m.messages[d][o] = messages.WithLabelValues(contract.Direction(d).String(), outcome)
 		}
 	}
 	if r != nil {

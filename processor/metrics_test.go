@@ -10,6 +10,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
+
+	"github.com/tagproc/tagproc/contract"
 )
 
 func TestMetrics(t *testing.T) {
@@ -165,7 +167,7 @@ func TestObservabilityIsCounted(t *testing.T) {
 	m := headersRequest(rawHeaders("x-user-id", "jessie"))
 	m.ObservabilityMode = true
 	p.NewStream().Reply(nil, marshal(t, m))
-	if got := testutil.ToFloat64(p.metrics.messages[Gateway][tagged]); got != 1 {
+	if got := testutil.ToFloat64(p.metrics.messages[contract.Gateway][tagged]); got != 1 {
 		t.Errorf("%v messages are counted as tagged, want 1", got)
 	}
 }

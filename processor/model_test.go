@@ -16,6 +16,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 	"pgregory.net/rapid"
 
+	"github.com/tagproc/tagproc/contract"
 	"github.com/tagproc/tagproc/rules"
 )
 
@@ -366,7 +367,7 @@ func replyEqualsModel(t *rapid.T) {
 		plain := rapid.Bool().Draw(t, "plain")
 		// Without any value there is no telling which field Envoy uses.
 		plain = plain && slices.ContainsFunc(headers, func(h [2]string) bool { return h[1] != "" })
-		d := Direction(rapid.IntRange(0, int(directions)-1).Draw(t, "direction"))
+		d := contract.Direction(rapid.IntRange(0, int(directions)-1).Draw(t, "direction"))
 		reply, more := p.NewStreamOf(d).Reply(nil, encodeHeaders(headers, plain))
 		if more {
 			t.Fatalf("%v: Reply(%q) keeps the stream open", d, headers)

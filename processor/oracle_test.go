@@ -11,6 +11,8 @@ import (
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
+
+	"github.com/tagproc/tagproc/contract"
 )
 
 // applied is what Envoy makes of a reply to request headers.
@@ -52,7 +54,7 @@ func envoyApply(headers [][2]string, plain bool, limits Limits, reply []byte) (a
 
 	a := applied{headers: slices.Clone(headers), sets: len(mutation.GetSetHeaders()), removes: len(mutation.GetRemoveHeaders())}
 	for namespace, value := range m.GetDynamicMetadata().GetFields() {
-		if namespace != metadataNamespace || value.GetStructValue() == nil {
+		if namespace != contract.MetadataNamespace || value.GetStructValue() == nil {
 			return applied{}, fmt.Errorf("the metadata %v would be dropped", m.GetDynamicMetadata())
 		}
 		a.metadata = value.GetStructValue().AsMap()

@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tagproc/tagproc/baggage"
+	"github.com/tagproc/tagproc/contract"
 	"github.com/tagproc/tagproc/rules"
 )
 
@@ -103,7 +104,7 @@ func newPlan(t *rules.Table, l Limits, withMetadata bool, m *metrics) *plan {
 	}
 	if !propagated.IsZero() {
 		p.propagation = newPropagation(propagated, m)
-		p.names[baggage.Header] = name{key: -1, owned: -1}
+		p.names[contract.Baggage] = name{key: -1, owned: -1}
 	}
 	if !p.trust {
 		for _, header := range t.Owned().Headers {

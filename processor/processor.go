@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/tagproc/tagproc/contract"
 	"github.com/tagproc/tagproc/rules"
 )
 
@@ -115,10 +116,12 @@ func (p *Processor) SetTable(t *rules.Table) {
 }
 
 // NewStream returns the Stream for one HTTP request at the gateway.
-func (p *Processor) NewStream() *Stream { return p.NewStreamOf(Gateway) }
+func (p *Processor) NewStream() *Stream { return p.NewStreamOf(contract.Gateway) }
 
 // NewStreamOf returns the Stream for one HTTP request of a direction.
-func (p *Processor) NewStreamOf(d Direction) *Stream { return &Stream{processor: p, direction: d} }
+func (p *Processor) NewStreamOf(d contract.Direction) *Stream {
+	return &Stream{processor: p, direction: d}
+}
 
 // panicked counts a panic and logs it, at most once per second: what panics for
 // one request will for the next.
@@ -132,7 +135,7 @@ func (p *Processor) panicked(cause any) {
 
 // sample logs decisions, which pl made, at most once per second. The user's id
 // is not for logs.
-func (p *Processor) sample(pl *plan, d Direction, o outcome, decisions []rules.Decision) {
+func (p *Processor) sample(pl *plan, d contract.Direction, o outcome, decisions []rules.Decision) {
 	if pl.table == nil || !p.sampleLogged.first() {
 		return
 	}

@@ -6,6 +6,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/tagproc/tagproc/contract"
 	"github.com/tagproc/tagproc/rules"
 )
 
@@ -18,10 +19,10 @@ type Limits struct {
 
 func (l Limits) withDefaults() Limits {
 	if l.MaxHeaders <= 0 {
-		l.MaxHeaders = 100
+		l.MaxHeaders = contract.DefaultMaxHeaders
 	}
 	if l.MaxHeaderBytes <= 0 {
-		l.MaxHeaderBytes = 60 << 10
+		l.MaxHeaderBytes = contract.DefaultMaxHeaderKB << 10
 	}
 	return l
 }

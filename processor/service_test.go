@@ -29,6 +29,8 @@ import (
 
 	filterv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ext_proc/v3"
 	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
+
+	"github.com/tagproc/tagproc/contract"
 )
 
 // maxMessageSize is the limit of the tests' server.
@@ -220,7 +222,7 @@ func TestServiceTooLarge(t *testing.T) {
 	if status.Code(err) != codes.ResourceExhausted {
 		t.Errorf("the stream ends with %v, want %v", err, codes.ResourceExhausted)
 	}
-	if got := testutil.ToFloat64(p.metrics.messages[Gateway][malformed]); got != 0 {
+	if got := testutil.ToFloat64(p.metrics.messages[contract.Gateway][malformed]); got != 0 {
 		t.Errorf("%v messages came through, want none", got)
 	}
 }

@@ -1,12 +1,16 @@
 package processor
 
-import "time"
+import (
+	"time"
+
+	"github.com/tagproc/tagproc/contract"
+)
 
 // A Stream is one gRPC stream of the method Process: one HTTP request. It is for
 // one goroutine at a time.
 type Stream struct {
 	processor *Processor
-	direction Direction
+	direction contract.Direction
 
 	// Whether pieces of these bodies are to be handed back. Envoy says so in the
 	// first message of a stream.

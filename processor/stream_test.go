@@ -13,6 +13,8 @@ import (
 
 	filterv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ext_proc/v3"
 	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
+
+	"github.com/tagproc/tagproc/contract"
 )
 
 func responseHeadersRequest() *extprocv3.ProcessingRequest {
@@ -302,7 +304,7 @@ func TestShed(t *testing.T) {
 			t.Errorf("a stream that has bodies to hand back is ended")
 		}
 		checkReply(t, string(reply), noChange)
-		if got := testutil.ToFloat64(p.metrics.messages[Gateway][shed]); got != 4 {
+		if got := testutil.ToFloat64(p.metrics.messages[contract.Gateway][shed]); got != 4 {
 			t.Errorf("%v messages are counted as shed, want 4", got)
 		}
 
@@ -313,7 +315,7 @@ func TestShed(t *testing.T) {
 			t.Errorf("the stream ends with the first piece of a body")
 		}
 		checkReply(t, string(reply), handedBackRequest(&extprocv3.StreamedBodyResponse{Body: []byte("x")}))
-		if got := testutil.ToFloat64(p.metrics.messages[Gateway][tagged]); got != most {
+		if got := testutil.ToFloat64(p.metrics.messages[contract.Gateway][tagged]); got != most {
 			t.Errorf("%v messages are counted as tagged, want %d", got, most)
 		}
 		if n := p.pending.Load(); n != 0 {
@@ -361,10 +363,10 @@ func TestShedNothingByDefault(t *testing.T) {
 	p.SetTable(load(t, walkthrough))
 	msg := marshal(t, headersRequest(rawHeaders("x-user-id", "jessie")))
 	for pending, want := range map[int64]float64{999: 0, 1000: 1} {
-		before := testutil.ToFloat64(p.metrics.messages[Gateway][shed])
+		before := testutil.ToFloat64(p.metrics.messages[contract.Gateway][shed])
 		p.pending.Store(pending)
 		p.NewStream().Reply(nil, msg)
-		if got := testutil.ToFloat64(p.metrics.messages[Gateway][shed]) - before; got != want {
+		if got := testutil.ToFloat64(p.metrics.messages[contract.Gateway][shed]) - before; got != want {
 			t.Errorf("with %d messages pending %v are shed, want %v", pending, got, want)
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/tagproc/tagproc/contract"
 )
 
 // propagate settles which tag headers travel as members of the header baggage. A
@@ -49,7 +51,7 @@ func (c *compiler) propagate(n *propagationNode) {
 		}
 	}
 	for _, k := range c.keyPlaces {
-		if k.v == baggageHeader {
+		if k.v == contract.Baggage {
 			c.file.problem(k.pos, KindKeyIsTag, "the key \"baggage\" is the header that propagation writes; use another header as the key")
 		}
 	}
@@ -62,9 +64,6 @@ func (c *compiler) travels(v value[string], what string, declared Owned) {
 		c.file.note(v.pos, Warning, KindPropagation, fmt.Sprintf("the propagation %s %q is that of no tag header of this file, and has no effect; declare it in tagHeaders, or remove it here", what, shorten(v.v)))
 	}
 }
-
-// baggageHeader is the header that propagated tags travel in.
-const baggageHeader = "baggage"
 
 // firstOutsideMemberName returns the first character of name that libraries do
 // not leave alone in the name of a baggage member, or 0. Some decode percent

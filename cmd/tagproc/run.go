@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 
+	"github.com/tagproc/tagproc/contract"
 	"github.com/tagproc/tagproc/rules"
 	"github.com/tagproc/tagproc/rules/rulefile"
 )
@@ -99,7 +100,7 @@ func (s *server) announceDrain(cause error) {
 
 // stop ends serving: streams in flight are finished, within the stop limit.
 func (s *server) stop() {
-	limit := cmp.Or(s.options.stopLimit, 5*time.Second)
+	limit := cmp.Or(s.options.stopLimit, contract.DrainTime)
 	timer := time.AfterFunc(limit, func() {
 		s.log.Warn("some streams did not end; they are cut off", "after", limit)
 		s.grpc.Stop()

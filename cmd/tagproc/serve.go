@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
+	"github.com/tagproc/tagproc/contract"
 	"github.com/tagproc/tagproc/internal/terminal"
 	"github.com/tagproc/tagproc/transport"
 )
@@ -40,18 +41,18 @@ needed.`,
 	s := cmd.Flags()
 	s.BoolVar(&f.anyhow, "start-without-rules", false,
 		"start also where the rules file cannot be used: requests pass untagged, and /readyz says no, until it can")
-	s.StringArrayVar(&f.listen, "listen", []string{"127.0.0.1:9002"}, "where Envoy connects: `HOST:PORT` or unix:///PATH; repeatable")
+	s.StringArrayVar(&f.listen, "listen", []string{contract.DefaultListen}, "where Envoy connects: `HOST:PORT` or unix:///PATH; repeatable")
 	s.Var(&f.socketMode, "socket-mode", "rights of Unix sockets, in octal: who may write to one may connect")
 	s.StringVar(&f.tls.Certificate, "tls-cert", "",
 		"PEM `FILE` with the certificate, and intermediate ones, for the TCP addresses of --listen, which then take TLS only")
 	s.StringVar(&f.tls.Key, "tls-key", "", "PEM `FILE` with its key")
 	s.StringVar(&f.tls.ClientCA, "tls-client-ca", "",
 		"PEM `FILE` with the authorities that sign the certificates of clients, which then need one (mTLS)")
-	s.StringVar(&f.admin, "admin", "127.0.0.1:9090", "where /healthz, /readyz and /metrics are: `HOST:PORT` or unix:///PATH; empty: none")
+	s.StringVar(&f.admin, "admin", contract.DefaultAdmin, "where /healthz, /readyz and /metrics are: `HOST:PORT` or unix:///PATH; empty: none")
 	s.BoolVar(&f.pprof, "pprof", false, "let --admin have /debug/pprof too, which shows the process from inside and can slow it down")
 
-	s.IntVar(&f.maxHeaders, "max-request-headers", 100, "the gateway's max_headers_count: no tag takes a request over it")
-	s.IntVar(&f.maxHeaderKB, "max-request-headers-kb", 60, "the gateway's max_request_headers_kb, likewise")
+	s.IntVar(&f.maxHeaders, "max-request-headers", contract.DefaultMaxHeaders, "the gateway's max_headers_count: no tag takes a request over it")
+	s.IntVar(&f.maxHeaderKB, "max-request-headers-kb", contract.DefaultMaxHeaderKB, "the gateway's max_request_headers_kb, likewise")
 	s.BoolVar(&f.metadata, "metadata", false, "say in dynamic metadata what was decided, for the gateway's access log")
 
 	s.IntVar(&f.maxDecisions, "max-concurrent-decisions", 1000, "how many messages may be in work at a time; requests above it pass untagged at once")

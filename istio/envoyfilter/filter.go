@@ -3,6 +3,7 @@ package envoyfilter
 import (
 	networking "istio.io/api/networking/v1alpha3"
 
+	"github.com/tagproc/tagproc/contract"
 	"github.com/tagproc/tagproc/istio/manifest"
 )
 
@@ -67,12 +68,6 @@ func (f *Filter) Object() *manifest.Object {
 	}
 }
 
-// Names of Envoy's own that patches look for.
-const (
-	ConnectionManager = "envoy.filters.network.http_connection_manager"
-	Router            = "envoy.filters.http.router"
-)
-
 // TypedConfig is the key below which Envoy nests the configuration of an extension.
 const TypedConfig = "typed_config"
 
@@ -98,7 +93,7 @@ func First(c Context, filter *manifest.Tree, comment string) Patch {
 // BeforeRouter inserts an HTTP filter behind all others but the router.
 func BeforeRouter(c Context, filter *manifest.Tree, comment string) Patch {
 	match := connectionManagers(c)
-	match.GetListener().GetFilterChain().GetFilter().SubFilter = &networking.EnvoyFilter_ListenerMatch_SubFilterMatch{Name: Router}
+	match.GetListener().GetFilterChain().GetFilter().SubFilter = &networking.EnvoyFilter_ListenerMatch_SubFilterMatch{Name: contract.Router}
 	return Patch{
 		Patch:   patch(networking.EnvoyFilter_HTTP_FILTER, networking.EnvoyFilter_Patch_INSERT_BEFORE, match),
 		Value:   filter,
@@ -135,7 +130,7 @@ func connectionManagers(c Context) *networking.EnvoyFilter_EnvoyConfigObjectMatc
 		Context: c,
 		ObjectTypes: &networking.EnvoyFilter_EnvoyConfigObjectMatch_Listener{Listener: &networking.EnvoyFilter_ListenerMatch{
 			FilterChain: &networking.EnvoyFilter_ListenerMatch_FilterChainMatch{
-				Filter: &networking.EnvoyFilter_ListenerMatch_FilterMatch{Name: ConnectionManager},
+				Filter: &networking.EnvoyFilter_ListenerMatch_FilterMatch{Name: contract.ConnectionManager},
 			},
 		}},
 	}

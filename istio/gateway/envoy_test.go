@@ -13,6 +13,7 @@ import (
 
 	"google.golang.org/grpc"
 
+	"github.com/tagproc/tagproc/contract"
 	"github.com/tagproc/tagproc/internal/envoy"
 	"github.com/tagproc/tagproc/internal/envoy/envoytest"
 	"github.com/tagproc/tagproc/processor"
@@ -134,7 +135,7 @@ func listen(t *testing.T, tcp bool) net.Listener {
 // serve answers ext_proc by the rules of table until the test ends.
 func serve(t *testing.T, l net.Listener, table *rules.Table) {
 	t.Helper()
-	p := processor.New(processor.Options{Limits: processor.Limits{MaxHeaders: MaxHeaders, MaxHeaderBytes: MaxHeaderKB << 10}})
+	p := processor.New(processor.Options{Limits: processor.Limits{MaxHeaders: contract.GatewayMaxHeaders, MaxHeaderBytes: contract.GatewayMaxHeaderKB << 10}})
 	p.SetTable(table)
 	s := grpc.NewServer(grpc.ForceServerCodecV2(processor.Codec()))
 	processor.Register(s, p)

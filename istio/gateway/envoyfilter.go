@@ -3,6 +3,7 @@ package gateway
 import (
 	"errors"
 
+	"github.com/tagproc/tagproc/contract"
 	"github.com/tagproc/tagproc/istio/envoyfilter"
 	"github.com/tagproc/tagproc/istio/manifest"
 	"github.com/tagproc/tagproc/rules"
@@ -98,7 +99,7 @@ func patchesOf(h headers, s *settings) ([]envoyfilter.Patch, error) {
 	if s.address.Socket == "" {
 		return patches, nil
 	}
-	cluster, err := envoyfilter.SocketCluster(filterName, s.address.Socket, "In a volume that the gateway's container and tagproc's both mount.")
+	cluster, err := envoyfilter.SocketCluster(contract.GatewayFilter, s.address.Socket, "In a volume that the gateway's container and tagproc's both mount.")
 	if err != nil {
 		return nil, err
 	}

@@ -10,19 +10,16 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
+	"github.com/tagproc/tagproc/contract"
 	"github.com/tagproc/tagproc/istio/envoyfilter"
 	"github.com/tagproc/tagproc/istio/manifest"
 )
-
-// filterName is the name of the HTTP filter, of its counters, of the cluster of a
-// socket, and of the namespace of the metadata that tagproc sends.
-const filterName = "tagproc"
 
 // cluster is Envoy's name for tagproc: of the cluster that is added for a socket,
 // or the one that Istio has for a port of a Service.
 func cluster(a envoyfilter.Address) string {
 	if a.Socket != "" {
-		return filterName
+		return contract.GatewayFilter
 	}
 	return a.ServiceCluster()
 }
@@ -38,7 +35,7 @@ func httpFilter(h headers, s *settings) (*manifest.Tree, error) {
 	if err != nil {
 		return nil, err
 	}
-	config := envoyfilter.ExternalProcessor(filterName, &corev3.GrpcService{
+	config := envoyfilter.ExternalProcessor(contract.GatewayFilter, &corev3.GrpcService{
 		TargetSpecifier: &corev3.GrpcService_EnvoyGrpc_{EnvoyGrpc: grpc},
 		RetryPolicy:     retry,
 	}, h.mutable())
@@ -46,9 +43,9 @@ func httpFilter(h headers, s *settings) (*manifest.Tree, error) {
 	config.FailureModeAllow = !s.FailClosed
 	config.MessageTimeout = durationpb.New(s.Timeout)
 	config.MetadataOptions = &extprocv3.MetadataOptions{
-		ReceivingNamespaces: &extprocv3.MetadataOptions_MetadataNamespaces{Untyped: []string{filterName}},
+		ReceivingNamespaces: &extprocv3.MetadataOptions_MetadataNamespaces{Untyped: []string{contract.MetadataNamespace}},
 	}
-	filter, err := envoyfilter.HTTPFilter(filterName, config)
+	filter, err := envoyfilter.HTTPFilter(contract.GatewayFilter, config)
 	if err != nil {
 		return nil, err
 	}

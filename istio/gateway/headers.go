@@ -6,6 +6,7 @@ import (
 	mutationv3 "github.com/envoyproxy/go-control-plane/envoy/config/common/mutation_rules/v3"
 	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
 
+	"github.com/tagproc/tagproc/contract"
 	"github.com/tagproc/tagproc/istio/envoyfilter"
 	"github.com/tagproc/tagproc/rules"
 )
@@ -20,9 +21,6 @@ type headers struct {
 	carriers []string // headers that tags travel in beside their own, and that are shared with others
 }
 
-// baggage is the W3C header whose members carry propagated tags.
-const baggage = "baggage"
-
 func headersOf(t *rules.Table) headers {
 	h := headers{owned: t.Owned(), declared: t.DeclaresTagHeaders(), trusted: t.TrustClientTags()}
 	for _, k := range t.Keys() {
@@ -30,7 +28,7 @@ func headersOf(t *rules.Table) headers {
 	}
 	slices.Sort(h.keys) // the order of the rules is none of Envoy's business
 	if !t.Propagated().IsZero() {
-		h.carriers = []string{baggage}
+		h.carriers = []string{contract.Baggage}
 	}
 	return h
 }
@@ -59,7 +57,7 @@ func (h headers) stripped(wholeBaggage bool) (mutations []*mutationv3.HeaderMuta
 	}
 	names := owned.Headers
 	if wholeBaggage {
-		names = append(slices.Clone(names), baggage)
+		names = append(slices.Clone(names), contract.Baggage)
 	}
 	for _, name := range names {
 		mutations = append(mutations, &mutationv3.HeaderMutation{Action: &mutationv3.HeaderMutation_Remove{Remove: name}})

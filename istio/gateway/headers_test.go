@@ -11,6 +11,7 @@ import (
 	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
 	"pgregory.net/rapid"
 
+	"github.com/tagproc/tagproc/contract"
 	"github.com/tagproc/tagproc/rules"
 )
 
@@ -75,7 +76,7 @@ func tableOf(headers, prefixes, keys []string) *rules.Table {
 
 // names returns names that are, or nearly are, those that are declared.
 func names(declared []string, other string) []string {
-	all := []string{other, baggage, "x-user-id"}
+	all := []string{other, contract.Baggage, "x-user-id"}
 	for _, d := range declared {
 		all = append(all, d, d+other, other+d, d[1:], d[:len(d)-1], strings.ReplaceAll(d, ".", "x"), strings.ReplaceAll(d, "|", ""))
 		all = append(all, strings.Split(d, "|")...)

@@ -9,24 +9,16 @@ import (
 	earlyv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/http/early_header_mutation/header_mutation/v3"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
+	"github.com/tagproc/tagproc/contract"
 	"github.com/tagproc/tagproc/istio/envoyfilter"
 	"github.com/tagproc/tagproc/istio/manifest"
 )
 
-// Limits of a request's headers at the gateway, above Envoy's defaults of 100 and
-// 60 KiB. `tagproc serve` is told the same ones.
-const (
-	MaxHeaders  = 200
-	MaxHeaderKB = 128
-)
-
-const managerName = envoyfilter.ConnectionManager
-
 // manager returns what is merged into the gateway's HTTP connection managers.
 func manager(h headers, s *settings) (*manifest.Tree, error) {
 	m := &hcmv3.HttpConnectionManager{
-		CommonHttpProtocolOptions: &corev3.HttpProtocolOptions{MaxHeadersCount: wrapperspb.UInt32(MaxHeaders)},
-		MaxRequestHeadersKb:       wrapperspb.UInt32(MaxHeaderKB),
+		CommonHttpProtocolOptions: &corev3.HttpProtocolOptions{MaxHeadersCount: wrapperspb.UInt32(contract.GatewayMaxHeaders)},
+		MaxRequestHeadersKb:       wrapperspb.UInt32(contract.GatewayMaxHeaderKB),
 	}
 	stripped := h.stripped(s.StripClientBaggage)
 	if len(stripped) > 0 {
@@ -45,13 +37,13 @@ func manager(h headers, s *settings) (*manifest.Tree, error) {
 		return nil, err
 	}
 	filter := manifest.NewTree(&listenerv3.Filter{
-		Name:       managerName,
+		Name:       contract.ConnectionManager,
 		ConfigType: &listenerv3.Filter_TypedConfig{TypedConfig: config},
 	}, true)
 	filter.Comment("Above the defaults of 100 headers and 60 KiB. Where a tag takes a request over a\n"+
 		"limit, Envoy answers 500 whatever failure_mode_allow says, and tagproc cannot\n"+
 		"count what forward_rules keep from it. `tagproc serve` is told the same limits:\n"+
-		fmt.Sprintf("--max-request-headers %d --max-request-headers-kb %d.", MaxHeaders, MaxHeaderKB),
+		fmt.Sprintf("--max-request-headers %d --max-request-headers-kb %d.", contract.GatewayMaxHeaders, contract.GatewayMaxHeaderKB),
 		envoyfilter.TypedConfig, "common_http_protocol_options")
 	if len(stripped) > 0 {
 		filter.Comment(early(h, s), envoyfilter.TypedConfig, "early_header_mutation_extensions")

@@ -20,6 +20,8 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 	networking "istio.io/api/networking/v1alpha3"
+
+	"github.com/tagproc/tagproc/contract"
 )
 
 // bootstrap returns the configuration of an Envoy to which the patches of an
@@ -57,7 +59,7 @@ func bootstrap(t *testing.T, c configuration, tags []string) []byte {
 			Address:         loopback(0),
 			EnableReusePort: wrapperspb.Bool(false),
 			FilterChains: []*listenerv3.FilterChain{{Filters: []*listenerv3.Filter{{
-				Name:       managerName,
+				Name:       contract.ConnectionManager,
 				ConfigType: &listenerv3.Filter_TypedConfig{TypedConfig: anyOf(t, hcm)},
 			}}}},
 		}}},

@@ -7,6 +7,8 @@ import (
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	httpv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/upstreams/http/v3"
+
+	"github.com/tagproc/tagproc/contract"
 )
 
 // cluster returns the cluster of a name that an EnvoyFilter adds, or nil.
@@ -57,7 +59,7 @@ func unknownCluster(m *model, found found) {
 			fix := "add it with applyTo: CLUSTER"
 			if host, port, ok := strings.Cut(name, ":"); ok || strings.Contains(name, ".") {
 				if !ok {
-					port = "9002"
+					port = contract.DefaultPort
 				}
 				fix = fmt.Sprintf("for a Service write Istio's name of the cluster, outbound|%s||%s%s", port, strings.TrimSuffix(host, clusterDomain), clusterDomain)
 			}

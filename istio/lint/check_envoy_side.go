@@ -7,6 +7,8 @@ import (
 
 	mutationv3 "github.com/envoyproxy/go-control-plane/envoy/config/common/mutation_rules/v3"
 	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
+
+	"github.com/tagproc/tagproc/contract"
 )
 
 // Envoy's side is three lists of headers, made from the rules when it is rendered:
@@ -50,7 +52,7 @@ func (m *model) sideHeaders() (hs []sideHeader) {
 			add(sideHeader{at: s.declared("headerPrefixes", p), name: p + "*", probes: prefixProbes(p), trusted: trusted})
 		}
 		if !s.table.Propagated().IsZero() {
-			add(sideHeader{at: s.in("propagation"), name: "baggage", probes: []string{"baggage"}, baggage: true})
+			add(sideHeader{at: s.in("propagation"), name: contract.Baggage, probes: []string{contract.Baggage}, baggage: true})
 		}
 	}
 	return hs

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	networking "istio.io/api/networking/v1alpha3"
+
+	"github.com/tagproc/tagproc/contract"
 )
 
 // patches returns the patches that make a gateway ask tagproc: the filters, what
@@ -124,11 +126,6 @@ func (m *model) isForGateway(p *patch) bool {
 	})
 }
 
-const (
-	routerName  = "envoy.filters.http.router"
-	managerName = "envoy.filters.network.http_connection_manager"
-)
-
 func (p *patch) networkFilter() *networking.EnvoyFilter_ListenerMatch_FilterMatch {
 	return p.GetMatch().GetListener().GetFilterChain().GetFilter()
 }
@@ -143,8 +140,8 @@ func filterOrder(m *model, found found) {
 		anchor := f.networkFilter().GetSubFilter().GetName()
 		switch {
 		case operation == networking.EnvoyFilter_Patch_ADD,
-			operation == networking.EnvoyFilter_Patch_INSERT_AFTER && (anchor == "" || anchor == routerName):
-			found(f.in("patch", "operation"), why, "write INSERT_BEFORE, with the subFilter "+routerName)
+			operation == networking.EnvoyFilter_Patch_INSERT_AFTER && (anchor == "" || anchor == contract.Router):
+			found(f.in("patch", "operation"), why, "write INSERT_BEFORE, with the subFilter "+contract.Router)
 		}
 	}
 }
@@ -152,7 +149,7 @@ func filterOrder(m *model, found found) {
 // Filters that Istio puts into the chain of a gateway, some of them only where
 // something asks for them.
 var anchors = []string{
-	routerName, "istio.metadata_exchange", "istio.alpn", "istio.stats", "istio_authn", "envoy.filters.http.jwt_authn", "envoy.filters.http.rbac",
+	contract.Router, "istio.metadata_exchange", "istio.alpn", "istio.stats", "istio_authn", "envoy.filters.http.jwt_authn", "envoy.filters.http.rbac",
 	"envoy.filters.http.ext_authz", "envoy.filters.http.ext_proc", "envoy.filters.http.fault", "envoy.filters.http.cors", "envoy.filters.http.grpc_stats", "envoy.filters.http.grpc_web",
 	"envoy.filters.http.stateful_session", "envoy.filters.http.dynamic_forward_proxy",
 }
@@ -164,14 +161,14 @@ func unknownAnchor(m *model, found found) {
 		if p.GetApplyTo() == networking.EnvoyFilter_CLUSTER {
 			continue
 		}
-		if name := p.networkFilter().GetName(); name != "" && name != managerName {
-			found(p.in("match", "listener", "filterChain", "filter", "name"), fmt.Sprintf("no listener of a gateway has a filter %q with HTTP filters in it: Istio leaves this patch out%s", name, didYouMean(name, []string{managerName})),
-				"write "+managerName)
+		if name := p.networkFilter().GetName(); name != "" && name != contract.ConnectionManager {
+			found(p.in("match", "listener", "filterChain", "filter", "name"), fmt.Sprintf("no listener of a gateway has a filter %q with HTTP filters in it: Istio leaves this patch out%s", name, didYouMean(name, []string{contract.ConnectionManager})),
+				"write "+contract.ConnectionManager)
 		}
 		known := slices.Concat(anchors, m.inserted)
 		if name := p.networkFilter().GetSubFilter().GetName(); name != "" && !slices.Contains(known, name) {
 			found(p.in(atAnchor...), fmt.Sprintf("neither Istio nor these files have an HTTP filter %q: Istio leaves this patch out%s", name, didYouMean(name, known)),
-				"write "+routerName)
+				"write "+contract.Router)
 		}
 	}
 }
@@ -195,7 +192,7 @@ func lateKey(m *model, found found) {
 				for j := 0; d.Node("spec", "jwtRules", i, "outputClaimToHeaders", j) != nil; j++ {
 					if header := lower(d.Text("spec", "jwtRules", i, "outputClaimToHeaders", j, "header")); m.isKey(header) {
 						found(f.in("patch", "operation"), fmt.Sprintf("the filter runs before authentication, which makes the key %s of a token (%s): tagproc sees what the client sent, or nothing",
-							header, place{d, []any{"spec", "jwtRules", i}}), "write INSERT_BEFORE, with the subFilter "+routerName)
+							header, place{d, []any{"spec", "jwtRules", i}}), "write INSERT_BEFORE, with the subFilter "+contract.Router)
 					}
 				}
 			}

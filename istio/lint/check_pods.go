@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tagproc/tagproc/contract"
 	"github.com/tagproc/tagproc/istio/manifest"
 )
 
@@ -146,13 +147,10 @@ func notReady(m *model, found found) {
 	}
 }
 
-// defaultAdmin is where serve has its probes, if it is not told.
-const defaultAdmin = "127.0.0.1:9090"
-
 // probeAddress finds probes that nobody answers.
 func probeAddress(m *model, found found) {
 	for _, s := range m.servers() {
-		host, port, err := net.SplitHostPort(s.flag("admin", defaultAdmin))
+		host, port, err := net.SplitHostPort(s.flag("admin", contract.DefaultAdmin))
 		for _, p := range []struct {
 			field string
 			probe *probe
@@ -163,7 +161,7 @@ func probeAddress(m *model, found found) {
 			at := s.at.in(p.field, "httpGet")
 			switch asked := s.port(p.probe.HTTP.Port); {
 			case err != nil || isLoopback(host):
-				found(at, fmt.Sprintf("the kubelet asks at the pod's address, and tagproc answers at --admin %s alone", s.flag("admin", defaultAdmin)), "add --admin=:9090")
+				found(at, fmt.Sprintf("the kubelet asks at the pod's address, and tagproc answers at --admin %s alone", s.flag("admin", contract.DefaultAdmin)), "add --admin=:9090")
 			case strconv.Itoa(asked) != port:
 				found(at.in("port"), fmt.Sprintf("the probe asks port %s, and --admin is at %s", p.probe.HTTP.Port, port), "ask the port of --admin")
 			case !slices.Contains([]string{"/healthz", "/readyz", "/"}, p.probe.HTTP.Path):
@@ -178,10 +176,8 @@ func isLoopback(host string) bool {
 	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
-const (
-	defaultGrace = 30 * time.Second
-	drainTime    = 5 * time.Second // after --drain-delay, for the streams that are there
-)
+// defaultGrace is that of Kubernetes.
+const defaultGrace = 30 * time.Second
 
 // gracePeriod finds a pod that is killed while tagproc drains.
 func gracePeriod(m *model, found found) {
@@ -194,9 +190,9 @@ func gracePeriod(m *model, found found) {
 		if s.pod.Spec.Grace != nil {
 			grace = time.Duration(*s.pod.Spec.Grace * float64(time.Second))
 		}
-		if grace < delay+drainTime {
-			found(s.pod.in("spec", "terminationGracePeriodSeconds"), fmt.Sprintf("tagproc takes --drain-delay %v and %v more to end, and is killed after %v: requests under way are lost", delay, drainTime, grace),
-				fmt.Sprintf("give it %d", int((delay+drainTime).Seconds())+5))
+		if grace < delay+contract.DrainTime {
+			found(s.pod.in("spec", "terminationGracePeriodSeconds"), fmt.Sprintf("tagproc takes --drain-delay %v and %v more to end, and is killed after %v: requests under way are lost", delay, contract.DrainTime, grace),
+				fmt.Sprintf("give it %d", int((delay+contract.DrainTime).Seconds())+5))
 		}
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ext_proc/v3"
+
+	"github.com/tagproc/tagproc/contract"
 )
 
 // requestHeaders finds a filter that does not send what tagproc decides by.
@@ -111,17 +113,11 @@ func messageTimeout(m *model, found found) {
 	}
 }
 
-// Envoy's defaults of what a request may have.
-const (
-	defaultHeaders  = 100
-	defaultHeaderKB = 60
-)
-
 // headerLimits finds a gateway with Envoy's default limits: a tag that crosses them
 // is a 500.
 func headerLimits(m *model, found found) {
 	count, kb := m.limits()
-	if count.value > defaultHeaders && kb.value > defaultHeaderKB {
+	if count.value > contract.DefaultMaxHeaders && kb.value > contract.DefaultMaxHeaderKB {
 		return
 	}
 	at := m.filters[0].part()
@@ -130,9 +126,9 @@ func headerLimits(m *model, found found) {
 	}
 	over := fmt.Sprintf("%d headers or %d KiB", count.value, kb.value)
 	switch {
-	case kb.value > defaultHeaderKB:
+	case kb.value > contract.DefaultMaxHeaderKB:
 		over = fmt.Sprintf("%d headers", count.value)
-	case count.value > defaultHeaders:
+	case count.value > contract.DefaultMaxHeaders:
 		over = fmt.Sprintf("%d KiB", kb.value)
 	}
 	found(at, fmt.Sprintf("where a tag takes a request over %s, Envoy answers 500, in spite of failure_mode_allow", over),
@@ -147,7 +143,7 @@ type limit struct {
 
 // limits returns how many headers the gateway takes, and how many KiB of them.
 func (m *model) limits() (count, kb limit) {
-	count.value, kb.value = defaultHeaders, defaultHeaderKB
+	count.value, kb.value = contract.DefaultMaxHeaders, contract.DefaultMaxHeaderKB
 	if len(m.filters) > 0 {
 		count.at, kb.at = m.filters[0].part(), m.filters[0].part()
 	}
@@ -162,14 +158,11 @@ func (m *model) limits() (count, kb limit) {
 	return count, kb
 }
 
-// metadataNamespace is that of the metadata which tagproc sends.
-const metadataNamespace = "tagproc"
-
 // metadata finds a filter that drops what serve --metadata says.
 func metadata(m *model, found found) {
 	for _, s := range m.servers() {
 		for _, f := range m.filters {
-			if s.set("metadata") && !slices.Contains(f.config.GetMetadataOptions().GetReceivingNamespaces().GetUntyped(), metadataNamespace) {
+			if s.set("metadata") && !slices.Contains(f.config.GetMetadataOptions().GetReceivingNamespaces().GetUntyped(), contract.MetadataNamespace) {
 				found(f.part("metadata_options"), fmt.Sprintf("tagproc sends metadata (--metadata at %s), and Envoy drops it", s.argument("metadata")),
 					"add metadata_options: {receiving_namespaces: {untyped: [tagproc]}}")
 			}

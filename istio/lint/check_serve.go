@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/tagproc/tagproc/contract"
 )
 
 // tagprocServices returns the Services that ext_proc filters ask, with the port.
@@ -166,7 +168,7 @@ func (m *model) compareLimits(f func(at place, flag string, serve int, l limit))
 			flag      string
 			otherwise int
 			limit     limit
-		}{{"max-request-headers", defaultHeaders, count}, {"max-request-headers-kb", defaultHeaderKB, kb}} {
+		}{{"max-request-headers", contract.DefaultMaxHeaders, count}, {"max-request-headers-kb", contract.DefaultMaxHeaderKB, kb}} {
 			if n, err := strconv.Atoi(s.flag(x.flag, strconv.Itoa(x.otherwise))); err == nil {
 				f(s.argument(x.flag), x.flag, n, x.limit)
 			}

@@ -8,6 +8,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"github.com/tagproc/tagproc/contract"
 	"github.com/tagproc/tagproc/istio/manifest"
 )
 
@@ -210,7 +211,7 @@ func (s server) listens() []string {
 	if values := s.flags("listen"); len(values) > 0 {
 		return values
 	}
-	return []string{"127.0.0.1:9002"}
+	return []string{contract.DefaultListen}
 }
 
 // port returns the number of a port of the container, which may be a name.

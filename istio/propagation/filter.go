@@ -4,35 +4,18 @@ import (
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	luav3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/lua/v3"
 
+	"github.com/tagproc/tagproc/contract"
 	"github.com/tagproc/tagproc/istio/envoyfilter"
 	"github.com/tagproc/tagproc/istio/manifest"
 )
 
-// DirectionKey is the key of the gRPC metadata that tells tagproc which way a
-// request goes, and so what is to be done. Without it, it is at the gateway.
-const DirectionKey = "tagproc-direction"
-
-// A Direction is a value of DirectionKey.
-type Direction string
-
-// The directions.
-const (
-	// DirectionRestore makes headers of members, and nothing else: outbound.
-	DirectionRestore Direction = "restore"
-	// DirectionRecompute decides by the rules: outbound. Restored baggage wins, then a header
-	// that is there, then the rules.
-	DirectionRecompute Direction = "recompute"
-	// DirectionCollect makes members of headers: inbound.
-	DirectionCollect Direction = "collect"
-)
-
-// filterName is the name of the HTTP filter, and the prefix of its counters.
-func (d Direction) filterName() string { return "tagproc." + string(d) }
+// filterName returns the name of the HTTP filter, and the prefix of its counters.
+func filterName(d contract.Direction) string { return contract.HopFilter + d.String() }
 
 // luaFilter returns the filter that runs source.
-func luaFilter(d Direction, source string) (*manifest.Tree, error) {
-	return envoyfilter.HTTPFilter(d.filterName(), &luav3.Lua{
-		StatPrefix:        d.filterName(),
+func luaFilter(d contract.Direction, source string) (*manifest.Tree, error) {
+	return envoyfilter.HTTPFilter(filterName(d), &luav3.Lua{
+		StatPrefix:        filterName(d),
 		DefaultSourceCode: &corev3.DataSource{Specifier: &corev3.DataSource_InlineString{InlineString: source}},
 	})
 }
@@ -41,15 +24,15 @@ func luaFilter(d Direction, source string) (*manifest.Tree, error) {
 // that the expression mutable matches. It is sent all headers: where it saw fewer than
 // there are, it would add tags to a request that has room for none, and Envoy answers
 // that with 500.
-func extProcFilter(d Direction, cluster, mutable string) (*manifest.Tree, error) {
-	config := envoyfilter.ExternalProcessor(d.filterName(), &corev3.GrpcService{
+func extProcFilter(d contract.Direction, cluster, mutable string) (*manifest.Tree, error) {
+	config := envoyfilter.ExternalProcessor(filterName(d), &corev3.GrpcService{
 		TargetSpecifier: &corev3.GrpcService_EnvoyGrpc_{EnvoyGrpc: &corev3.GrpcService_EnvoyGrpc{
 			ClusterName:      cluster,
 			SkipEnvoyHeaders: true,
 		}},
-		InitialMetadata: []*corev3.HeaderValue{{Key: DirectionKey, Value: string(d)}},
+		InitialMetadata: []*corev3.HeaderValue{{Key: contract.DirectionKey, Value: d.String()}},
 	}, mutable)
-	filter, err := envoyfilter.HTTPFilter(d.filterName(), config)
+	filter, err := envoyfilter.HTTPFilter(filterName(d), config)
 	if err != nil {
 		return nil, err
 	}

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 	networking "istio.io/api/networking/v1alpha3"
 
+	"github.com/tagproc/tagproc/contract"
 	"github.com/tagproc/tagproc/istio/envoyfilter"
 	"github.com/tagproc/tagproc/istio/manifest"
 	"github.com/tagproc/tagproc/processor"
@@ -91,7 +92,7 @@ func serve(t testing.TB, table *rules.Table) (address string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := processor.New(processor.Options{Limits: processor.Limits{MaxHeaders: 200, MaxHeaderBytes: 128 << 10}})
+	p := processor.New(processor.Options{Limits: processor.Limits{MaxHeaders: contract.GatewayMaxHeaders, MaxHeaderBytes: contract.GatewayMaxHeaderKB << 10}})
 	p.SetTable(table)
 	s := grpc.NewServer(grpc.ForceServerCodecV2(processor.Codec()))
 	processor.Register(s, p)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/tagproc/tagproc/contract"
 	"github.com/tagproc/tagproc/istio/envoyfilter"
 	"github.com/tagproc/tagproc/istio/manifest"
 	"github.com/tagproc/tagproc/rules"
@@ -23,7 +24,7 @@ func Recompute(t *rules.Table, o Options) (*manifest.Object, error) {
 	}
 	var tree *manifest.Tree
 	if o.DataPath == ExtProc {
-		tree, err = extProcFilter(DirectionRecompute, recomputeCluster, envoyfilter.Expression(t.Owned()))
+		tree, err = extProcFilter(contract.Recompute, recomputeCluster, envoyfilter.Expression(t.Owned()))
 	} else {
 		tree, err = recomputeLua(t)
 	}
@@ -54,7 +55,7 @@ func recomputeLua(t *rules.Table) (*manifest.Tree, error) {
 	if err != nil {
 		return nil, err
 	}
-	return luaFilter(DirectionRecompute, lua)
+	return luaFilter(contract.Recompute, lua)
 }
 
 // recomputePurpose says what the object is for, and what it costs.

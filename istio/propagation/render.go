@@ -3,13 +3,11 @@ package propagation
 import (
 	"cmp"
 
+	"github.com/tagproc/tagproc/contract"
 	"github.com/tagproc/tagproc/istio/envoyfilter"
 	"github.com/tagproc/tagproc/istio/manifest"
 	"github.com/tagproc/tagproc/rules"
 )
-
-// baggage is the header that tags travel in.
-const baggage = "baggage"
 
 // defaultNamespace is where objects are whose manifests do not say it.
 const defaultNamespace = "default"
@@ -25,13 +23,13 @@ func Propagation(s *Scope, o Options) (*manifest.Object, error) {
 	}
 	filter := set.filter(s.Name, s.Namespace, s.Selector)
 	filter.Comment = set.propagationPurpose()
-	restore, err := set.propagationFilter(s, DirectionRestore)
+	restore, err := set.propagationFilter(s, contract.Restore)
 	if err != nil {
 		return nil, err
 	}
 	filter.Patches = append(filter.Patches, envoyfilter.First(envoyfilter.Outbound, restore, "Outbound: members become headers."+first))
 	if o.Inbound {
-		collect, err := set.propagationFilter(s, DirectionCollect)
+		collect, err := set.propagationFilter(s, contract.Collect)
 		if err != nil {
 			return nil, err
 		}
@@ -72,10 +70,10 @@ const (
 )
 
 // propagationFilter returns the HTTP filter of a direction.
-func (s *settings) propagationFilter(scope *Scope, d Direction) (*manifest.Tree, error) {
+func (s *settings) propagationFilter(scope *Scope, d contract.Direction) (*manifest.Tree, error) {
 	write, mutable := restoreSource, envoyfilter.Expression(scope.Headers)
-	if d == DirectionCollect {
-		write, mutable = collectSource, envoyfilter.Expression(rules.Owned{}, baggage)
+	if d == contract.Collect {
+		write, mutable = collectSource, envoyfilter.Expression(rules.Owned{}, contract.Baggage)
 	}
 	if s.DataPath == ExtProc {
 		return extProcFilter(d, propagationCluster, mutable)

@@ -30,9 +30,9 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
+	"github.com/tagproc/tagproc/contract"
 	"github.com/tagproc/tagproc/internal/echo"
 	"github.com/tagproc/tagproc/internal/envoy"
-	"github.com/tagproc/tagproc/istio/envoyfilter"
 )
 
 // limit bounds every wait.
@@ -104,13 +104,13 @@ func startSidecar(t testing.TB, binary string, listeners map[string][]*hcmv3.Htt
 
 func listenerOf(t testing.TB, name string, filters []*hcmv3.HttpFilter) *listenerv3.Listener {
 	t.Helper()
-	router := &hcmv3.HttpFilter{Name: envoyfilter.Router, ConfigType: &hcmv3.HttpFilter_TypedConfig{TypedConfig: anyOf(t, &routerv3.Router{SuppressEnvoyHeaders: true})}}
+	router := &hcmv3.HttpFilter{Name: contract.Router, ConfigType: &hcmv3.HttpFilter_TypedConfig{TypedConfig: anyOf(t, &routerv3.Router{SuppressEnvoyHeaders: true})}}
 	return &listenerv3.Listener{
 		Name:            name,
 		Address:         loopback(0),
 		EnableReusePort: wrapperspb.Bool(false),
 		FilterChains: []*listenerv3.FilterChain{{Filters: []*listenerv3.Filter{{
-			Name: envoyfilter.ConnectionManager,
+			Name: contract.ConnectionManager,
 			ConfigType: &listenerv3.Filter_TypedConfig{TypedConfig: anyOf(t, &hcmv3.HttpConnectionManager{
 				StatPrefix:        name,
 				GenerateRequestId: wrapperspb.Bool(false),

@@ -12,14 +12,15 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"github.com/tagproc/tagproc/contract"
 	"github.com/tagproc/tagproc/istio/manifest"
 	"github.com/tagproc/tagproc/istio/propagation"
 	"github.com/tagproc/tagproc/rules"
 )
 
 // listenerOf returns the name of a listener, which is also its stat_prefix.
-func listenerOf(d propagation.Direction, p propagation.DataPath) string {
-	return string(d) + "_" + string(p)
+func listenerOf(d contract.Direction, p propagation.DataPath) string {
+	return d.String() + "_" + string(p)
 }
 
 // writeRules writes a rules file into dir.
@@ -54,9 +55,9 @@ func hopConfig(socket string, applicationPort int) ([]byte, error) {
 			both = list{recompute, restore}
 		}
 		listeners = append(listeners,
-			hopListener(listenerOf(propagation.DirectionRestore, path), list{restore}),
-			hopListener(listenerOf(propagation.DirectionCollect, path), list{collect}),
-			hopListener(listenerOf(propagation.DirectionRecompute, path), both))
+			hopListener(listenerOf(contract.Restore, path), list{restore}),
+			hopListener(listenerOf(contract.Collect, path), list{collect}),
+			hopListener(listenerOf(contract.Recompute, path), both))
 	}
 	return json.Marshal(object{
 		"admin":            object{"address": object{"socket_address": object{"address": "127.0.0.1", "port_value": 0}}},

@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/tagproc/tagproc/contract"
 	"github.com/tagproc/tagproc/internal/echo"
 	"github.com/tagproc/tagproc/internal/envoy"
 	"github.com/tagproc/tagproc/istio/propagation"
@@ -44,8 +45,8 @@ func TestDataPaths(t *testing.T) {
 	for _, version := range envoy.Versions() {
 		t.Run(version, func(t *testing.T) {
 			s := newSidecar(t, version)
-			for _, d := range []propagation.Direction{propagation.DirectionRestore, propagation.DirectionCollect, propagation.DirectionRecompute} {
-				t.Run(string(d), func(t *testing.T) { s.compare(t, d, table) })
+			for _, d := range []contract.Direction{contract.Restore, contract.Collect, contract.Recompute} {
+				t.Run(d.String(), func(t *testing.T) { s.compare(t, d, table) })
 			}
 			s.checkCounters(t)
 		})
@@ -53,7 +54,7 @@ func TestDataPaths(t *testing.T) {
 }
 
 // compare sends generated requests to the two listeners of a direction.
-func (s *sidecar) compare(t *testing.T, d propagation.Direction, table *rules.Table) {
+func (s *sidecar) compare(t *testing.T, d contract.Direction, table *rules.Table) {
 	t.Helper()
 	total := uint64(300)
 	if *full {
@@ -94,7 +95,7 @@ func (s *sidecar) compare(t *testing.T, d propagation.Direction, table *rules.Ta
 				case !reflect.DeepEqual(l.headers, headersOf(lines, l.headers)):
 					changed.Add(1)
 				}
-				if d != propagation.DirectionRecompute || slices.ContainsFunc(lines, saysTag) {
+				if d != contract.Recompute || slices.ContainsFunc(lines, saysTag) {
 					continue
 				}
 				// Nothing but the rules says a tag.
@@ -108,7 +109,7 @@ func (s *sidecar) compare(t *testing.T, d propagation.Direction, table *rules.Ta
 	}
 	group.Wait()
 	t.Logf("%d requests: %d are changed, %d refused by Envoy, %d decided by the rules alone", total, changed.Load(), refused.Load(), decided.Load())
-	if changed.Load() < total/4 || refused.Load() > total/4 || d == propagation.DirectionRecompute && decided.Load() < total/20 {
+	if changed.Load() < total/4 || refused.Load() > total/4 || d == contract.Recompute && decided.Load() < total/20 {
 		t.Errorf("of so many little is learnt")
 	}
 }
@@ -271,17 +272,17 @@ func newSidecar(t *testing.T, version string) *sidecar {
 // pass on which one fails.
 func (s *sidecar) checkCounters(t *testing.T) {
 	t.Helper()
-	for _, d := range []propagation.Direction{propagation.DirectionRestore, propagation.DirectionCollect, propagation.DirectionRecompute} {
+	for _, d := range []contract.Direction{contract.Restore, contract.Collect, contract.Recompute} {
 		for listener, counter := range map[string]string{
-			listenerOf(d, propagation.Lua):     "lua.tagproc." + string(d) + ".errors",
-			listenerOf(d, propagation.ExtProc): "ext_proc.tagproc." + string(d) + ".failure_mode_allowed",
+			listenerOf(d, propagation.Lua):     "lua.tagproc." + d.String() + ".errors",
+			listenerOf(d, propagation.ExtProc): "ext_proc.tagproc." + d.String() + ".failure_mode_allowed",
 		} {
 			n, err := s.envoy.Stat(t.Context(), "http."+listener+"."+counter)
 			if err != nil || n != 0 {
 				t.Errorf("%s of the listener %s is %d, %v, want 0", counter, listener, n, err)
 			}
 		}
-		n, err := s.envoy.Stat(t.Context(), "http."+listenerOf(d, propagation.ExtProc)+".ext_proc.tagproc."+string(d)+".rejected_header_mutations")
+		n, err := s.envoy.Stat(t.Context(), "http."+listenerOf(d, propagation.ExtProc)+".ext_proc.tagproc."+d.String()+".rejected_header_mutations")
 		if err != nil || n != 0 {
 			t.Errorf("%v: %d header mutations are rejected, %v, want none", d, n, err)
 		}
