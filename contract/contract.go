@@ -11,6 +11,10 @@ import "time"
 // Baggage is the name, in lower case, of the W3C header that tags travel in.
 const Baggage = "baggage"
 
+// CorrelationContext is the name, in lower case, of what that header was called in
+// early drafts. .NET reads it where there is no baggage, and writes it on as baggage.
+const CorrelationContext = "correlation-context"
+
 // MetadataNamespace is the namespace of the dynamic metadata that tagproc sends, and
 // the only one: what an Envoy lists in metadata_options.receiving_namespaces. One
 // that does not drops the metadata in silence.

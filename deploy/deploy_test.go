@@ -50,7 +50,8 @@ func TestRules(t *testing.T) {
 		t.Fatal(problems)
 	}
 	for _, header := range table.Owned().Headers {
-		for _, place := range []string{"remove: " + header, "exact: " + header, `regex: "` + header} {
+		spelled := strings.ReplaceAll(header, "-", "[^a-z0-9]")
+		for _, place := range []string{`key_matcher: {safe_regex: {regex: "` + spelled + `"}}`, `- safe_regex: {regex: "` + spelled + `"}`, `regex: "` + spelled + "|"} {
 			if !strings.Contains(Envoy, place) {
 				t.Errorf("envoy.yaml has no %q", place)
 			}

@@ -77,7 +77,7 @@ func TestEnvoySettings(t *testing.T) {
 		"request trailers are not":                     p.ProcessingMode.RequestTrailerMode == extprocv3.ProcessingMode_SKIP,
 		"response trailers are not":                    p.ProcessingMode.ResponseTrailerMode == extprocv3.ProcessingMode_SKIP,
 		"bodies are not":                               p.ProcessingMode.RequestBodyMode == extprocv3.ProcessingMode_NONE && p.ProcessingMode.ResponseBodyMode == extprocv3.ProcessingMode_NONE,
-		"tagproc gets keys, owned headers and baggage": len(p.ForwardRules.GetAllowedHeaders().GetPatterns()) == 4,
+		"tagproc gets keys, owned headers and baggage": len(p.ForwardRules.GetAllowedHeaders().GetPatterns()) == 5,
 		"tagproc may change owned headers alone":       p.MutationRules.GetDisallowAll().GetValue() && p.MutationRules.GetAllowExpression().GetRegex() != "",
 		"tagproc cannot answer for an application":     p.DisableImmediateResponse,
 		"tagproc's metadata is taken, no other":        slices.Equal(p.MetadataOptions.GetReceivingNamespaces().GetUntyped(), []string{"tagproc"}) && len(p.MetadataOptions.GetReceivingNamespaces().GetTyped()) == 0,

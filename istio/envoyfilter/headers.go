@@ -19,28 +19,74 @@ func Prefix(p string) *matcherv3.StringMatcher {
 	return &matcherv3.StringMatcher{MatchPattern: &matcherv3.StringMatcher_Prefix{Prefix: p}}
 }
 
-// Patterns match the headers of o, names first.
+// Regex matches the headers whose whole names match the expression.
+func Regex(expression string) *matcherv3.StringMatcher {
+	return &matcherv3.StringMatcher{MatchPattern: &matcherv3.StringMatcher_SafeRegex{SafeRegex: &matcherv3.RegexMatcher{Regex: expression}}}
+}
+
+// separator matches one of the characters that servers fold into one where they hand
+// headers on as environment variables: x_asm_prefer_tag is x-asm-prefer-tag to CGI,
+// WSGI, PHP and Rack.
+const separator = "[^a-z0-9]"
+
+// Spelled is an expression that a name of letters, digits and separators matches in
+// every spelling of its separators.
+func Spelled(name string) string {
+	var b strings.Builder
+	for _, c := range []byte(name) {
+		if isSeparator(rune(c)) {
+			b.WriteString(separator)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}
+
+func isSeparator(c rune) bool { return !('a' <= c && c <= 'z' || '0' <= c && c <= '9') }
+
+// Patterns match the headers of o in every spelling, names first.
 func Patterns(o rules.Owned) (patterns []*matcherv3.StringMatcher) {
 	for _, name := range o.Headers {
-		patterns = append(patterns, Exact(name))
+		if !strings.ContainsFunc(name, isSeparator) {
+			patterns = append(patterns, Exact(name))
+			continue
+		}
+		patterns = append(patterns, Regex(Spelled(name)))
 	}
 	for _, p := range o.Prefixes {
-		patterns = append(patterns, Prefix(p))
+		if !strings.ContainsFunc(p, isSeparator) {
+			patterns = append(patterns, Prefix(p))
+			continue
+		}
+		patterns = append(patterns, Regex(Spelled(p)+".*"))
 	}
 	return patterns
 }
 
-// Expression is a regular expression that the headers of o, and those of names,
-// match as a whole. Envoy bounds the size of such a program, by default by 100;
-// Istio's bootstrap has 32,768, about twice what the most tag headers of the
-// longest names take.
+// maxProgram bounds what Expression returns, in instructions of RE2. Envoy 1.36 refuses
+// more than 100, but Istio's bootstrap has it take 32,768; a separator takes 9.
+const maxProgram = 30_000
+
+// Expression is a regular expression that the headers of o, in every spelling, and
+// those of names match as a whole. Where that would be too large a program, which takes
+// thousands of separators, the headers of o match as they are spelt.
 func Expression(o rules.Owned, names ...string) string {
+	spelled, size := Spelled, 0
+	for _, list := range [][]string{o.Headers, o.Prefixes} {
+		for _, name := range list {
+			size += len(Spelled(name)) + 5
+		}
+	}
+	if size > maxProgram {
+		spelled = regexp.QuoteMeta
+	}
 	var parts []string
 	for _, name := range o.Headers {
-		parts = append(parts, regexp.QuoteMeta(name))
+		parts = append(parts, spelled(name))
 	}
 	for _, p := range o.Prefixes {
-		parts = append(parts, regexp.QuoteMeta(p)+".*")
+		parts = append(parts, spelled(p)+".*")
 	}
 	for _, name := range names {
 		parts = append(parts, regexp.QuoteMeta(name))

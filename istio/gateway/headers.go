@@ -14,12 +14,21 @@ import (
 // headers is what Envoy has to know of the rules. Names are in lower case, as
 // Envoy has them.
 type headers struct {
-	keys     []string // sorted, as the names of owned are
-	owned    rules.Owned
-	declared bool     // owned is more than what the rules happen to write
-	trusted  bool     // clients may set owned headers
-	carriers []string // headers that tags travel in beside their own, and that are shared with others
+	keys       []string // sorted, as the names of owned are
+	owned      rules.Owned
+	declared   bool // owned is more than what the rules happen to write
+	trusted    bool // clients may set owned headers
+	propagated rules.Owned
+	carriers   []string // headers that tags travel in beside their own, and that are shared with others
 }
+
+// jaegerBaggage has members that Jaeger's libraries take for baggage. It is set by hand,
+// for debugging.
+const jaegerBaggage = "jaeger-baggage"
+
+// carrier matches the beginnings of headers that carry one member of baggage each:
+// those of Jaeger, OpenTracing and their like.
+const carrier = "((ot[^a-z0-9])?baggage|uberctx)[^a-z0-9]"
 
 func headersOf(t *rules.Table) headers {
 	h := headers{owned: t.Owned(), declared: t.DeclaresTagHeaders(), trusted: t.TrustClientTags()}
@@ -27,8 +36,8 @@ func headersOf(t *rules.Table) headers {
 		h.keys = append(h.keys, k.Name)
 	}
 	slices.Sort(h.keys) // the order of the rules is none of Envoy's business
-	if !t.Propagated().IsZero() {
-		h.carriers = []string{contract.Baggage}
+	if h.propagated = t.Propagated(); !h.propagated.IsZero() {
+		h.carriers = []string{contract.Baggage, contract.CorrelationContext}
 	}
 	return h
 }
@@ -36,11 +45,15 @@ func headersOf(t *rules.Table) headers {
 // forwarded matches the headers that tagproc is sent: keys first, then the owned
 // ones, without which it could not remove a forged one.
 func (h headers) forwarded() []*matcherv3.StringMatcher {
-	return slices.Concat(
-		envoyfilter.Patterns(rules.Owned{Headers: h.keys}),
-		envoyfilter.Patterns(h.owned),
-		envoyfilter.Patterns(rules.Owned{Headers: h.carriers}),
-	)
+	var patterns []*matcherv3.StringMatcher
+	for _, name := range h.keys {
+		patterns = append(patterns, envoyfilter.Exact(name))
+	}
+	patterns = append(patterns, envoyfilter.Patterns(h.owned)...)
+	for _, name := range h.carriers {
+		patterns = append(patterns, envoyfilter.Exact(name))
+	}
+	return patterns
 }
 
 // mutable is the regular expression that a header which tagproc may change matches
@@ -48,24 +61,35 @@ func (h headers) forwarded() []*matcherv3.StringMatcher {
 func (h headers) mutable() string { return envoyfilter.Expression(h.owned, h.carriers...) }
 
 // stripped removes what clients must not send: the owned headers, unless they are
-// trusted with these, and whole baggage if that is wanted. No key is among the owned
-// headers, which [rules.Compile] holds.
+// trusted with these, headers that carry a member of a propagated name, and all that
+// may have baggage if that is wanted. No key is among them, which [rules.Compile]
+// holds.
 func (h headers) stripped(wholeBaggage bool) (mutations []*mutationv3.HeaderMutation) {
-	owned := h.owned
-	if h.trusted {
-		owned = rules.Owned{}
-	}
-	names := owned.Headers
-	if wholeBaggage {
-		names = append(slices.Clone(names), contract.Baggage)
-	}
-	for _, name := range names {
-		mutations = append(mutations, &mutationv3.HeaderMutation{Action: &mutationv3.HeaderMutation_Remove{Remove: name}})
-	}
-	for _, p := range owned.Prefixes {
+	remove := func(m *matcherv3.StringMatcher) {
 		mutations = append(mutations, &mutationv3.HeaderMutation{Action: &mutationv3.HeaderMutation_RemoveOnMatch_{
-			RemoveOnMatch: &mutationv3.HeaderMutation_RemoveOnMatch{KeyMatcher: envoyfilter.Prefix(p)},
+			RemoveOnMatch: &mutationv3.HeaderMutation_RemoveOnMatch{KeyMatcher: m},
 		}})
+	}
+	if !h.trusted {
+		for _, m := range envoyfilter.Patterns(h.owned) {
+			remove(m)
+		}
+	}
+	switch {
+	case wholeBaggage:
+		remove(envoyfilter.Regex(contract.Baggage + "|" + envoyfilter.Spelled(contract.CorrelationContext) + "|" + envoyfilter.Spelled(jaegerBaggage)))
+		remove(envoyfilter.Regex(carrier + ".*"))
+	case h.trusted || h.propagated.IsZero():
+	default:
+		// As it is usually spelt tagproc cleans it; folded it would be the same to
+		// applications.
+		remove(envoyfilter.Regex("correlation[^a-z0-9-]context|" + envoyfilter.Spelled(jaegerBaggage)))
+		for _, name := range h.propagated.Headers {
+			remove(envoyfilter.Regex(carrier + envoyfilter.Spelled(name)))
+		}
+		for _, p := range h.propagated.Prefixes {
+			remove(envoyfilter.Regex(carrier + envoyfilter.Spelled(p) + ".*"))
+		}
 	}
 	return mutations
 }

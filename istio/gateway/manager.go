@@ -53,20 +53,21 @@ func manager(h headers, s *settings) (*manifest.Tree, error) {
 
 // early says why headers of clients are removed, and which.
 func early(h headers, s *settings) string {
-	const wholeBaggage = "Whatever a client sends as baggage goes whole, what is no tag included: no\n" +
-		"single member can be removed here, and without this a dead tagproc lets a forged\n" +
-		"member choose routes behind the gateway."
+	const wholeBaggage = "Whatever a client sends as baggage goes whole, what is no tag included, and so do\n" +
+		"the headers that libraries take for it: no single member can be removed here, and\n" +
+		"without this a dead tagproc lets a forged member choose routes behind the gateway."
 	if h.trusted {
 		return wholeBaggage
 	}
 	text := "What a client sends in " + h.described() + " goes before any\n" +
-		"route is chosen. tagproc removes forged tags too; without this a dead tagproc\n" +
-		"lets a forged tag choose the route."
+		"route is chosen, in every spelling of - as well: servers that hand headers on as\n" +
+		"environment variables fold x_tag and x-tag into one. tagproc removes forged tags\n" +
+		"too; without this a dead tagproc lets a forged tag choose the route."
 	switch {
 	case s.StripClientBaggage:
 		text += "\n\n" + wholeBaggage
 	case len(h.carriers) > 0:
-		text += " Forged members of baggage, which has\nmembers of others too, are removed by tagproc alone."
+		text += "\n\nSo do headers that carry a tag as one member of baggage each. Forged members of\nbaggage itself, which has members of others too, are removed by tagproc alone."
 	}
 	return text
 }

@@ -73,7 +73,7 @@ func TestRead(t *testing.T) {
 			name: "headers that must not be written", files: []string{asm + "  headers: [a, host, \"a b\"]\n  headerPrefixes: [x-, \"b*\"]\n"},
 			problems: []string{
 				`f0.yaml:5:16: the tag header "host" must not be written`, `f0.yaml:5:22: the tag header "a b" has the character ' '`,
-				`f0.yaml:6:20: the tag prefix "x-" includes x-real-ip, which`, `f0.yaml:6:24: the tag prefix "b*" has a *`,
+				`f0.yaml:6:20: the tag prefix "x-" includes x-host, which`, `f0.yaml:6:24: the tag prefix "b*" has a *`,
 			},
 		},
 		{name: "names that do not travel", files: []string{asm + "  headers: [\"a!b\"]\n"}, problems: []string{`f0.yaml:5:13: the tag header "a!b" cannot travel as baggage`}},

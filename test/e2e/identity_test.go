@@ -56,7 +56,7 @@ func TestVerifiedIdentity(t *testing.T) {
 		writeFile(t, rulesFile, []byte("rules: [{header: x-user-id, tagHeader: x-asm-prefer-tag, policies: [{range: 20, tagValue: s2}, {range: 100, tagValue: s1}]}]\n"))
 		start(t, socket, rulesFile)
 		m := startMeshWith(t, mesh.Options{Binary: envoy, Tagproc: &net.UnixAddr{Name: socket, Net: "unix"}, Edit: func(config string) string {
-			config = insertBefore(t, config, "              - remove: x-asm-prefer-tag\n", early)
+			config = insertBefore(t, config, "              - remove_on_match: {key_matcher: {safe_regex: {regex: \"x[", early)
 			return insertBefore(t, config, "          - name: tagproc\n", filter)
 		}})
 		// jack is in bucket 2 and stacy in bucket 25.

@@ -10,6 +10,7 @@ import (
 
 const (
 	sidecarFilter = "envoyfilter/sidecar.yaml"
+	spelled       = "x[^a-z0-9]asm[^a-z0-9]prefer[^a-z0-9]tag" // the lanes' tag header, as it stands there
 	lanesFile     = "samples/lanes/3-lanes.yaml"
 
 	// What the rows say where jack is not in the canary, and the like.
@@ -56,7 +57,7 @@ var mutations = []mutation{
 	// The EnvoyFilter: what is sent, what may be changed.
 	{
 		name: "lacks the tag header in mutation_rules", set: "lanes",
-		edits: []edit{{sidecarFilter, "            allow_expression:\n              regex: x-asm-prefer-tag\n", ""}},
+		edits: []edit{{sidecarFilter, "            allow_expression:\n              regex: " + spelled + "\n", ""}},
 		said:  jackAtBaseline, found: []string{"mutation-rules"},
 	},
 	{
@@ -66,21 +67,21 @@ var mutations = []mutation{
 	},
 	{
 		name: "lacks the tag in forward_rules", set: "lanes",
-		edits:  []edit{{sidecarFilter, "              - exact: x-asm-prefer-tag\n", ""}},
+		edits:  []edit{{sidecarFilter, "              - safe_regex:\n                  regex: " + spelled + "\n", ""}},
 		hidden: "a forged tag is removed before tagproc is asked",
 		found:  []string{"forward-rules"},
 	},
 	{
 		name: "lacks the tag in forward_rules, and early removal", set: "lanes",
 		edits: []edit{
-			{sidecarFilter, "              - exact: x-asm-prefer-tag\n", ""},
-			{sidecarFilter, "- remove: x-asm-prefer-tag", "- remove: x-asm-preferred-tag"},
+			{sidecarFilter, "              - safe_regex:\n                  regex: " + spelled + "\n", ""},
+			{sidecarFilter, "  key_matcher:\n                    safe_regex:\n                      regex: " + spelled, "  key_matcher: {exact: x-asm-preferred-tag}"},
 		},
 		said: forgedTag, found: []string{"early-stripping", "forward-rules"},
 	},
 	{
 		name: "lacks early removal", set: "lanes",
-		edits: []edit{{sidecarFilter, "- remove: x-asm-prefer-tag", "- remove: x-asm-preferred-tag"}},
+		edits: []edit{{sidecarFilter, "  key_matcher:\n                    safe_regex:\n                      regex: " + spelled, "  key_matcher: {exact: x-asm-preferred-tag}"}},
 		after: tagprocDown,
 		rows:  []cluster.Row{{Header: laneTag("s2"), Versions: laneVersions("s1"), Tags: untagged}},
 		said:  forgedTag, found: []string{"early-stripping"},
