@@ -1,12 +1,15 @@
 package rulefile
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
+
+	"github.com/tagproc/tagproc/internal/patience"
 )
 
 // hints are the events of one directory. Each says only that a look at the file
@@ -16,8 +19,21 @@ type hints struct {
 	open   func() (*fsnotify.Watcher, error)
 	logger *slog.Logger
 
+	adds    patience.Calls[watch]
 	watcher *fsnotify.Watcher // nil: none could be opened
 	lost    bool              // the loss was logged, and nothing came back since
+}
+
+// A watch is what came of watching the directory.
+type watch struct {
+	watcher *fsnotify.Watcher // nil: none could be opened
+	err     error
+}
+
+func (w watch) close() {
+	if w.watcher != nil {
+		_ = w.watcher.Close() // nothing is written: there is nothing to lose
+	}
 }
 
 // renew makes sure that the directory that is now at dir is watched. A watch
@@ -25,17 +41,15 @@ type hints struct {
 // directory was deleted, moved or reached through a link that changed, so it is
 // replaced each time. The caller looks at the file afterwards, and so misses
 // nothing that happened in between.
-func (h *hints) renew() {
-	if h.watcher == nil {
-		w, err := h.open()
-		if err != nil {
-			h.missing(err)
-			return
-		}
-		h.watcher = w
-	}
-	_ = h.watcher.Remove(h.dir) // fails where nothing is left to remove
-	if err := h.watcher.Add(h.dir); err != nil {
+//
+// The directory may be on a volume that hangs. Then the watcher is lost with the
+// call that took it: after a call that was given up there is none until one returns.
+func (h *hints) renew(ctx context.Context) {
+	w := h.watcher
+	h.watcher = nil
+	added, err := h.adds.Call(ctx, func() watch { return h.add(w) })
+	h.watcher = added.watcher
+	if err = cmp.Or(err, added.err); err != nil {
 		h.missing(err)
 		return
 	}
@@ -43,6 +57,18 @@ func (h *hints) renew() {
 		h.lost = false
 		h.logger.Info("the directory of the rules file is watched again", "dir", h.dir)
 	}
+}
+
+// add watches the directory with w, or with a new watcher if that is nil.
+func (h *hints) add(w *fsnotify.Watcher) watch {
+	if w == nil {
+		var err error
+		if w, err = h.open(); err != nil {
+			return watch{err: err}
+		}
+	}
+	_ = w.Remove(h.dir) // fails where nothing is left to remove
+	return watch{w, w.Add(h.dir)}
 }
 
 // missing logs the beginning of a time without events.
@@ -79,20 +105,35 @@ func (h *hints) broken(err error) {
 	h.missing(err)
 }
 
-// wait returns when the file is worth a look, or false when ctx has ended.
-func (h *hints) wait(ctx context.Context, poll <-chan time.Time) bool {
+// A reason is why wait returns.
+type reason int
+
+const (
+	ended reason = iota // ctx has ended
+	due                 // the file is worth a look
+	woken               // somebody asks for a look
+)
+
+// wait returns when the file is to be looked at, or ctx has ended.
+func (h *hints) wait(ctx context.Context, poll <-chan time.Time, wake <-chan struct{}) reason {
 	select {
 	case <-ctx.Done():
-		return false
+		return ended
 	case <-poll:
-		h.renew()
+		h.renew(ctx)
+	case <-wake:
+		h.adds.Retry()
+		h.renew(ctx)
+		return woken
 	case <-h.events():
 		// One change makes several events.
-		return h.rest(ctx, debounce)
+		if !h.rest(ctx, debounce) {
+			return ended
+		}
 	case err := <-h.errors():
 		h.broken(err)
 	}
-	return true
+	return due
 }
 
 // rest waits for d, or returns false when ctx has ended. It discards the events
@@ -114,8 +155,6 @@ func (h *hints) rest(ctx context.Context, d time.Duration) bool {
 
 // close ends the watch and waits for its goroutine.
 func (h *hints) close() {
-	if h.watcher != nil {
-		_ = h.watcher.Close() // nothing is written: there is nothing to lose
-		h.watcher = nil
-	}
+	watch{watcher: h.watcher}.close()
+	h.watcher = nil
 }

@@ -41,9 +41,9 @@ func TestHintsRenew(t *testing.T) {
 			var log journal
 			h := newHints(p.path("dir"), &log)
 			defer h.close()
-			h.renew()
+			h.renew(t.Context())
 			tt.change(p)
-			h.renew()
+			h.renew(t.Context())
 
 			name := p.path("dir", "rules.yaml")
 			p.must(os.WriteFile(name, nil, 0o644))
@@ -70,12 +70,12 @@ func TestHintsLost(t *testing.T) {
 		}
 	}
 	for i := range 3 {
-		h.renew()
-		h.renew()
+		h.renew(t.Context())
+		h.renew(t.Context())
 		lines(2*i+1, "without the directory")
 		p.must(os.Mkdir(h.dir, 0o755))
-		h.renew()
-		h.renew()
+		h.renew(t.Context())
+		h.renew(t.Context())
 		lines(2*i+2, "with it")
 		p.must(os.Remove(h.dir))
 	}
@@ -90,7 +90,7 @@ func TestHintsBroken(t *testing.T) {
 	var log journal
 	h := newHints(p.dir, &log)
 	defer h.close()
-	h.renew()
+	h.renew(t.Context())
 
 	h.broken(fsnotify.ErrEventOverflow)
 	if h.events() == nil || len(log.lines()) != 0 {
@@ -102,7 +102,7 @@ func TestHintsBroken(t *testing.T) {
 		t.Fatalf("a broken watch goes on; logged %q", log.lines())
 	}
 
-	h.renew()
+	h.renew(t.Context())
 	p.write("")
 	awaitEvent(t, h, p.file())
 	if len(log.lines()) != 2 {

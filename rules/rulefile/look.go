@@ -9,6 +9,7 @@ import (
 	"os"
 	"syscall"
 
+	"github.com/tagproc/tagproc/internal/patience"
 	"github.com/tagproc/tagproc/rules"
 )
 
@@ -22,8 +23,12 @@ type version struct {
 // A snapshot is what one look at the file found.
 type snapshot struct {
 	version
-	src []byte // nil with a failure
+	src   []byte // nil with a failure
+	mount mount
 }
+
+// hanging is the failure of a look that did not return.
+var hanging = fmt.Sprintf("cannot be read: it has not answered for %v, and the read is given up: check the volume that holds the file (NFS, FUSE); the file is read again by itself", patience.Limit)
 
 func failed(message string) snapshot {
 	return snapshot{version: version{failure: message}}
@@ -31,29 +36,30 @@ func failed(message string) snapshot {
 
 // look reads the file at path.
 func look(path string) snapshot {
-	src, err := read(path)
+	src, mount, err := read(path)
 	if err != nil {
 		return failed(Unreadable(path, err))
 	}
-	return snapshot{version: version{sum: sha256.Sum256(src)}, src: src}
+	return snapshot{version: version{sum: sha256.Sum256(src)}, src: src, mount: mount}
 }
 
-func read(path string) ([]byte, error) {
+func read(path string) ([]byte, mount, error) {
 	// Without O_NONBLOCK, opening a named pipe waits for somebody to write to it.
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
-		return nil, err
+		return nil, ordinary, err
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return nil, err
+		return nil, ordinary, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, irregularError(info.Mode())
+		return nil, ordinary, irregularError(info.Mode())
 	}
 	// One byte too many is for rules.Load to see that the file is too large.
-	return io.ReadAll(io.LimitReader(f, rules.MaxFileSize+1))
+	src, err := io.ReadAll(io.LimitReader(f, rules.MaxFileSize+1))
+	return src, mountOf(f, path), err
 }
 
 // irregularError is the mode of something that is not a regular file.

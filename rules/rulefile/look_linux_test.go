@@ -99,7 +99,12 @@ func TestPollPermission(t *testing.T) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			unprivileged(func() { pollOnly(p).Run(ctx, Load{}, a.apply) })
+			w := pollOnly(p)
+			w.lookAt = func(path string) (s snapshot) {
+				unprivileged(func() { s = look(path) })
+				return s
+			}
+			w.Run(ctx, Load{}, a.apply)
 		}()
 		time.Sleep(10 * time.Second)
 		p.must(os.Chmod(p.file(), 0))

@@ -11,8 +11,8 @@ const (
 )
 
 // settle looks at the file and returns what it saw once two successive looks
-// agree, or at once if the first one shows the known version. It pauses between
-// looks and returns false when pause does.
+// agree, or at once if the first one shows the known version or one hangs. It
+// pauses between looks and returns false when pause does.
 //
 // A file that does not come to rest is a failure: the rules in force are then
 // not those of the file, which must not go unseen.
@@ -22,6 +22,9 @@ func settle(known version, look func() snapshot, pause func() bool) (snapshot, b
 		return last, true
 	}
 	for range settleLooks {
+		if last.failure == hanging { // it has taken its time already
+			return last, true
+		}
 		if !pause() {
 			return snapshot{}, false
 		}

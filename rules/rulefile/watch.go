@@ -3,12 +3,14 @@ package rulefile
 import (
 	"cmp"
 	"context"
+	"errors"
 	"log/slog"
 	"path/filepath"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
 
+	"github.com/tagproc/tagproc/internal/patience"
 	"github.com/tagproc/tagproc/rules"
 )
 
@@ -19,11 +21,47 @@ const DefaultInterval = time.Second
 type Watcher struct {
 	Path     string
 	Options  rules.Options
-	Interval time.Duration // between two polls; 0 or less means DefaultInterval
-	Logger   *slog.Logger  // hears whether the directory can be watched; nil means slog.Default()
+	Interval time.Duration   // between two polls; 0 or less means DefaultInterval
+	Wake     <-chan struct{} // has Run look at the file at once; nil: only polls and events do
+	Logger   *slog.Logger    // hears what keeps changes from being seen; nil means slog.Default()
 
 	openEvents func() (*fsnotify.Watcher, error) // nil: fsnotify.NewWatcher
+	lookAt     func(path string) snapshot        // nil: look
+
+	looks patience.Calls[snapshot]
+	mount mount // what was logged of it last
 }
+
+// Read loads the file once, as [Read] does. A read that hangs is given up after
+// [patience.Limit], or when ctx ends: the file then is unreadable. It must not be
+// called while Run runs.
+func (w *Watcher) Read(ctx context.Context) Load {
+	return w.look(ctx).load(w.Path, w.Options)
+}
+
+// look looks at the file, and logs a mount that hides its changes.
+func (w *Watcher) look(ctx context.Context) snapshot {
+	at := w.lookAt
+	if at == nil {
+		at = look
+	}
+	s, err := w.looks.Call(ctx, func() snapshot { return at(w.Path) })
+	switch {
+	case errors.Is(err, patience.ErrHangs):
+		return failed(hanging)
+	case err != nil:
+		return failed(err.Error())
+	}
+	if s.mount != w.mount && s.failure == "" {
+		w.mount = s.mount
+		if s.mount != ordinary {
+			w.logger().Warn(string(s.mount), "file", w.Path)
+		}
+	}
+	return s
+}
+
+func (w *Watcher) logger() *slog.Logger { return cmp.Or(w.Logger, slog.Default()) }
 
 // Run follows the file until ctx ends. It calls apply once for each new state of
 // the file, good or bad, and not again while the file stays as it is. The old
@@ -38,11 +76,12 @@ func (w *Watcher) Run(ctx context.Context, last Load, apply func(Load)) {
 	h := &hints{
 		dir:    filepath.Dir(w.Path),
 		open:   w.openEvents,
-		logger: cmp.Or(w.Logger, slog.Default()),
+		logger: w.logger(),
 	}
 	if h.open == nil {
 		h.open = fsnotify.NewWatcher
 	}
+	h.adds.Late = watch.close
 	defer h.close()
 
 	interval := w.Interval
@@ -53,10 +92,10 @@ func (w *Watcher) Run(ctx context.Context, last Load, apply func(Load)) {
 	defer poll.Stop()
 
 	known := last.version
-	h.renew()
+	h.renew(ctx)
 	for {
 		now, ok := settle(known,
-			func() snapshot { return look(w.Path) },
+			func() snapshot { return w.look(ctx) },
 			func() bool { return h.rest(ctx, debounce) })
 		if !ok {
 			return
@@ -65,8 +104,11 @@ func (w *Watcher) Run(ctx context.Context, last Load, apply func(Load)) {
 			known = now.version
 			apply(now.load(w.Path, w.Options))
 		}
-		if !h.wait(ctx, poll.C) {
+		switch h.wait(ctx, poll.C, w.Wake) {
+		case ended:
 			return
+		case woken:
+			w.looks.Retry()
 		}
 	}
 }
