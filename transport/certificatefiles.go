@@ -32,7 +32,7 @@ type certificateState struct {
 	err                        error
 }
 
-// look reads the files by read, which readPEM is.
+// look reads the files by read.
 func (f CertificateFiles) look(read func(path string) ([]byte, error)) certificateState {
 	s := certificateState{files: f}
 	h := sha256.New()
@@ -45,14 +45,18 @@ func (f CertificateFiles) look(read func(path string) ([]byte, error)) certifica
 		}
 		var err error
 		if *file.to, err = read(file.path); err != nil {
-			err = fmt.Errorf("the %s %w", file.what, err)
-			return certificateState{version: sha256.Sum256([]byte(err.Error())), err: err}
+			return failedState(fmt.Errorf("the %s %w", file.what, err))
 		}
 		fmt.Fprintf(h, "%d:", len(*file.to))
 		h.Write(*file.to)
 	}
 	h.Sum(s.version[:0])
 	return s
+}
+
+// failedState is files that cannot be read.
+func failedState(err error) certificateState {
+	return certificateState{version: sha256.Sum256([]byte(err.Error())), err: err}
 }
 
 // readPEM returns the content of a PEM file.

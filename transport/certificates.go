@@ -4,21 +4,24 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tagproc/tagproc/internal/patience"
 )
 
 // CertificateOptions are the settings of LoadCertificates.
 type CertificateOptions struct {
 	Interval   time.Duration         // between two looks at the files; 0 means a second
+	Wake       <-chan struct{}       // has Run look at the files at once; nil: only Interval does
 	Registerer prometheus.Registerer // takes the metrics; nil: they are not exported
 	Logger     *slog.Logger          // nil: nothing is logged
-
-	readLimit time.Duration // 0 means readLimit
 }
 
 // Certificates are what a server shows its clients, and by what it knows them,
@@ -29,8 +32,8 @@ type Certificates struct {
 
 	config atomic.Pointer[tls.Config] // of the newest good files
 
-	read    func(path string) ([]byte, error) // readPEM, but in tests
-	reading atomic.Pointer[string]            // the file under way
+	looks   patience.Calls[certificateState]
+	reading atomic.Pointer[string] // the file under way
 
 	// For consider alone: what the last report was about, a failure that is reported
 	// if the next look finds it too, and what is in use.
@@ -42,13 +45,13 @@ type Certificates struct {
 }
 
 // LoadCertificates reads the files, which have to be good. Its errors say what to
-// do. It panics if o.Registerer has metrics of certificates already.
-func LoadCertificates(files CertificateFiles, o CertificateOptions) (*Certificates, error) {
+// do. A read that hangs is given up after [patience.Limit], or when ctx ends. It
+// panics if o.Registerer has metrics of certificates already.
+func LoadCertificates(ctx context.Context, files CertificateFiles, o CertificateOptions) (*Certificates, error) {
 	o.Interval = cmp.Or(o.Interval, time.Second)
-	o.readLimit = cmp.Or(o.readLimit, readLimit)
 	o.Logger = cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
 	c := &Certificates{
-		files: files, options: o, read: readPEM,
+		files: files, options: o,
 		successful: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "tagproc_tls_last_reload_successful",
 			Help: "1 if the files of TLS, as they are now, are in use; 0 if they were refused and older ones are in use.",
@@ -58,7 +61,7 @@ func LoadCertificates(files CertificateFiles, o CertificateOptions) (*Certificat
 			Help: "Unix time at which the server's certificate in use expires.",
 		}),
 	}
-	state := c.look()
+	state := c.look(ctx)
 	config, err := state.config()
 	if err != nil {
 		return nil, err
@@ -81,54 +84,41 @@ func (c *Certificates) Config() *tls.Config {
 	}
 }
 
-// readLimit is how long a look at the files may take before it is reported. A file
-// of a network that is gone may take for ever.
-const readLimit = 10 * time.Second
-
 // Run keeps the certificates current until ctx ends. Files that cannot be used, or
-// take for ever to read, change nothing but what the log and the metrics say. A read
-// that takes for ever is left behind when ctx ends.
+// whose reads hang, change nothing but what the log and the metrics say.
 func (c *Certificates) Run(ctx context.Context) {
 	ticker := time.NewTicker(c.options.Interval)
 	defer ticker.Stop()
-	states := make(chan certificateState, 1)
-	looking, late := false, time.NewTimer(c.options.readLimit)
-	defer late.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case state := <-states:
-			looking = false
-			c.consider(state)
-		case <-late.C:
-			if looking {
-				c.hangs()
-			}
 		case <-ticker.C:
-			if !looking {
-				looking = true
-				late.Reset(c.options.readLimit)
-				go func() { states <- c.look() }()
-			}
+		case <-c.options.Wake:
+			c.looks.Retry()
+		}
+		if state := c.look(ctx); ctx.Err() == nil {
+			c.consider(state)
 		}
 	}
 }
 
-// look reads the files once.
-func (c *Certificates) look() certificateState {
-	return c.files.look(func(path string) ([]byte, error) {
-		c.reading.Store(&path)
-		return c.read(path)
+// look reads the files once. A read that hangs is a failure.
+func (c *Certificates) look(ctx context.Context) certificateState {
+	state, err := c.looks.Call(ctx, func() certificateState {
+		return c.files.look(func(path string) ([]byte, error) {
+			c.reading.Store(&path)
+			return readPEM(path)
+		})
 	})
-}
-
-// hangs reports a look that takes for ever.
-func (c *Certificates) hangs() {
-	c.reported = version{} // the next state that is seen is news
-	c.successful.Set(0)
-	c.options.Logger.Error("a file of TLS cannot be read: the read does not end; the last good ones stay in use",
-		"file", *c.reading.Load(), "waited", c.options.readLimit)
+	switch {
+	case errors.Is(err, patience.ErrHangs):
+		return failedState(fmt.Errorf("%s cannot be read: it has not answered for %v, and the read is given up: check the volume that holds it (NFS, FUSE)",
+			*c.reading.Load(), patience.Limit))
+	case err != nil:
+		return failedState(err)
+	}
+	return state
 }
 
 // consider takes what a look has found.

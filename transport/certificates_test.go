@@ -65,7 +65,7 @@ func startTLS(t *testing.T, files CertificateFiles) *secured {
 	t.Helper()
 	s := &secured{certificates: prometheus.NewRegistry(), log: &transcript.Transcript{}}
 	log := slog.New(slog.NewTextHandler(s.log, nil))
-	c, err := LoadCertificates(files, CertificateOptions{Interval: 10 * time.Millisecond, Registerer: s.certificates, Logger: log})
+	c, err := LoadCertificates(t.Context(), files, CertificateOptions{Interval: 10 * time.Millisecond, Registerer: s.certificates, Logger: log})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -225,69 +225,21 @@ func TestTornRotation(t *testing.T) {
 	files := newFiles(t)
 	files.write(t, ours.Issue(t, "server"), ours)
 	var log transcript.Transcript
-	c, err := LoadCertificates(files, CertificateOptions{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	c, err := LoadCertificates(t.Context(), files, CertificateOptions{Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
 	renewed := ours.Issue(t, "renewed")
 	replace(t, files.Certificate, authority.CertificatePEM(renewed.Leaf))
-	c.consider(c.look())
+	c.consider(c.look(t.Context()))
 	replace(t, files.Key, authority.KeyPEM(t, renewed))
-	c.consider(c.look())
+	c.consider(c.look(t.Context()))
 	if got := c.config.Load().Certificates[0].Leaf.Subject.CommonName; got != "renewed" {
 		t.Errorf("the certificate in use is %q, want the renewed one", got)
 	}
 	if strings.Contains(log.String(), "refused") {
 		t.Errorf("the moment between is logged as a failure:\n%s", log.String())
 	}
-}
-
-// TestReadHangs checks that a file whose read does not end is reported by its name,
-// keeps what is in use and stops neither Run nor later looks.
-func TestReadHangs(t *testing.T) {
-	t.Parallel()
-	ours := authority.New(t, "ours")
-	files := newFiles(t)
-	files.write(t, ours.Issue(t, "server"), ours)
-	var log transcript.Transcript
-	registry := prometheus.NewRegistry()
-	c, err := LoadCertificates(files, CertificateOptions{
-		Interval: time.Millisecond, Registerer: registry, Logger: slog.New(slog.NewTextHandler(&log, nil)), readLimit: 10 * time.Millisecond,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	hung := make(chan struct{})
-	c.read = func(path string) ([]byte, error) {
-		if path == files.Key {
-			<-hung
-		}
-		return readPEM(path)
-	}
-	run := func() (stop func()) {
-		ctx, cancel := context.WithCancel(t.Context())
-		ended := make(chan struct{})
-		go func() {
-			defer close(ended)
-			c.Run(ctx)
-		}()
-		return func() {
-			cancel()
-			<-ended
-		}
-	}
-	stop := run()
-	awaitMetric(t, registry, "tagproc_tls_last_reload_successful", 0)
-	stop() // while the read hangs
-	if want := "file=" + files.Key; !strings.Contains(log.String(), "the read does not end") || !strings.Contains(log.String(), want) {
-		t.Errorf("the log has no line of the read that hangs, with %s:\n%s", want, log.String())
-	}
-	if c.config.Load() == nil {
-		t.Error("no certificate is in use")
-	}
-	defer run()()
-	close(hung)
-	awaitMetric(t, registry, "tagproc_tls_last_reload_successful", 1)
 }
 
 // TestCertificateLog holds what is said of files that are in use: for how long,
@@ -312,26 +264,26 @@ func TestCertificateLog(t *testing.T) {
 		}
 	}
 	options := CertificateOptions{Logger: slog.New(slog.NewTextHandler(&log, nil))}
-	c, err := LoadCertificates(files, options)
+	c, err := LoadCertificates(t.Context(), files, options)
 	if err != nil {
 		t.Fatal(err)
 	}
 	check("start", "level=INFO", `msg="a certificate is in use" file=tls.crt`, "client_ca=ca.crt authorities=1", `changed="tls.crt tls.key ca.crt"`)
 
 	replace(t, files.ClientCA, append(authority.CertificatePEM(ours.Certificate), authority.CertificatePEM(theirs.Certificate)...))
-	c.consider(c.look())
+	c.consider(c.look(t.Context()))
 	check("other authorities", "level=INFO", "client_ca=ca.crt authorities=2", "changed=ca.crt")
 
 	now := time.Now()
 	files.write(t, ours.IssueFor(t, "server", now.Add(-2*time.Hour), now.Add(-time.Hour)), ours)
-	c.consider(c.look())
+	c.consider(c.look(t.Context()))
 	check("expired", "level=WARN", "a certificate is in use that has expired")
 	files.write(t, ours.IssueFor(t, "server", now.Add(time.Hour), now.Add(2*time.Hour)), ours)
-	c.consider(c.look())
+	c.consider(c.look(t.Context()))
 	check("not yet valid", "level=WARN", "a certificate is in use that is not valid yet")
 
 	files.ClientCA = ""
-	if _, err := LoadCertificates(files, options); err != nil {
+	if _, err := LoadCertificates(t.Context(), files, options); err != nil {
 		t.Fatal(err)
 	}
 	check("start without authorities", "level=WARN", "client_ca=none authorities=0")
@@ -392,7 +344,7 @@ func TestLoadCertificates(t *testing.T) {
 			files.write(t, server, ours)
 			want := strings.ReplaceAll(tt.want, "DIR", filepath.Dir(files.Key))
 			tt.spoil(&files)
-			_, err := LoadCertificates(files, CertificateOptions{})
+			_, err := LoadCertificates(t.Context(), files, CertificateOptions{})
 			if err == nil || !strings.HasPrefix(err.Error(), want) {
 				t.Errorf("LoadCertificates = %v, want an error that begins with %q", err, want)
 			}

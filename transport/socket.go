@@ -19,7 +19,11 @@ import (
 // Who holds the lock of the file PATH.lock owns the path: of two that start at
 // once one is refused, and one that ends does not remove the socket of another.
 func listenUnix(ctx context.Context, path string, mode fs.FileMode) (net.Listener, error) {
-	lock := flock.New(path + ".lock")
+	// A link would lead the lock elsewhere, and opening a pipe waits for a writer.
+	lock := flock.New(path+".lock", flock.SetFlag(os.O_CREATE|os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK))
+	if info, err := os.Lstat(lock.Path()); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s, which tagproc locks, is not a regular file; remove it or choose another path", lock.Path())
+	}
 	switch locked, err := lock.TryLock(); {
 	case err != nil:
 		return nil, err
