@@ -28,7 +28,12 @@ const (
 
 func main() {
 	ctx, cancel := context.WithCancelCause(context.Background())
-	go endOnSignals(cancel)
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // nohup has it ignored
+		signal.Notify(signals, syscall.SIGHUP)
+	}
+	go endOnSignals(signals, cancel)
 	code := run(ctx, newRootCommand())
 	cancel(nil)
 	os.Exit(code)
@@ -36,12 +41,7 @@ func main() {
 
 // endOnSignals ends the command in good order at the first signal, and at once at
 // the second.
-func endOnSignals(cancel context.CancelCauseFunc) {
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	if !signal.Ignored(syscall.SIGHUP) { // nohup has it ignored
-		signal.Notify(signals, syscall.SIGHUP)
-	}
+func endOnSignals(signals <-chan os.Signal, cancel context.CancelCauseFunc) {
 	cancel(&signalError{<-signals})
 	<-signals
 	os.Exit(exitProblems)

@@ -41,8 +41,11 @@ func (s *server) run(ctx context.Context) error {
 	// Until the last stream has ended the rules are kept current.
 	watching, stopWatching := context.WithCancel(context.WithoutCancel(ctx))
 	group.Go(func() error {
-		watcher := rulefile.Watcher{Path: s.options.rulesFile, Options: s.options.rules, Logger: s.log}
-		watcher.Run(watching, s.first, s.apply)
+		s.watcher.Run(watching, s.first, s.apply)
+		return nil
+	})
+	group.Go(func() error {
+		s.reloadOnSignals(watching)
 		return nil
 	})
 	if s.certificates != nil {
@@ -63,6 +66,26 @@ func (s *server) run(ctx context.Context) error {
 	err := group.Wait()
 	s.log.Info("stopped")
 	return err
+}
+
+// reloadOnSignals has the rules and the certificates read at once, for each signal.
+// They are read by themselves every second: the signal is for people who wait, and
+// for those who are not sure.
+func (s *server) reloadOnSignals(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case sig := <-s.options.reload:
+			s.log.Info("the files are read now; what has changed is logged", "signal", sig.String())
+			for _, wake := range []chan<- struct{}{s.wakeRules, s.wakeCertificates} {
+				select {
+				case wake <- struct{}{}:
+				default: // one is on its way already
+				}
+			}
+		}
+	}
 }
 
 // security says what a client of a listener needs: nothing, TLS, or a certificate

@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
+	"os/signal"
 	"runtime"
+	"syscall"
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
 	"github.com/prometheus/client_golang/prometheus"
@@ -22,9 +25,9 @@ func newServeCommand() *cobra.Command {
 		Use:   "serve --rules FILE",
 		Short: "Answer Envoy by a rules file, which is kept current",
 		Long: `Serve Envoy's external processing protocol (envoy.service.ext_proc.v3) by the
-rules of a file, until SIGTERM, SIGINT or SIGHUP. A second signal ends it at once.
+rules of a file, until SIGTERM or SIGINT. A second one ends it at once.
 
-An edit of the file is live within about a second. A file that cannot be used
+An edit of the file is live within about a second; SIGHUP has it read now. A file that cannot be used
 changes nothing: the last good rules stay live, and metrics and log say so. Only
 at the start, when there are no good rules yet, it is an error, unless
 --start-without-rules. The same holds for the files of TLS, which are always
@@ -39,7 +42,7 @@ needed.`,
 	addRulesFileFlag(cmd, &f.rulesFile)
 	f.rules.addTo(cmd)
 	s := cmd.Flags()
-	s.BoolVar(&f.anyhow, "start-without-rules", false,
+	s.BoolVar(&f.startWithoutRules, "start-without-rules", false,
 		"start also where the rules file cannot be used: requests pass untagged, and /readyz says no, until it can")
 	s.StringArrayVar(&f.listen, "listen", []string{contract.DefaultListen}, "where Envoy connects: `HOST:PORT` or unix:///PATH; repeatable")
 	s.Var(&f.socketMode, "socket-mode", "rights of Unix sockets, in octal: who may write to one may connect")
@@ -72,6 +75,10 @@ needed.`,
 
 	check(cmd, f.check)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		reload := make(chan os.Signal, 1)
+		signal.Reset(syscall.SIGHUP) // which ends the other commands
+		signal.Notify(reload, syscall.SIGHUP)
+		defer signal.Stop(reload)
 		log, err := newLogger(cmd.ErrOrStderr(), f.logFormat, f.logLevel)
 		if err != nil {
 			return err
@@ -80,7 +87,13 @@ needed.`,
 		if f.pprof && !isLocal(f.admin) {
 			log.Warn("--pprof: whoever reaches --admin sees the process from inside and can slow it down; let it listen on 127.0.0.1 or a Unix socket", "admin", f.admin)
 		}
-		server, err := newServer(cmd.Context(), f.options(log))
+		o := f.options(log)
+		o.reload = reload
+		server, err := newServer(cmd.Context(), o)
+		if stopped, ok := errors.AsType[*signalError](err); ok {
+			log.Info("stopped before it served", "signal", stopped.signal.String())
+			return nil
+		}
 		if err == nil {
 			err = server.run(cmd.Context())
 		}

@@ -19,9 +19,9 @@ import (
 
 // serveFlags are the flags of serve.
 type serveFlags struct {
-	rulesFile string
-	rules     rulesFlags
-	anyhow    bool
+	rulesFile         string
+	rules             rulesFlags
+	startWithoutRules bool
 
 	listen     []string
 	socketMode fileMode
@@ -98,15 +98,15 @@ func (f *serveFlags) addresses() []string {
 // options returns what the flags say, which have been checked.
 func (f *serveFlags) options(log *slog.Logger) serverOptions {
 	return serverOptions{
-		rulesFile:  f.rulesFile,
-		rules:      f.rules.options(),
-		anyhow:     f.anyhow,
-		listen:     f.listen,
-		socketMode: fs.FileMode(f.socketMode),
-		tls:        f.tls,
-		admin:      f.admin,
-		pprof:      f.pprof,
-		drainDelay: f.drainDelay,
+		rulesFile:         f.rulesFile,
+		rules:             f.rules.options(),
+		startWithoutRules: f.startWithoutRules,
+		listen:            f.listen,
+		socketMode:        fs.FileMode(f.socketMode),
+		tls:               f.tls,
+		admin:             f.admin,
+		pprof:             f.pprof,
+		drainDelay:        f.drainDelay,
 		transport: transport.Options{
 			MaxConnections:   f.maxConnections,
 			FirstMessage:     f.firstMessage,

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"time"
 
@@ -27,20 +29,21 @@ import (
 
 // serverOptions says what to serve, and where.
 type serverOptions struct {
-	rulesFile  string
-	rules      rules.Options
-	anyhow     bool     // serve without rules where there are no good ones yet
-	listen     []string // HOST:PORT or unix:///PATH
-	socketMode fs.FileMode
-	tls        transport.CertificateFiles // for TCP; the zero value: none
-	admin      string                     // as listen; empty: none
-	pprof      bool                       // with admin
-	transport  transport.Options          // without Registerer and Logger, likewise:
-	processor  processor.Options
-	drainDelay time.Duration
-	stopLimit  time.Duration // how long to wait for streams that do not end; 0: 5 s
-	log        *slog.Logger
-	applied    func(rulefile.Load) // is told of every state of the rules file, after it took effect; may be nil
+	rulesFile         string
+	rules             rules.Options
+	startWithoutRules bool     // serve also while there are no good rules yet
+	listen            []string // HOST:PORT or unix:///PATH
+	socketMode        fs.FileMode
+	tls               transport.CertificateFiles // for TCP; the zero value: none
+	admin             string                     // as listen; empty: none
+	pprof             bool                       // with admin
+	transport         transport.Options          // without Registerer and Logger, likewise:
+	processor         processor.Options
+	drainDelay        time.Duration
+	stopLimit         time.Duration    // how long to wait for streams that do not end; 0: 5 s
+	reload            <-chan os.Signal // has the rules and certificates read at once; may be nil
+	log               *slog.Logger
+	applied           func(rulefile.Load) // is told of every state of the rules file, after it took effect; may be nil
 }
 
 // A server answers Envoy by a rules file that it keeps current.
@@ -48,6 +51,7 @@ type server struct {
 	options serverOptions
 	log     *slog.Logger
 
+	watcher   *rulefile.Watcher
 	first     rulefile.Load
 	processor *processor.Processor
 	reloads   *admin.Reloads
@@ -56,6 +60,9 @@ type server struct {
 	health       *health.Server
 	certificates *transport.Certificates // nil: no TLS
 	listeners    []net.Listener
+	sockets      map[string]fs.FileInfo // of the listeners, by their paths
+
+	wakeRules, wakeCertificates chan struct{} // for the reload of a signal
 
 	http          *http.Server
 	adminListener net.Listener
@@ -80,10 +87,18 @@ type rulesError struct{ problems rules.Problems }
 func (e *rulesError) Error() string { return "the rules file cannot be used" }
 
 // newServer loads the rules and opens the listeners. Whatever goes wrong, nothing
-// stays open.
+// stays open. When ctx ends it returns the cause of that, whatever it waits for.
 func newServer(ctx context.Context, o serverOptions) (*server, error) {
-	s := &server{options: o, log: o.log, first: rulefile.Read(o.rulesFile, o.rules)}
-	if s.first.Table == nil && !o.anyhow {
+	s := &server{
+		options: o, log: o.log, sockets: map[string]fs.FileInfo{},
+		wakeRules: make(chan struct{}, 1), wakeCertificates: make(chan struct{}, 1),
+	}
+	s.watcher = &rulefile.Watcher{Path: o.rulesFile, Options: o.rules, Wake: s.wakeRules, Logger: o.log}
+	s.first = s.watcher.Read(ctx)
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	if s.first.Table == nil && !o.startWithoutRules {
 		return nil, &rulesError{s.first.Problems}
 	}
 
@@ -102,7 +117,7 @@ func newServer(ctx context.Context, o serverOptions) (*server, error) {
 
 	if err := s.open(ctx, registry); err != nil {
 		s.close()
-		return nil, err
+		return nil, cmp.Or(context.Cause(ctx), err)
 	}
 	return s, nil
 }
@@ -112,7 +127,8 @@ func (s *server) open(ctx context.Context, registry prometheus.Registerer) error
 	o := transport.ListenOptions{SocketMode: s.options.socketMode}
 	if s.options.tls.Certificate != "" {
 		var err error
-		s.certificates, err = transport.LoadCertificates(s.options.tls, transport.CertificateOptions{Registerer: registry, Logger: s.log})
+		s.certificates, err = transport.LoadCertificates(ctx, s.options.tls,
+			transport.CertificateOptions{Wake: s.wakeCertificates, Registerer: registry, Logger: s.log})
 		if err != nil {
 			return fmt.Errorf("TLS: %w", err)
 		}
@@ -124,6 +140,11 @@ func (s *server) open(ctx context.Context, registry prometheus.Registerer) error
 			return fmt.Errorf("--listen: %w", err)
 		}
 		s.listeners = append(s.listeners, l)
+		if path := l.Addr(); path.Network() == "unix" {
+			if s.sockets[path.String()], err = os.Lstat(path.String()); err != nil {
+				return fmt.Errorf("--listen: %w", err)
+			}
+		}
 	}
 	if s.options.admin == "" {
 		return nil
@@ -174,11 +195,18 @@ func (s *server) turn(unready string) {
 	s.health.SetServingStatus(processor.ServiceName, status)
 }
 
+// ready returns nil, or why tagproc does not answer Envoy.
 func (s *server) ready() error {
 	s.readiness.Lock()
-	defer s.readiness.Unlock()
-	if s.unready != "" {
-		return errors.New(s.unready)
+	unready := s.unready
+	s.readiness.Unlock()
+	if unready != "" {
+		return errors.New(unready)
+	}
+	for path, opened := range s.sockets {
+		if now, err := os.Lstat(path); err != nil || !os.SameFile(opened, now) {
+			return fmt.Errorf("the socket file %s is gone or is that of another, and Envoy does not reach tagproc: restart tagproc", path)
+		}
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -264,5 +265,66 @@ func TestRulesWhileDraining(t *testing.T) {
 	}
 	if err := <-ended; err != nil {
 		t.Errorf("run = %v", err)
+	}
+}
+
+// TestReload checks that a signal to reload reaches the rules and the certificates,
+// which else are read again after the interval.
+func TestReload(t *testing.T) {
+	s := &server{log: slog.New(slog.DiscardHandler), wakeRules: make(chan struct{}, 1), wakeCertificates: make(chan struct{}, 1)}
+	reload := make(chan os.Signal)
+	s.options.reload = reload
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		s.reloadOnSignals(ctx)
+	}()
+	reload <- syscall.SIGHUP
+	reload <- syscall.SIGHUP // nobody has read the first: it does not wait
+	<-s.wakeRules
+	<-s.wakeCertificates
+	cancel()
+	<-ended
+}
+
+// TestSocketGone checks that readiness is lost with the file of a socket, or when
+// that is of another.
+func TestSocketGone(t *testing.T) {
+	for name, spoil := range map[string]func(path string) error{
+		"removed": os.Remove,
+		"replaced": func(path string) error {
+			if err := os.Remove(path); err != nil {
+				return err
+			}
+			l, err := net.Listen("unix", path)
+			if err == nil {
+				t.Cleanup(func() { l.Close() })
+			}
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file, socket := filepath.Join(t.TempDir(), "rules.yaml"), filepath.Join(t.TempDir(), "t.sock")
+			writeRules(t, file, oneRule)
+			s, err := newServer(t.Context(), serverOptions{
+				rulesFile: file, listen: []string{"127.0.0.1:0", transport.UnixScheme + socket}, log: slog.New(slog.DiscardHandler),
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(s.close)
+			s.apply(s.first)
+			if err := s.ready(); err != nil {
+				t.Errorf("ready = %v, want nil", err)
+			}
+			if err := spoil(socket); err != nil {
+				t.Fatal(err)
+			}
+			want := "the socket file " + socket + " is gone or is that of another, and Envoy does not reach tagproc: restart tagproc"
+			if err := s.ready(); err == nil || err.Error() != want {
+				t.Errorf("ready = %v, want %q", err, want)
+			}
+		})
 	}
 }
