@@ -64,6 +64,29 @@ func TestBaggage(t *testing.T) {
 			removes: 1, outcome: cleaned,
 		},
 		{
+			name:    "forged members of the draft's header",
+			headers: []string{"x-user-id", "bob", "correlation-context", "a=1,appver-a=v9,c=2", "correlation-context", "b=1=APPVER-b=v2"},
+			want:    []string{"x-user-id", "bob", "appver-a", "v1", "baggage", "appver-a=v1", "correlation-context", "a=1,c=2"},
+			sets:    3, outcome: tagged,
+		},
+		{
+			name:    "forged members of the draft's header alone",
+			headers: []string{"x-user-id", "vance", "correlation-context", "appver-a=v9"},
+			want:    []string{"x-user-id", "vance"},
+			removes: 1, outcome: cleaned,
+		},
+		{
+			name:    "the draft's header, as it may be",
+			headers: []string{"x-user-id", "vance", "correlation-context", "a=1", "correlation-context", "b=appver"},
+			outcome: unchanged,
+		},
+		{
+			name:    "the draft's header where clients are trusted",
+			rules:   trusting,
+			headers: []string{"x-user-id", "vance", "correlation-context", "appver-a=v9"},
+			outcome: unchanged,
+		},
+		{
 			name:    "nothing to do",
 			headers: []string{"x-user-id", "vance", "baggage", "b=1", "baggage", "b=2"},
 			outcome: unchanged,

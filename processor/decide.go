@@ -76,6 +76,11 @@ func (p *plan) note(s *scratch, h *header) {
 		o := &s.owned[n.owned]
 		o.add(h)
 		o.value = h.value
+	case known && n.draft:
+		r := &s.baggage.draft.rewriter
+		r.Owned, r.UTF8 = p.propagation.owned, s.request.usesValue()
+		r.Read(h.value)
+		s.baggage.draft.add(h)
 	case known:
 		s.baggage.add(h)
 	case p.hasOwnedPrefix(h.key) && isHeaderName(h.key):

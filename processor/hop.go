@@ -31,21 +31,23 @@ func (p *Processor) directionOf(ctx context.Context) contract.Direction {
 
 // A propagation is what a plan knows of tags that travel as baggage.
 type propagation struct {
-	owned  *baggage.Names     // of which members only tagproc writes
-	remove []byte             // the entry of HeaderMutation.remove_headers
-	over   prometheus.Counter // of requests whose tags are not in their baggage
+	owned       *baggage.Names // of which members only tagproc writes
+	remove      []byte         // the entry of HeaderMutation.remove_headers
+	removeDraft []byte
+	over        prometheus.Counter // of requests whose tags are not in their baggage
 }
 
 func newPropagation(propagated rules.Owned, m *metrics) *propagation {
 	return &propagation{
-		owned:  baggage.NewNames(propagated.Headers, propagated.Prefixes),
-		remove: encodeRemove(contract.Baggage),
-		over:   m.baggageOverLimits,
+		owned:       baggage.NewNames(propagated.Headers, propagated.Prefixes),
+		remove:      encodeRemove(contract.Baggage),
+		removeDraft: encodeRemove(contract.CorrelationContext),
+		over:        m.baggageOverLimits,
 	}
 }
 
-// baggageName is contract.Baggage.
-var baggageName = []byte(contract.Baggage)
+// baggageName and draftName are contract.Baggage and contract.CorrelationContext.
+var baggageName, draftName = []byte(contract.Baggage), []byte(contract.CorrelationContext)
 
 // A baggageState is what a request has of the header baggage, and what becomes of
 // it.
@@ -53,22 +55,31 @@ type baggageState struct {
 	count
 	made []byte // entries of HeaderMutation.set_headers
 
-	rewriter  baggage.Rewriter  // for Gateway
+	rewriter baggage.Rewriter // for Gateway
+
+	// draft is contract.CorrelationContext, at the gateway: nothing is written there,
+	// and members that clients forged go.
+	draft struct {
+		count
+		rewriter baggage.Rewriter
+	}
+
 	restorer  baggage.Restorer  // for Restore and Recompute
 	collector baggage.Collector // for Collect
 }
 
 // reset forgets the request.
 func (b *baggageState) reset() {
-	b.count = count{}
+	b.count, b.draft.count = count{}, count{}
 	b.rewriter.Reset()
+	b.draft.rewriter.Reset()
 	b.restorer.Reset()
 	b.collector.Reset()
 }
 
 // room is how much memory b keeps for the next request, in bytes.
 func (b *baggageState) room() int {
-	return b.rewriter.Room() + b.restorer.Room() + b.collector.Room() + cap(b.made)
+	return b.rewriter.Room() + b.draft.rewriter.Room() + b.restorer.Room() + b.collector.Room() + cap(b.made)
 }
 
 // rewriteBaggage notes what becomes of the baggage in s, on which p.decide decided:
@@ -100,14 +111,18 @@ func (p *plan) rewriteBaggage(s *scratch) {
 // the tags in it or without.
 func (p *plan) mutateBaggage(s *scratch, withTags bool) {
 	b := &s.baggage
-	value, changed := b.rewriter.Result(withTags)
-	if !changed {
-		return
-	}
 	b.made = b.made[:0]
-	p.replaceBaggage(s, value)
-	if len(value) > 0 && withTags && b.rewriter.Writes() {
-		s.mutation.tags = true
+	if value, changed := b.rewriter.Result(withTags); changed {
+		p.replaceBaggage(s, value)
+		if len(value) > 0 && withTags && b.rewriter.Writes() {
+			s.mutation.tags = true
+		}
+	}
+	switch value, changed := b.draft.rewriter.Result(false); {
+	case changed && len(value) == 0:
+		s.mutation.remove(p.propagation.removeDraft, b.draft.count)
+	case changed:
+		s.set(draftName, value, b.draft.count)
 	}
 }
 

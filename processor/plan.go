@@ -44,8 +44,9 @@ type plan struct {
 // A name is what a header name means: one of the two is -1, as keys are never
 // owned, and both are of the header baggage.
 type name struct {
-	key   int // index of Table.Keys
-	owned int // index of plan.owned
+	key   int  // index of Table.Keys
+	owned int  // index of plan.owned
+	draft bool // it is contract.CorrelationContext
 }
 
 // A tag is a rules.Tag.
@@ -105,6 +106,9 @@ func newPlan(t *rules.Table, l Limits, withMetadata bool, m *metrics) *plan {
 	if !propagated.IsZero() {
 		p.propagation = newPropagation(propagated, m)
 		p.names[contract.Baggage] = name{key: -1, owned: -1}
+		if !p.trust {
+			p.names[contract.CorrelationContext] = name{key: -1, owned: -1, draft: true}
+		}
 	}
 	if !p.trust {
 		for _, header := range t.Owned().Headers {

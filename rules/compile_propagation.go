@@ -51,8 +51,8 @@ func (c *compiler) propagate(n *propagationNode) {
 		}
 	}
 	for _, k := range c.keyPlaces {
-		if k.v == contract.Baggage {
-			c.file.problem(k.pos, KindKeyIsTag, "the key \"baggage\" is the header that propagation writes; use another header as the key")
+		if k.v == contract.Baggage || k.v == contract.CorrelationContext {
+			c.file.problem(k.pos, KindKeyIsTag, fmt.Sprintf("the key %q is a header that propagation changes; use another header as the key", k.v))
 		}
 	}
 }
