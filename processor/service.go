@@ -60,6 +60,9 @@ type call struct {
 	out    reply
 }
 
+// A lasting stream is one whose server ends it unless a request begins on it in time.
+type lasting interface{ Begun() }
+
 // process serves one stream and returns when it is to be ended well, which it
 // always is. Where the stream broke, nobody is left to hear of it.
 func (p *Processor) process(stream grpc.ServerStream) {
@@ -79,6 +82,11 @@ func (p *Processor) process(stream grpc.ServerStream) {
 		}
 		if !more {
 			return
+		}
+		if len(data) > 0 { // what has no reply is no request
+			if l, ok := stream.(lasting); ok {
+				l.Begun()
+			}
 		}
 	}
 }

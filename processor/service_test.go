@@ -324,6 +324,8 @@ type stubStream struct {
 	msg   mem.BufferSlice
 }
 
+func (s *stubStream) Context() context.Context { return context.Background() }
+
 func (s *stubStream) RecvMsg(m any) error { return s.codec.Unmarshal(s.msg, m) }
 
 func (s *stubStream) SendMsg(m any) error {
@@ -334,6 +336,55 @@ func (s *stubStream) SendMsg(m any) error {
 
 // BenchmarkProcess serves a stream from its first message to its end, gRPC
 // excluded.
+// A lastingStub hands out messages and counts how often it hears that a request has
+// begun.
+type lastingStub struct {
+	stubStream
+
+	messages [][]byte
+	begun    int
+}
+
+func (s *lastingStub) RecvMsg(m any) error {
+	if len(s.messages) == 0 {
+		return io.EOF
+	}
+	s.msg, s.messages = mem.BufferSlice{mem.SliceBuffer(s.messages[0])}, s.messages[1:]
+	return s.stubStream.RecvMsg(m)
+}
+
+func (s *lastingStub) Begun() { s.begun++ }
+
+// TestBegun checks that a stream which is to last hears when its request has begun,
+// and of no other message.
+func TestBegun(t *testing.T) {
+	t.Parallel()
+	streamed := &extprocv3.ProtocolConfiguration{RequestBodyMode: filterv3.ProcessingMode_FULL_DUPLEX_STREAMED}
+	empty, announced := &extprocv3.ProcessingRequest{}, &extprocv3.ProcessingRequest{ProtocolConfig: streamed}
+	headers := headersRequest(rawHeaders("x-user-id", "jack"))
+	headers.ProtocolConfig = streamed
+	p := New(Options{})
+	p.SetTable(load(t, walkthrough))
+	for _, tt := range []struct {
+		name     string
+		messages []*extprocv3.ProcessingRequest
+		begun    bool
+	}{
+		{"nothing", nil, false},
+		{"empty messages", []*extprocv3.ProcessingRequest{empty, announced, empty}, false},
+		{"request headers, and a body is to come", []*extprocv3.ProcessingRequest{headers}, true},
+		{"the same after empty messages", []*extprocv3.ProcessingRequest{empty, headers}, true},
+	} {
+		s := &lastingStub{stubStream: stubStream{codec: Codec()}}
+		for _, m := range tt.messages {
+			s.messages = append(s.messages, marshal(t, m))
+		}
+		if p.process(s); (s.begun > 0) != tt.begun {
+			t.Errorf("%s: the stream heard %d times that a request has begun, want %v", tt.name, s.begun, tt.begun)
+		}
+	}
+}
+
 func BenchmarkProcess(b *testing.B) {
 	p := New(Options{})
 	p.SetTable(load(b, manyRules(1)))

@@ -23,7 +23,7 @@ type kind int
 const (
 	unknown kind = iota
 	unary        // passes no stream interceptor
-	stream
+	streaming
 )
 
 var errUnknownMethod = status.Error(codes.Unimplemented, "there is no such method")
@@ -35,7 +35,7 @@ func kindsOf(s *grpc.Server) map[string]kind {
 		for _, m := range info.Methods {
 			k := unary
 			if m.IsClientStream || m.IsServerStream {
-				k = stream
+				k = streaming
 			}
 			kinds["/"+service+"/"+m.Name] = k
 		}
@@ -59,12 +59,13 @@ func (c *calls) tap(ctx context.Context, info *tap.Info) (context.Context, error
 	return ctx, nil
 }
 
-// begun is told that the handler of a stream begins, and refuses one of a method
-// that is not there.
-func (c *calls) begun(ctx context.Context, method string) error {
-	guestOf(ctx).begun()
+// begun is told that the handler of a stream begins. It returns the connection, and
+// refuses a method that is not there.
+func (c *calls) begun(ctx context.Context, method string) (*guest, error) {
+	g := guestOf(ctx)
+	g.begun()
 	if c.kinds()[method] == unknown {
-		return errUnknownMethod
+		return nil, errUnknownMethod
 	}
-	return nil
+	return g, nil
 }

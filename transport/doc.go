@@ -8,8 +8,12 @@
 // parts of large messages on thousands of streams, or read no replies: grpc-go keeps
 // at least 64 KiB for each stream. They have to be kept from the port.
 //
-// A stream that says nothing is ended by [NewServer]'s server, one that has
-// spoken never is: a body in Envoy's mode FULL_DUPLEX_STREAMED may take minutes.
+// A stream on which no request begins in time is ended by [NewServer]'s server. One
+// that is active never is for its time, since a body in Envoy's mode
+// FULL_DUPLEX_STREAMED may take minutes; but where there are as many streams as
+// memory is meant for, the connection that has most gives one up. Which message
+// begins a request its handler knows: it calls the method Begun() of the
+// grpc.ServerStream that it is given.
 //
 // # What this package never knows
 //

@@ -40,6 +40,8 @@ type guest struct {
 	greeted func() // is told once that greeting has come
 	leave   func() // likewise that the connection has ended
 
+	share share // of the streams
+
 	received int          // bytes, up to greeting; for Read alone
 	waiting  atomic.Int64 // streams whose handlers have not begun
 }

@@ -70,7 +70,7 @@ func TestTap(t *testing.T) {
 	t.Parallel()
 	g := new(guest)
 	ctx := grpcpeer.NewContext(t.Context(), &grpcpeer.Peer{AuthInfo: admission{guest: g}})
-	c := &calls{unaryLimit: limit, kinds: func() map[string]kind { return map[string]kind{echoMethod: stream} }}
+	c := &calls{unaryLimit: limit, kinds: func() map[string]kind { return map[string]kind{echoMethod: streaming} }}
 	for _, method := range []string{echoMethod, "/test.Echo/Nothing"} {
 		if _, err := c.tap(ctx, &tap.Info{FullMethodName: method}); err != nil {
 			t.Fatal(err)
@@ -79,7 +79,7 @@ func TestTap(t *testing.T) {
 	if got := g.waiting.Load(); got != 2 {
 		t.Errorf("%d streams wait, want 2", got)
 	}
-	if err := c.begun(ctx, echoMethod); err != nil || g.waiting.Load() != 1 {
+	if _, err := c.begun(ctx, echoMethod); err != nil || g.waiting.Load() != 1 {
 		t.Errorf("one has begun: %v, and %d wait, want 1", err, g.waiting.Load())
 	}
 }

@@ -27,11 +27,11 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		}),
 		reaped: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "tagproc_streams_reaped_total",
-			Help: "Streams ended because no message came on them in time.",
+			Help: "Streams ended because no request began on them in time.",
 		}),
 		streamsRefused: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "tagproc_streams_refused_total",
-			Help: "Streams ended at once, their requests unchanged, because there were as many as memory is meant for.",
+			Help: "Streams ended, their requests unchanged, because there were as many as memory is meant for.",
 		}),
 	}
 	if r != nil {

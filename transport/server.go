@@ -18,9 +18,10 @@ type Options struct {
 	// at once. The default is 1024.
 	MaxConnections int
 
-	// FirstMessage is how long a stream may be open without a message, or a fifth
-	// more. Then it is ended, well. A call that is not a stream may take no longer
-	// as a whole. The default is 3 s.
+	// FirstMessage is how long a stream may be open, or a fifth more, until its handler
+	// says that a request has begun. Then it is ended, well: messages that are no
+	// request win no time. A call that is not a stream may take no longer as a whole.
+	// The default is 3 s.
 	FirstMessage time.Duration
 
 	// MaxMessageBytes is the size of the largest message that is received. A
@@ -58,22 +59,22 @@ const (
 	// HTTP/2, TLS included.
 	handshakeTimeout = 3 * time.Second
 
-	// maxStreams is how many streams a connection may have open, and so how many
+	// maxStreamsOfConnection is how many streams a connection may have open, and so how many
 	// handlers run for it: with a number that is never reached a peer that opens
 	// streams and resets them at once (rapid reset) has as many as it likes.
 	// Envoy opens streams before it has seen this setting, and opens one more
 	// connection where it has more; with a low number some streams are lost
 	// (measured on Envoy 1.36 and 1.40 with 10, and no longer with 100).
-	maxStreams = 2560
+	maxStreamsOfConnection = 2560
 
-	// maxSilent is how many streams may wait for their first message at a time, over
+	// maxWaitingStreams is how many streams may wait for their requests at a time, over
 	// all connections: each costs 12 KiB.
-	maxSilent = 12 << 10
+	maxWaitingStreams = 12 << 10
 
-	// maxOpen is how many streams may be open at a time, over all connections. They
+	// maxStreams is how many streams may be open at a time, over all connections. They
 	// stay open where bodies are streamed, and with peers that want it so: as many
 	// take 200 MiB.
-	maxOpen = 16 << 10
+	maxStreams = 16 << 10
 
 	// maxHeaderBytes bounds the headers of a stream, which are gRPC's own: those
 	// of the user's request are inside of a message.
@@ -122,8 +123,8 @@ func (s *Server) GracefulStop() {
 func NewServer(o Options, more ...grpc.ServerOption) *Server {
 	o = o.withDefaults()
 	m := newMetrics(o.Registerer)
-	silences := &silences{
-		max: maxSilent, maxOpen: maxOpen, period: o.FirstMessage / silencePeriods,
+	streams := &streams{
+		maxWaiting: maxWaitingStreams, max: maxStreams, period: o.FirstMessage / lookPeriods,
 		reaped: m.reaped, refused: m.streamsRefused,
 	}
 	server := &Server{door: &door{max: int64(o.MaxConnections), metrics: m, log: o.Logger, arriving: map[*guest]bool{}}}
@@ -136,7 +137,7 @@ func NewServer(o Options, more ...grpc.ServerOption) *Server {
 		grpc.ConnectionTimeout(handshakeTimeout),
 		grpc.MaxRecvMsgSize(o.MaxMessageBytes),
 		grpc.MaxHeaderListSize(maxHeaderBytes),
-		grpc.MaxConcurrentStreams(maxStreams),
+		grpc.MaxConcurrentStreams(maxStreamsOfConnection),
 		grpc.NumStreamWorkers(streamWorkers),
 		grpc.KeepaliveParams(keepalive.ServerParameters{
 			MaxConnectionAge:      o.MaxConnectionAge,
@@ -147,10 +148,11 @@ func NewServer(o Options, more ...grpc.ServerOption) *Server {
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPingInterval, PermitWithoutStream: true}),
 		grpc.InTapHandle(calls.tap),
 		grpc.StreamInterceptor(func(srv any, s grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
-			if err := calls.begun(s.Context(), info.FullMethod); err != nil {
+			g, err := calls.begun(s.Context(), info.FullMethod)
+			if err != nil {
 				return err
 			}
-			return silences.intercept(srv, s, info, handler)
+			return streams.serve(g, srv, s, handler)
 		}),
 		grpc.UnknownServiceHandler(func(any, grpc.ServerStream) error { return errUnknownMethod }), // for the interceptor to be asked
 	}

@@ -28,7 +28,7 @@ import (
 const limit = 60 * time.Second
 
 // echoMethod is a stream that hands every message back, and as that of ext_proc
-// never fails.
+// never fails. Its request begins with the first message that is not empty.
 const echoMethod = "/test.Echo/Echo"
 
 var echoDesc = grpc.ServiceDesc{
@@ -41,6 +41,9 @@ var echoDesc = grpc.ServiceDesc{
 				m := new(wrapperspb.BytesValue)
 				if stream.RecvMsg(m) != nil || stream.SendMsg(m) != nil {
 					return nil
+				}
+				if len(m.Value) > 0 {
+					stream.(interface{ Begun() }).Begun()
 				}
 			}
 		},
@@ -323,8 +326,8 @@ func TestSettings(t *testing.T) {
 		if !ok || s.IsAck() {
 			continue
 		}
-		if got, _ := s.Value(http2.SettingMaxConcurrentStreams); got != maxStreams {
-			t.Errorf("SETTINGS_MAX_CONCURRENT_STREAMS = %d, want %d", got, maxStreams)
+		if got, _ := s.Value(http2.SettingMaxConcurrentStreams); got != maxStreamsOfConnection {
+			t.Errorf("SETTINGS_MAX_CONCURRENT_STREAMS = %d, want %d", got, maxStreamsOfConnection)
 		}
 		if got, _ := s.Value(http2.SettingMaxHeaderListSize); got != maxHeaderBytes {
 			t.Errorf("SETTINGS_MAX_HEADER_LIST_SIZE = %d, want %d", got, maxHeaderBytes)

@@ -63,7 +63,7 @@ needed.`,
 	s.IntVar(&f.maxMessageKB, "max-message-kb", transport.DefaultMaxMessageBytes>>10,
 		"size of the largest message that is read, in KiB; a larger one fails its stream")
 	s.DurationVar(&f.firstMessage, "first-message-timeout", transport.DefaultFirstMessage,
-		"how long a stream may be open before its first message; then it is ended, without an error")
+		"how long a stream may be open before its first request headers; then it is ended, without an error")
 	s.DurationVar(&f.maxConnectionAge, "max-connection-age", 0,
 		"age at which a connection is asked to end, for clients to spread anew; 0s: none")
 	s.DurationVar(&f.drainDelay, "drain-delay", 0, "how long to go on serving after SIGTERM, with health NOT_SERVING")

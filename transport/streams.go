@@ -1,0 +1,243 @@
+package transport
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// lookPeriods is how many looks at a waiting stream make Options.FirstMessage.
+const lookPeriods = 5
+
+// streams are the open streams of a server. Each waits for its request until its
+// handler says that it has begun, and then is active.
+//
+// Waiting streams are bounded in time. Looking at all of them now and then is
+// cheaper than a timer for each, and counting looks instead of time spares the
+// streams of a process that was stopped for a while.
+//
+// Both are bounded in number, over all connections. Where there is one too many, the
+// connection with most gives one up: so a connection alone may have everything, and
+// none has a stream that another lacks.
+type streams struct {
+	maxWaiting int
+	max        int           // waiting or active
+	period     time.Duration // between two looks
+
+	reaped  prometheus.Counter // ended because they waited for too long, or were too many that waited
+	refused prometheus.Counter // ended because there were max
+
+	mu              sync.Mutex
+	waiting, active int
+	guests          []*guest // those with streams, and some that had
+	looks           int
+	looking         bool // a look is due
+}
+
+// A share is what one connection has of the streams. It is for streams.mu.
+type share struct {
+	waiting, active queue
+	listed          bool // in streams.guests
+}
+
+func (s *share) count() int { return s.waiting.count + s.active.count }
+
+// A stream is what handlers are given. They call Begun, by a type assertion, when a
+// request has begun on a stream that is to last. A handler that returns after one
+// message need not.
+type stream struct {
+	grpc.ServerStream
+
+	all     *streams
+	guest   *guest
+	endable endable
+
+	// For streams.mu.
+	in         *queue // nil: none
+	looks      int    // of streams, at the beginning
+	prev, next *stream
+}
+
+// An endable is a stream that can be ended while its handler waits for a message,
+// which then gets an error. grpc-go has no public name for it: the error of a
+// context that ends would be the client's, and a gateway makes a 500 of it.
+type endable interface {
+	WriteStatus(st *status.Status) error
+}
+
+// serve has a stream of g handled, unless there is one too many. A stream that is
+// ended ends well, as if its handler had returned.
+func (all *streams) serve(g *guest, srv any, ss grpc.ServerStream, handler grpc.StreamHandler) error {
+	e, ok := grpc.ServerTransportStreamFromContext(ss.Context()).(endable)
+	if !ok {
+		return handler(srv, ss) // a grpc-go whose streams cannot be ended: unbounded is better than refused
+	}
+	s := &stream{ServerStream: ss, all: all, guest: g, endable: e}
+	if !all.begin(s) {
+		all.refused.Inc()
+		return nil
+	}
+	defer all.end(s)
+	return handler(srv, s)
+}
+
+// begin takes s among the waiting streams. It reports false if there is no room.
+func (all *streams) begin(s *stream) bool {
+	all.mu.Lock()
+	share := &s.guest.share
+	var surplus *stream
+	counter := all.refused
+	if all.waiting+all.active >= all.max {
+		greediest := all.greediest((*guest).countStreams)
+		if greediest == nil || greediest.countStreams() <= share.count()+1 {
+			all.mu.Unlock()
+			return false
+		}
+		if surplus = greediest.share.waiting.oldest; surplus == nil {
+			surplus = greediest.share.active.oldest
+		}
+		all.remove(surplus)
+	}
+	if !share.listed {
+		share.listed = true
+		all.guests = append(all.guests, s.guest)
+	}
+	s.looks = all.looks
+	all.insert(s, &share.waiting)
+	if all.waiting > all.maxWaiting { // and then there was no surplus above
+		surplus, counter = all.greediest((*guest).countWaiting).share.waiting.oldest, all.reaped
+		all.remove(surplus)
+	}
+	if !all.looking {
+		all.looking = true
+		time.AfterFunc(all.period, all.look)
+	}
+	all.mu.Unlock()
+	if surplus != nil {
+		surplus.reap(counter)
+	}
+	return true
+}
+
+func (g *guest) countStreams() int { return g.share.count() }
+func (g *guest) countWaiting() int { return g.share.waiting.count }
+
+// greediest returns the connection with most, nil if there is none with any.
+func (all *streams) greediest(count func(*guest) int) *guest {
+	var greediest *guest
+	most := 0
+	for _, g := range all.guests {
+		if n := count(g); n > most {
+			greediest, most = g, n
+		}
+	}
+	return greediest
+}
+
+// Begun is told that a request has begun: the stream may last. It may be told more
+// than once.
+func (s *stream) Begun() {
+	s.all.mu.Lock()
+	defer s.all.mu.Unlock()
+	if s.in == &s.guest.share.waiting { // else it has been ended meanwhile
+		s.all.remove(s)
+		s.all.insert(s, &s.guest.share.active)
+	}
+}
+
+// end forgets a stream whose handler has returned.
+func (all *streams) end(s *stream) {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	if s.in != nil {
+		all.remove(s)
+	}
+}
+
+// look ends the streams that have been waiting for too long.
+func (all *streams) look() {
+	var late []*stream
+	all.mu.Lock()
+	all.looks++
+	for _, g := range all.guests {
+		for s := g.share.waiting.oldest; s != nil && all.looks-s.looks > lookPeriods; s = g.share.waiting.oldest {
+			late = append(late, s)
+			all.remove(s)
+		}
+	}
+	all.guests = slices.DeleteFunc(all.guests, func(g *guest) bool {
+		g.share.listed = g.share.count() > 0
+		return !g.share.listed
+	})
+	if all.looking = all.waiting > 0; all.looking {
+		time.AfterFunc(all.period, all.look)
+	}
+	all.mu.Unlock()
+	for _, s := range late {
+		s.reap(all.reaped)
+	}
+}
+
+// reap ends a stream well.
+func (s *stream) reap(counter prometheus.Counter) {
+	if s.Context().Err() == nil { // else the client has gone meanwhile
+		counter.Inc()
+		_ = s.endable.WriteStatus(status.New(codes.OK, "")) // fails where the client has gone
+	}
+}
+
+func (all *streams) insert(s *stream, q *queue) {
+	q.insert(s)
+	all.count(q, s.guest, 1)
+}
+
+func (all *streams) remove(s *stream) {
+	q := s.in
+	q.remove(s)
+	all.count(q, s.guest, -1)
+}
+
+func (all *streams) count(q *queue, of *guest, n int) {
+	if q == &of.share.waiting {
+		all.waiting += n
+	} else {
+		all.active += n
+	}
+}
+
+// A queue is streams of one connection in the order of their arrival in it. A stream
+// is in one at most.
+type queue struct {
+	oldest, newest *stream
+	count          int
+}
+
+func (q *queue) insert(s *stream) {
+	if s.prev = q.newest; s.prev != nil {
+		s.prev.next = s
+	} else {
+		q.oldest = s
+	}
+	q.newest, s.in = s, q
+	q.count++
+}
+
+func (q *queue) remove(s *stream) {
+	if s.prev != nil {
+		s.prev.next = s.next
+	} else {
+		q.oldest = s.next
+	}
+	if s.next != nil {
+		s.next.prev = s.prev
+	} else {
+		q.newest = s.prev
+	}
+	s.in, s.prev, s.next = nil, nil, nil
+	q.count--
+}
