@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/tagproc/tagproc/source"
 )
 
 // Options are what a deployment says about every rules file that it loads.
@@ -15,9 +17,9 @@ type Options struct {
 
 // Compile checks everything that f says and makes a Table of it. The Table is
 // nil exactly when Problems, which include those of [Parse], hold an Error.
-func Compile(f *File, o Options) (*Table, Problems) {
+func Compile(f *File, o Options) (*Table, source.Problems) {
 	if f.cut {
-		return nil, f.problems.sort()
+		return nil, f.problems.Sort()
 	}
 	c := compiler{
 		file:  &File{Name: f.Name, lines: f.lines, problems: slices.Clone(f.problems), errors: f.errors, warnings: f.warnings},
@@ -36,7 +38,7 @@ func Compile(f *File, o Options) (*Table, Problems) {
 	c.own()
 	c.propagate(f.propagation)
 
-	problems := c.file.problems.sort()
+	problems := c.file.problems.Sort()
 	if c.file.errors > 0 {
 		return nil, problems
 	}
@@ -104,7 +106,7 @@ func (c *compiler) unreachable(n *ruleNode, r *Rule) {
 	}
 	o := ownership{r.Key, r.TagHeader}
 	if line, taken := c.deciding[o]; taken {
-		c.file.note(n.pos, Warning, KindUnreachable, fmt.Sprintf("this rule can never decide: the rule in line %d has the same header and tagHeader", line))
+		c.file.note(n.pos, source.Warning, KindUnreachable, fmt.Sprintf("this rule can never decide: the rule in line %d has the same header and tagHeader", line))
 		return
 	}
 	c.deciding[o] = n.pos.line
@@ -179,13 +181,13 @@ func (c *compiler) salt(n *ruleNode, h Hash) string {
 }
 
 // oneOf returns which of names v is, or fallback where v is not there.
-func oneOf[T ~uint8](c *compiler, v value[string], what string, k Kind, names []string, fallback T) T {
+func oneOf[T ~uint8](c *compiler, v value[string], what string, k source.Kind, names []string, fallback T) T {
 	if !v.ok() {
 		return fallback
 	}
 	i := slices.Index(names, v.v)
 	if i < 0 {
-		c.file.problem(v.pos, k, fmt.Sprintf("there is no %s %q%s; expected one of %s", what, shorten(v.v), didYouMean(nearest(v.v, names)), strings.Join(names, ", ")))
+		c.file.problem(v.pos, k, fmt.Sprintf("there is no %s %q%s; expected one of %s", what, shorten(v.v), source.DidYouMean(source.Nearest(v.v, names)), strings.Join(names, ", ")))
 		return fallback
 	}
 	return T(i)

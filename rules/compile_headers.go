@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/tagproc/tagproc/source"
 )
 
 // declare takes the owned headers from the file, or else from the options.
@@ -131,7 +133,7 @@ func (c *compiler) key(n *ruleNode) Key {
 	case n.header.bad:
 	case !n.header.set:
 		if !n.otherKey {
-			c.file.problem(n.pos, KindMissing, "this rule has no header; add the name of the request header that holds the user's id")
+			c.file.problem(n.pos, source.KindMissing, "this rule has no header; add the name of the request header that holds the user's id")
 		}
 	case checkHeaderName(k.Name) != "":
 		c.file.problem(n.header.pos, KindHeader, fmt.Sprintf("the header %q %s", shorten(n.header.v), checkHeaderName(k.Name)))
@@ -149,14 +151,14 @@ func (c *compiler) tagHeader(n *ruleNode) string {
 	switch {
 	case n.tagHeader.bad:
 	case !n.tagHeader.set:
-		c.file.problem(n.pos, KindMissing, "this rule has no tagHeader; add the name of the header that it writes")
+		c.file.problem(n.pos, source.KindMissing, "this rule has no tagHeader; add the name of the header that it writes")
 	case checkHeaderName(name) != "":
 		c.file.problem(n.tagHeader.pos, KindHeader, fmt.Sprintf("the tagHeader %q %s", shorten(n.tagHeader.v), checkHeaderName(name)))
 	case checkTagHeader(name) != "":
 		c.file.problem(n.tagHeader.pos, KindForbiddenHeader, fmt.Sprintf("the tagHeader %q %s", shorten(n.tagHeader.v), checkTagHeader(name)))
 	case c.declared != nil && !c.declared.Contains(name):
 		c.file.problem(n.tagHeader.pos, KindUndeclaredTag, fmt.Sprintf("the tagHeader %q is not among the declared tagHeaders%s; Envoy drops a tag that its configuration does not name: declare it, and make that anew with tagproc render envoyfilter (by hand: forward_rules, mutation_rules, early_header_mutation)",
-			name, didYouMean(nearest(name, c.declared.Headers))))
+			name, source.DidYouMean(source.Nearest(name, c.declared.Headers))))
 	}
 	return name
 }

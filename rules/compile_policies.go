@@ -3,6 +3,8 @@ package rules
 import (
 	"fmt"
 	"strings"
+
+	"github.com/tagproc/tagproc/source"
 )
 
 // overrides compiles the named users of a rule.
@@ -46,13 +48,13 @@ func (c *compiler) overrideOutcome(o *overrideNode) {
 	case none && o.tagValue.set:
 		c.file.problem(o.tagValue.pos, KindOverride, "an override has either a tagValue or \"none: true\", not both")
 	case !none && !o.tagValue.set && !o.none.bad:
-		c.file.problem(o.pos, KindMissing, "this override does not say what its users get; add a tagValue, or \"none: true\" to keep them untagged")
+		c.file.problem(o.pos, source.KindMissing, "this override does not say what its users get; add a tagValue, or \"none: true\" to keep them untagged")
 	}
 	if o.values.bad {
 		return
 	}
 	if !o.values.set {
-		c.file.problem(o.pos, KindMissing, "this override has no values; add the list of user ids that it decides for")
+		c.file.problem(o.pos, source.KindMissing, "this override has no values; add the list of user ids that it decides for")
 	} else if len(o.values.elements) == 0 {
 		c.file.problem(o.values.pos, KindOverride, "this override names nobody; list user ids under values, or remove the override")
 	}
@@ -92,7 +94,7 @@ func (c *compiler) policies(n *ruleNode, r *Rule, p *program) {
 		if rng <= widest {
 			// Not for range 0, which says "nobody" by itself and is how a canary is rolled back.
 			if rng > 0 {
-				c.file.note(e.rng.pos, Warning, KindUnreachable, fmt.Sprintf("this policy can never match: the policy in line %d already takes all buckets below %d", widestLine, widest))
+				c.file.note(e.rng.pos, source.Warning, KindUnreachable, fmt.Sprintf("this policy can never match: the policy in line %d already takes all buckets below %d", widestLine, widest))
 			}
 			continue
 		}
@@ -108,7 +110,7 @@ func (c *compiler) policyRange(e policyNode, modulo uint32) (rng int, ok bool) {
 	case e.rng.bad:
 		return 0, false
 	case !e.rng.set:
-		c.file.problem(e.pos, KindMissing, "this policy has no range; add the number of buckets that it covers, counted from 0")
+		c.file.problem(e.pos, source.KindMissing, "this policy has no range; add the number of buckets that it covers, counted from 0")
 		return 0, false
 	case modulo == 0: // the modulo is wrong, which has been reported
 		return 0, false
@@ -124,7 +126,7 @@ func (c *compiler) policyTag(header string, e policyNode) int32 {
 	case e.tagValue.bad:
 		return NoTag
 	case !e.tagValue.set:
-		c.file.problem(e.pos, KindMissing, "this policy has no tagValue; add the value that its users get")
+		c.file.problem(e.pos, source.KindMissing, "this policy has no tagValue; add the value that its users get")
 		return NoTag
 	}
 	return c.tag(header, e.tagValue)

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/tagproc/tagproc/contract"
+	"github.com/tagproc/tagproc/source"
 )
 
 // propagate settles which tag headers travel as members of the header baggage. A
@@ -17,7 +18,7 @@ func (c *compiler) propagate(n *propagationNode) {
 		return
 	}
 	if len(n.headers.elements)+len(n.prefixes.elements) == 0 && !n.headers.bad && !n.prefixes.bad {
-		c.file.problem(n.pos, KindMissing, "propagation names no header; list names under headers, beginnings of names under headerPrefixes, or both")
+		c.file.problem(n.pos, source.KindMissing, "propagation names no header; list names under headers, beginnings of names under headerPrefixes, or both")
 	}
 	noCheck := func(string) string { return "" }
 	declared := Owned{
@@ -61,7 +62,7 @@ func (c *compiler) propagate(n *propagationNode) {
 // those that it stands for.
 func (c *compiler) travels(v value[string], what string, declared Owned) {
 	if c.table.owned.and(declared).IsZero() {
-		c.file.note(v.pos, Warning, KindPropagation, fmt.Sprintf("the propagation %s %q is that of no tag header of this file, and has no effect; declare it in tagHeaders, or remove it here", what, shorten(v.v)))
+		c.file.note(v.pos, source.Warning, KindPropagation, fmt.Sprintf("the propagation %s %q is that of no tag header of this file, and has no effect; declare it in tagHeaders, or remove it here", what, shorten(v.v)))
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/tagproc/tagproc/source"
 )
 
 // maxNodes bounds the values that are visited. A file of MaxFileSize that spells
@@ -32,7 +34,7 @@ func (d *decoder) resolve(n *yaml.Node) *yaml.Node {
 	if d.visited++; d.visited > maxNodes {
 		if d.visited == maxNodes+1 {
 			d.file.cut = true
-			d.file.problem(at(n), KindAliases, fmt.Sprintf("the aliases of this file expand to more than %d values; write the rules out", maxNodes))
+			d.file.problem(at(n), source.KindAliases, fmt.Sprintf("the aliases of this file expand to more than %d values; write the rules out", maxNodes))
 		}
 		return nil
 	}
@@ -49,7 +51,7 @@ func (d *decoder) mapping(n *yaml.Node, what string, fields ...field) bool {
 		return false
 	}
 	if n.Kind != yaml.MappingNode {
-		d.file.problem(at(n), KindType, fmt.Sprintf("%s is %s; expected a mapping with the keys %s", what, describe(n), names(fields)))
+		d.file.problem(at(n), source.KindType, fmt.Sprintf("%s is %s; expected a mapping with the keys %s", what, describe(n), names(fields)))
 		return false
 	}
 	lines := map[string]int{} // where each key stands
@@ -67,7 +69,7 @@ func (d *decoder) entry(n *yaml.Node, i int, what string, fields []field, lines 
 	key, value := n.Content[i], n.Content[i+1]
 	switch {
 	case key.Kind != yaml.ScalarNode || key.Tag != "!!str" && key.Tag != "!!merge":
-		d.file.problem(at(key), KindUnknownKey, fmt.Sprintf("%s has %s as a key; expected one of %s", what, describe(key), names(fields)))
+		d.file.problem(at(key), source.KindUnknownKey, fmt.Sprintf("%s has %s as a key; expected one of %s", what, describe(key), names(fields)))
 		return
 	case key.Tag == "!!merge":
 		d.mergeKey(key)
@@ -84,8 +86,8 @@ func (d *decoder) entry(n *yaml.Node, i int, what string, fields []field, lines 
 			return
 		}
 	}
-	meant := nearest(key.Value, fieldNames(fields))
-	d.file.problem(at(key), KindUnknownKey, fmt.Sprintf("%s has no key %q%s; expected one of %s", what, shorten(key.Value), didYouMean(meant), names(fields)))
+	meant := source.Nearest(key.Value, fieldNames(fields))
+	d.file.problem(at(key), source.KindUnknownKey, fmt.Sprintf("%s has no key %q%s; expected one of %s", what, shorten(key.Value), source.DidYouMean(meant), names(fields)))
 	// What a misspelt key holds is read as what was meant, so that its problems are found and the key is not missed.
 	for _, f := range fields {
 		if f.name == meant && !has(n, meant) {
@@ -95,11 +97,11 @@ func (d *decoder) entry(n *yaml.Node, i int, what string, fields []field, lines 
 }
 
 func (d *decoder) mergeKey(key *yaml.Node) {
-	d.file.problem(at(key), KindAliases, "merge keys (<<) are not part of the rules language; write the keys out")
+	d.file.problem(at(key), source.KindAliases, "merge keys (<<) are not part of the rules language; write the keys out")
 }
 
 func (d *decoder) duplicateKey(key *yaml.Node, first int) {
-	d.file.problem(at(key), KindDuplicateKey, fmt.Sprintf("the key %q stands here for the second time, first in line %d; remove one", shorten(key.Value), first))
+	d.file.problem(at(key), source.KindDuplicateKey, fmt.Sprintf("the key %q stands here for the second time, first in line %d; remove one", shorten(key.Value), first))
 }
 
 // list reads the elements of n, the value of key. It reports whether n is a
@@ -110,10 +112,10 @@ func (d *decoder) list(key, n *yaml.Node, of string, read func(n *yaml.Node)) bo
 	}
 	switch {
 	case isNull(n):
-		d.file.problem(at(key), KindMissing, fmt.Sprintf("%q has no value; expected a list of %s", key.Value, of))
+		d.file.problem(at(key), source.KindMissing, fmt.Sprintf("%q has no value; expected a list of %s", key.Value, of))
 		return false
 	case n.Kind != yaml.SequenceNode:
-		d.file.problem(at(n), KindType, fmt.Sprintf("%q is %s; expected a list of %s", key.Value, describe(n), of))
+		d.file.problem(at(n), source.KindType, fmt.Sprintf("%q is %s; expected a list of %s", key.Value, describe(n), of))
 		return false
 	}
 	for _, e := range n.Content {
@@ -131,7 +133,7 @@ func scalar[T any](d *decoder, name string, place pos, n *yaml.Node, v *value[T]
 	}
 	if isNull(n) {
 		v.pos = place
-		d.file.problem(place, KindMissing, fmt.Sprintf("%s has no value; expected %s", name, expected))
+		d.file.problem(place, source.KindMissing, fmt.Sprintf("%s has no value; expected %s", name, expected))
 		return
 	}
 	if n.Kind == yaml.ScalarNode {
@@ -140,7 +142,7 @@ func scalar[T any](d *decoder, name string, place pos, n *yaml.Node, v *value[T]
 			return
 		}
 	}
-	d.file.problem(at(n), KindType, fmt.Sprintf("%s is %s; expected %s", name, describe(n), expected))
+	d.file.problem(at(n), source.KindType, fmt.Sprintf("%s is %s; expected %s", name, describe(n), expected))
 }
 
 func (d *decoder) text(name string, place pos, n *yaml.Node, v *value[string]) {

@@ -3,6 +3,8 @@ package rules
 import (
 	"fmt"
 	"strings"
+
+	"github.com/tagproc/tagproc/source"
 )
 
 // MaxFileSize is the largest rules file that is read, in bytes.
@@ -23,7 +25,7 @@ type File struct {
 	rules           []ruleNode
 
 	lines    []string
-	problems Problems
+	problems source.Problems
 	errors   int  // that were noted, listed or not
 	warnings int  // likewise
 	cut      bool // reading was given up: what is here is not the whole
@@ -86,24 +88,24 @@ type policyNode struct {
 }
 
 // problem notes an Error at p.
-func (f *File) problem(p pos, k Kind, message string) {
-	f.note(p, Error, k, message)
+func (f *File) problem(p pos, k source.Kind, message string) {
+	f.note(p, source.Error, k, message)
 }
 
-func (f *File) note(p pos, s Severity, k Kind, message string) {
+func (f *File) note(p pos, s source.Severity, k source.Kind, message string) {
 	listed := &f.errors
-	if s == Warning {
+	if s == source.Warning {
 		listed = &f.warnings
 	}
 	switch *listed++; {
 	case *listed == maxProblems+1:
-		p, k, message = pos{}, KindTooManyProblems, fmt.Sprintf("there are more than %d %ss; the rest is not listed", maxProblems, s)
+		p, k, message = pos{}, source.KindTooManyProblems, fmt.Sprintf("there are more than %d %ss; the rest is not listed", maxProblems, s)
 	case *listed > maxProblems+1:
 		return
 	}
-	pr := Problem{File: f.Name, Line: p.line, Col: p.col, Severity: s, Kind: k, Message: message}
+	pr := source.Problem{File: f.Name, Line: p.line, Col: p.col, Severity: s, Kind: k, Message: message}
 	if 0 < p.line && p.line <= len(f.lines) {
-		pr.Source = source(f.lines[p.line-1], p.col)
+		pr.Source = shownLine(f.lines[p.line-1], p.col)
 	}
 	f.problems = append(f.problems, pr)
 }
@@ -112,9 +114,9 @@ func (f *File) note(p pos, s Severity, k Kind, message string) {
 // single line, which would be shown for each of its problems.
 const maxSource = 500
 
-// source returns what is shown of a line for a problem in its column col, which
+// shownLine returns what is shown of a line for a problem in its column col, which
 // is "" where the column is too far to the right.
-func source(line string, col int) string {
+func shownLine(line string, col int) string {
 	if len(line) <= maxSource {
 		return line
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/tagproc/tagproc/internal/golden"
+	"github.com/tagproc/tagproc/source"
 )
 
 // TestErr holds the messages of every bad file. Each file must be refused, each
@@ -18,7 +19,7 @@ func TestErr(t *testing.T) {
 	if err != nil || len(files) < 60 {
 		t.Fatalf("%d bad files, want at least 60 (%v)", len(files), err)
 	}
-	seen := map[Kind]bool{}
+	seen := map[source.Kind]bool{}
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".yaml"), func(t *testing.T) {
 			table, problems := Load(filepath.Base(file), read(t, file), Options{})
@@ -36,9 +37,9 @@ func TestErr(t *testing.T) {
 			golden.Check(t, strings.TrimSuffix(file, ".yaml")+".out", out.String())
 		})
 	}
-	for _, k := range []Kind{
-		KindTooManyProblems, KindEncoding, KindEmpty, KindSyntax, KindSeveralDocuments, KindAliases, KindEnvelope, KindUnknownKey, KindUnsupported,
-		KindDuplicateKey, KindType, KindMissing, KindName, KindHeader, KindForbiddenHeader, KindKeyIsTag, KindUndeclaredTag,
+	for _, k := range []source.Kind{
+		source.KindTooManyProblems, source.KindEncoding, source.KindEmpty, source.KindSyntax, KindSeveralDocuments, source.KindAliases, KindEnvelope, source.KindUnknownKey, source.KindUnsupported,
+		source.KindDuplicateKey, source.KindType, source.KindMissing, KindName, KindHeader, KindForbiddenHeader, KindKeyIsTag, KindUndeclaredTag,
 		KindTooManyTagHeaders, KindPropagation, KindTagValue, KindModulo, KindRange, KindHash, KindSalt, KindMode, KindNoPolicies, KindOverride, KindUnreachable,
 	} {
 		if !seen[k] {
@@ -84,8 +85,8 @@ func TestOK(t *testing.T) {
 
 func TestTooLarge(t *testing.T) {
 	src := []byte("rules: [] #" + strings.Repeat("x", MaxFileSize))
-	if table, problems := Load("big.yaml", src, Options{}); table != nil || problems[0].Kind != KindTooLarge {
-		t.Errorf("Load of %d bytes = %v, %v, want a problem of kind %q", len(src), table, problems, KindTooLarge)
+	if table, problems := Load("big.yaml", src, Options{}); table != nil || problems[0].Kind != source.KindTooLarge {
+		t.Errorf("Load of %d bytes = %v, %v, want a problem of kind %q", len(src), table, problems, source.KindTooLarge)
 	}
 	src = src[:MaxFileSize]
 	if table, problems := Load("big.yaml", src, Options{}); table == nil {

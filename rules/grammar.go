@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/tagproc/tagproc/source"
 )
 
 // root reads a whole file: a bare one, or a manifest around one.
@@ -101,14 +103,14 @@ func (d *decoder) config(n *yaml.Node, what string) {
 		field{name: "rules", read: func(key, n *yaml.Node) {
 			rulesSeen = true
 			if isNull(n) {
-				f.problem(at(key), KindMissing, `"rules" has no value, as in a file that was cut off; a file that tags nobody says "rules: []"`)
+				f.problem(at(key), source.KindMissing, `"rules" has no value, as in a file that was cut off; a file that tags nobody says "rules: []"`)
 				return
 			}
 			d.list(key, n, "rules", d.rule)
 		}},
 	)
 	if n.Kind == yaml.MappingNode && !rulesSeen {
-		f.problem(at(n), KindMissing, `there is no "rules", as in a file that was cut off; a file that tags nobody says "rules: []"`)
+		f.problem(at(n), source.KindMissing, `there is no "rules", as in a file that was cut off; a file that tags nobody says "rules: []"`)
 	}
 }
 
@@ -181,6 +183,6 @@ func (d *decoder) policy(n *yaml.Node) (p policyNode, ok bool) {
 func (d *decoder) reserved(name, instead string, used *bool) field {
 	return field{name: name, reserved: true, read: func(key, _ *yaml.Node) {
 		*used = true
-		d.file.problem(at(key), KindUnsupported, fmt.Sprintf("%q is not yet known to this version of tagproc: %s", key.Value, instead))
+		d.file.problem(at(key), source.KindUnsupported, fmt.Sprintf("%q is not yet known to this version of tagproc: %s", key.Value, instead))
 	}}
 }

@@ -10,11 +10,13 @@ import (
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/tagproc/tagproc/source"
 )
 
 // Load parses and compiles src, the content of the file called name. The Table
 // is nil exactly when Problems holds an Error; warnings may accompany a Table.
-func Load(name string, src []byte, o Options) (*Table, Problems) {
+func Load(name string, src []byte, o Options) (*Table, source.Problems) {
 	return Compile(Parse(name, src), o)
 }
 
@@ -26,11 +28,11 @@ func Parse(name string, src []byte) *File {
 	f := &File{Name: name, lines: lineBreak.Split(string(src), -1)}
 	if len(src) > MaxFileSize {
 		f.lines = nil
-		f.problem(pos{}, KindTooLarge, fmt.Sprintf("the file has more than %d bytes (1 MiB), the most that is read", MaxFileSize))
+		f.problem(pos{}, source.KindTooLarge, fmt.Sprintf("the file has more than %d bytes (1 MiB), the most that is read", MaxFileSize))
 		return f
 	}
 	if !utf8.Valid(src) {
-		f.problem(invalidUTF8(src), KindEncoding, "the file is not valid UTF-8 text here; is it a binary file?")
+		f.problem(invalidUTF8(src), source.KindEncoding, "the file is not valid UTF-8 text here; is it a binary file?")
 		return f
 	}
 	docs, err := documents(src)
@@ -40,7 +42,7 @@ func Parse(name string, src []byte) *File {
 	}
 	switch {
 	case len(docs) == 0:
-		f.problem(pos{}, KindEmpty, "the file is empty; a file that tags nobody says so with \"rules: []\"")
+		f.problem(pos{}, source.KindEmpty, "the file is empty; a file that tags nobody says so with \"rules: []\"")
 	case len(docs) > 1 && !isHeaderPropagation(docs[1]):
 		f.problem(at(docs[1]), KindSeveralDocuments, "a second YAML document begins here; "+oneDocument)
 	case len(docs) > 2:
@@ -84,7 +86,7 @@ func documents(src []byte) ([]*yaml.Node, error) {
 func (f *File) syntaxError(err error) {
 	var le *yaml.LoadError
 	if !errors.As(err, &le) {
-		f.problem(pos{}, KindSyntax, err.Error())
+		f.problem(pos{}, source.KindSyntax, err.Error())
 		return
 	}
 	p := pos{le.Mark.Line, le.Mark.Column}
@@ -99,7 +101,7 @@ func (f *File) syntaxError(err error) {
 	if le.ContextMsg != "" {
 		message = le.ContextMsg + ": " + message
 	}
-	f.problem(p, KindSyntax, message+syntaxHint(le.Message, f.lines[:min(p.line, len(f.lines))]))
+	f.problem(p, source.KindSyntax, message+syntaxHint(le.Message, f.lines[:min(p.line, len(f.lines))]))
 }
 
 // syntaxHint returns the usual cause of an error of the YAML library in the last

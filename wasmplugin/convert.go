@@ -9,6 +9,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/tagproc/tagproc/rules"
+	"github.com/tagproc/tagproc/source"
 )
 
 // A Conversion is a manifest as a rules file.
@@ -29,7 +30,7 @@ type Conversion struct {
 //
 // A rules file that declares its tag headers comes out as it went in. The
 // Conversion is nil exactly when Problems, those of [rules.Load], hold an Error.
-func Convert(name string, src []byte, o rules.Options) (*Conversion, rules.Problems) {
+func Convert(name string, src []byte, o rules.Options) (*Conversion, source.Problems) {
 	table, problems := rules.Load(name, src, o)
 	if table == nil {
 		return nil, problems
@@ -76,8 +77,8 @@ func means(src []byte, digest string) error {
 
 // impossible is the problem of a manifest that tagproc understands and cannot
 // write in another form.
-func impossible(name string, err error) rules.Problem {
-	return rules.Problem{
+func impossible(name string, err error) source.Problem {
+	return source.Problem{
 		File: name, Kind: rules.KindEnvelope,
 		Message: "this cannot be converted, although it can be served as it is; write what stands under pluginConfig into a file of its own: " + oneLine(err.Error()),
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/tagproc/tagproc/internal/terminal"
 	"github.com/tagproc/tagproc/rules"
+	"github.com/tagproc/tagproc/source"
 )
 
 // TestExitCodes holds the exit codes that scripts rely on.
@@ -98,9 +99,9 @@ func TestExitCodes(t *testing.T) {
 // file, and a caret below the column.
 func TestProblem(t *testing.T) {
 	_, problems := rules.Load("rules.yaml", []byte("rules:\n- header: x-user-id\n  policies:\t[1]\n"), rules.Options{})
-	var p rules.Problem
+	var p source.Problem
 	for _, found := range problems {
-		if found.Kind == rules.KindType {
+		if found.Kind == source.KindType {
 			p = found
 		}
 	}

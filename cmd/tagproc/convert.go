@@ -7,6 +7,7 @@ import (
 
 	"github.com/tagproc/tagproc/internal/terminal"
 	"github.com/tagproc/tagproc/rules"
+	"github.com/tagproc/tagproc/source"
 	"github.com/tagproc/tagproc/wasmplugin"
 )
 
@@ -42,7 +43,7 @@ was not understood.`,
 		RunE: func(cmd *cobra.Command, files []string) error {
 			src, wrong := read(cmd, files[0], rules.MaxFileSize)
 			if wrong != nil {
-				writeProblems(stderr(cmd), rules.Problems{*wrong})
+				writeProblems(stderr(cmd), source.Problems{*wrong})
 				return &failure{}
 			}
 			c, problems := wasmplugin.Convert(files[0], src, flags.options())
@@ -63,7 +64,7 @@ was not understood.`,
 // writeNotes says what a conversion changes, and that it moves nobody.
 func writeNotes(t *terminal.Writer, file string, c *wasmplugin.Conversion) {
 	for _, n := range c.Notes {
-		t.Printf("%s: note: %s\n", rules.Problem{File: file, Line: n.Line, Col: n.Col}.Place(), n)
+		t.Printf("%s: note: %s\n", source.Problem{File: file, Line: n.Line, Col: n.Col}.Place(), n)
 	}
 	switch {
 	case !c.Changed:

@@ -10,12 +10,13 @@ import (
 	"github.com/tagproc/tagproc/istio/manifest"
 	"github.com/tagproc/tagproc/rules"
 	"github.com/tagproc/tagproc/rules/rulefile"
+	"github.com/tagproc/tagproc/source"
 )
 
 // read returns what is in a file, up to one byte more than limit, which is for the
 // reader of its text to refuse. "-" is standard input. A file is anything that can be
 // read to its end: a pipe, /dev/stdin or what a shell makes of <(…) too.
-func read(cmd *cobra.Command, name string, limit int64) ([]byte, *rules.Problem) {
+func read(cmd *cobra.Command, name string, limit int64) ([]byte, *source.Problem) {
 	in, err := openFile(cmd, name)
 	if err != nil {
 		return nil, unreadable(name, err)
@@ -26,7 +27,7 @@ func read(cmd *cobra.Command, name string, limit int64) ([]byte, *rules.Problem)
 	case err != nil:
 		return nil, unreadable(name, err)
 	case len(src) == 0 && isStream(in):
-		return nil, &rules.Problem{File: name, Kind: rules.KindEmpty, Message: "nothing came through the pipe; did the command that writes it fail?"}
+		return nil, &source.Problem{File: name, Kind: source.KindEmpty, Message: "nothing came through the pipe; did the command that writes it fail?"}
 	}
 	return src, nil
 }
@@ -68,16 +69,16 @@ func size(in io.Reader) int64 {
 }
 
 // unreadable says why a file cannot be read, and what to do.
-func unreadable(name string, err error) *rules.Problem {
-	return &rules.Problem{File: name, Kind: rules.KindUnreadable, Message: rulefile.Unreadable(name, err)}
+func unreadable(name string, err error) *source.Problem {
+	return &source.Problem{File: name, Kind: source.KindUnreadable, Message: rulefile.Unreadable(name, err)}
 }
 
 // loadRules reads a rules file, and says what is wrong with it. There is no table
 // exactly if it cannot be used.
-func loadRules(cmd *cobra.Command, flags *rulesFlags, name string) (*rules.Table, rules.Problems) {
+func loadRules(cmd *cobra.Command, flags *rulesFlags, name string) (*rules.Table, source.Problems) {
 	src, wrong := read(cmd, name, rules.MaxFileSize)
 	if wrong != nil {
-		return nil, rules.Problems{*wrong}
+		return nil, source.Problems{*wrong}
 	}
 	return rules.Load(name, src, flags.options())
 }
@@ -96,7 +97,7 @@ func usableRules(cmd *cobra.Command, flags *rulesFlags, name string, code int) (
 
 // readDocuments reads manifests from files. Documents that can be read come also
 // where there are problems.
-func readDocuments(cmd *cobra.Command, files []string) (docs []*manifest.Document, problems rules.Problems) {
+func readDocuments(cmd *cobra.Command, files []string) (docs []*manifest.Document, problems source.Problems) {
 	for _, file := range files {
 		src, wrong := read(cmd, file, manifest.MaxFileSize)
 		if wrong != nil {

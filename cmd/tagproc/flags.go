@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/tagproc/tagproc/rules"
+	"github.com/tagproc/tagproc/source"
 )
 
 // check has a command check its flags before it runs: all wrong ones are reported
@@ -45,7 +46,7 @@ func (f *rulesFlags) addTo(cmd *cobra.Command) {
 func (f *rulesFlags) check() error {
 	_, problems := rules.Load("", []byte("rules: []"), f.options())
 	for _, p := range problems {
-		if p.Severity == rules.Error {
+		if p.Severity == source.Error {
 			return fmt.Errorf("--tag-header, --tag-header-prefix: %s", p.Message)
 		}
 	}

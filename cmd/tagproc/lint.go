@@ -16,7 +16,7 @@ import (
 	"github.com/tagproc/tagproc/internal/terminal"
 	"github.com/tagproc/tagproc/istio/lint"
 	"github.com/tagproc/tagproc/istio/manifest"
-	"github.com/tagproc/tagproc/rules"
+	"github.com/tagproc/tagproc/source"
 )
 
 func newLintCommand() *cobra.Command {
@@ -60,7 +60,7 @@ errors), 1 if something is, and 2 if the command was not understood.`,
 			r.Findings = slices.Insert(r.Findings, 0, refused...)
 			if warnings {
 				for i := range r.Findings {
-					r.Findings[i].Severity = rules.Error
+					r.Findings[i].Severity = source.Error
 				}
 			}
 			if err := writeLint(stdout(cmd), r, out); err != nil {
@@ -83,14 +83,14 @@ errors), 1 if something is, and 2 if the command was not understood.`,
 // lintFiles returns the content of files, those of directories in the order of
 // their names. Each file that cannot be read is a finding.
 func lintFiles(cmd *cobra.Command, args []string) (files []lint.File, refused []lint.Finding) {
-	refuse := func(p rules.Problem) { refused = append(refused, lint.Finding{Problem: p}) }
+	refuse := func(p source.Problem) { refused = append(refused, lint.Finding{Problem: p}) }
 	add := func(name string, swept bool) {
 		src, wrong := read(cmd, name, manifest.MaxFileSize)
 		switch {
 		case wrong != nil:
 			refuse(*wrong)
 		case !swept && isBlank(src):
-			refuse(rules.Problem{File: name, Kind: rules.KindEmpty, Message: "has nothing but comments and blanks; did the command that wrote it fail?"})
+			refuse(source.Problem{File: name, Kind: source.KindEmpty, Message: "has nothing but comments and blanks; did the command that wrote it fail?"})
 		default:
 			files = append(files, lint.File{Name: name, Source: src, Swept: swept})
 		}
@@ -119,7 +119,7 @@ func lintFiles(cmd *cobra.Command, args []string) (files []lint.File, refused []
 		case err != nil:
 			refuse(*unreadable(arg, err))
 		case !found:
-			refuse(rules.Problem{File: arg, Kind: rules.KindEmpty, Message: "this directory has no *.yaml and no *.yml"})
+			refuse(source.Problem{File: arg, Kind: source.KindEmpty, Message: "this directory has no *.yaml and no *.yml"})
 		}
 	}
 	return files, refused

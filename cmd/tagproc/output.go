@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tagproc/tagproc/internal/terminal"
-	"github.com/tagproc/tagproc/rules"
+	"github.com/tagproc/tagproc/source"
 )
 
 // stdout and stderr return where a command writes: nothing is printed past them.
@@ -45,7 +45,7 @@ func (o *output) addTo(cmd *cobra.Command) {
 
 // writeProblems writes problems one line each, and on a terminal each with its
 // line of the file and a caret.
-func writeProblems(t *terminal.Writer, ps rules.Problems) {
+func writeProblems(t *terminal.Writer, ps source.Problems) {
 	for _, p := range ps {
 		if t.IsTerminal() {
 			writeProblem(t, p)
@@ -56,9 +56,9 @@ func writeProblems(t *terminal.Writer, ps rules.Problems) {
 }
 
 // writeProblem writes a problem with its line of the file.
-func writeProblem(t *terminal.Writer, p rules.Problem) {
+func writeProblem(t *terminal.Writer, p source.Problem) {
 	severity := terminal.Alarm
-	if p.Severity == rules.Warning {
+	if p.Severity == source.Warning {
 		severity = terminal.Warning
 	}
 	t.Printf("%s: %s: %s %s\n", terminal.Bold.Textf("%s", p.Place()), severity.Textf("%s", p.Severity),
@@ -70,7 +70,7 @@ func writeProblem(t *terminal.Writer, p rules.Problem) {
 
 // caret returns a line that points at the problem when it stands below the line
 // of the file. Tabs stay tabs, so that both lines are as wide.
-func caret(p rules.Problem) string {
+func caret(p source.Problem) string {
 	var b strings.Builder
 	column := 1
 	for _, r := range p.Source {

@@ -17,6 +17,7 @@ import (
 	"github.com/tagproc/tagproc/contract"
 	"github.com/tagproc/tagproc/rules"
 	"github.com/tagproc/tagproc/rules/rulefile"
+	"github.com/tagproc/tagproc/source"
 )
 
 // run serves until ctx ends, then drains: health turns to NOT_SERVING, the drain
@@ -169,10 +170,10 @@ func (s *server) apply(l rulefile.Load) {
 }
 
 // logProblems logs problems of a rules file, one line each.
-func logProblems(log *slog.Logger, ps rules.Problems) {
+func logProblems(log *slog.Logger, ps source.Problems) {
 	for _, p := range ps[:min(mostListed, len(ps))] {
 		level := slog.LevelError
-		if p.Severity == rules.Warning {
+		if p.Severity == source.Warning {
 			level = slog.LevelWarn
 		}
 		log.Log(context.Background(), level, p.Message, "at", p.Place(), "kind", string(p.Kind))

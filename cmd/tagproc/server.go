@@ -24,6 +24,7 @@ import (
 	"github.com/tagproc/tagproc/processor"
 	"github.com/tagproc/tagproc/rules"
 	"github.com/tagproc/tagproc/rules/rulefile"
+	"github.com/tagproc/tagproc/source"
 	"github.com/tagproc/tagproc/transport"
 )
 
@@ -82,7 +83,7 @@ const (
 
 // A rulesError is a rules file that cannot be used at the start, when there are
 // no good rules to go on with.
-type rulesError struct{ problems rules.Problems }
+type rulesError struct{ problems source.Problems }
 
 func (e *rulesError) Error() string { return "the rules file cannot be used" }
 

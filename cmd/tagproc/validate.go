@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/tagproc/tagproc/rules"
+	"github.com/tagproc/tagproc/source"
 )
 
 func newValidateCommand() *cobra.Command {
@@ -44,18 +44,18 @@ code is 0 if all files are usable (there may be warnings), 1 if one is not, and
 
 // A validation is what is found about one file, in the form of -o json.
 type validation struct {
-	File     string         `json:"file"`
-	OK       bool           `json:"ok"`
-	Digest   string         `json:"digest,omitempty"` // of a usable file
-	Rules    int            `json:"rules"`            // of a usable file
-	Problems rules.Problems `json:"problems"`
+	File     string          `json:"file"`
+	OK       bool            `json:"ok"`
+	Digest   string          `json:"digest,omitempty"` // of a usable file
+	Rules    int             `json:"rules"`            // of a usable file
+	Problems source.Problems `json:"problems"`
 }
 
 func validate(cmd *cobra.Command, flags *rulesFlags, file string) validation {
 	t, problems := loadRules(cmd, flags, file)
 	v := validation{File: file, OK: t != nil, Problems: problems}
 	if v.Problems == nil {
-		v.Problems = rules.Problems{}
+		v.Problems = source.Problems{}
 	}
 	if v.OK {
 		v.Digest, v.Rules = t.Digest(), len(t.Rules())

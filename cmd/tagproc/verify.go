@@ -10,6 +10,7 @@ import (
 	"github.com/tagproc/tagproc/internal/terminal"
 	"github.com/tagproc/tagproc/observed"
 	"github.com/tagproc/tagproc/rules"
+	"github.com/tagproc/tagproc/source"
 )
 
 // verifyFlags are the flags of verify, but for those of the rules file.
@@ -116,7 +117,7 @@ func parseMappings(args []string, t *rules.Table) (ms []observed.Mapping, err er
 func (v *verifyFlags) compare(cmd *cobra.Command, t *rules.Table, o observed.Options) (*observed.Report, error) {
 	in, err := openFile(cmd, v.file)
 	if err != nil {
-		writeProblems(stderr(cmd), rules.Problems{*unreadable(v.file, err)})
+		writeProblems(stderr(cmd), source.Problems{*unreadable(v.file, err)})
 		return nil, &failure{code: exitUnable}
 	}
 	defer in.Close()
@@ -149,7 +150,7 @@ func (v *verifyFlags) compare(cmd *cobra.Command, t *rules.Table, o observed.Opt
 
 func writeRowProblems(t *terminal.Writer, file string, ps []observed.Problem) {
 	for _, p := range ps {
-		t.Printf("%s: %s\n", rules.Problem{File: file, Line: p.Line, Col: p.Col}.Place(), p.Message)
+		t.Printf("%s: %s\n", source.Problem{File: file, Line: p.Line, Col: p.Col}.Place(), p.Message)
 	}
 	if len(ps) == observed.MaxProblems {
 		t.Printf("%s: there may be more problems; the file was read up to here\n", file)

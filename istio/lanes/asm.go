@@ -8,7 +8,7 @@ import (
 	networking "istio.io/api/networking/v1alpha3"
 
 	"github.com/tagproc/tagproc/istio/manifest"
-	"github.com/tagproc/tagproc/rules"
+	"github.com/tagproc/tagproc/source"
 )
 
 // The names of fields are those of the API istio.alibabacloud.com/v1, which its
@@ -63,14 +63,14 @@ func (r *reader) spec(root place, fields ...field) (ok bool) {
 	if p := root.at("spec"); p.node() != nil {
 		return r.mapping(theirs, p, "spec", fields...)
 	}
-	r.error(root.at("spec"), rules.KindMissing, "this %s has no spec", root.doc.Kind)
+	r.error(root.at("spec"), source.KindMissing, "this %s has no spec", root.doc.Kind)
 	return false
 }
 
 // unsupported is a field that ASM has and nothing is made of.
 func (r *reader) unsupported(name, instead string) field {
 	return field{name, func(p place) {
-		r.warn(p, rules.KindUnsupported, "%s is not supported: nothing is made of it; %s", name, instead)
+		r.warn(p, source.KindUnsupported, "%s is not supported: nothing is made of it; %s", name, instead)
 	}}
 }
 
@@ -88,7 +88,7 @@ func (r *reader) asmService(p place, clusters *place) (serviceText, bool) {
 		r.unsupported("httpRoutePatch", "write what it sets into the VirtualService of the service"),
 	)
 	if p.node() != nil && (p.at("name").node() == nil || p.at("namespace").node() == nil) {
-		r.error(p, rules.KindMissing, "a service has a name and a namespace")
+		r.error(p, source.KindMissing, "a service has a name and a namespace")
 	}
 	if !name.set || !namespace.set {
 		return serviceText{}, false
@@ -103,7 +103,7 @@ func (r *reader) asmIngress(p place, g *draft) {
 			kind := text{v: "ASM"}
 			r.mapping(theirs, p, "gateway", field{"name", r.asText(&name)}, field{"namespace", r.asText(&namespace)}, field{"type", r.asText(&kind)})
 			if kind.v != "ASM" {
-				r.warn(p.at("type"), rules.KindUnsupported, "a gateway of type %s is not supported: only the routes inside of the mesh are made; type ASM is a Gateway of Istio", shorten(kind.v))
+				r.warn(p.at("type"), source.KindUnsupported, "a gateway of type %s is not supported: only the routes inside of the mesh are made; type ASM is a Gateway of Istio", shorten(kind.v))
 				return
 			}
 			g.gateway, g.gatewayAt = Gateway{namespace.v, name.v}, p
@@ -121,7 +121,7 @@ func (r *reader) asmIngress(p place, g *draft) {
 			case strategy.v == "weighted":
 				g.weighted = rule
 			case strategy.v != "rule_based":
-				r.error(strategy.at, rules.KindUnsupported, "the ingressRoutingStrategy %q is not known; expected rule_based or weighted", shorten(strategy.v))
+				r.error(strategy.at, source.KindUnsupported, "the ingressRoutingStrategy %q is not known; expected rule_based or weighted", shorten(strategy.v))
 			case rule != nil:
 				r.warn(rule.at, KindNoEffect, "weightedRoutingRule has no effect: ingressRoutingStrategy is not weighted")
 			}
@@ -236,7 +236,7 @@ func (r *reader) asmRules(l laneDraft) (drafts []ruleDraft) {
 			r.note(p, "rule %s of lane %s is not online: it is left out", shorten(name.v), l.name.v)
 		}
 		if rule.target.service.at.doc == nil {
-			r.error(p, rules.KindMissing, "rule %s has no route.destination.host", shorten(name.v))
+			r.error(p, source.KindMissing, "rule %s has no route.destination.host", shorten(name.v))
 			ok = false
 		}
 		if ok {

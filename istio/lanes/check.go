@@ -7,6 +7,7 @@ import (
 
 	"github.com/tagproc/tagproc/istio/manifest"
 	"github.com/tagproc/tagproc/rules"
+	"github.com/tagproc/tagproc/source"
 )
 
 // What a group may have at most. More is no lane group, and would make files that
@@ -21,18 +22,18 @@ const (
 
 // The kinds of problems that lane groups have, beside those of rules.
 const (
-	KindGroup          rules.Kind = "lane-group"      // no group, or one that is there twice
-	KindUnknownLane    rules.Kind = "unknown-lane"    // a lane that the group has not
-	KindUnknownService rules.Kind = "unknown-service" // a service that the group has not
-	KindMissingService rules.Kind = "missing-service" // a service that a lane must have and has not
-	KindLabels         rules.Kind = "labels"          // labels that select no pods, or those of two lanes
-	KindHost           rules.Kind = "host"            // a host that is malformed
-	KindPort           rules.Kind = "port"            // a port that is not known, or that the service has not
-	KindMatch          rules.Kind = "match"           // a condition that a VirtualService cannot have
-	KindWeight         rules.Kind = "weight"          // weights that are all 0
-	KindTag            rules.Kind = "unknown-tag"     // warning: a tag of the rules that names no lane
-	KindNamed          rules.Kind = "named-twice"     // warning: a user whom the rules name for another lane
-	KindNoEffect       rules.Kind = "no-effect"       // warning: something that changes nothing
+	KindGroup          source.Kind = "lane-group"      // no group, or one that is there twice
+	KindUnknownLane    source.Kind = "unknown-lane"    // a lane that the group has not
+	KindUnknownService source.Kind = "unknown-service" // a service that the group has not
+	KindMissingService source.Kind = "missing-service" // a service that a lane must have and has not
+	KindLabels         source.Kind = "labels"          // labels that select no pods, or those of two lanes
+	KindHost           source.Kind = "host"            // a host that is malformed
+	KindPort           source.Kind = "port"            // a port that is not known, or that the service has not
+	KindMatch          source.Kind = "match"           // a condition that a VirtualService cannot have
+	KindWeight         source.Kind = "weight"          // weights that are all 0
+	KindTag            source.Kind = "unknown-tag"     // warning: a tag of the rules that names no lane
+	KindNamed          source.Kind = "named-twice"     // warning: a user whom the rules name for another lane
+	KindNoEffect       source.Kind = "no-effect"       // warning: something that changes nothing
 )
 
 var (
@@ -76,7 +77,7 @@ func (r *reader) check(d *draft, ports map[Service][]uint32) *Group {
 
 func (r *reader) errors() (n int) {
 	for _, p := range r.problems {
-		if p.Severity == rules.Error {
+		if p.Severity == source.Error {
 			n++
 		}
 	}
@@ -103,7 +104,7 @@ func (c *checker) headers() {
 			c.error(c.d.routeHeader.at, rules.KindForbiddenHeader, "the route header is a tag header: %s", p.Message)
 		}
 	case !c.d.strict && c.d.whole:
-		c.error(c.d.at, rules.KindMissing, "the group %s has no routeHeader: in loose mode a header has to say in which lane a request is", c.d.name.v)
+		c.error(c.d.at, source.KindMissing, "the group %s has no routeHeader: in loose mode a header has to say in which lane a request is", c.d.name.v)
 	}
 	if c.d.traceHeader.set {
 		c.headerName(c.d.traceHeader)
@@ -138,9 +139,9 @@ func (c *checker) gateway() {
 func (c *checker) services() {
 	switch n := len(c.d.services); {
 	case n == 0 && c.d.whole:
-		c.error(c.d.at, rules.KindMissing, "the group %s has no services", c.d.name.v)
+		c.error(c.d.at, source.KindMissing, "the group %s has no services", c.d.name.v)
 	case n > maxServices:
-		c.error(c.d.services[maxServices].at, rules.KindTooLarge, "the group has %d services; the most is %d", n, maxServices)
+		c.error(c.d.services[maxServices].at, source.KindTooLarge, "the group has %d services; the most is %d", n, maxServices)
 		return
 	}
 	for _, s := range c.d.services {
@@ -148,7 +149,7 @@ func (c *checker) services() {
 		case !manifest.IsDNSLabel(s.Name) || !manifest.IsDNSLabel(s.Namespace):
 			c.error(s.at, rules.KindName, "the service %q is none of Kubernetes: namespace and name have lower case letters, digits and -", shorten(s.String()))
 		case slices.Contains(c.g.Services, s.Service):
-			c.error(s.at, rules.KindDuplicateKey, "the service %s is in the group already", s.Service)
+			c.error(s.at, source.KindDuplicateKey, "the service %s is in the group already", s.Service)
 		default:
 			c.g.Services = append(c.g.Services, s.Service)
 		}

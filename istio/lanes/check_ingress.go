@@ -8,7 +8,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	networking "istio.io/api/networking/v1alpha3"
 
-	"github.com/tagproc/tagproc/rules"
+	"github.com/tagproc/tagproc/source"
 )
 
 func (c *checker) rules() {
@@ -137,7 +137,7 @@ func (c *checker) weights() {
 			continue
 		}
 		if l.share.target.service.at.doc == nil {
-			c.error(l.share.at, rules.KindMissing, "the weight of lane %s has no destination.host", l.name.v)
+			c.error(l.share.at, source.KindMissing, "the weight of lane %s has no destination.host", l.name.v)
 			continue
 		}
 		share := Share{Lane: l.name.v, Weight: int32(l.share.weight)}

@@ -7,24 +7,24 @@ import (
 	"strings"
 
 	"github.com/tagproc/tagproc/istio/manifest"
-	"github.com/tagproc/tagproc/rules"
+	"github.com/tagproc/tagproc/source"
 )
 
 func (c *checker) lanes() {
 	switch n := len(c.d.lanes); {
 	case n == 0 && c.d.whole:
-		c.error(c.d.at, rules.KindMissing, "the group %s has no lanes", c.d.name.v)
+		c.error(c.d.at, source.KindMissing, "the group %s has no lanes", c.d.name.v)
 	case n > maxLanes:
-		c.error(c.d.lanes[maxLanes].at, rules.KindTooLarge, "the group has %d lanes; the most is %d", n, maxLanes)
+		c.error(c.d.lanes[maxLanes].at, source.KindTooLarge, "the group has %d lanes; the most is %d", n, maxLanes)
 		return
 	}
 	for _, d := range c.d.lanes {
 		switch {
 		case !d.name.set && d.whole:
-			c.error(d.at, rules.KindMissing, "a lane has a name")
+			c.error(d.at, source.KindMissing, "a lane has a name")
 		case !d.name.set:
 		case c.g.Lane(d.name.v) != nil:
-			c.error(d.name.at, rules.KindDuplicateKey, "the lane %s is in the group already", d.name.v)
+			c.error(d.name.at, source.KindDuplicateKey, "the lane %s is in the group already", d.name.v)
 		case c.name(d.name, "a lane", manifest.IsDNSLabel):
 			c.lane(d)
 		}
@@ -62,7 +62,7 @@ func (c *checker) lane(d laneDraft) {
 func (c *checker) servicesOf(d laneDraft) (services []Service) {
 	if d.all {
 		if isASM(d.at.doc, laneKind) && !c.d.strict && d.whole {
-			c.warn(d.at.at("spec"), rules.KindMissing, "lane %s does not say its services, as lanes in loose mode do: it is taken to have all of the group", d.name.v)
+			c.warn(d.at.at("spec"), source.KindMissing, "lane %s does not say its services, as lanes in loose mode do: it is taken to have all of the group", d.name.v)
 		}
 		return c.g.Services
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/tagproc/tagproc/istio/manifest"
 	"github.com/tagproc/tagproc/rules"
+	"github.com/tagproc/tagproc/source"
 )
 
 // A lanesFile is what the rules of a lanes file are made of.
@@ -90,7 +91,7 @@ func (r *reader) lanesFile(d *manifest.Document) *draft {
 		}},
 	)
 	if len(f.named) > 0 && len(f.ingress) == 0 {
-		r.error(f.at.at("named"), rules.KindMissing, "named users enter by no service: expected ingress, a list with the services by which requests enter")
+		r.error(f.at.at("named"), source.KindMissing, "named users enter by no service: expected ingress, a list with the services by which requests enter")
 	}
 	if len(f.ingress) > 0 && len(f.named) == 0 && !f.routeHeader.set && f.strict {
 		r.warn(f.at.at("ingress"), KindNoEffect, "nothing says which requests enter which lane: name users, or the routeHeader; no routes are made of ingress")
@@ -159,7 +160,7 @@ func (r *reader) namedUsers(p place) (n named, ok bool) {
 		field{"lane", r.asText(&n.lane)},
 	)
 	if ok && (!n.header.set || !n.lane.set || len(n.values) == 0) {
-		r.error(p, rules.KindMissing, "a named user has a header, values (a list, not empty) and a lane")
+		r.error(p, source.KindMissing, "a named user has a header, values (a list, not empty) and a lane")
 		return n, false
 	}
 	switch {
@@ -189,7 +190,7 @@ func (r *reader) entry(p place, f *lanesFile) (e entry, ok bool) {
 		field{"match", func(p place) { e.match, matchOK = r.match(p) }},
 	)
 	if ok && e.target.service.at.doc == nil {
-		r.error(p, rules.KindMissing, "an entry of ingress has a service")
+		r.error(p, source.KindMissing, "an entry of ingress has a service")
 	}
 	return e, ok && matchOK && e.target.service.at.doc != nil
 }
@@ -201,7 +202,7 @@ func (r *reader) write(f *lanesFile) {
 	for _, l := range f.lanes {
 		for _, e := range f.ingress {
 			if matches > maxRules {
-				r.error(e.at, rules.KindTooLarge, "lanes, named users and entries of ingress make more than %d matches, the most that are written", maxRules)
+				r.error(e.at, source.KindTooLarge, "lanes, named users and entries of ingress make more than %d matches, the most that are written", maxRules)
 				return
 			}
 			for _, n := range f.named {

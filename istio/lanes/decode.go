@@ -9,7 +9,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/tagproc/tagproc/istio/manifest"
-	"github.com/tagproc/tagproc/rules"
+	"github.com/tagproc/tagproc/source"
 )
 
 // maxNodes bounds the values that are visited. Only aliases of aliases have more.
@@ -35,33 +35,33 @@ func (p place) node() *yaml.Node { return p.doc.Node(p.path...) }
 
 // A reader collects what is found wrong, and worth knowing, while it reads.
 type reader struct {
-	problems rules.Problems
+	problems source.Problems
 	notes    []Note
 	others   []*manifest.Document // that are no lanes, Services or rules
 	visited  int
 }
 
-func (r *reader) problem(p rules.Problem) {
+func (r *reader) problem(p source.Problem) {
 	switch {
 	case len(r.problems) < maxProblems:
 		r.problems = append(r.problems, p)
 	case len(r.problems) == maxProblems:
-		r.problems = append(r.problems, rules.Problem{
-			File: p.File, Kind: rules.KindTooManyProblems, Message: fmt.Sprintf("there are more than %d problems; the rest is not listed", maxProblems),
+		r.problems = append(r.problems, source.Problem{
+			File: p.File, Kind: source.KindTooManyProblems, Message: fmt.Sprintf("there are more than %d problems; the rest is not listed", maxProblems),
 		})
 	}
 }
 
-func (r *reader) error(p place, k rules.Kind, format string, args ...any) {
-	r.problem(p.doc.Problem(rules.Error, k, fmt.Sprintf(format, args...), p.path...))
+func (r *reader) error(p place, k source.Kind, format string, args ...any) {
+	r.problem(p.doc.Problem(source.Error, k, fmt.Sprintf(format, args...), p.path...))
 }
 
-func (r *reader) warn(p place, k rules.Kind, format string, args ...any) {
-	r.problem(p.doc.Problem(rules.Warning, k, fmt.Sprintf(format, args...), p.path...))
+func (r *reader) warn(p place, k source.Kind, format string, args ...any) {
+	r.problem(p.doc.Problem(source.Warning, k, fmt.Sprintf(format, args...), p.path...))
 }
 
 func (r *reader) note(p place, format string, args ...any) {
-	r.notes = append(r.notes, Note{Message: fmt.Sprintf(format, args...), at: p.doc.Problem(rules.Warning, "", "", p.path...)})
+	r.notes = append(r.notes, Note{Message: fmt.Sprintf(format, args...), at: p.doc.Problem(source.Warning, "", "", p.path...)})
 }
 
 // A field is one key that a mapping may have.
@@ -74,14 +74,14 @@ type field struct {
 type grammar struct {
 	// unknown is what a key that no field has is: an Error in tagproc's own form,
 	// a Warning in the manifests of others.
-	unknown rules.Severity
+	unknown source.Severity
 	// null says that a key without a value is as if it were not there.
 	null bool
 }
 
 var (
-	ours   = grammar{unknown: rules.Error}
-	theirs = grammar{unknown: rules.Warning, null: true}
+	ours   = grammar{unknown: source.Error}
+	theirs = grammar{unknown: source.Warning, null: true}
 )
 
 // mapping reads the mapping at p, which is called what in messages. It reports
@@ -92,22 +92,22 @@ func (r *reader) mapping(g grammar, p place, what string, fields ...field) (ok b
 		return false
 	}
 	if n.Kind != yaml.MappingNode {
-		r.error(p, rules.KindType, "%s is %s; expected a mapping with the keys %s", what, describe(n), names(fields))
+		r.error(p, source.KindType, "%s is %s; expected a mapping with the keys %s", what, describe(n), names(fields))
 		return false
 	}
 	ok = true
 	for key := range r.keys(p, n, what) {
 		i := slices.IndexFunc(fields, func(f field) bool { return f.name == key.Value })
 		switch {
-		case i < 0 && g.unknown == rules.Error:
+		case i < 0 && g.unknown == source.Error:
 			ok = false
-			r.problem(p.doc.ProblemAt(key, rules.Error, rules.KindUnknownKey, fmt.Sprintf("%s has no key %q; expected one of %s", what, shorten(key.Value), names(fields))))
+			r.problem(p.doc.ProblemAt(key, source.Error, source.KindUnknownKey, fmt.Sprintf("%s has no key %q; expected one of %s", what, shorten(key.Value), names(fields))))
 		case i < 0:
-			r.problem(p.doc.ProblemAt(key, rules.Warning, rules.KindUnsupported, fmt.Sprintf("%s.%s is not known to tagproc: nothing is made of it", what, shorten(key.Value))))
+			r.problem(p.doc.ProblemAt(key, source.Warning, source.KindUnsupported, fmt.Sprintf("%s.%s is not known to tagproc: nothing is made of it", what, shorten(key.Value))))
 		case p.at(key.Value).node() != nil:
 			fields[i].read(p.at(key.Value))
 		case !g.null:
-			r.problem(p.doc.ProblemAt(key, rules.Error, rules.KindMissing, fmt.Sprintf("%q has no value; leave the key out where none is meant", key.Value)))
+			r.problem(p.doc.ProblemAt(key, source.Error, source.KindMissing, fmt.Sprintf("%q has no value; leave the key out where none is meant", key.Value)))
 		}
 	}
 	return ok
@@ -118,18 +118,18 @@ func (r *reader) mapping(g grammar, p place, what string, fields ...field) (ok b
 func (r *reader) keys(p place, n *yaml.Node, what string) func(yield func(*yaml.Node) bool) {
 	return func(yield func(*yaml.Node) bool) {
 		if len(n.Content) > 2*maxKeys {
-			r.error(p, rules.KindTooLarge, "%s has more than %d keys, the most that are read", what, maxKeys)
+			r.error(p, source.KindTooLarge, "%s has more than %d keys, the most that are read", what, maxKeys)
 			return
 		}
 		lines := map[string]int{}
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			key := n.Content[i]
 			if key.Kind != yaml.ScalarNode || key.Tag != "!!str" {
-				r.problem(p.doc.ProblemAt(key, rules.Error, rules.KindUnknownKey, fmt.Sprintf("%s has %s as a key; expected a string", what, describe(key))))
+				r.problem(p.doc.ProblemAt(key, source.Error, source.KindUnknownKey, fmt.Sprintf("%s has %s as a key; expected a string", what, describe(key))))
 				continue
 			}
 			if first, twice := lines[key.Value]; twice {
-				r.problem(p.doc.ProblemAt(key, rules.Error, rules.KindDuplicateKey,
+				r.problem(p.doc.ProblemAt(key, source.Error, source.KindDuplicateKey,
 					fmt.Sprintf("the key %q stands here for the second time, first in line %d; remove one", shorten(key.Value), first)))
 				continue
 			}
@@ -148,7 +148,7 @@ func (r *reader) list(p place, of string, read func(p place)) {
 		return
 	}
 	if n.Kind != yaml.SequenceNode {
-		r.error(p, rules.KindType, "%q is %s; expected a list of %s", p.path[len(p.path)-1], describe(n), of)
+		r.error(p, source.KindType, "%q is %s; expected a list of %s", p.path[len(p.path)-1], describe(n), of)
 		return
 	}
 	for i := range n.Content {
@@ -160,13 +160,13 @@ func (r *reader) list(p place, of string, read func(p place)) {
 func (r *reader) visit(p place) *yaml.Node {
 	if r.visited++; r.visited > maxNodes {
 		if r.visited == maxNodes+1 {
-			r.error(p, rules.KindAliases, "the files have more than %d values, their aliases written out; make them smaller", maxNodes)
+			r.error(p, source.KindAliases, "the files have more than %d values, their aliases written out; make them smaller", maxNodes)
 		}
 		return nil
 	}
 	n := p.node()
 	if n == nil {
-		r.error(p, rules.KindMissing, "there is an empty element here; expected a value")
+		r.error(p, source.KindMissing, "there is an empty element here; expected a value")
 	}
 	return n
 }
@@ -180,9 +180,9 @@ func (r *reader) text(p place) text {
 	case n.Kind == yaml.ScalarNode && n.Tag == "!!str":
 		t.v, t.set = n.Value, true
 	case n.Kind == yaml.ScalarNode:
-		r.error(p, rules.KindType, "expected a string, and this is %s: write %q, in quotes", describe(n), n.Value)
+		r.error(p, source.KindType, "expected a string, and this is %s: write %q, in quotes", describe(n), n.Value)
 	default:
-		r.error(p, rules.KindType, "expected a string, and this is %s", describe(n))
+		r.error(p, source.KindType, "expected a string, and this is %s", describe(n))
 	}
 	return t
 }
@@ -209,7 +209,7 @@ func (r *reader) textMap(p place, what string) map[string]string {
 		return nil
 	}
 	if n.Kind != yaml.MappingNode {
-		r.error(p, rules.KindType, "%s is %s; expected a mapping of strings to strings", what, describe(n))
+		r.error(p, source.KindType, "%s is %s; expected a mapping of strings to strings", what, describe(n))
 		return nil
 	}
 	m := map[string]string{}
@@ -231,7 +231,7 @@ func (r *reader) asBool(v, set *bool) func(p place) {
 			return
 		}
 		if n.Kind != yaml.ScalarNode || n.Tag != "!!bool" {
-			r.error(p, rules.KindType, "expected true or false, and this is %s", describe(n))
+			r.error(p, source.KindType, "expected true or false, and this is %s", describe(n))
 			return
 		}
 		*v, *set = strings.EqualFold(n.Value, "true"), true
@@ -246,7 +246,7 @@ func (r *reader) number(p place, low, limit int) (int, bool) {
 	}
 	i, err := strconv.Atoi(n.Value)
 	if n.Kind != yaml.ScalarNode || n.Tag != "!!int" || err != nil || i < low || limit < i {
-		r.error(p, rules.KindType, "expected a whole number from %d to %d, and this is %s", low, limit, describe(n))
+		r.error(p, source.KindType, "expected a whole number from %d to %d, and this is %s", low, limit, describe(n))
 		return 0, false
 	}
 	return i, true

@@ -13,6 +13,7 @@ import (
 	"github.com/tagproc/tagproc/internal/golden"
 	"github.com/tagproc/tagproc/istio/manifest"
 	"github.com/tagproc/tagproc/rules"
+	"github.com/tagproc/tagproc/source"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -52,7 +53,7 @@ func rendered(tb testing.TB, groups []*Group, o Options) string {
 	return out.String()
 }
 
-func said(notes []Note, problems rules.Problems) string {
+func said(notes []Note, problems source.Problems) string {
 	var out strings.Builder
 	for _, p := range problems {
 		fmt.Fprintln(&out, p)
@@ -96,7 +97,7 @@ func TestErr(t *testing.T) {
 	if err != nil || len(files) < 30 {
 		t.Fatalf("%d bad files, want at least 30 (%v)", len(files), err)
 	}
-	seen := map[rules.Kind]bool{}
+	seen := map[source.Kind]bool{}
 	for _, file := range files {
 		groups, notes, problems := Read(read(t, file))
 		if problems.Err() == nil || groups != nil {
@@ -110,9 +111,9 @@ func TestErr(t *testing.T) {
 		}
 		golden.Check(t, strings.TrimSuffix(file, ".yaml")+".out", said(notes, problems))
 	}
-	for _, k := range []rules.Kind{
+	for _, k := range []source.Kind{
 		KindGroup, KindUnknownLane, KindUnknownService, KindMissingService, KindLabels, KindHost, KindPort, KindMatch, KindWeight,
-		rules.KindUnknownKey, rules.KindDuplicateKey, rules.KindType, rules.KindMissing, rules.KindMode, rules.KindName, rules.KindHeader, rules.KindForbiddenHeader,
+		source.KindUnknownKey, source.KindDuplicateKey, source.KindType, source.KindMissing, rules.KindMode, rules.KindName, rules.KindHeader, rules.KindForbiddenHeader,
 	} {
 		if !seen[k] {
 			t.Errorf("no file in testdata/err has a problem of kind %q", k)

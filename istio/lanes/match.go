@@ -12,7 +12,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	networking "istio.io/api/networking/v1alpha3"
 
-	"github.com/tagproc/tagproc/rules"
+	"github.com/tagproc/tagproc/source"
 )
 
 // match reads a condition in the form that VirtualServices have. A field that is
@@ -52,7 +52,7 @@ func (r *reader) isMatch(p place, message protoreflect.MessageDescriptor) bool {
 		return false
 	}
 	if n.Kind != yaml.MappingNode {
-		r.error(p, rules.KindType, "expected a mapping, and this is %s", describe(n))
+		r.error(p, source.KindType, "expected a mapping, and this is %s", describe(n))
 		return false
 	}
 	var known []string
@@ -65,11 +65,11 @@ func (r *reader) isMatch(p place, message protoreflect.MessageDescriptor) bool {
 		value := p.at(key.Value)
 		switch {
 		case f == nil:
-			r.problem(p.doc.ProblemAt(key, rules.Error, KindMatch, fmt.Sprintf(
+			r.problem(p.doc.ProblemAt(key, source.Error, KindMatch, fmt.Sprintf(
 				"a match of Istio has no %q here; expected one of %s", shorten(key.Value), strings.Join(known, ", "))))
 			ok = false
 		case value.node() == nil:
-			r.error(value, rules.KindMissing, "%q has no value; leave the key out where none is meant", key.Value)
+			r.error(value, source.KindMissing, "%q has no value; leave the key out where none is meant", key.Value)
 			ok = false
 		case f.IsMap() && f.MapValue().Message() != nil && value.node().Kind == yaml.MappingNode:
 			for name := range r.keys(value, value.node(), key.Value) {

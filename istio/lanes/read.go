@@ -6,14 +6,14 @@ import (
 	"slices"
 
 	"github.com/tagproc/tagproc/istio/manifest"
-	"github.com/tagproc/tagproc/rules"
+	"github.com/tagproc/tagproc/source"
 )
 
 // A Note is worth knowing, and nothing is wrong.
 type Note struct {
 	Message string
 
-	at rules.Problem // for its place
+	at source.Problem // for its place
 }
 
 // String returns "file:line:col: note: message".
@@ -27,7 +27,7 @@ func (n Note) String() string { return n.at.Place() + ": note: " + n.Message }
 // Other documents help where they are there: the Services tell their ports, and
 // rules, as a WasmPlugin or a rules file, whether their tags name lanes, and their
 // named users the lanes that they are in.
-func Read(docs []*manifest.Document) ([]*Group, []Note, rules.Problems) {
+func Read(docs []*manifest.Document) ([]*Group, []Note, source.Problems) {
 	r := &reader{}
 	drafts := r.drafts(docs)
 	ports := r.ports(docs)
@@ -74,7 +74,7 @@ func (r *reader) drafts(docs []*manifest.Document) (drafts []*draft) {
 		}
 		g.whole = r.errors() == before
 		if !g.name.set && g.whole {
-			r.error(g.at, rules.KindMissing, "there is no laneGroup, the name of the group")
+			r.error(g.at, source.KindMissing, "there is no laneGroup, the name of the group")
 		}
 		drafts = append(drafts, g)
 	}
@@ -84,7 +84,7 @@ func (r *reader) drafts(docs []*manifest.Document) (drafts []*draft) {
 			g.lanes = append(g.lanes, r.asmLane(d))
 			continue
 		}
-		r.problem(d.Problem(rules.Error, KindGroup, fmt.Sprintf(
+		r.problem(d.Problem(source.Error, KindGroup, fmt.Sprintf(
 			"lane %s is of the group %q by its label %s, and no file has an %s of that name", d.Name, group, laneLabel, groupKind), "metadata", "labels"))
 	}
 	for _, g := range drafts {
@@ -96,7 +96,7 @@ func (r *reader) drafts(docs []*manifest.Document) (drafts []*draft) {
 		}
 	}
 	if len(drafts) == 0 && len(r.problems) == 0 {
-		r.problem(rules.Problem{File: firstFile(docs), Kind: KindGroup, Message: "there is no lane group in the files; expected an " + groupKind + " with its " + laneKind + "s, or a lanes file with laneGroup, services and lanes"})
+		r.problem(source.Problem{File: firstFile(docs), Kind: KindGroup, Message: "there is no lane group in the files; expected an " + groupKind + " with its " + laneKind + "s, or a lanes file with laneGroup, services and lanes"})
 	}
 	return drafts
 }
@@ -186,7 +186,7 @@ func (r *reader) sort(docs []*manifest.Document) {
 			file[d.File] = len(file)
 		}
 	}
-	slices.SortStableFunc(r.problems, func(a, b rules.Problem) int {
+	slices.SortStableFunc(r.problems, func(a, b source.Problem) int {
 		return cmp.Or(cmp.Compare(file[a.File], file[b.File]), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Col, b.Col))
 	})
 	r.problems = slices.Compact(r.problems) // an entry of ingress is behind the rule of each lane

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/tagproc/tagproc/rules"
+	"github.com/tagproc/tagproc/source"
 )
 
 // TestDocs holds that docs/lint.md has every kind of finding, with its severity, and
@@ -16,12 +16,12 @@ func TestDocs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	documented := map[rules.Kind]string{}
+	documented := map[source.Kind]string{}
 	for _, row := range regexp.MustCompile("(?m)^\\| `([a-z0-9-]+)` \\| (\\w+) \\| .+ \\|$").FindAllStringSubmatch(string(text), -1) {
-		if _, twice := documented[rules.Kind(row[1])]; twice {
+		if _, twice := documented[source.Kind(row[1])]; twice {
 			t.Errorf("%s is in the table twice", row[1])
 		}
-		documented[rules.Kind(row[1])] = row[2]
+		documented[source.Kind(row[1])] = row[2]
 	}
 	for kind, severity := range kinds() {
 		if got := documented[kind]; got != severity.String() {

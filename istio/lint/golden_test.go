@@ -13,6 +13,7 @@ import (
 	"github.com/tagproc/tagproc/internal/golden"
 	"github.com/tagproc/tagproc/istio/manifest"
 	"github.com/tagproc/tagproc/rules"
+	"github.com/tagproc/tagproc/source"
 )
 
 // readDir returns the manifests of a directory, under their names in it.
@@ -34,9 +35,9 @@ func readDir(t testing.TB, dir string) (files []File) {
 
 // kinds returns every kind of finding that is not one of rules files or of YAML,
 // with its severity.
-func kinds() map[rules.Kind]rules.Severity {
-	all := map[rules.Kind]rules.Severity{
-		kindUnknownField: rules.Error, kindUnknownType: rules.Warning, kindDuplicate: rules.Warning, kindKustomization: rules.Warning, kindUnknownDocument: rules.Warning, rules.KindDuplicateKey: rules.Error, kindTemplate: rules.Warning,
+func kinds() map[source.Kind]source.Severity {
+	all := map[source.Kind]source.Severity{
+		kindUnknownField: source.Error, kindUnknownType: source.Warning, kindDuplicate: source.Warning, kindKustomization: source.Warning, kindUnknownDocument: source.Warning, source.KindDuplicateKey: source.Error, kindTemplate: source.Warning,
 	}
 	for _, c := range checks {
 		all[c.kind] = c.severity
@@ -51,9 +52,9 @@ func TestErr(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var examples []rules.Kind
+	var examples []source.Kind
 	for _, dir := range dirs {
-		kind := rules.Kind(filepath.Base(dir))
+		kind := source.Kind(filepath.Base(dir))
 		examples = append(examples, kind)
 		t.Run(string(kind), func(t *testing.T) {
 			r := Files(readDir(t, dir), rules.Options{})

@@ -8,6 +8,7 @@ import (
 
 	"github.com/tagproc/tagproc/istio/manifest"
 	"github.com/tagproc/tagproc/rules"
+	"github.com/tagproc/tagproc/source"
 )
 
 // A File is the content of a file, and its name for messages.
@@ -19,13 +20,13 @@ type File struct {
 
 // A Finding is one thing that would not work. Message says why, Fix what to do.
 type Finding struct {
-	rules.Problem
+	source.Problem
 
 	Fix string `json:"fix,omitempty"` // "" where Message says it
 }
 
 // Told returns the finding as a Problem whose message has the fix too.
-func (f Finding) Told() rules.Problem {
+func (f Finding) Told() source.Problem {
 	p := f.Problem
 	if f.Fix != "" {
 		p.Message += "; " + f.Fix
@@ -58,15 +59,15 @@ type Seen struct {
 // NotChecked names the kinds of findings that were not looked for, because of what
 // the files do not include.
 type NotChecked struct {
-	Lacks []string     `json:"lacks"`
-	Kinds []rules.Kind `json:"kinds"`
+	Lacks []string      `json:"lacks"`
+	Kinds []source.Kind `json:"kinds"`
 }
 
 // Errors returns the number of findings that are errors.
 func (r *Report) Errors() int {
 	n := 0
 	for _, f := range r.Findings {
-		if f.Severity == rules.Error {
+		if f.Severity == source.Error {
 			n++
 		}
 	}
@@ -115,8 +116,8 @@ func Files(files []File, o rules.Options) *Report {
 
 // A check looks for one kind of finding.
 type check struct {
-	kind     rules.Kind
-	severity rules.Severity
+	kind     source.Kind
+	severity source.Severity
 	needs    []need
 	run      func(m *model, found found)
 }
@@ -139,7 +140,7 @@ func (p place) text(path ...any) string { return p.doc.Text(p.in(path...).path..
 // String returns where p is, for a message about something else.
 func (p place) String() string { return p.problem(0, "", "").Place() }
 
-func (p place) problem(s rules.Severity, k rules.Kind, message string) rules.Problem {
+func (p place) problem(s source.Severity, k source.Kind, message string) source.Problem {
 	return p.doc.Problem(s, k, message, p.path...)
 }
 

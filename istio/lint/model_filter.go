@@ -19,7 +19,7 @@ import (
 	networking "istio.io/api/networking/v1alpha3"
 
 	"github.com/tagproc/tagproc/istio/manifest"
-	"github.com/tagproc/tagproc/rules"
+	"github.com/tagproc/tagproc/source"
 )
 
 // A patch is one of the configPatches of an EnvoyFilter.
@@ -180,7 +180,7 @@ func (m *model) decode(at place, message proto.Message) (ok bool) {
 	if name != nil {
 		where = at.in(pathTo(at, name[1])...)
 	}
-	severity, kind, why := rules.Error, kindUnknownField, text
+	severity, kind, why := source.Error, kindUnknownField, text
 	fix := "correct it: Istio leaves it out with a warning that few see, and the setting does not hold"
 	if strings.HasPrefix(string(message.ProtoReflect().Descriptor().FullName()), "istio.") {
 		fix = "correct it: the API server refuses it, or drops it"
@@ -188,7 +188,7 @@ func (m *model) decode(at place, message proto.Message) (ok bool) {
 	switch {
 	case name == nil:
 	case strings.HasPrefix(text, "unable to resolve"):
-		severity, kind = rules.Warning, kindUnknownType
+		severity, kind = source.Warning, kindUnknownType
 		why = fmt.Sprintf("lint does not know the type %s", name[1])
 		fix = "check the spelling: Istio and Envoy refuse a type that they do not know, and the patch with it"
 	case strings.HasPrefix(text, "unknown field"):

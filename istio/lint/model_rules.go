@@ -8,6 +8,7 @@ import (
 
 	"github.com/tagproc/tagproc/istio/manifest"
 	"github.com/tagproc/tagproc/rules"
+	"github.com/tagproc/tagproc/source"
 )
 
 // A ruleSet is a rules file: bare, in a WasmPlugin, or in a ConfigMap.
@@ -45,7 +46,7 @@ func (m *model) addBare(d *manifest.Document) {
 	}
 	m.others[noKind]++
 	if !m.swept[d.File] {
-		m.add(place{doc: d}, rules.Warning, kindUnknownDocument, "this is no object of Kubernetes, which has apiVersion and kind, and neither rules nor lanes: it is not looked at",
+		m.add(place{doc: d}, source.Warning, kindUnknownDocument, "this is no object of Kubernetes, which has apiVersion and kind, and neither rules nor lanes: it is not looked at",
 			"name files with manifests and rules; of a command that failed its message may have come")
 	}
 }

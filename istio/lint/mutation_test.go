@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/tagproc/tagproc/rules"
+	"github.com/tagproc/tagproc/source"
 )
 
 // TestMutations holds that mistakes which people make in a set that works are
@@ -13,7 +14,7 @@ import (
 func TestMutations(t *testing.T) {
 	for _, c := range []struct {
 		name, set, file, old, edited string
-		want                         rules.Kind
+		want                         source.Kind
 	}{
 		{"unknown cluster", "sidecar", "envoyfilter.yaml", "cluster_name: tagproc}", "cluster_name: tagproc-service}", "unknown-cluster"},
 		{"unknown cluster of a Service", "service", "tagproc.yaml", "||tagproc.istio-system", "||tagproc.default", "unknown-cluster"},
@@ -61,7 +62,7 @@ func TestMutations(t *testing.T) {
         - "*/ns/istio-system/sa/istio-ingressgateway"
         - "*/ns/istio-system/sa/istio-ingressgateway-service-account"`, "namespaces: [default]", "authorization-policy"},
 		{"another limit", "sidecar", "gateway.yaml", "--max-request-headers=200", "--max-request-headers=1000", "serve-limits"},
-		{"a broken rules file", "sidecar", "rules.yaml", "tagHeader:", "tagHeadr:", rules.KindUnknownKey},
+		{"a broken rules file", "sidecar", "rules.yaml", "tagHeader:", "tagHeadr:", source.KindUnknownKey},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := Files(edited(t, c.set, c.file, c.old, c.edited), rules.Options{})
@@ -76,7 +77,7 @@ func TestMutations(t *testing.T) {
 func TestFixes(t *testing.T) {
 	for _, c := range []struct {
 		name, set, file, old, edited string
-		kind                         rules.Kind
+		kind                         source.Kind
 		want                         string
 	}{
 		{
@@ -207,7 +208,7 @@ kind: NetworkPolicy
 	)
 	for _, c := range []struct {
 		name, set, file, old, edited string
-		except                       rules.Kind // which is found, and no other
+		except                       source.Kind // which is found, and no other
 	}{
 		{"a type that lint does not know", "sidecar", "envoyfilter.yaml", "          max_request_headers_kb: 128\n", logged, kindUnknownType},
 		{"a rollback", "sidecar", "rules.yaml", "range: 20", "range: 0", ""},
@@ -222,7 +223,7 @@ kind: NetworkPolicy
 		{"a Service elsewhere", "sidecar", "lanes.yaml", "---\n", elsewhere, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			found := map[rules.Kind]bool{"": true}
+			found := map[source.Kind]bool{"": true}
 			for _, f := range Files(edited(t, c.set, c.file, c.old, c.edited), rules.Options{}).Findings {
 				if found[f.Kind] = true; f.Kind != c.except {
 					t.Errorf("found: %v", f.Told())

@@ -8,6 +8,7 @@ import (
 
 	"github.com/tagproc/tagproc/istio/manifest"
 	"github.com/tagproc/tagproc/rules"
+	"github.com/tagproc/tagproc/source"
 )
 
 // A reader adds a document of one kind to a model.
@@ -58,8 +59,8 @@ func read(files []File, o rules.Options) *model {
 		m.swept[f.Name] = f.Swept
 		if base := path.Base(f.Name); base == "kustomization.yaml" || base == "kustomization.yml" {
 			m.findings = append(m.findings, readFinding{Finding: Finding{
-				rules.Problem{
-					File: f.Name, Severity: rules.Warning, Kind: kindKustomization,
+				source.Problem{
+					File: f.Name, Severity: source.Warning, Kind: kindKustomization,
 					Message: "the files of a kustomization are patches and parts, and not what is applied",
 				},
 				fmt.Sprintf("give lint what it makes: kubectl kustomize %s | tagproc lint -", path.Dir(f.Name)),
@@ -72,14 +73,14 @@ func read(files []File, o rules.Options) *model {
 			if dir := path.Dir(f.Name); !charts[dir] {
 				charts[dir] = true
 				m.findings = append(m.findings, readFinding{Finding: Finding{
-					rules.Problem{File: f.Name, Severity: rules.Warning, Kind: kindTemplate, Message: "a template is not what is applied, and this one is not looked at, nor are others beside it"},
+					source.Problem{File: f.Name, Severity: source.Warning, Kind: kindTemplate, Message: "a template is not what is applied, and this one is not looked at, nor are others beside it"},
 					"give lint what comes of it: helm template CHART | tagproc lint -",
 				}})
 			}
 			continue
 		}
 		docs = append(docs, m.named(ds)...)
-		m.tell(slices.DeleteFunc(problems, func(p rules.Problem) bool { return m.isForeign(p, f, ds) }))
+		m.tell(slices.DeleteFunc(problems, func(p source.Problem) bool { return m.isForeign(p, f, ds) }))
 	}
 	docs = m.applied(docs)
 	for n, d := range docs {
@@ -129,7 +130,7 @@ func (m *model) named(docs []*manifest.Document) []*manifest.Document {
 // isForeign reports whether a problem of reading is that of something which no
 // check looks at: among files of all sorts a playbook is a list, and the
 // configuration of a tool has a kind and no name.
-func (m *model) isForeign(p rules.Problem, f File, docs []*manifest.Document) bool {
+func (m *model) isForeign(p source.Problem, f File, docs []*manifest.Document) bool {
 	switch p.Kind {
 	case manifest.KindNotMapping:
 		if bytes.Contains(f.Source, []byte("tagHeader")) {
@@ -163,7 +164,7 @@ func (m *model) applied(docs []*manifest.Document) (last []*manifest.Document) {
 			m.others[d.Kind]++
 		default:
 			m.findings = append(m.findings, readFinding{Finding{
-				place{doc: d}.problem(rules.Warning, kindDuplicate,
+				place{doc: d}.problem(source.Warning, kindDuplicate,
 					fmt.Sprintf("%s is also in %s: the one that is applied last replaces the others, and the rest of lint looks at that one", d.ID(), place{doc: winner})),
 				"name the files that are in force together, and no others",
 			}, winner})
@@ -172,12 +173,12 @@ func (m *model) applied(docs []*manifest.Document) (last []*manifest.Document) {
 	return last
 }
 
-func (m *model) tell(ps rules.Problems) {
+func (m *model) tell(ps source.Problems) {
 	for _, p := range ps {
 		m.findings = append(m.findings, readFinding{Finding: Finding{Problem: p}})
 	}
 }
 
-func (m *model) add(at place, s rules.Severity, k rules.Kind, why, fix string) {
+func (m *model) add(at place, s source.Severity, k source.Kind, why, fix string) {
 	m.findings = append(m.findings, readFinding{Finding{at.problem(s, k, why), fix}, at.doc})
 }

@@ -9,7 +9,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/tagproc/tagproc/rules"
+	"github.com/tagproc/tagproc/source"
 )
 
 // A Document is one mapping of a file: an object of Kubernetes, or something
@@ -82,13 +82,13 @@ func (d *Document) Source() []byte {
 
 // Problem returns a problem at path, or, where nothing stands there, at what
 // would hold it.
-func (d *Document) Problem(s rules.Severity, k rules.Kind, message string, path ...any) rules.Problem {
+func (d *Document) Problem(s source.Severity, k source.Kind, message string, path ...any) source.Problem {
 	n, _ := descend(d.root, path)
 	return d.ProblemAt(n, s, k, message)
 }
 
 // ProblemAt returns a problem at a node of the document.
-func (d *Document) ProblemAt(n *yaml.Node, s rules.Severity, k rules.Kind, message string) rules.Problem {
+func (d *Document) ProblemAt(n *yaml.Node, s source.Severity, k source.Kind, message string) source.Problem {
 	return d.file.problem(n.Line, n.Column, s, k, message)
 }
 

@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	networking "istio.io/api/networking/v1alpha3"
 
-	"github.com/tagproc/tagproc/rules"
+	"github.com/tagproc/tagproc/source"
 )
 
 const several = `# rules, no object
@@ -77,7 +77,7 @@ func TestProblem(t *testing.T) {
 		{[]any{"spec", "tcp"}, 12, 8},
 		{nil, 6, 1},
 	} {
-		p := docs[1].Problem(rules.Error, "some", "is wrong", c.path...)
+		p := docs[1].Problem(source.Error, "some", "is wrong", c.path...)
 		if p.Line != c.line || p.Col != c.col || p.File != "all.yaml" || p.Source != strings.Split(several, "\n")[p.Line-1] {
 			t.Errorf("Problem(%v) is at %s %q, want %d:%d", c.path, p.Place(), p.Source, c.line, c.col)
 		}
@@ -199,7 +199,7 @@ func FuzzRead(f *testing.F) {
 		docs, problems := Read("f.yaml", src)
 		for _, d := range docs {
 			d.Source()
-			_ = d.Problem(rules.Error, "x", "x", "spec", 0)
+			_ = d.Problem(source.Error, "x", "x", "spec", 0)
 			_ = d.Decode(&networking.VirtualService{}, false, "spec")
 		}
 		for _, p := range problems {

@@ -11,6 +11,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/tagproc/tagproc/rules"
+	"github.com/tagproc/tagproc/source"
 )
 
 // MaxFileSize is the largest file that is read, in bytes.
@@ -18,8 +19,8 @@ const MaxFileSize = 64 << 20
 
 // Kinds of problems that manifests have and rules files have not.
 const (
-	KindNotMapping rules.Kind = "not-a-mapping" // a document that is a list or a text
-	KindNoName     rules.Kind = "no-name"       // an object without metadata.name, nor generateName
+	KindNotMapping source.Kind = "not-a-mapping" // a document that is a list or a text
+	KindNoName     source.Kind = "no-name"       // an object without metadata.name, nor generateName
 )
 
 // lineBreak is what ends a line in YAML 1.1, which the YAML library counts by.
@@ -31,16 +32,16 @@ var lineBreak = regexp.MustCompile("\r\n|[\n\r\u0085\u2028\u2029]")
 // make others unusable, and objects without a name beside the problem that says so.
 // Of a key that an object has twice the last one counts, as it does to kubectl;
 // a file that is not YAML has none.
-func Read(name string, src []byte) ([]*Document, rules.Problems) {
+func Read(name string, src []byte) ([]*Document, source.Problems) {
 	file := &lines{name: name}
 	if len(src) > MaxFileSize {
-		return nil, rules.Problems{file.problem(0, 0, rules.Error, rules.KindTooLarge,
+		return nil, source.Problems{file.problem(0, 0, source.Error, source.KindTooLarge,
 			fmt.Sprintf("the file has more than %d MiB, the most that is read", MaxFileSize>>20))}
 	}
 	file.text = lineBreak.Split(string(src), -1)
 	loader, err := yaml.NewLoader(bytes.NewReader(src))
 	if err != nil {
-		return nil, rules.Problems{file.problem(0, 0, rules.Error, rules.KindSyntax, err.Error())}
+		return nil, source.Problems{file.problem(0, 0, source.Error, source.KindSyntax, err.Error())}
 	}
 	r := reader{file: file}
 	for {
@@ -49,7 +50,7 @@ func Read(name string, src []byte) ([]*Document, rules.Problems) {
 		case errors.Is(err, io.EOF):
 			return r.documents, r.problems
 		case err != nil:
-			return nil, rules.Problems{file.syntax(err)}
+			return nil, source.Problems{file.syntax(err)}
 		case len(doc.Content) == 1:
 			r.document(doc.Content[0])
 		}
@@ -59,7 +60,7 @@ func Read(name string, src []byte) ([]*Document, rules.Problems) {
 type reader struct {
 	file      *lines
 	documents []*Document
-	problems  rules.Problems
+	problems  source.Problems
 }
 
 func (r *reader) document(n *yaml.Node) {
@@ -75,7 +76,7 @@ func (r *reader) document(n *yaml.Node) {
 
 func (r *reader) object(n *yaml.Node, e extent) {
 	if n.Kind != yaml.MappingNode {
-		r.problems = append(r.problems, r.file.problem(n.Line, n.Column, rules.Error, KindNotMapping,
+		r.problems = append(r.problems, r.file.problem(n.Line, n.Column, source.Error, KindNotMapping,
 			"expected a mapping, as an object of Kubernetes and a rules file are"))
 		return
 	}
@@ -92,7 +93,7 @@ func (r *reader) object(n *yaml.Node, e extent) {
 		_ = labels.Decode(&d.Labels) // labels that are none are a matter of the API server
 	}
 	if d.Kind != "" && d.Name == "" && d.Node("metadata", "generateName") == nil {
-		r.problems = append(r.problems, d.Problem(rules.Error, KindNoName,
+		r.problems = append(r.problems, d.Problem(source.Error, KindNoName,
 			fmt.Sprintf("this %s has no metadata.name", d.Kind), "metadata"))
 	}
 	r.documents = append(r.documents, d)
@@ -135,8 +136,8 @@ type lines struct {
 }
 
 // problem returns a problem of a line and column; line 0 is the whole file.
-func (l *lines) problem(line, col int, s rules.Severity, k rules.Kind, message string) rules.Problem {
-	p := rules.Problem{File: l.name, Line: line, Col: col, Severity: s, Kind: k, Message: message}
+func (l *lines) problem(line, col int, s source.Severity, k source.Kind, message string) source.Problem {
+	p := source.Problem{File: l.name, Line: line, Col: col, Severity: s, Kind: k, Message: message}
 	if 0 < line && line <= len(l.text) && len(l.text[line-1]) <= maxSource {
 		p.Source = strings.TrimSuffix(l.text[line-1], "\r")
 	}
@@ -149,14 +150,14 @@ const maxSource = 500
 
 // syntax returns an error of the YAML library as the rules language tells it:
 // where it is, and what the usual cause is.
-func (l *lines) syntax(err error) rules.Problem {
+func (l *lines) syntax(err error) source.Problem {
 	_, problems := rules.Load(l.name, []byte(strings.Join(l.text, "\n")), rules.Options{})
 	for _, p := range problems {
-		if p.Kind == rules.KindSyntax || p.Kind == rules.KindEncoding {
+		if p.Kind == source.KindSyntax || p.Kind == source.KindEncoding {
 			return p
 		}
 	}
-	return l.problem(0, 0, rules.Error, rules.KindSyntax, err.Error())
+	return l.problem(0, 0, source.Error, source.KindSyntax, err.Error())
 }
 
 // extent returns the first and the last line of the document that n is, both

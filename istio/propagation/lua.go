@@ -18,21 +18,21 @@ var templateFiles embed.FS
 var templates = template.Must(template.New("").Funcs(template.FuncMap{"lua": quote}).ParseFS(templateFiles, "*.lua.tmpl"))
 
 // restoreSource returns the filter that makes headers of members.
-func restoreSource(o rules.Owned) (string, error) { return source("restore.lua.tmpl", o) }
+func restoreSource(o rules.Owned) (string, error) { return luaSource("restore.lua.tmpl", o) }
 
 // collectSource returns the filter that makes members of headers.
-func collectSource(o rules.Owned) (string, error) { return source("collect.lua.tmpl", o) }
+func collectSource(o rules.Owned) (string, error) { return luaSource("collect.lua.tmpl", o) }
 
 // recomputeSource returns the filter that decides by the rules of t that are
 // enforced.
 func recomputeSource(t *rules.Table) (string, error) {
-	return source("recompute.lua.tmpl", struct {
+	return luaSource("recompute.lua.tmpl", struct {
 		Digest string
 		Rules  []rules.Rule
 	}{t.Digest(), enforced(t)})
 }
 
-func source(name string, data any) (string, error) {
+func luaSource(name string, data any) (string, error) {
 	var b strings.Builder
 	if err := templates.ExecuteTemplate(&b, name, data); err != nil {
 		return "", fmt.Errorf("couldn't write the Lua source: %w", err)

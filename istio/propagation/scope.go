@@ -9,6 +9,7 @@ import (
 
 	"github.com/tagproc/tagproc/istio/manifest"
 	"github.com/tagproc/tagproc/rules"
+	"github.com/tagproc/tagproc/source"
 )
 
 // A Scope is what travels at which sidecars.
@@ -25,7 +26,7 @@ const kindHeaderPropagation = "ASMHeaderPropagation"
 // one of each ASMHeaderPropagation. Where there are rules too, what is no tag header
 // of theirs does not travel, as at the gateway. There are none exactly if a problem
 // is an Error; warnings name what nothing is made of.
-func Read(docs []*manifest.Document, o rules.Options) ([]*Scope, rules.Problems) {
+func Read(docs []*manifest.Document, o rules.Options) ([]*Scope, source.Problems) {
 	r := reader{}
 	for _, d := range docs {
 		switch d.Kind {
@@ -34,7 +35,7 @@ func Read(docs []*manifest.Document, o rules.Options) ([]*Scope, rules.Problems)
 		case kindHeaderPropagation:
 			r.manifests = append(r.manifests, d)
 		default:
-			r.add(d.Problem(rules.Warning, rules.KindPropagation, d.ID()+": nothing of it is needed to propagate headers", "kind"))
+			r.add(d.Problem(source.Warning, rules.KindPropagation, d.ID()+": nothing of it is needed to propagate headers", "kind"))
 		}
 	}
 	if r.problems.Err() == nil {
@@ -52,14 +53,14 @@ type reader struct {
 	manifests []*manifest.Document
 
 	scopes   []*Scope
-	problems rules.Problems
+	problems source.Problems
 }
 
-func (r *reader) add(ps ...rules.Problem) { r.problems = append(r.problems, ps...) }
+func (r *reader) add(ps ...source.Problem) { r.problems = append(r.problems, ps...) }
 
 func (r *reader) rules(d *manifest.Document, o rules.Options) {
 	if r.source != nil {
-		r.add(d.Problem(rules.Error, rules.KindSeveralDocuments, "there are rules in "+r.source.File+" already; expected one rules file, for one gateway"))
+		r.add(d.Problem(source.Error, rules.KindSeveralDocuments, "there are rules in "+r.source.File+" already; expected one rules file, for one gateway"))
 		return
 	}
 	table, problems := rules.Load(d.File, d.Source(), o)
@@ -75,7 +76,7 @@ func (r *reader) scope() {
 	}
 	switch {
 	case !declared.IsZero() && len(r.manifests) > 0:
-		r.add(r.manifests[0].Problem(rules.Error, rules.KindPropagation, "propagation is declared already in "+r.source.File+"; declare it in one place"))
+		r.add(r.manifests[0].Problem(source.Error, rules.KindPropagation, "propagation is declared already in "+r.source.File+"; declare it in one place"))
 	case !declared.IsZero():
 		r.scopes = []*Scope{{Name: "tagproc-propagation", Headers: declared}}
 	case len(r.manifests) > 0:
@@ -83,14 +84,14 @@ func (r *reader) scope() {
 			r.manifest(d)
 		}
 	case r.table != nil:
-		r.add(r.source.Problem(rules.Error, rules.KindPropagation, "no tag header travels by these rules; add propagation with headers or headerPrefixes, or name the file of an "+kindHeaderPropagation+" too"))
+		r.add(r.source.Problem(source.Error, rules.KindPropagation, "no tag header travels by these rules; add propagation with headers or headerPrefixes, or name the file of an "+kindHeaderPropagation+" too"))
 	default:
-		r.add(rules.Problem{File: fileOf(r.problems), Kind: rules.KindPropagation, Message: "nothing says what travels; expected a rules file with propagation, or an " + kindHeaderPropagation})
+		r.add(source.Problem{File: fileOf(r.problems), Kind: rules.KindPropagation, Message: "nothing says what travels; expected a rules file with propagation, or an " + kindHeaderPropagation})
 	}
 }
 
 // fileOf returns the first file that problems are about.
-func fileOf(ps rules.Problems) string {
+func fileOf(ps source.Problems) string {
 	if len(ps) == 0 {
 		return "input"
 	}
@@ -100,11 +101,11 @@ func fileOf(ps rules.Problems) string {
 // manifest reads an ASMHeaderPropagation.
 func (r *reader) manifest(d *manifest.Document) {
 	if d.Group() != "istio.alibabacloud.com" {
-		r.add(d.Problem(rules.Error, rules.KindEnvelope, "this "+kindHeaderPropagation+" has another apiVersion than one of istio.alibabacloud.com", "apiVersion"))
+		r.add(d.Problem(source.Error, rules.KindEnvelope, "this "+kindHeaderPropagation+" has another apiVersion than one of istio.alibabacloud.com", "apiVersion"))
 		return
 	}
-	r.known(d, []string{"workloadSelector", "headers", "headerPrefixes"}, rules.Warning, "spec")
-	r.known(d, []string{"labels"}, rules.Error, "spec", "workloadSelector") // what is not understood must not mean all pods
+	r.known(d, []string{"workloadSelector", "headers", "headerPrefixes"}, source.Warning, "spec")
+	r.known(d, []string{"labels"}, source.Error, "spec", "workloadSelector") // what is not understood must not mean all pods
 	s := &Scope{Name: d.Name, Namespace: d.Namespace, Selector: r.labels(d)}
 	for _, o := range slices.Concat(
 		r.names(d, "headers", func(name string) rules.Owned { return rules.Owned{Headers: []string{name}} }),
@@ -118,24 +119,24 @@ func (r *reader) manifest(d *manifest.Document) {
 		*names = slices.Compact(*names)
 	}
 	if s.Headers.IsZero() && r.problems.Err() == nil {
-		r.add(d.Problem(rules.Error, rules.KindMissing, "no header travels by this "+kindHeaderPropagation+"; list names under headers, beginnings of names under headerPrefixes, or both", "spec"))
+		r.add(d.Problem(source.Error, source.KindMissing, "no header travels by this "+kindHeaderPropagation+"; list names under headers, beginnings of names under headerPrefixes, or both", "spec"))
 	}
 	r.scopes = append(r.scopes, s)
 }
 
 // known tells of keys of the mapping at path that are not known.
-func (r *reader) known(d *manifest.Document, keys []string, severity rules.Severity, path ...any) {
+func (r *reader) known(d *manifest.Document, keys []string, severity source.Severity, path ...any) {
 	n := d.Node(path...)
 	if n == nil {
 		return
 	}
 	if n.Kind != yaml.MappingNode {
-		r.add(d.ProblemAt(n, rules.Error, rules.KindType, fmt.Sprintf("%v is no mapping; expected one with the keys %v", path[len(path)-1], keys)))
+		r.add(d.ProblemAt(n, source.Error, source.KindType, fmt.Sprintf("%v is no mapping; expected one with the keys %v", path[len(path)-1], keys)))
 		return
 	}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		if k := n.Content[i]; !slices.Contains(keys, k.Value) {
-			r.add(d.ProblemAt(k, severity, rules.KindUnknownKey, fmt.Sprintf("nothing is made of %q; expected one of %v", k.Value, keys)))
+			r.add(d.ProblemAt(k, severity, source.KindUnknownKey, fmt.Sprintf("nothing is made of %q; expected one of %v", k.Value, keys)))
 		}
 	}
 }
@@ -153,7 +154,7 @@ func (r *reader) labels(d *manifest.Document) map[string]string {
 			m[key.Value] = value.Value
 			continue
 		}
-		r.add(d.ProblemAt(value, rules.Error, rules.KindType, fmt.Sprintf("%q is no label of Kubernetes; expected a name and a text", key.Value)))
+		r.add(d.ProblemAt(value, source.Error, source.KindType, fmt.Sprintf("%q is no label of Kubernetes; expected a name and a text", key.Value)))
 	}
 	return m
 }
@@ -166,12 +167,12 @@ func (r *reader) names(d *manifest.Document, key string, owned func(name string)
 		return nil
 	}
 	if n.Kind != yaml.SequenceNode {
-		r.add(d.ProblemAt(n, rules.Error, rules.KindType, key+" is no list; expected one of names"))
+		r.add(d.ProblemAt(n, source.Error, source.KindType, key+" is no list; expected one of names"))
 		return nil
 	}
 	for i, name := range n.Content {
 		if name.Kind != yaml.ScalarNode {
-			r.add(d.Problem(rules.Error, rules.KindType, "expected the name of a header", "spec", key, i))
+			r.add(d.Problem(source.Error, source.KindType, "expected the name of a header", "spec", key, i))
 			continue
 		}
 		o := rules.Options{TagHeaders: owned(name.Value)}
@@ -181,7 +182,7 @@ func (r *reader) names(d *manifest.Document, key string, owned func(name string)
 		// The checks are those of the rules.
 		src, err := json.Marshal(map[string]any{"rules": []any{}, "propagation": map[string][]string{key: {name.Value}}})
 		if err != nil {
-			r.add(d.Problem(rules.Error, rules.KindHeader, err.Error(), "spec", key, i))
+			r.add(d.Problem(source.Error, rules.KindHeader, err.Error(), "spec", key, i))
 			continue
 		}
 		table, problems := rules.Load(d.File, src, o)

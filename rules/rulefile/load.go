@@ -1,17 +1,21 @@
 package rulefile
 
-import "github.com/tagproc/tagproc/rules"
+import (
+	"github.com/tagproc/tagproc/rules"
+
+	"github.com/tagproc/tagproc/source"
+)
 
 // A Load is what became of one state of a rules file.
 type Load struct {
-	Table    *rules.Table   // nil: the file is refused or could not be read
-	Problems rules.Problems // holds an Error if Table is nil, else only warnings
+	Table    *rules.Table    // nil: the file is refused or could not be read
+	Problems source.Problems // holds an Error if Table is nil, else only warnings
 
 	version version
 }
 
 // Read loads the file at path once. A file that cannot be read is a Problem of
-// the kind [rules.KindUnreadable]. Only regular files are read, after following
+// the kind [source.KindUnreadable]. Only regular files are read, after following
 // symbolic links, and no more of them than shows that they are too large.
 func Read(path string, o rules.Options) Load {
 	return look(path).load(path, o)
@@ -22,10 +26,10 @@ func Read(path string, o rules.Options) Load {
 func (s snapshot) load(path string, o rules.Options) Load {
 	l := Load{version: s.version}
 	if s.failure != "" {
-		l.Problems = rules.Problems{{
+		l.Problems = source.Problems{{
 			File:     path,
-			Severity: rules.Error,
-			Kind:     rules.KindUnreadable,
+			Severity: source.Error,
+			Kind:     source.KindUnreadable,
 			Message:  s.failure,
 		}}
 		return l

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tagproc/tagproc/rules"
+	"github.com/tagproc/tagproc/source"
 )
 
 func TestRead(t *testing.T) {
@@ -90,13 +91,13 @@ func TestReadRefused(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name, content string
-		want          rules.Kind
+		want          source.Kind
 	}{
-		{"empty", "", rules.KindEmpty},
-		{"2 MiB", tagging("v1") + strings.Repeat("# filler\n", 2<<20/9), rules.KindTooLarge},
-		{"1 MiB and 1 byte", tagging("v1") + "#" + strings.Repeat("x", 1<<20-len(tagging("v1"))), rules.KindTooLarge},
-		{"binary", "\x7fELF\x02\x01\x01\x00\xff\xfe", rules.KindEncoding},
-		{"torn", tagging("v1")[:len("rules:\n")], rules.KindMissing},
+		{"empty", "", source.KindEmpty},
+		{"2 MiB", tagging("v1") + strings.Repeat("# filler\n", 2<<20/9), source.KindTooLarge},
+		{"1 MiB and 1 byte", tagging("v1") + "#" + strings.Repeat("x", 1<<20-len(tagging("v1"))), source.KindTooLarge},
+		{"binary", "\x7fELF\x02\x01\x01\x00\xff\xfe", source.KindEncoding},
+		{"torn", tagging("v1")[:len("rules:\n")], source.KindMissing},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -1,0 +1,105 @@
+package source
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Severity says whether a Problem stops a file from being used.
+type Severity uint8
+
+// The severities of a Problem.
+const (
+	Error   Severity = iota // the file is refused
+	Warning                 // the file is used; something in it has no effect
+)
+
+// String returns "error" or "warning".
+func (s Severity) String() string {
+	if s == Warning {
+		return "warning"
+	}
+	return "error"
+}
+
+// MarshalText writes the severity as its name, for JSON.
+func (s Severity) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// Kind names a sort of problem, for scripts that read problems as JSON.
+type Kind string
+
+// The kinds of problems that any text can have. What is read has more of its own.
+const (
+	KindUnreadable      Kind = "unreadable"        // the file could not be read
+	KindTooLarge        Kind = "too-large"         // more bytes or values than are read
+	KindTooManyProblems Kind = "too-many-problems" // the list of errors, or of warnings, was cut
+	KindEncoding        Kind = "encoding"          // not UTF-8
+	KindEmpty           Kind = "empty-file"        // nothing in it
+	KindSyntax          Kind = "yaml-syntax"       // not YAML
+	KindAliases         Kind = "aliases"           // aliases that expand beyond reason, or merge keys
+	KindUnknownKey      Kind = "unknown-key"       // a key that the language does not have
+	KindUnsupported     Kind = "unsupported"       // a key that the language reserves and does not yet have
+	KindDuplicateKey    Kind = "duplicate-key"     // a key twice in one mapping
+	KindType            Kind = "type"              // a list where a number belongs, and the like
+	KindMissing         Kind = "missing"           // a required key is absent or null
+)
+
+// A Problem is one thing wrong with a file, and where.
+type Problem struct {
+	File     string   `json:"file"`
+	Line     int      `json:"line,omitempty"` // from 1; 0 means the file as a whole
+	Col      int      `json:"col,omitempty"`  // from 1, in characters
+	Severity Severity `json:"severity"`
+	Kind     Kind     `json:"kind"`
+	Message  string   `json:"message"`
+	Source   string   `json:"source,omitempty"` // the line of the file, cut where it is long; "" where the place is too far to the right
+}
+
+// String returns the problem as "file:line:col: message [kind]", in one line.
+// A warning says so before its message.
+func (p Problem) String() string {
+	var b strings.Builder
+	b.WriteString(p.Place())
+	b.WriteString(": ")
+	if p.Severity == Warning {
+		b.WriteString("warning: ")
+	}
+	fmt.Fprintf(&b, "%s [%s]", p.Message, p.Kind)
+	return b.String()
+}
+
+// Place returns "file:line:col", or the file's name where the problem is of the
+// file as a whole.
+func (p Problem) Place() string {
+	if p.Line == 0 {
+		return p.File
+	}
+	return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Col)
+}
+
+// Problems are all problems found in one file, in the order of the file.
+type Problems []Problem
+
+// Err returns nil when no problem is an Error, else an error whose text has one
+// line for each Error.
+func (ps Problems) Err() error {
+	var errs []error
+	for _, p := range ps {
+		if p.Severity == Error {
+			errs = append(errs, errors.New(p.String()))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Sort orders problems by their position in the file and drops repetitions,
+// which arise where an alias leads to the same place twice.
+func (ps Problems) Sort() Problems {
+	slices.SortStableFunc(ps, func(a, b Problem) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Col, b.Col))
+	})
+	return slices.Compact(ps)
+}
