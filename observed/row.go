@@ -13,7 +13,7 @@ import (
 func (c *comparer) row(rows *rowReader, row []string) (p *Problem, fatal bool) {
 	hasKey := false
 	for i, column := range c.columns.keys {
-		value := strings.Trim(row[column], " \t") // as in a header
+		value := rules.TrimBlanks(row[column])
 		if p := check(rows, column, value); p != nil {
 			return p, false
 		}
@@ -24,7 +24,7 @@ func (c *comparer) row(rows *rowReader, row []string) (p *Problem, fatal bool) {
 		hasKey = hasKey || value != ""
 	}
 	for i, column := range c.columns.tags {
-		value := strings.Trim(row[column], " \t")
+		value := rules.TrimBlanks(row[column])
 		if p := check(rows, column, value); p != nil {
 			return p, false
 		}

@@ -101,7 +101,7 @@ func (r *ruleModel) bucket(key string) uint64 {
 // key returns the value of the rule's key, which is the first of them.
 func (r *ruleModel) key(headers [][2]string) string {
 	if i := slices.IndexFunc(headers, func(h [2]string) bool { return h[0] == r.Header }); i >= 0 {
-		return headers[i][1]
+		return strings.Trim(headers[i][1], " \t")
 	}
 	return ""
 }
@@ -254,7 +254,7 @@ func (f *fileModel) result(headers [][2]string, plain bool, limits Limits) verdi
 var (
 	modelKeys   = []string{"x-user-id", "x-device"}
 	modelTags   = []string{"x-asm-prefer-tag", "appver-a", "appver-b", "lane"}
-	modelUsers  = []string{"jason", "jessie", "jack", "bob", "stacy", "vance", "0001", "0005", "\xff\xfe", ""}
+	modelUsers  = []string{"jason", "jessie", "jack", "bob", "stacy", "vance", "0001", "0005", "\xff\xfe", "", " jack", "jason \t", "\tbob", " ", "\t \t"}
 	modelValues = []string{"s1", "s2", "v2"}
 )
 

@@ -21,20 +21,21 @@ func (c *compiler) overrides(n *ruleNode, r *Rule, p *program) {
 			if !v.ok() {
 				continue
 			}
-			if wrong := checkOverrideValue(v.v); wrong != "" {
+			key := TrimBlanks(v.v)
+			if wrong := checkOverrideValue(key); wrong != "" {
 				c.file.problem(v.pos, KindOverride, fmt.Sprintf("the value %q %s", shorten(v.v), wrong))
 				continue
 			}
-			if first, twice := line[v.v]; twice {
-				c.file.problem(v.pos, KindOverride, fmt.Sprintf("the value %q is decided already in line %d; remove one of the two", shorten(v.v), first))
+			if first, twice := line[key]; twice {
+				c.file.problem(v.pos, KindOverride, fmt.Sprintf("the value %q is decided already in line %d; remove one of the two", shorten(key), first))
 				continue
 			}
-			line[v.v] = v.pos.line
-			values = append(values, v.v)
+			line[key] = v.pos.line
+			values = append(values, key)
 			if p.overrides == nil {
 				p.overrides = map[string]outcome{}
 			}
-			p.overrides[v.v] = out
+			p.overrides[key] = out
 		}
 		r.Overrides = append(r.Overrides, Override{Values: values, TagValue: o.tagValue.v})
 	}
@@ -60,15 +61,12 @@ func (c *compiler) overrideOutcome(o *overrideNode) {
 	}
 }
 
-// checkOverrideValue returns why no key can equal v, or "". Envoy trims header
-// values, and HTTP allows no control characters in them.
-func checkOverrideValue(v string) string {
+// checkOverrideValue returns why no key can equal key, or "". HTTP allows no control characters in header values.
+func checkOverrideValue(key string) string {
 	switch {
-	case v == "":
-		return "is empty; a rule does not apply to an empty key"
-	case strings.Trim(v, " \t") != v:
-		return "can never match: header values arrive without the spaces around them"
-	case strings.ContainsFunc(v, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }):
+	case key == "":
+		return "is an empty key, to which no rule applies; name a user, or remove it"
+	case strings.ContainsFunc(key, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }):
 		return "can never match: it has a control character"
 	}
 	return ""

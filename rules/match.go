@@ -70,18 +70,34 @@ func (r *Request) Reset() {
 	clear(r.sums)
 }
 
-// SetKey sets the value of Keys()[i]. The first call counts, until Reset. The
-// value is not copied; it must stay as it is until then.
+// SetKey sets the value of Keys()[i], blanks around it left out (see [TrimBlanks]).
+// The first call counts, until Reset. The value is not copied; it must stay as it
+// is until then.
 func (r *Request) SetKey(i int, value []byte) {
 	if r.keys[i] == nil {
 		if value == nil {
 			value = []byte{}
 		}
-		r.keys[i] = value
+		r.keys[i] = TrimBlanks(value)
 	}
 }
 
-// Key returns the value of Keys()[i], nil when it was not set.
+// TrimBlanks returns value without the spaces and tabs around it, which are no part
+// of the value of a header (RFC 9110, section 5.5). Envoy leaves them where a
+// request came over HTTP/2. The result is a part of value, never nil if that is not.
+func TrimBlanks[T string | []byte](value T) T {
+	for len(value) > 0 && isBlank(value[0]) {
+		value = value[1:]
+	}
+	for len(value) > 0 && isBlank(value[len(value)-1]) {
+		value = value[:len(value)-1]
+	}
+	return value
+}
+
+func isBlank(c byte) bool { return c == ' ' || c == '\t' }
+
+// Key returns the value of Keys()[i] as rules see it, nil when it was not set.
 func (r *Request) Key(i int) []byte { return r.keys[i] }
 
 // Match decides every rule for r, which must be of this Table, and returns one

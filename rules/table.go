@@ -79,7 +79,7 @@ type Rule struct {
 
 // An Override decides for named users before the hash does.
 type Override struct {
-	Values   []string // of the key, compared byte by byte
+	Values   []string // of the key, blanks around them left out, compared byte by byte
 	TagValue string   // empty: these users get no tag
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 
+	"github.com/tagproc/tagproc/internal/echo"
 	"github.com/tagproc/tagproc/internal/envoy/envoytest"
 	"github.com/tagproc/tagproc/rules"
 )
@@ -265,4 +267,44 @@ func TestRecomputeRefuses(t *testing.T) {
 	if _, err := Recompute(xxh3, Options{}); err == nil {
 		t.Error("Recompute takes options that say nothing")
 	}
+}
+
+// TestRecomputeBlanks holds that both data paths leave out blanks around a key, which
+// Envoy does over HTTP/1.1 alone.
+func TestRecomputeBlanks(t *testing.T) {
+	envoytest.Each(t, func(t *testing.T, binary string) {
+		t.Helper()
+		t.Parallel()
+		table := load(t, `rules: [{header: x-user-id, tagHeader: tag-a, overrides: [{values: [bob], tagValue: s9}], policies: [{range: 20, tagValue: s2}, {range: 100, tagValue: s1}]}]`)
+		object, err := Recompute(table, Options{DataPath: ExtProc, Address: serve(t, table)})
+		asked := decode(t, written(t, object, err)).asked(t, "tagproc")
+		s := startSidecar(t, binary, map[string][]*hcmv3.HttpFilter{"lua": recomputedByLua(t, table), "asked": asked.outbound}, asked.cluster)
+		transport := &http.Transport{Protocols: new(http.Protocols)}
+		transport.Protocols.SetUnencryptedHTTP2(true)
+		defer transport.CloseIdleConnections()
+		for _, listener := range []string{"lua", "asked"} {
+			for key, want := range map[string]string{
+				"jack": "s2", " jack": "s2", "jack ": "s2", "jack\t": "s2", " \tjack\t ": "s2",
+				"bob ": "s9", "\tbob": "s9", "ja ck ": "s2",
+				"": "", " ": "", "\t": "", strings.Repeat(" \t", 20_000): "", "a" + strings.Repeat(" ", 40_000) + "b ": "s1",
+			} {
+				r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+s.listeners[listener], http.NoBody)
+				if err != nil {
+					t.Fatal(err)
+				}
+				r.Header["x-user-id"] = []string{key}
+				response, err := transport.RoundTrip(r)
+				if err != nil {
+					t.Fatal(err)
+				}
+				var report echo.Report
+				err = json.NewDecoder(response.Body).Decode(&report)
+				response.Body.Close()
+				got := report.Headers["tag-a"]
+				if err != nil || len(got) > 1 || (len(got) == 1) != (want != "") || len(got) == 1 && string(got[0]) != want {
+					t.Errorf("%s: %.20q has the tag %q, %v, want %q", listener, key, got, err, want)
+				}
+			}
+		}
+	})
 }
