@@ -1,7 +1,7 @@
 # tagproc's image, for those who build with Docker. It has the files of the one that
 # "make image" assembles without Docker and with the same digest everywhere.
 #
-#   docker build --build-arg VERSION="$(git describe --tags --always --dirty)" -t tagproc/tagproc .
+#   docker build --build-arg VERSION="$(tools/version)" -t tagproc/tagproc .
 
 # The Go that go.mod names.
 FROM --platform=$BUILDPLATFORM golang:1.27.4 AS build

@@ -2,8 +2,10 @@
 export GOTOOLCHAIN := auto
 
 BIN      := bin/tagproc
-# Of a commit the same on every machine: git would shorten its hash as it pleases.
-VERSION  := $(shell git describe --tags --always --dirty --abbrev=12 2>/dev/null || echo unknown)
+VERSION  := $(shell tools/version)
+# Of the checkout a binary says its version alone: untracked files, or git that is not
+# there, change nothing of what is built.
+BUILD    := CGO_ENABLED=0 go build -trimpath -buildvcs=false
 FUZZTIME ?= 30s
 
 # Each tool has a module of its own: see docs/decisions/0008-tools.md.
@@ -12,13 +14,13 @@ LINT      := go tool -modfile=$(CURDIR)/tools/golangci-lint.mod golangci-lint
 BENCHSTAT := go tool -modfile=tools/benchstat.mod benchstat
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-istio lint fmt bench fuzz proto image envoy envoys chaos differential loadtest loadtest-short ghz loadtest-build clean
+.PHONY: help build run test test-istio lint verify fmt bench fuzz proto image envoy envoys chaos differential loadtest loadtest-short ghz loadtest-build update-tools clean
 
 help: ## say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build bin/tagproc
-	CGO_ENABLED=0 go build -trimpath -ldflags '-X main.version=$(VERSION)' -o $(BIN) ./cmd/tagproc
+	$(BUILD) -ldflags '-X main.version=$(VERSION)' -o $(BIN) ./cmd/tagproc
 
 run: build envoy ## show tagproc at work behind a real Envoy; without a terminal: once, and exit 0 if all went well
 	@if [ -t 0 ] && [ -t 1 ]; then exec $(BIN) demo; else exec $(BIN) demo --once; fi
@@ -48,6 +50,10 @@ lint: ## check style, imports, go.mod, the proto file and that generated code is
 	cd tools/image && $(LINT) run
 	cd tools/goreleaser && $(LINT) run && go run . ../../.goreleaser.yaml
 
+verify: ## check that the modules are those that go.sum names, and look for known vulnerabilities where their database is reachable
+	@set -e; for dir in . loadtest test/istio tools/image tools/goreleaser; do out=$$(cd $$dir && go mod verify) || { echo "$$dir: $$out" >&2; exit 1; }; echo "$$dir: $$out"; done
+	@tools/vulncheck
+
 fmt: ## format the Go code and the proto file
 	$(LINT) fmt
 	$(BUF) format --write
@@ -71,7 +77,7 @@ proto: ## generate the code of the proto file
 
 image: ## assemble the images of tagproc and of the samples' application into bin/image, for amd64 and arm64
 	cd tools/image && GOTOOLCHAIN=$$(sed -n 's/^toolchain //p' "$(CURDIR)/go.mod") go run . -root "$(CURDIR)" -out "$(CURDIR)/bin/image" \
-		-version $(VERSION) -revision $$(git rev-parse HEAD) -epoch $$(git log -1 --format=%ct) \
+		-version $(VERSION) -revision "$$(../version revision)" -epoch "$$(../version time)" \
 		tagproc/tagproc=./cmd/tagproc tagproc/sample=./deploy/samples/app
 
 envoy: ## have an Envoy to run: that of ENVOY, else the one on PATH, else a pinned one in .envoy/
@@ -96,8 +102,11 @@ ghz: loadtest-build ## measure tagproc and the textbook server with ghz, without
 	bin/loadtest -only ghz
 
 loadtest-build: build envoy
-	cd loadtest && CGO_ENABLED=0 go build -trimpath -o ../bin/loadtest . && CGO_ENABLED=0 go build -trimpath -o ../bin/textbook ./textbook
-	CGO_ENABLED=0 go build -trimpath -modfile=tools/ghz.mod -o bin/ghz github.com/bojand/ghz/cmd/ghz
+	cd loadtest && $(BUILD) -o ../bin/loadtest . && $(BUILD) -o ../bin/textbook ./textbook
+	$(BUILD) -modfile=tools/ghz.mod -o bin/ghz github.com/bojand/ghz/cmd/ghz
+
+update-tools: ## take the newest release of each tool of tools/*.mod
+	@set -e; for mod in tools/*.mod; do echo "=== $$mod"; go get -modfile="$$mod" tool; done
 
 clean: ## remove what was built and fetched
 	rm -rf bin .envoy

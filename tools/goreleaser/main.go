@@ -1,12 +1,15 @@
 // Command goreleaser checks a configuration of GoReleaser as GoReleaser reads it: a
-// key that it does not know is an error.
+// key that it does not know is an error, and so is a release without SBOMs or without
+// signed checksums.
 //
 //	goreleaser FILE
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/goreleaser/goreleaser/v2/pkg/config"
 )
@@ -28,5 +31,17 @@ func check(file string) error {
 	if err == nil && project.Version != 2 { // of which config.Load only warns
 		err = fmt.Errorf("version: %d; this is checked for version: 2", project.Version)
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, artifacts := range []string{"archive", "source"} {
+		if !slices.ContainsFunc(project.SBOMs, func(s config.SBOM) bool { return s.Artifacts == artifacts }) {
+			errs = append(errs, fmt.Errorf("sboms: none has artifacts: %s; what people download needs an SBOM", artifacts))
+		}
+	}
+	if !slices.ContainsFunc(project.Signs, func(s config.Sign) bool { return s.Artifacts == "checksum" }) {
+		errs = append(errs, errors.New("signs: none has artifacts: checksum; nobody could tell who made a release"))
+	}
+	return errors.Join(errs...)
 }

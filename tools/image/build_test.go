@@ -113,7 +113,11 @@ func copyModule(t *testing.T, to string) {
 		if err := os.MkdirAll(filepath.Dir(at), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(at, content, 0o600); err != nil {
+		info, err := os.Stat(filepath.Join(root, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(at, content, info.Mode().Perm()&0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
