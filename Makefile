@@ -14,7 +14,7 @@ LINT      := go tool -modfile=$(CURDIR)/tools/golangci-lint.mod golangci-lint
 BENCHSTAT := go tool -modfile=tools/benchstat.mod benchstat
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-istio lint verify fmt bench fuzz proto image envoy envoys chaos differential loadtest loadtest-short ghz loadtest-build update-tools clean
+.PHONY: help build run test test-istio lint verify fmt bench fuzz proto picture image envoy envoys chaos differential loadtest loadtest-short ghz loadtest-build update-tools clean
 
 help: ## say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -74,6 +74,9 @@ fuzz: ## fuzz each target for FUZZTIME (default 30s)
 
 proto: ## generate the code of the proto file
 	$(BUF) generate
+
+picture: ## draw docs/users.svg, the picture of the README
+	go run ./internal/picture docs/users.svg
 
 image: ## assemble the images of tagproc and of the samples' application into bin/image, for amd64 and arm64
 	cd tools/image && GOTOOLCHAIN=$$(sed -n 's/^toolchain //p' "$(CURDIR)/go.mod") go run . -root "$(CURDIR)" -out "$(CURDIR)/bin/image" \
