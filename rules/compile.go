@@ -29,6 +29,7 @@ func Compile(f *File, o Options) (*Table, source.Problems) {
 		tags:  map[Tag]int32{},
 
 		deciding: map[ownership]int{},
+		cohorts:  map[cohort]cohortRule{},
 	}
 	c.declare(f.tagHeaders, o.TagHeaders)
 	names := c.names(f.rules)
@@ -40,7 +41,7 @@ func Compile(f *File, o Options) (*Table, source.Problems) {
 
 	problems := c.file.problems.Sort()
 	if c.file.errors > 0 {
-		return nil, problems
+		return nil, problems.Without(source.Note) // first things first
 	}
 	c.table.sums = len(c.sums)
 	c.table.digest = digestOf(c.table)
@@ -59,6 +60,7 @@ type compiler struct {
 
 	keyPlaces []value[string] // the keys of all rules
 	deciding  map[ownership]int
+	cohorts   map[cohort]cohortRule
 }
 
 // sumID is what a hash depends on: it is computed once for each in a request.
@@ -87,6 +89,7 @@ func (c *compiler) rule(n *ruleNode, name string) {
 	}
 	p.sum = c.sums[id]
 	c.unreachable(n, &r)
+	c.noteCohort(n, &r)
 	c.overrides(n, &r, &p)
 	c.policies(n, &r, &p)
 	c.table.rules = append(c.table.rules, r)

@@ -140,7 +140,9 @@ func (c *compiler) key(n *ruleNode) Key {
 	case k.Name == "host":
 		c.file.problem(n.header.pos, KindForbiddenHeader, "the header \"host\" never arrives: Envoy turns it into :authority; use a header that holds the user's id")
 	default:
-		c.keyPlaces = append(c.keyPlaces, value[string]{pos: n.header.pos, v: k.Name, set: true})
+		place := value[string]{pos: n.header.pos, v: k.Name, set: true}
+		c.keyPlaces = append(c.keyPlaces, place)
+		c.warnOfKey(place)
 	}
 	return k
 }
@@ -157,8 +159,10 @@ func (c *compiler) tagHeader(n *ruleNode) string {
 	case checkTagHeader(name) != "":
 		c.file.problem(n.tagHeader.pos, KindForbiddenHeader, fmt.Sprintf("the tagHeader %q %s", shorten(n.tagHeader.v), checkTagHeader(name)))
 	case c.declared != nil && !c.declared.Contains(name):
-		c.file.problem(n.tagHeader.pos, KindUndeclaredTag, fmt.Sprintf("the tagHeader %q is not among the declared tagHeaders%s; Envoy drops a tag that its configuration does not name: declare it, and make that anew with tagproc render envoyfilter (by hand: forward_rules, mutation_rules, early_header_mutation)",
+		c.file.problem(n.tagHeader.pos, KindUndeclaredTag, fmt.Sprintf("the tagHeader %q is not among the declared tagHeaders%s; Envoy drops a tag that its configuration does not name: declare it, and run tagproc render envoyfilter again (by hand: forward_rules, mutation_rules, early_header_mutation)",
 			name, source.DidYouMean(source.Nearest(name, c.declared.Headers))))
+	case !slices.Contains(c.headers, name): // once for each
+		c.warnOfTagName(value[string]{pos: n.tagHeader.pos, v: name, set: true})
 	}
 	return name
 }

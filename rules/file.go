@@ -27,7 +27,7 @@ type File struct {
 	lines    []string
 	problems source.Problems
 	errors   int  // that were noted, listed or not
-	warnings int  // likewise
+	warnings int  // and notes, in the same way
 	cut      bool // reading was given up: what is here is not the whole
 }
 
@@ -94,7 +94,7 @@ func (f *File) problem(p pos, k source.Kind, message string) {
 
 func (f *File) note(p pos, s source.Severity, k source.Kind, message string) {
 	listed := &f.errors
-	if s == source.Warning {
+	if s != source.Error {
 		listed = &f.warnings
 	}
 	switch *listed++; {

@@ -1,6 +1,8 @@
 package rules
 
 import (
+	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -49,6 +51,57 @@ func TestHash(t *testing.T) {
 		got := v.hash.sum([]byte(v.key), v.hash.seed(v.salt))
 		if got != v.want || got%100 != v.bucket {
 			t.Errorf("%v of %q with salt %q = %#x, bucket %d; want %#x, bucket %d", v.hash, v.key, v.salt, got, got%100, v.want, v.bucket)
+		}
+	}
+}
+
+// TestWeaknesses holds the figures of docs/rules.md on ids of which fnv1a32 makes
+// uneven buckets, and that xxh3 does not.
+func TestWeaknesses(t *testing.T) {
+	text := string(read(t, "../docs/rules.md"))
+	for _, tt := range []struct {
+		ids func(yield func(string))
+	}{
+		{func(yield func(string)) {
+			for i := range 100_000 {
+				yield(fmt.Sprintf("%d:%d", i, i))
+			}
+		}},
+		{func(yield func(string)) {
+			for a := range 26 {
+				for b := range 26 {
+					for c := range 26 {
+						yield(fmt.Sprintf("%[1]c%[1]c%[2]c%[2]c%[3]c%[3]c", 'a'+a, 'a'+b, 'a'+c))
+					}
+				}
+			}
+		}},
+	} {
+		for _, h := range []Hash{FNV1a32, XXH3} {
+			reached := map[uint64]bool{}
+			tt.ids(func(id string) { reached[h.sum([]byte(id), 0)%100] = true })
+			want := map[Hash]int{FNV1a32: 50, XXH3: 100}[h]
+			if len(reached) != want {
+				t.Errorf("%v: the ids reach %d buckets, want %d", h, len(reached), want)
+			}
+			for b := range reached {
+				if h == FNV1a32 && b%2 == 0 {
+					t.Errorf("%v: the ids reach bucket %d, want odd ones", h, b)
+				}
+			}
+			if said := fmt.Sprintf("%d of 100 buckets", want); !strings.Contains(text, said) {
+				t.Errorf("docs/rules.md does not say %q", said)
+			}
+		}
+	}
+	for _, h := range []Hash{FNV1a32, XXH3} {
+		var buckets [2]int
+		for i := 0; i < 1_000_000; i += 11 {
+			buckets[h.sum([]byte(strconv.Itoa(i)), 0)%2]++
+		}
+		said := fmt.Sprintf("| `%v` | %.1f%% | %.1f%% |", h, 100*float64(buckets[0])/90_910, 100*float64(buckets[1])/90_910)
+		if buckets[0]+buckets[1] != 90_910 || !strings.Contains(text, said) {
+			t.Errorf("docs/rules.md does not say %q (%v)", said, buckets)
 		}
 	}
 }

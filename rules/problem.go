@@ -22,4 +22,7 @@ const (
 	KindOverride          source.Kind = "override"             // an override that cannot match or contradicts another
 	KindPropagation       source.Kind = "propagation"          // propagation of what cannot travel; warning: of what is no tag header
 	KindUnreachable       source.Kind = "unreachable"          // warning: a policy or a rule that can never decide
+	KindUnstickyKey       source.Kind = "unsticky-key"         // warning: a key that is no user's id
+	KindTagName           source.Kind = "tag-name"             // warning: a tag header whose name does not survive everywhere
+	KindSameCohort        source.Kind = "same-cohort"          // note: a rule that takes the same users as another one
 )

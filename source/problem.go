@@ -14,16 +14,14 @@ type Severity uint8
 // The severities of a Problem.
 const (
 	Error   Severity = iota // the file is refused
-	Warning                 // the file is used; something in it has no effect
+	Warning                 // the file is used; something in it does not do what it seems to
+	Note                    // the file is used; something in it may not be what is meant
 )
 
-// String returns "error" or "warning".
-func (s Severity) String() string {
-	if s == Warning {
-		return "warning"
-	}
-	return "error"
-}
+var severityNames = []string{Error: "error", Warning: "warning", Note: "note"}
+
+// String returns "error", "warning" or "note".
+func (s Severity) String() string { return severityNames[s] }
 
 // MarshalText writes the severity as its name, for JSON.
 func (s Severity) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
@@ -59,13 +57,13 @@ type Problem struct {
 }
 
 // String returns the problem as "file:line:col: message [kind]", in one line.
-// A warning says so before its message.
+// A warning or a note says so before its message.
 func (p Problem) String() string {
 	var b strings.Builder
 	b.WriteString(p.Place())
 	b.WriteString(": ")
-	if p.Severity == Warning {
-		b.WriteString("warning: ")
+	if p.Severity != Error {
+		b.WriteString(p.Severity.String() + ": ")
 	}
 	fmt.Fprintf(&b, "%s [%s]", p.Message, p.Kind)
 	return b.String()
@@ -93,6 +91,11 @@ func (ps Problems) Err() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// Without returns the problems that are not of severity s.
+func (ps Problems) Without(s Severity) Problems {
+	return slices.DeleteFunc(slices.Clone(ps), func(p Problem) bool { return p.Severity == s })
 }
 
 // Sort orders problems by their position in the file and drops repetitions,

@@ -47,7 +47,7 @@ was not understood.`,
 				return &failure{}
 			}
 			c, problems := wasmplugin.Convert(files[0], src, flags.options())
-			writeProblems(stderr(cmd), problems)
+			writeProblems(stderr(cmd), problems.Without(source.Note))
 			if c == nil {
 				return &failure{}
 			}

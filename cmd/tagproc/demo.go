@@ -22,6 +22,7 @@ import (
 	"github.com/tagproc/tagproc/internal/walkthrough"
 	"github.com/tagproc/tagproc/rules"
 	"github.com/tagproc/tagproc/rules/rulefile"
+	"github.com/tagproc/tagproc/source"
 )
 
 func newDemoCommand() *cobra.Command {
@@ -225,7 +226,7 @@ func (d *demo) follow(ctx context.Context) error {
 			return errors.New("the demo's Envoy has ended")
 		case l := <-d.loads:
 			d.out.Printf("\nThe rules file has changed.\n")
-			writeProblems(d.out, l.Problems)
+			writeProblems(d.out, l.Problems.Without(source.Note))
 			if l.Table == nil {
 				d.out.Printf("It is refused; the last good rules stay live.\n")
 				continue

@@ -83,12 +83,12 @@ func loadRules(cmd *cobra.Command, flags *rulesFlags, name string) (*rules.Table
 	return rules.Load(name, src, flags.options())
 }
 
-// usableRules is loadRules for a command that goes on only with a table: it has
-// problems and warnings on standard error, and without a table it is a failure of
-// the exit code.
+// usableRules is loadRules for a command that needs a table: it writes errors and
+// warnings on standard error, and leaves notes to validate. Without a table it
+// returns a failure with the exit code.
 func usableRules(cmd *cobra.Command, flags *rulesFlags, name string, code int) (*rules.Table, error) {
 	t, problems := loadRules(cmd, flags, name)
-	writeProblems(stderr(cmd), problems)
+	writeProblems(stderr(cmd), problems.Without(source.Note))
 	if t == nil {
 		return nil, &failure{code: code}
 	}

@@ -57,10 +57,7 @@ func writeProblems(t *terminal.Writer, ps source.Problems) {
 
 // writeProblem writes a problem with its line of the file.
 func writeProblem(t *terminal.Writer, p source.Problem) {
-	severity := terminal.Alarm
-	if p.Severity == source.Warning {
-		severity = terminal.Warning
-	}
+	severity := map[source.Severity]terminal.Style{source.Error: terminal.Alarm, source.Warning: terminal.Warning, source.Note: terminal.Bold}[p.Severity]
 	t.Printf("%s: %s: %s %s\n", terminal.Bold.Textf("%s", p.Place()), severity.Textf("%s", p.Severity),
 		p.Message, terminal.Faint.Textf("[%s]", p.Kind))
 	if p.Source != "" {

@@ -169,8 +169,10 @@ func (s *server) apply(l rulefile.Load) {
 	}
 }
 
-// logProblems logs problems of a rules file, one line each.
+// logProblems logs problems of a rules file, one line each. Notes are for who writes
+// the file, by validate.
 func logProblems(log *slog.Logger, ps source.Problems) {
+	ps = ps.Without(source.Note)
 	for _, p := range ps[:min(mostListed, len(ps))] {
 		level := slog.LevelError
 		if p.Severity == source.Warning {

@@ -115,7 +115,7 @@ func (m *model) loadRules(o rules.Options) {
 	mounted := map[string]bool{}
 	for _, s := range m.rules {
 		table, problems := rules.Load(s.doc.File, s.source, o)
-		s.table = table
+		s.table, problems = table, problems.Without(source.Note)
 		if s.doc == s.configMap { // places of the text, not of the file
 			for i, p := range problems {
 				problems[i] = s.problem(p.Severity, p.Kind, p.Message)

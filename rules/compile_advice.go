@@ -1,0 +1,113 @@
+package rules
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/tagproc/tagproc/source"
+)
+
+// unstickyKeys are headers that do not hold a user's id and may seem to, by why they
+// are none. Names that end in - begin others.
+var unstickyKeys = []struct {
+	why, instead string
+	names        []string
+}{
+	{
+		"it holds all cookies of a browser, and each one that changes makes another user of its owner",
+		"have the gateway copy the cookie with the user's id into a header of its own, and name that",
+		[]string{"cookie"},
+	},
+	{
+		"it holds an address, which changes from network to network and which many users share",
+		"name a header that holds the user's id",
+		[]string{
+			"cf-connecting-ip", "fastly-client-ip", "forwarded", "true-client-ip", "x-client-ip", "x-cluster-client-ip",
+			"x-envoy-external-address", "x-forwarded-for", "x-original-forwarded-for", "x-real-ip",
+		},
+	},
+	{
+		"it describes a browser, which many users share and which each update changes",
+		"name a header that holds the user's id",
+		[]string{"accept", "accept-encoding", "accept-language", "sec-ch-", "user-agent"},
+	},
+	{
+		"it holds a credential, and each new one makes another user of its owner",
+		"have the gateway make a header of a claim (claim_to_headers in Envoy, outputClaimToHeaders in Istio), and name that",
+		[]string{"authorization", "proxy-authorization", "x-amzn-oidc-data", "x-api-key", "x-goog-iap-jwt-assertion"},
+	},
+	{
+		"it is another one for each request, so that the same user goes back and forth",
+		"name a header that holds the user's id",
+		[]string{
+			"b3", "baggage", "date", "grpc-trace-bin", "request-id", "traceparent", "tracestate", "uber-trace-id", "x-amzn-trace-id", "x-b3-",
+			"x-cloud-trace-context", "x-correlation-id", "x-datadog-", "x-ot-span-context", "x-request-id",
+		},
+	},
+	{
+		"it says where a request comes from or goes to, and not whose it is",
+		"name a header that holds the user's id",
+		[]string{"origin", "referer", "via", "x-envoy-original-path", "x-forwarded-host", "x-forwarded-port", "x-forwarded-proto"},
+	},
+}
+
+// warnOfKey warns of a key that does not keep a user where they are.
+func (c *compiler) warnOfKey(key value[string]) {
+	for _, u := range unstickyKeys {
+		if slices.ContainsFunc(u.names, func(n string) bool { return n == key.v || strings.HasSuffix(n, "-") && strings.HasPrefix(key.v, n) }) {
+			c.file.note(key.pos, source.Warning, KindUnstickyKey, fmt.Sprintf("the key %q keeps nobody on one version: %s; %s", key.v, u.why, u.instead))
+		}
+	}
+}
+
+// warnOfTagName warns of a tag header whose name others change on its way.
+func (c *compiler) warnOfTagName(header value[string]) {
+	for _, r := range []string{"_", "."} {
+		if strings.Contains(header.v, r) {
+			c.file.note(header.pos, source.Warning, KindTagName, fmt.Sprintf(
+				"the tag header %q has the character %q: nginx drops such a header unless it is told to keep it, and many applications take %s and - for the same; use letters, digits and -",
+				shorten(header.v), r, r))
+			return
+		}
+	}
+}
+
+// cohort is what decides which users are below a range.
+type cohort struct {
+	key    Key
+	hash   Hash
+	salt   string
+	modulo uint32
+}
+
+// noteCohort notes a rule that takes the same users as an earlier one, for another
+// tag header: its range of 10 buckets are the people of the other one's 10 buckets.
+// Some mean it.
+func (c *compiler) noteCohort(n *ruleNode, r *Rule) {
+	if r.Mode == ModeOff || !n.header.ok() || !n.tagHeader.ok() {
+		return
+	}
+	id := cohort{r.Key, r.Hash, r.Salt, r.Modulo}
+	first, known := c.cohorts[id]
+	if !known {
+		c.cohorts[id] = cohortRule{r.Name, r.TagHeader, n.pos.line}
+		return
+	}
+	if first.tagHeader == r.TagHeader {
+		return
+	}
+	salt := fmt.Sprintf("\"salt: %s\"", r.Name)
+	if r.Hash != XXH3 {
+		salt = "\"hash: xxh3\" and " + salt
+	}
+	c.file.note(n.pos, source.Note, KindSameCohort, fmt.Sprintf(
+		"this rule and rule %s in line %d have the same users in their first buckets, because key, hash, salt and modulo are equal; if that is not meant, add %s here, which moves users of this rule to other buckets",
+		shorten(first.name), first.line, salt))
+}
+
+// A cohortRule is the first rule of a cohort.
+type cohortRule struct {
+	name, tagHeader string
+	line            int
+}
