@@ -24,6 +24,8 @@ type door struct {
 	metrics *metrics
 	log     *slog.Logger
 
+	foreigners *foreigners
+
 	inside atomic.Int64
 	logged atomic.Int64 // when a failed handshake was, in Unix seconds
 
@@ -48,6 +50,7 @@ func (d *door) ServerHandshake(conn net.Conn) (net.Conn, credentials.AuthInfo, e
 	d.metrics.connections.Inc()
 	g := &guest{Conn: conn}
 	g.greeted = func() { d.heard(g) }
+	g.foreign = func(what foreign) { d.foreigners.met(what, conn.RemoteAddr()) }
 	g.leave = sync.OnceFunc(func() {
 		d.heard(g)
 		d.inside.Add(-1)
@@ -102,6 +105,10 @@ func (d *door) close() {
 // handshakeFailed counts a failed handshake and logs it, at most once per second.
 func (d *door) handshakeFailed(conn net.Conn, err error) {
 	d.metrics.handshakeFailures.Inc()
+	if isPlain(err) {
+		d.foreigners.met(plainOnTLS, conn.RemoteAddr())
+		return
+	}
 	if now := time.Now().Unix(); d.logged.Swap(now) != now {
 		d.log.Warn("a client could not agree on TLS; its connection is closed", "client", conn.RemoteAddr().String(), "error", err)
 	}

@@ -42,7 +42,9 @@ func awaitClosed(t *testing.T, conn net.Conn) (received []byte) {
 // greeted, leaves the others, and lets nobody in.
 func TestClose(t *testing.T) {
 	t.Parallel()
-	d := &door{max: 10, metrics: newMetrics(nil), log: slog.New(slog.DiscardHandler), arriving: map[*guest]bool{}}
+	m := newMetrics(nil)
+	log := slog.New(slog.DiscardHandler)
+	d := &door{max: 10, metrics: m, log: log, foreigners: newForeigners(log, m), arriving: map[*guest]bool{}}
 	enter := func() (outside, inside net.Conn, err error) {
 		t.Helper()
 		outside, conn := net.Pipe()

@@ -37,12 +37,14 @@ const (
 type guest struct {
 	net.Conn
 
-	greeted func() // is told once that greeting has come
-	leave   func() // likewise that the connection has ended
+	greeted func()             // is told once that greeting has come
+	foreign func(what foreign) // is told once that the client speaks something else
+	leave   func()             // likewise that the connection has ended
 
 	share share // of the streams
 
-	received int          // bytes, up to greeting; for Read alone
+	received int          // bytes, up to greeting; for Read alone, likewise:
+	first    [known]byte  // of them
 	waiting  atomic.Int64 // streams whose handlers have not begun
 }
 
@@ -51,14 +53,33 @@ func (g *guest) Read(b []byte) (int, error) {
 	g.yield()
 	n, err := g.Conn.Read(b[:min(len(b), maxRead)])
 	if g.received < greeting {
-		if g.received += n; g.received >= greeting {
-			g.greeted()
-		}
+		g.hear(b[:max(n, 0)])
 	}
 	if n > longTurn {
 		runtime.Gosched()
 	}
 	return n, err
+}
+
+// hear takes what comes first.
+func (g *guest) hear(b []byte) {
+	before := g.received
+	if before < known {
+		copy(g.first[before:], b)
+	}
+	g.received += len(b)
+	if before < known && g.received >= known {
+		said := g.first[:]
+		if before == 0 {
+			said = b // has more of it
+		}
+		if what, ok := foreignBeginning(said); ok {
+			g.foreign(what)
+		}
+	}
+	if g.received >= greeting {
+		g.greeted()
+	}
 }
 
 // yield gives others their turns while too many streams wait.

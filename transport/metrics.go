@@ -9,6 +9,7 @@ type metrics struct {
 	handshakeFailures prometheus.Counter
 	reaped            prometheus.Counter
 	streamsRefused    prometheus.Counter
+	foreign           *prometheus.CounterVec
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -33,9 +34,13 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Name: "tagproc_streams_refused_total",
 			Help: "Streams ended, their requests unchanged, because there were as many as memory is meant for.",
 		}),
+		foreign: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "tagproc_foreign_protocol_total",
+			Help: "Connections, and with compressed streams, refused because the client speaks something else than this server: http1, tls, plaintext, compressed or other.",
+		}, []string{"protocol"}),
 	}
 	if r != nil {
-		r.MustRegister(m.connections, m.refused, m.handshakeFailures, m.reaped, m.streamsRefused)
+		r.MustRegister(m.connections, m.refused, m.handshakeFailures, m.reaped, m.streamsRefused, m.foreign)
 	}
 	return m
 }

@@ -127,7 +127,8 @@ func NewServer(o Options, more ...grpc.ServerOption) *Server {
 		maxWaiting: maxWaitingStreams, max: maxStreams, period: o.FirstMessage / lookPeriods,
 		reaped: m.reaped, refused: m.streamsRefused,
 	}
-	server := &Server{door: &door{max: int64(o.MaxConnections), metrics: m, log: o.Logger, arriving: map[*guest]bool{}}}
+	foreigners := newForeigners(o.Logger, m)
+	server := &Server{door: &door{max: int64(o.MaxConnections), metrics: m, log: o.Logger, foreigners: foreigners, arriving: map[*guest]bool{}}}
 	calls := &calls{
 		unaryLimit: o.FirstMessage,
 		kinds:      sync.OnceValue(func() map[string]kind { return kindsOf(server.Server) }), // once it has its services
@@ -151,6 +152,10 @@ func NewServer(o Options, more ...grpc.ServerOption) *Server {
 			g, err := calls.begun(s.Context(), info.FullMethod)
 			if err != nil {
 				return err
+			}
+			if e := encodingOf(s); e != "" {
+				foreigners.met(compressed, g.RemoteAddr(), "encoding", e)
+				return errCompressed
 			}
 			return streams.serve(g, srv, s, handler)
 		}),

@@ -115,13 +115,18 @@ func metric(t testing.TB, registry *prometheus.Registry, name string) float64 {
 // awaitMetric waits until a metric has a value.
 func awaitMetric(t *testing.T, registry *prometheus.Registry, name string, want float64) {
 	t.Helper()
+	awaitValue(t, want, func() float64 { return metric(t, registry, name) })
+}
+
+func awaitValue(t *testing.T, want float64, value func() float64) {
+	t.Helper()
 	for deadline := time.Now().Add(limit); ; time.Sleep(5 * time.Millisecond) {
-		got := metric(t, registry, name)
+		got := value()
 		if got == want {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("after %v %s is %v, want %v", limit, name, got, want)
+			t.Fatalf("after %v the metric is %v, want %v", limit, got, want)
 		}
 	}
 }
@@ -195,25 +200,48 @@ func (r *running) rawPeer(t *testing.T) *peer {
 	return p
 }
 
-// open begins a stream.
-func (p *peer) open(t *testing.T, id uint32, method string) {
+// open begins a stream, with more headers by names and values in turn.
+func (p *peer) open(t *testing.T, id uint32, method string, more ...string) {
 	t.Helper()
 	var block bytes.Buffer
 	encoder := hpack.NewEncoder(&block)
-	for _, f := range []hpack.HeaderField{
+	fields := []hpack.HeaderField{
 		{Name: ":method", Value: "POST"},
 		{Name: ":scheme", Value: "http"},
 		{Name: ":path", Value: method},
 		{Name: ":authority", Value: "test"},
 		{Name: "content-type", Value: "application/grpc"},
 		{Name: "te", Value: "trailers"},
-	} {
+	}
+	for i := 0; i < len(more); i += 2 {
+		fields = append(fields, hpack.HeaderField{Name: more[i], Value: more[i+1]})
+	}
+	for _, f := range fields {
 		if err := encoder.WriteField(f); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if err := p.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: block.Bytes(), EndHeaders: true}); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// awaitStatus reads until a stream ends, and returns its gRPC status.
+func (p *peer) awaitStatus(t *testing.T) string {
+	t.Helper()
+	p.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
+	for {
+		f, err := p.ReadFrame()
+		if err != nil {
+			t.Fatalf("no status came: %v", err)
+		}
+		if h, ok := f.(*http2.MetaHeadersFrame); ok && h.StreamEnded() {
+			for _, field := range h.Fields {
+				if field.Name == "grpc-status" {
+					return field.Value
+				}
+			}
+		}
 	}
 }
 
