@@ -83,12 +83,12 @@ func (p *plan) note(s *scratch, h *header) {
 		s.baggage.draft.add(h)
 	case known:
 		s.baggage.add(h)
-	case p.hasOwnedPrefix(h.key) && isHeaderName(h.key):
+	case (p.hasOwnedPrefix(h.key) || p.spelled.Folds(h.key)) && isHeaderName(h.key):
 		s.noteStray(h, p.limits.MaxHeaders)
 	}
 }
 
-// noteStray notes a header that is owned by its prefix alone, each name once and
+// noteStray notes a header that is owned by its prefix or its spelling, each name once and
 // one name more than limit at most: Envoy would not remove more than limit, and
 // the one more tells that there are such.
 func (s *scratch) noteStray(h *header, limit int) {
@@ -137,8 +137,8 @@ type ownedState struct {
 	tag   int32  // index of plan.tags, or rules.NoTag
 }
 
-// A stray is a header of the request that is owned by its prefix alone: no rule
-// sets it.
+// A stray is a header of the request that is owned by its prefix or its spelling: no
+// rule sets it.
 type stray struct {
 	count
 	name []byte

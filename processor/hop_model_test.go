@@ -207,24 +207,68 @@ func decodeEscape(e string) string {
 // isTag reports whether a member might be seen as one of a tag: of any if clients
 // are not trusted, else of one of tags.
 func (f *fileModel) isTag(member string, tags map[string]string) bool {
-	name, _, _ := strings.Cut(strings.TrimLeft(member, "= \t"), "=")
+	text := strings.TrimLeft(member, "= \t")
 	once, always := strings.NewReplacer(" ", "", "\t", ""), strings.NewReplacer(" ", "", "\t", "", "+", "")
 	for _, seen := range []struct {
-		name    string
+		text    string
 		squeeze *strings.Replacer // as often as it is decoded
-	}{{name, strings.NewReplacer()}, {once.Replace(name), strings.NewReplacer()}, {always.Replace(name), always}} {
-		name := seen.name
-		for escape.MatchString(name) {
-			name = seen.squeeze.Replace(escape.ReplaceAllStringFunc(name, decodeEscape))
+	}{{text, strings.NewReplacer()}, {once.Replace(text), strings.NewReplacer()}, {always.Replace(text), always}} {
+		text := seen.text
+		for escape.MatchString(text) {
+			text = seen.squeeze.Replace(escape.ReplaceAllStringFunc(text, decodeEscape))
 		}
-		for _, token := range separators.Split(name, -1) {
-			token = strings.ToLower(strings.Trim(token, "+"))
-			if f.propagates(token) && (!f.TrustClientTags || tags[token] != "") {
+		if end := strings.LastIndexByte(text, '='); end >= 0 {
+			text = text[:end]
+		}
+		for _, token := range separators.Split(text, -1) {
+			if f.propagatesSpelling(strings.ToLower(strings.Trim(token, "+")), tags) {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// propagatesSpelling reports whether a tag header that travels may be seen in token,
+// in any spelling; where clients are trusted, whether one of tags may.
+func (f *fileModel) propagatesSpelling(token string, tags map[string]string) bool {
+	fold := func(name string) string { return notAlphanumeric.ReplaceAllString(name, "-") }
+	if f.TrustClientTags {
+		for header, tag := range tags {
+			if tag != "" && f.propagates(header) && fold(header) == fold(token) {
+				return true
+			}
+		}
+		return false
+	}
+	folded := fileModel{TagHeaders: &ownedModel{}, Propagation: &ownedModel{}}
+	for _, pair := range []struct {
+		from *ownedModel
+		to   *ownedModel
+	}{{f.ownedHeaders(), folded.TagHeaders}, {f.Propagation, folded.Propagation}} {
+		if pair.from == nil {
+			return false
+		}
+		for _, name := range pair.from.Headers {
+			pair.to.Headers = append(pair.to.Headers, fold(strings.ToLower(name)))
+		}
+		for _, prefix := range pair.from.HeaderPrefixes {
+			pair.to.HeaderPrefixes = append(pair.to.HeaderPrefixes, fold(prefix))
+		}
+	}
+	return folded.propagates(fold(token))
+}
+
+// ownedHeaders returns the tag headers of the file.
+func (f *fileModel) ownedHeaders() *ownedModel {
+	if f.TagHeaders != nil {
+		return f.TagHeaders
+	}
+	o := &ownedModel{}
+	for _, r := range f.Rules {
+		o.Headers = append(o.Headers, r.TagHeader)
+	}
+	return o
 }
 
 // othersIn returns what stands between the commas of the baggage in headers, but

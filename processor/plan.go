@@ -1,6 +1,7 @@
 package processor
 
 import (
+	"strings"
 	"sync"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
@@ -21,6 +22,7 @@ type plan struct {
 
 	names    map[string]name // headers of the request that matter
 	prefixes []string        // likewise every header that begins with one of these
+	spelled  rules.Owned     // and every other spelling of one of these
 
 	// filter holds most other names off the map: bit n of filter[c] says that
 	// names of n bytes (63: or more) that begin with c may matter.
@@ -115,6 +117,7 @@ func newPlan(t *rules.Table, l Limits, withMetadata bool, m *metrics) *plan {
 			p.own(header)
 		}
 		p.prefixes = t.Owned().Prefixes
+		p.spelled = withSeparators(t.Owned())
 	}
 	for n := range p.names {
 		p.filter[n[0]] |= lengthBit(len(n))
@@ -122,7 +125,44 @@ func newPlan(t *rules.Table, l Limits, withMetadata bool, m *metrics) *plan {
 	for _, prefix := range p.prefixes {
 		p.filter[prefix[0]] |= -lengthBit(len(prefix)) // this length and every greater one
 	}
+	for _, header := range p.spelled.Headers {
+		p.letFirst(header[0], lengthBit(len(header)))
+	}
+	for _, prefix := range p.spelled.Prefixes {
+		p.letFirst(prefix[0], -lengthBit(len(prefix)))
+	}
 	return p
+}
+
+// withSeparators returns those of o that have other spellings.
+func withSeparators(o rules.Owned) (some rules.Owned) {
+	for _, header := range o.Headers {
+		if strings.ContainsFunc(header, isSeparator) {
+			some.Headers = append(some.Headers, header)
+		}
+	}
+	for _, prefix := range o.Prefixes {
+		if strings.ContainsFunc(prefix, isSeparator) {
+			some.Prefixes = append(some.Prefixes, prefix)
+		}
+	}
+	return some
+}
+
+func isSeparator(c rune) bool { return !('a' <= c && c <= 'z' || '0' <= c && c <= '9') }
+
+// letFirst sets bits of the filter for names that begin with c, or, if that is a
+// separator, with any.
+func (p *plan) letFirst(c byte, bits uint64) {
+	if !isSeparator(rune(c)) {
+		p.filter[c] |= bits
+		return
+	}
+	for c := range p.filter {
+		if isSeparator(rune(c)) {
+			p.filter[c] |= bits
+		}
+	}
 }
 
 // own returns the index of the owned header, which is added if absent.

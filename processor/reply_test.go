@@ -57,6 +57,19 @@ func TestReply(t *testing.T) {
 			sets:    1, removes: 1,
 		},
 		{
+			name:    "forged in another spelling",
+			headers: []string{"x-user-id", "bob", "x_asm_prefer_tag", "s2", "x.asm-prefer~tag", "s2", "appver_a", "v2", "appver_a", "v3", "xxasm-prefer-tag", "s2", "x_user_id", "eve", "x_asm_prefer_tags", ""},
+			want:    []string{"x-user-id", "bob", "xxasm-prefer-tag", "s2", "x_user_id", "eve", "x_asm_prefer_tags", "", "appver-a", "v1"},
+			sets:    1, removes: 3,
+		},
+		{
+			name:    "another spelling where clients are trusted",
+			rules:   "trustClientTags: true" + walkthrough,
+			headers: []string{"x-user-id", "bob", "x_asm_prefer_tag", "s2"},
+			want:    []string{"x-user-id", "bob", "x_asm_prefer_tag", "s2", "appver-a", "v1"},
+			sets:    1,
+		},
+		{
 			name:    "forged for shadow, off and no rule",
 			headers: []string{"appver-b", "v3", "appver-c", "v4", "appver-zz", "1", "appver-zz", "2", "retired", "", "x-user-id", "vance"},
 			want:    []string{"x-user-id", "vance"},

@@ -96,34 +96,14 @@ func (c *compiler) own() {
 	} else {
 		c.table.owned.Headers = slices.Sorted(slices.Values(c.headers))
 	}
-	spellings := Owned{Headers: foldAll(c.table.owned.Headers), Prefixes: foldAll(c.table.owned.Prefixes)}
 	for _, k := range c.keyPlaces {
 		switch {
 		case c.table.owned.Contains(k.v):
 			c.file.problem(k.pos, KindKeyIsTag, fmt.Sprintf("the key %q is a tag header too, so that what a client sends in it would be removed; use another header as the key or for the tag", k.v))
-		case spellings.Contains(foldName(k.v)):
+		case c.table.owned.Folds([]byte(k.v)):
 			c.file.problem(k.pos, KindKeyIsTag, fmt.Sprintf("the key %q is a tag header in another spelling, so that what a client sends in it would be removed: servers read - _ and . in names as one character; use another header as the key or for the tag", k.v))
 		}
 	}
-}
-
-// foldName returns name, in lower case, with one character for all that are neither
-// letters nor digits, as servers do that hand headers on as environment variables.
-func foldName(name string) string {
-	return strings.Map(func(r rune) rune {
-		if 'a' <= r && r <= 'z' || '0' <= r && r <= '9' {
-			return r
-		}
-		return '-'
-	}, name)
-}
-
-func foldAll(names []string) (folded []string) {
-	for _, name := range names {
-		folded = append(folded, foldName(name))
-	}
-	slices.Sort(folded)
-	return folded
 }
 
 // key returns the key of a rule.

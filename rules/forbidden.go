@@ -55,9 +55,11 @@ func forbiddenTag(is func(name string, begins bool) bool) string {
 }
 
 // checkTagHeader returns why a tag must not be written to the header name, or "".
+// Headers in another spelling of a tag header are removed, so that no spelling of a
+// forbidden one can be a tag header.
 func checkTagHeader(name string) string {
 	switch hit := forbiddenTag(func(forbidden string, begins bool) bool {
-		return name == forbidden || begins && strings.HasPrefix(name, forbidden)
+		return spells(name, forbidden) && (begins || len(name) == len(forbidden))
 	}); {
 	case hit == "":
 		return ""
@@ -72,6 +74,6 @@ func checkTagHeader(name string) string {
 // would include, or "".
 func checkTagPrefix(prefix string) string {
 	return forbiddenTag(func(forbidden string, begins bool) bool {
-		return strings.HasPrefix(forbidden, prefix) || begins && strings.HasPrefix(prefix, forbidden)
+		return spells(forbidden, prefix) || begins && spells(prefix, forbidden)
 	})
 }

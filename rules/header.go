@@ -64,6 +64,49 @@ func (o Owned) Contains(name string) bool {
 	return exact || slices.ContainsFunc(o.Prefixes, func(p string) bool { return strings.HasPrefix(name, p) })
 }
 
+// Folds reports whether name, in lower case, is none of the headers and yet one of
+// them in another spelling: with any other character in the place of one that is
+// neither a letter nor a digit. Servers that hand headers on as environment variables
+// (CGI, WSGI, PHP, Rack) cannot tell x_asm_prefer_tag from x-asm-prefer-tag. No
+// pseudo-header is a spelling. Folds allocates nothing.
+func (o Owned) Folds(name []byte) (folds bool) {
+	if len(name) > 0 && name[0] == ':' {
+		return false
+	}
+	for _, h := range o.Headers {
+		if len(name) == len(h) && spells(name, h) {
+			if string(name) == h {
+				return false
+			}
+			folds = true
+		}
+	}
+	for _, p := range o.Prefixes {
+		if spells(name, p) {
+			if string(name[:len(p)]) == p {
+				return false
+			}
+			folds = true
+		}
+	}
+	return folds
+}
+
+// spells reports whether name, in lower case, begins with a spelling of prefix.
+func spells[T string | []byte](name T, prefix string) bool {
+	if len(name) < len(prefix) {
+		return false
+	}
+	for i := range len(prefix) {
+		if c := prefix[i]; name[i] != c && (isAlphanumeric(c) || isAlphanumeric(name[i])) {
+			return false
+		}
+	}
+	return true
+}
+
+func isAlphanumeric(c byte) bool { return 'a' <= c && c <= 'z' || '0' <= c && c <= '9' }
+
 // IsZero reports whether nothing is declared.
 func (o Owned) IsZero() bool { return len(o.Headers)+len(o.Prefixes) == 0 }
 

@@ -34,3 +34,32 @@ func TestOwnedAnd(t *testing.T) {
 		}
 	})
 }
+
+func TestFolds(t *testing.T) {
+	o := Owned{Headers: []string{"appver", "x-asm-prefer-tag", "x_y", "-odd"}, Prefixes: []string{"lane-", "plain"}}
+	for name, want := range map[string]bool{
+		"x_asm_prefer_tag": true, "x.asm.prefer.tag": true, "x-asm-prefer_tag": true, "x asm\xffprefer~tag": true, "x-y": true,
+		"lane_a": true, "lane_": true, "lane.a-b": true, "_odd": true, "~odd": true,
+		"x-asm-prefer-tag": false, "lane-a": false, "lane-": false, "x_y": false, "-odd": false, ":odd": false, // as they are; a pseudo-header
+		"x_asm_prefer_tags": false, "x_asm_prefer_ta": false, "xxasm-prefer-tag": false, "x-asm-prefer-tax": false,
+		"lane": false, "lanes": false, "lanea_": false, "appver": false, "app_er": false, "plain_": false, "aodd": false, "": false,
+	} {
+		if got := o.Folds([]byte(name)); got != want {
+			t.Errorf("Folds(%q) = %v, want %v", name, got, want)
+		}
+	}
+	name := []byte("x_asm_prefer_tag")
+	if got := testing.AllocsPerRun(100, func() { o.Folds(name) }); got != 0 {
+		t.Errorf("Folds allocates %v times", got)
+	}
+	for header, want := range map[string]bool{"content_length": true, "user.agent": true, "x_envoy_peer": true, "x_asm_prefer_tag": false, "lane": false} {
+		if got := checkTagHeader(header) != ""; got != want {
+			t.Errorf("checkTagHeader(%q) refuses: %v, want %v", header, got, want)
+		}
+	}
+	for prefix, want := range map[string]bool{"x_": true, "content.": true, "grpc_x": true, "lane_": false} {
+		if got := checkTagPrefix(prefix) != ""; got != want {
+			t.Errorf("checkTagPrefix(%q) refuses: %v, want %v", prefix, got, want)
+		}
+	}
+}
