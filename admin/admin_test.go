@@ -32,7 +32,7 @@ func TestHandler(t *testing.T) {
 	handler := Handler(registry, func() error { return notReady }, Options{})
 	get := func(method, path string) (int, string) {
 		w := httptest.NewRecorder()
-		handler.ServeHTTP(w, httptest.NewRequest(method, path, nil))
+		handler.ServeHTTP(w, httptest.NewRequest(method, "http://localhost"+path, nil))
 		body, err := io.ReadAll(w.Result().Body)
 		if err != nil {
 			t.Fatal(err)

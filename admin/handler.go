@@ -13,13 +13,18 @@ type Options struct {
 	// Pprof adds /debug/pprof, the profiles of net/http/pprof: whoever may ask for
 	// one sees the process from inside, and slows it down meanwhile.
 	Pprof bool
+
+	// Hosts are names that requests may have as their Host, besides addresses,
+	// localhost and names that only a cluster resolves: see [Handler].
+	Hosts []string
 }
 
 // Handler serves /healthz, which answers 200 as long as the process can answer;
 // /readyz, which answers 200 when ready returns nil and else 503 with its text;
-// and /metrics.
+// and /metrics. These take any Host, for probes and Prometheus. What is for people,
+// in browsers, takes only Hosts that are addresses, localhost, names without a dot,
+// names under svc and svc.cluster.local, and o.Hosts; any other is a 421.
 func Handler(metrics prometheus.Gatherer, ready func() error, o Options) http.Handler {
-	index := "tagproc\n\n/healthz  the process answers\n/readyz   rules are live, and it is not draining\n/metrics  for Prometheus\n"
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		writeText(w, http.StatusOK, "ok\n")
@@ -32,19 +37,22 @@ func Handler(metrics prometheus.Gatherer, ready func() error, o Options) http.Ha
 		writeText(w, http.StatusOK, "ready\n")
 	})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
+
+	page := func(pattern string, handler http.HandlerFunc) { mux.Handle(pattern, checkHost(o.Hosts, handler)) }
+	index := "tagproc\n\n/healthz  the process answers\n/readyz   rules are live, and it is not draining\n/metrics  for Prometheus\n"
 	if o.Pprof {
 		index += "/debug/pprof/  profiles of the process\n"
-		mux.HandleFunc("GET /debug/pprof/", pprof.Index) // serves the named profiles too
-		mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
-		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
-		mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
-		mux.HandleFunc("POST /debug/pprof/symbol", pprof.Symbol)
-		mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+		page("GET /debug/pprof/", pprof.Index) // serves the named profiles too
+		page("GET /debug/pprof/cmdline", pprof.Cmdline)
+		page("GET /debug/pprof/profile", pprof.Profile)
+		page("GET /debug/pprof/symbol", pprof.Symbol)
+		page("POST /debug/pprof/symbol", pprof.Symbol)
+		page("GET /debug/pprof/trace", pprof.Trace)
 	}
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+	page("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		writeText(w, http.StatusOK, index)
 	})
-	return mux
+	return boundTarget(mux)
 }
 
 func writeText(w http.ResponseWriter, status int, text string) {

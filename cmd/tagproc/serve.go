@@ -52,6 +52,8 @@ needed.`,
 	s.StringVar(&f.tls.ClientCA, "tls-client-ca", "",
 		"PEM `FILE` with the authorities that sign the certificates of clients, which then need one (mTLS)")
 	s.StringVar(&f.admin, "admin", contract.DefaultAdmin, "where /healthz, /readyz and /metrics are: `HOST:PORT` or unix:///PATH; empty: none")
+	s.StringArrayVar(&f.adminHosts, "admin-host", nil,
+		"`NAME` by which browsers ask --admin, besides its addresses and names of a cluster; repeatable")
 	s.BoolVar(&f.pprof, "pprof", false, "let --admin have /debug/pprof too, which shows the process from inside and can slow it down")
 
 	s.IntVar(&f.maxHeaders, "max-request-headers", contract.DefaultMaxHeaders, "the gateway's max_headers_count: no tag takes a request over it")
@@ -88,6 +90,7 @@ needed.`,
 			log.Warn("--pprof: whoever reaches --admin sees the process from inside and can slow it down; let it listen on 127.0.0.1 or a Unix socket", "admin", f.admin)
 		}
 		o := f.options(log)
+		o.transport.MaxConnections = limitConnections(log, o.transport.MaxConnections, descriptors)
 		o.reload = reload
 		server, err := newServer(cmd.Context(), o)
 		if stopped, ok := errors.AsType[*signalError](err); ok {

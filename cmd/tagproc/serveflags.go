@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,6 +29,7 @@ type serveFlags struct {
 	tls        transport.CertificateFiles
 	admin      string
 	pprof      bool
+	adminHosts []string
 
 	maxHeaders, maxHeaderKB int
 	metadata                bool
@@ -82,10 +84,17 @@ func (f *serveFlags) check() error {
 		require(strings.HasSuffix(address, ":0") || !slices.Contains(f.addresses()[:i], address),
 			"--listen, --admin: %s is there twice: expected an address of its own for each", address)
 	}
+	for _, host := range f.adminHosts {
+		require(hostName.MatchString(host), "--admin-host %q: expected a name, such as tagproc.example, without a scheme and a port", host)
+	}
+	require(len(f.adminHosts) == 0 || f.admin != "", "--admin-host: expected an address at --admin, whose names they are")
 	require(!f.pprof || f.admin != "", "--pprof: expected an address at --admin, which serves it")
 	_, err := newLogger(io.Discard, f.logFormat, f.logLevel)
 	return errors.Join(append(errs, err)...)
 }
+
+// hostName is a name by which a browser may ask.
+var hostName = regexp.MustCompile(`^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$`)
 
 // addresses returns all that is to be listened on.
 func (f *serveFlags) addresses() []string {
@@ -106,6 +115,7 @@ func (f *serveFlags) options(log *slog.Logger) serverOptions {
 		tls:               f.tls,
 		admin:             f.admin,
 		pprof:             f.pprof,
+		adminHosts:        f.adminHosts,
 		drainDelay:        f.drainDelay,
 		transport: transport.Options{
 			MaxConnections:   f.maxConnections,

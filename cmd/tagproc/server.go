@@ -38,6 +38,7 @@ type serverOptions struct {
 	tls               transport.CertificateFiles // for TCP; the zero value: none
 	admin             string                     // as listen; empty: none
 	pprof             bool                       // with admin
+	adminHosts        []string                   // names of admin, beside those that are always taken
 	transport         transport.Options          // without Registerer and Logger, likewise:
 	processor         processor.Options
 	drainDelay        time.Duration
@@ -110,11 +111,8 @@ func newServer(ctx context.Context, o serverOptions) (*server, error) {
 	s.processor = processor.New(o.processor)
 	o.transport.Registerer, o.transport.Logger = registry, o.log
 	s.newGRPC(o.transport)
-	s.http = &http.Server{
-		Handler:           admin.Handler(registry, s.ready, admin.Options{Pprof: o.pprof}),
-		ReadHeaderTimeout: 10 * time.Second,
-		ErrorLog:          slog.NewLogLogger(o.log.Handler(), slog.LevelWarn),
-	}
+	pages := admin.Options{Pprof: o.pprof, Hosts: o.adminHosts}
+	s.http = admin.NewServer(admin.Handler(registry, s.ready, pages), pages, o.log)
 
 	if err := s.open(ctx, registry); err != nil {
 		s.close()
@@ -155,7 +153,7 @@ func (s *server) open(ctx context.Context, registry prometheus.Registerer) error
 	if err != nil {
 		return fmt.Errorf("--admin: %w", err)
 	}
-	s.adminListener = l
+	s.adminListener = admin.Bound(l)
 	return nil
 }
 
