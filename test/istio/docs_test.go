@@ -69,10 +69,29 @@ func TestDocs(t *testing.T) {
 				s := c.NewShell(t, checkout(t))
 				s.Run(t, `mkdir bin && ln -s "$(command -v tagproc)" bin/tagproc`)
 				for _, b := range tt.blocks {
-					follow(t, c, s, b)
+					follow(t, c, s, "docs/istio.md", b)
 				}
 			})
 		}
+	}
+}
+
+// TestReadme runs the README's quick start on Istio.
+func TestReadme(t *testing.T) {
+	t.Parallel()
+	text := read(t, "../../README.md")
+	const title = "\n## Quick start: Istio\n"
+	before, section, _ := strings.Cut(text, title)
+	section, _, _ = strings.Cut(section, "\n## ")
+	steps := blocks(section, 1+strings.Count(before+title, "\n"))
+	if len(steps) != 2 || steps[1].prints == "" {
+		t.Fatalf("the section %q has %d blocks, want one that installs, and one that asks and what it prints", strings.TrimSpace(title), len(steps))
+	}
+	c := cluster.Start(t, cluster.Options{NoGateway: true})
+	s := c.NewShell(t, checkout(t))
+	s.Run(t, `mkdir bin && ln -s "$(command -v tagproc)" bin/tagproc`)
+	for _, b := range steps {
+		follow(t, c, s, "README.md", b)
 	}
 }
 
@@ -93,9 +112,9 @@ func checkout(t *testing.T) string {
 
 // follow runs a block. One that prints something is run until it prints what the
 // document says: Istio and the kubelet take their time.
-func follow(t *testing.T, c *cluster.Cluster, s *cluster.Shell, b block) {
+func follow(t *testing.T, c *cluster.Cluster, s *cluster.Shell, document string, b block) {
 	t.Helper()
-	place := fmt.Sprintf("docs/istio.md:%d", b.line)
+	place := fmt.Sprintf("%s:%d", document, b.line)
 	if b.prints == "" {
 		if out, err := s.Try(b.script); err != nil {
 			t.Fatalf("%s: %v\n%s", place, err, out)
