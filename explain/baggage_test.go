@@ -48,7 +48,7 @@ func TestBaggage(t *testing.T) {
 	} {
 		table := load(t, tt.rules+travelling)
 		got := Request(table, tt.headers).Baggage
-		if got.GetValue() != tt.want || got.GetOverLimits() != tt.over {
+		if got.Value != tt.want || got.OverLimits != tt.over {
 			t.Errorf("%s: the baggage becomes %v, want %q, over its limits: %v", tt.name, got, tt.want, tt.over)
 		}
 		if served := served(t, table, tt.headers); served != tt.want {

@@ -1,13 +1,13 @@
 package explain
 
 import (
+	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
-	"google.golang.org/protobuf/encoding/protojson"
-
-	tagprocv1 "github.com/tagproc/tagproc/proto/tagproc/v1"
 
 	"github.com/tagproc/tagproc/internal/terminal"
 	"github.com/tagproc/tagproc/internal/walkthrough"
@@ -71,37 +71,25 @@ func TestRequest(t *testing.T) {
 	table := load(t, several)
 	for _, tt := range []struct {
 		user string
-		want *tagprocv1.RuleDecision // of the first rule
+		want string // of the first rule, beside what all have
 	}{
-		{"bob", &tagprocv1.RuleDecision{
-			Reason: tagprocv1.Reason_REASON_OVERRIDE, DecidedBy: &tagprocv1.RuleDecision_Override{Override: &tagprocv1.Override{Index: 0, Value: "bob"}},
-		}},
-		{"jason", &tagprocv1.RuleDecision{
-			Reason: tagprocv1.Reason_REASON_OVERRIDE, TagValue: new("v2"), DecidedBy: &tagprocv1.RuleDecision_Override{Override: &tagprocv1.Override{Index: 1, Value: "jason"}},
-		}},
-		{"jack", &tagprocv1.RuleDecision{
-			Reason: tagprocv1.Reason_REASON_POLICY, TagValue: new("v2"), HashValue: new(uint64(777243802)), Bucket: new(uint32(2)),
-			DecidedBy: &tagprocv1.RuleDecision_Policy{Policy: &tagprocv1.Policy{Index: 0, LowerBound: 0, Range: 5}},
-		}},
-		{"vance", &tagprocv1.RuleDecision{
-			Reason: tagprocv1.Reason_REASON_POLICY, TagValue: new("v3"), HashValue: new(uint64(764781954)), Bucket: new(uint32(54)),
-			DecidedBy: &tagprocv1.RuleDecision_Policy{Policy: &tagprocv1.Policy{Index: 1, LowerBound: 5, Range: 60}},
-		}},
-		{"0001", &tagprocv1.RuleDecision{
-			Reason: tagprocv1.Reason_REASON_NO_POLICY, HashValue: new(uint64(3035484482)), Bucket: new(uint32(82)),
-		}},
+		{"bob", `"reason": "override", "override": {"index": 0}`},
+		{"jason", `"reason": "override", "tag": "v2", "override": {"index": 1}`},
+		{"jack", `"reason": "policy", "tag": "v2", "hashValue": 777243802, "bucket": 2, "policy": {"index": 0, "from": 0, "range": 5}`},
+		{"vance", `"reason": "policy", "tag": "v3", "hashValue": 764781954, "bucket": 54, "policy": {"index": 1, "from": 5, "range": 60}`},
+		{"0001", `"reason": "no_policy", "hashValue": 3035484482, "bucket": 82`},
 	} {
-		tt.want.Name, tt.want.Mode, tt.want.Hash, tt.want.Modulo, tt.want.TagHeader = "named", tagprocv1.Mode_MODE_ENFORCE, "fnv1a32", 100, "appver-a"
-		tt.want.Key = &tagprocv1.Key{Source: "header", Name: "x-user-id", Value: &tt.user}
 		d := Request(table, []Header{{"x-user-id", tt.user}, {"x-user-id", "another"}})
-		if got, want := protojson.Format(d.Rules[0]), protojson.Format(tt.want); got != want {
-			t.Errorf("%s: the first rule decides\n%s\nwant\n%s", tt.user, got, want)
+		want := `{"name": "named", "mode": "enforce", "key": {"source": "header", "name": "x-user-id", "value": "` + tt.user + `"},
+			"hash": "fnv1a32", "modulo": 100, "tagHeader": "appver-a", ` + tt.want + `}`
+		if diff := cmp.Diff(decoded(t, want), decoded(t, encoded(t, d.Rules[0]))); diff != "" {
+			t.Errorf("%s: the first rule (-want +got):\n%s", tt.user, diff)
 		}
 		reasons := ""
 		for _, r := range d.Rules[1:] {
-			reasons += strings.TrimPrefix(r.Reason.String(), "REASON_") + " "
+			reasons += r.Reason + " "
 		}
-		if want := "SUPERSEDED POLICY OFF NO_KEY "; reasons != want {
+		if want := "superseded policy off no_key "; reasons != want {
 			t.Errorf("%s: the other rules decide %s, want %s", tt.user, reasons, want)
 		}
 		var text strings.Builder
@@ -109,7 +97,75 @@ func TestRequest(t *testing.T) {
 			t.Errorf("%s: WriteText = %v, %s", tt.user, err, text.String())
 		}
 	}
-	if d := Request(table, []Header{{"x-user-id", "a\xff"}}); d.Rules[0].Key.GetValue() != "a\uFFFD" || d.Rules[0].GetBucket() != 73 {
-		t.Errorf("a key that is not UTF-8: %v", d.Rules[0])
+	if r := Request(table, []Header{{"x-user-id", "a\xff"}}).Rules[0]; *r.Key.Value != "a\uFFFD" || *r.Bucket != 73 {
+		t.Errorf("a key that is not UTF-8: %s", encoded(t, r))
+	}
+}
+
+func encoded(t *testing.T, v any) string {
+	t.Helper()
+	text, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func decoded(t *testing.T, text string) (v any) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(text), &v); err != nil {
+		t.Fatal(err, text)
+	}
+	return v
+}
+
+// TestHashValue holds that a reader of JSON gets every bit of a hash.
+func TestHashValue(t *testing.T) {
+	for want, rule := range map[string]string{
+		`777243802`:             "{header: x-user-id, tagHeader: t, policies: [{range: 100, tagValue: v}]}",
+		`"3101373280497363696"`: "{header: x-user-id, tagHeader: t, hash: xxh3, policies: [{range: 100, tagValue: v}]}",
+	} {
+		d := Request(load(t, "rules: ["+rule+"]"), []Header{{"x-user-id", "jack"}})
+		if got := encoded(t, d.Rules[0].HashValue); got != want {
+			t.Errorf("the hash is %s, want %s", got, want)
+		}
+	}
+}
+
+// TestRemoved holds that headers of a client that only tagproc sets are shown.
+func TestRemoved(t *testing.T) {
+	table := "rules: [{header: x-user-id, tagHeader: appver-a, policies: [{range: 50, tagValue: v}]}]\n"
+	declared := "tagHeaders: {headerPrefixes: [appver]}\n"
+	for _, tt := range []struct {
+		rules   string
+		headers []Header
+		want    []string
+	}{
+		{table, []Header{{"x-user-id", "jack"}, {"Appver-A", "v9"}, {"appver-a", "v8"}, {"appver-b", "v9"}}, []string{"appver-a"}},
+		{declared + table, []Header{{"appver-a", "v9"}, {"appver-b", "v9"}, {"x-user-id", "vance"}, {"cookie", "c"}}, []string{"appver-a", "appver-b"}},
+		{declared + table, []Header{{"APPVER_a", "v9"}, {"appver.b", "v9"}, {"x-user-id", "vance"}}, []string{"appver_a", "appver.b"}},
+		{"trustClientTags: true\n" + table, []Header{{"x-user-id", "vance"}, {"appver-a", "v9"}}, []string{}},
+		{"trustClientTags: true\n" + table, []Header{{"x-user-id", "jack"}, {"appver-a", "v9"}}, []string{"appver-a"}},
+	} {
+		if got := Request(load(t, tt.rules), tt.headers).Removed; !slices.Equal(got, tt.want) {
+			t.Errorf("%s of %v removes %q, want %q", tt.rules, tt.headers, got, tt.want)
+		}
+	}
+}
+
+func TestHints(t *testing.T) {
+	table := load(t, several)
+	for _, tt := range []struct {
+		headers []Header
+		want    []string
+	}{
+		{[]Header{{"x-userid", "jack"}}, []string{`no rule reads the header "x-userid", did you mean "x-user-id"?`}},
+		{[]Header{{"X_User_Id", "jack"}}, []string{`no rule reads the header "X_User_Id", did you mean "x-user-id"?`}},
+		{[]Header{{"x-user-id", "jack"}, {"x-userid", "jack"}}, nil},
+		{[]Header{{"x-device-id", "d"}, {"appver-a", "v2"}, {"accept", "*/*"}, {"cookie", "a"}}, nil},
+	} {
+		if got := Hints(table, tt.headers); !slices.Equal(got, tt.want) {
+			t.Errorf("Hints of %v = %q, want %q", tt.headers, got, tt.want)
+		}
 	}
 }

@@ -2,21 +2,28 @@ package explain
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/tagproc/tagproc/internal/terminal"
-	tagprocv1 "github.com/tagproc/tagproc/proto/tagproc/v1"
 )
 
-// WriteText writes d for people: first what is written onto the request, then
+// WriteText writes d for people: first what becomes of the request's headers, then
 // how each rule came to it.
-func WriteText(t *terminal.Writer, d *tagprocv1.Decision) error {
+func WriteText(t *terminal.Writer, d *Decision) error {
 	if len(d.Set) == 0 {
 		t.Printf("%s\n", terminal.Bold.Textf("no tag"))
 	}
 	for _, s := range d.Set {
 		t.Printf("%s %s\n", terminal.Bold.Textf("%s: %s", s.Name, s.Value), terminal.Faint.Textf("(rule %s)", s.Rule))
 	}
-	if b := d.Baggage; b.GetValue() != "" {
+	for _, name := range d.Removed {
+		verb := "removed"
+		if slices.ContainsFunc(d.Set, func(s Tag) bool { return s.Name == name }) {
+			verb = "replaced"
+		}
+		t.Printf("%s of the client is %s: only tagproc sets tag headers\n", name, verb)
+	}
+	if b := d.Baggage; b != nil && b.Value != "" {
 		t.Printf("%s %s\n", terminal.Bold.Textf("baggage: %s", b.Value), terminal.Faint.Textf("%s", baggageNotes[b.OverLimits]))
 	}
 	for _, r := range d.Rules {
@@ -34,13 +41,13 @@ var baggageNotes = map[bool]string{
 }
 
 // modeNotes follow the name of a rule whose decision does not count.
-var modeNotes = map[tagprocv1.Mode]string{
-	tagprocv1.Mode_MODE_SHADOW: " (shadow: decided, counted and not written)",
-	tagprocv1.Mode_MODE_OFF:    " (off)",
+var modeNotes = map[string]string{
+	"shadow": " (shadow: decided, counted and not written)",
+	"off":    " (off)",
 }
 
-func writeRule(t *terminal.Writer, r *tagprocv1.RuleDecision) {
-	if r.Reason == tagprocv1.Reason_REASON_OFF {
+func writeRule(t *terminal.Writer, r Rule) {
+	if r.Reason == "off" {
 		line(t, "outcome", "the rule is off")
 		return
 	}
@@ -54,8 +61,8 @@ func writeRule(t *terminal.Writer, r *tagprocv1.RuleDecision) {
 		if r.Salt != "" {
 			salt = fmt.Sprintf(" with salt %q", r.Salt)
 		}
-		line(t, "hash", "%s%s = %d", r.Hash, salt, *r.HashValue)
-		line(t, "bucket", "%d = %d %% %d", *r.Bucket, *r.HashValue, r.Modulo)
+		line(t, "hash", "%s%s = %s", r.Hash, salt, *r.HashValue)
+		line(t, "bucket", "%d = %s %% %d", *r.Bucket, *r.HashValue, r.Modulo)
 	}
 	line(t, "outcome", "%s", outcome(r))
 }
@@ -65,22 +72,21 @@ func line(t *terminal.Writer, label, format string, args ...any) {
 }
 
 // outcome says in one line what decided, and what it decided.
-func outcome(r *tagprocv1.RuleDecision) string {
+func outcome(r Rule) string {
 	tag := "no " + r.TagHeader
-	if r.TagValue != nil {
-		tag = fmt.Sprintf("%s: %s", r.TagHeader, *r.TagValue)
+	if r.Tag != nil {
+		tag = fmt.Sprintf("%s: %s", r.TagHeader, *r.Tag)
 	}
 	switch r.Reason {
-	case tagprocv1.Reason_REASON_SUPERSEDED:
+	case "superseded":
 		return fmt.Sprintf("an earlier rule decides %s", r.TagHeader)
-	case tagprocv1.Reason_REASON_NO_KEY:
+	case "no_key":
 		return "the rule does not apply"
-	case tagprocv1.Reason_REASON_OVERRIDE:
-		return fmt.Sprintf("override %d names this user → %s", r.GetOverride().GetIndex()+1, tag)
-	case tagprocv1.Reason_REASON_POLICY:
-		p := r.GetPolicy()
-		return fmt.Sprintf("policy %d takes buckets %d to %d → %s", p.GetIndex()+1, p.GetLowerBound(), p.GetRange()-1, tag)
+	case "override":
+		return fmt.Sprintf("override %d names this user → %s", r.Override.Index+1, tag)
+	case "policy":
+		return fmt.Sprintf("policy %d takes buckets %d to %d → %s", r.Policy.Index+1, r.Policy.From, r.Policy.Range-1, tag)
 	default:
-		return fmt.Sprintf("no policy takes bucket %d → %s", r.GetBucket(), tag)
+		return fmt.Sprintf("no policy takes bucket %d → %s", *r.Bucket, tag)
 	}
 }

@@ -1,17 +1,14 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"google.golang.org/protobuf/encoding/protojson"
 
 	"github.com/tagproc/tagproc/explain"
-	tagprocv1 "github.com/tagproc/tagproc/proto/tagproc/v1"
 	"github.com/tagproc/tagproc/rules"
 )
 
@@ -28,9 +25,11 @@ func newExplainCommand() *cobra.Command {
 		Short: "Say why a request gets its tags",
 		Long: `Say which tags a request with the given headers gets, and why: the hash, the
 bucket, and the policy or named user that decided. The decision is made by the
-code that serves requests.
+code that serves requests. A tag that the client sends, as a forged one, is
+shown with what becomes of it. docs/rules.md has the fields of -o json.
 
-With --want the exit code is 1 if the tag is another one.`,
+The exit code is 0, 1 if the rules are refused or a tag is not that of --want, and
+2 if the command was not understood.`,
 		Example: `  tagproc explain --rules rules.yaml -H 'x-user-id: jack'
   tagproc explain --rules rules.yaml -H 'x-user-id: jack' -o json
   tagproc explain --rules rules.yaml -H 'x-user-id: jack' --want x-asm-prefer-tag=s2
@@ -49,9 +48,15 @@ With --want the exit code is 1 if the tag is another one.`,
 			if err != nil {
 				return err
 			}
+			if len(request) == 0 && len(t.Keys()) > 0 {
+				return fmt.Errorf("expected the headers of a request: these rules read %s; add -H '%s: VALUE'", keyNames(t), t.Keys()[0].Name)
+			}
+			for _, hint := range explain.Hints(t, request) {
+				stderr(cmd).Printf("warning: %s\n", hint)
+			}
 			d := explain.Request(t, request)
 			if out == outputJSON {
-				err = writeDecision(cmd, d)
+				err = stdout(cmd).JSON(d)
 			} else {
 				err = explain.WriteText(stdout(cmd), d)
 			}
@@ -68,6 +73,15 @@ With --want the exit code is 1 if the tag is another one.`,
 	out.addTo(cmd)
 	check(cmd, flags.check)
 	return cmd
+}
+
+// keyNames returns the keys of rules for a message.
+func keyNames(t *rules.Table) string {
+	var names []string
+	for _, k := range t.Keys() {
+		names = append(names, k.Name)
+	}
+	return strings.Join(names, ", ")
 }
 
 func parseHeaders(args []string) ([]explain.Header, error) {
@@ -96,7 +110,7 @@ func parseWants(args []string) (map[string]string, error) {
 }
 
 // checkWants compares the tags of d with those wanted.
-func checkWants(cmd *cobra.Command, t *rules.Table, d *tagprocv1.Decision, wants map[string]string) error {
+func checkWants(cmd *cobra.Command, t *rules.Table, d *explain.Decision, wants map[string]string) error {
 	got := map[string]string{}
 	for _, s := range d.Set {
 		got[s.Name] = s.Value
@@ -113,13 +127,4 @@ func checkWants(cmd *cobra.Command, t *rules.Table, d *tagprocv1.Decision, wants
 		}
 	}
 	return err
-}
-
-// writeDecision writes the JSON form of d.
-func writeDecision(cmd *cobra.Command, d *tagprocv1.Decision) error {
-	raw, err := protojson.MarshalOptions{EmitDefaultValues: true}.Marshal(d)
-	if err != nil {
-		return err
-	}
-	return stdout(cmd).JSON(json.RawMessage(raw))
 }

@@ -122,7 +122,7 @@ func load(src []byte) (*rules.Table, error) {
 // decide returns the bucket and the tag of a user in the first rule.
 func decide(t *rules.Table, id string) (bucket int, tag string) {
 	r := explain.Request(t, []explain.Header{{Name: "x-user-id", Value: id}}).Rules[0]
-	return int(r.GetBucket()), r.GetTagValue()
+	return int(*r.Bucket), *r.Tag
 }
 
 // x is where a bucket begins.

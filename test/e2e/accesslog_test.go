@@ -7,16 +7,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"google.golang.org/protobuf/encoding/protojson"
 
 	"github.com/tagproc/tagproc/internal/envoy/envoytest"
 	"github.com/tagproc/tagproc/internal/mesh"
 	"github.com/tagproc/tagproc/internal/transcript"
-	tagprocv1 "github.com/tagproc/tagproc/proto/tagproc/v1"
 )
 
 // exampleRules is what operators start from.
@@ -126,31 +123,27 @@ func (l line) decisions(t *testing.T) decisions {
 // explained returns what `tagproc explain` says of a user's request.
 func explained(t *testing.T, user string) decisions {
 	t.Helper()
-	args := []string{"explain", "--rules", exampleRules, "-o", "json"}
-	if user != "" {
-		args = append(args, "-H", "x-user-id: "+user)
-	}
-	out, err := exec.CommandContext(t.Context(), binary, args...).Output()
+	out, err := exec.CommandContext(t.Context(), binary, "explain", "--rules", exampleRules, "-o", "json",
+		"-H", "accept: */*", "-H", "x-user-id: "+user).Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	var answer tagprocv1.Decision
-	if err := protojson.Unmarshal(out, &answer); err != nil {
+	var answer struct {
+		RulesDigest string
+		Rules       []struct {
+			Name string
+			decision
+		}
+	}
+	if err := json.Unmarshal(out, &answer); err != nil {
 		t.Fatal(err)
 	}
-	d := decisions{RulesDigest: answer.GetRulesDigest(), Rules: map[string]decision{}}
-	for _, r := range answer.GetRules() {
-		explained := decision{
-			Reason: strings.ToLower(strings.TrimPrefix(r.GetReason().String(), "REASON_")),
-			Tag:    r.GetTagValue(),
+	d := decisions{RulesDigest: answer.RulesDigest, Rules: map[string]decision{}}
+	for _, r := range answer.Rules {
+		if r.Mode != "shadow" {
+			r.Mode = "" // the log has it of rules in shadow mode alone
 		}
-		if r.Bucket != nil {
-			explained.Bucket = number(float64(r.GetBucket()))
-		}
-		if r.GetMode() == tagprocv1.Mode_MODE_SHADOW {
-			explained.Mode = "shadow"
-		}
-		d.Rules[r.GetName()] = explained
+		d.Rules[r.Name] = r.decision
 	}
 	return d
 }

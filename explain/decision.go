@@ -1,0 +1,99 @@
+package explain
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/tagproc/tagproc/rules"
+)
+
+// A Decision is what is decided for one request. Its JSON is that of
+// tagproc explain -o json, in the words of metrics and of the access log.
+type Decision struct {
+	// RulesDigest is the digest of the rules: equal digests mean equal decisions.
+	RulesDigest string `json:"rulesDigest"`
+	// Set are the headers that are written onto the request, each name at most
+	// once, in the order of the rules.
+	Set []Tag `json:"set"`
+	// Removed are the names of headers of the request, in lower case, that only
+	// tagproc may set: they are removed, or replaced by those of Set.
+	Removed []string `json:"removed"`
+	// Rules say how each rule came to its part, in the order of the file.
+	Rules []Rule `json:"rules"`
+	// Baggage is what becomes of the header baggage; nil if no tag travels.
+	Baggage *Baggage `json:"baggage,omitempty"`
+}
+
+// A Tag is a header as it is written onto a request.
+type Tag struct {
+	Name  string `json:"name"`  // in lower case
+	Value string `json:"value"` // visible ASCII, never empty
+	Rule  string `json:"rule"`  // the name of the rule that writes it
+}
+
+// A Rule is what one rule made of one request.
+type Rule struct {
+	Name      string     `json:"name"`
+	Mode      string     `json:"mode"`   // "enforce", "shadow" or "off"
+	Reason    string     `json:"reason"` // "off", "superseded", "no_key", "override", "policy" or "no_policy"
+	Key       Key        `json:"key"`
+	Hash      string     `json:"hash"`                // "fnv1a32" or "xxh3"
+	Salt      string     `json:"salt,omitempty"`      // absent: none
+	Modulo    uint32     `json:"modulo"`              // 1 to 1,000,000
+	HashValue *HashValue `json:"hashValue,omitempty"` // absent unless the reason is policy or no_policy
+	Bucket    *uint32    `json:"bucket,omitempty"`    // likewise: 0 to modulo-1
+	TagHeader string     `json:"tagHeader"`           // in lower case
+	Tag       *string    `json:"tag,omitempty"`       // what the rule chose, also in shadow mode; absent: no tag
+	Policy    *Policy    `json:"policy,omitempty"`    // that decided; absent unless the reason is policy
+	Override  *Override  `json:"override,omitempty"`  // that decided; absent unless the reason is override
+}
+
+// A Key is what a rule reads from a request.
+type Key struct {
+	Source string  `json:"source"`          // where it is, in the rules file's word: "header"
+	Name   string  `json:"name"`            // in lower case
+	Value  *string `json:"value,omitempty"` // the first one; absent: none. Bytes that are not UTF-8 appear as U+FFFD, and are hashed as they came
+}
+
+// A HashValue is the hash of a key. In JSON it is a number for fnv1a32, which has 32
+// bits, and a string of decimal digits for xxh3: many readers of JSON keep only 53
+// bits of a number.
+type HashValue struct {
+	value uint64
+	hash  rules.Hash
+}
+
+// String returns the value in decimal digits.
+func (h HashValue) String() string { return strconv.FormatUint(h.value, 10) }
+
+// MarshalJSON writes the value as a number or as a string.
+func (h HashValue) MarshalJSON() ([]byte, error) {
+	if h.hash == rules.FNV1a32 {
+		return []byte(h.String()), nil
+	}
+	return fmt.Appendf(nil, "%q", h.String()), nil
+}
+
+// A Policy is one of a rule's policies and the buckets that it decides: those from
+// From up to, and not including, Range.
+type Policy struct {
+	Index int    `json:"index"` // its place in the rule, from 0
+	From  uint32 `json:"from"`  // the widest range of the policies before it
+	Range uint32 `json:"range"` // as in the rules file: 1 to modulo
+}
+
+// An Override is one of a rule's overrides, which names the value of the key.
+type Override struct {
+	Index int `json:"index"` // its place in the rule, from 0
+}
+
+// Baggage is what becomes of a request's header baggage, in which tags travel.
+type Baggage struct {
+	// Value is the header's value afterwards: the tags that travel, then what the
+	// request had, without forged members; "" for no header. Several headers are
+	// joined with commas, and bytes that are not UTF-8 appear as U+FFFD.
+	Value string `json:"value"`
+	// OverLimits reports that the tags are not in it, because it would have more
+	// than 64 members or 8,192 bytes.
+	OverLimits bool `json:"overLimits"`
+}
