@@ -46,7 +46,7 @@ func TestNoToken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	block := regexp.MustCompile("(?ms)^( *)```yaml\n(.*?)^ *```$")
+	block := regexp.MustCompile("(?m)^( *)```yaml\n((?:.*\n)*?) *```$")
 	for _, name := range append(documents, "../README.md", "../SECURITY.md") {
 		content, err := os.ReadFile(name)
 		if err != nil {
@@ -147,7 +147,7 @@ func tokensOf(pod, container map[string]any) (problems []string) {
 			problems = append(problems, str(mount["name"])+" is neither an emptyDir nor a configMap, and may hold a token")
 		}
 	}
-	if pod["automountServiceAccountToken"] != false && !mounted {
+	if automount, said := pod["automountServiceAccountToken"].(bool); (automount || !said) && !mounted {
 		problems = append(problems, str(container["image"])+" gets the token of the pod's ServiceAccount: "+
 			"the pod has no automountServiceAccountToken: false, and the container no empty volume at "+tokenPath)
 	}

@@ -27,7 +27,7 @@ func TestReadmeEnvoy(t *testing.T) {
 	_, section, _ := strings.Cut(string(text), "\n## Quick start: Envoy\n")
 	section, _, _ = strings.Cut(section, "\n## ")
 	var start, ask, shown string
-	for _, m := range regexp.MustCompile("(?ms)^```(sh|text)\n(.*?)^```$").FindAllStringSubmatch(section, -1) {
+	for _, m := range regexp.MustCompile("(?m)^```(sh|text)\n((?:.*\n)*?)```$").FindAllStringSubmatch(section, -1) {
 		switch {
 		case m[1] == "text":
 			shown = strings.TrimSpace(m[2])
