@@ -84,6 +84,10 @@ type comparer struct {
 
 // head reads the first line.
 func (c *comparer) head(rows *rowReader) error {
+	if rows.isUTF16() {
+		return fileError(Problem{Line: 1, Col: 1, Message: "the file is UTF-16, which Windows PowerShell's > and Excel's \"Unicode text\" write; " +
+			"export it as UTF-8, or convert it: iconv -f UTF-16 -t UTF-8 FILE > utf8.csv"})
+	}
 	row, p, _, err := rows.next()
 	switch {
 	case errors.Is(err, io.EOF):

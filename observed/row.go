@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/tagproc/tagproc/rules"
 )
@@ -16,6 +17,11 @@ func (c *comparer) row(rows *rowReader, row []string) (p *Problem, fatal bool) {
 		value := rules.TrimBlanks(row[column])
 		if p := check(rows, column, value); p != nil {
 			return p, false
+		}
+		if !utf8.ValidString(value) {
+			p := rows.at(column, "this id is not UTF-8, and its bytes are those of another user: the file has another encoding, perhaps Latin-1 or Windows-1252, which spreadsheets write; "+
+				"export it as UTF-8, or convert it: iconv -f WINDOWS-1252 -t UTF-8 FILE > utf8.csv")
+			return &p, true // and so are the others
 		}
 		if value == logNone {
 			value = ""

@@ -37,6 +37,13 @@ func newRowReader(r io.Reader) *rowReader {
 	return rr
 }
 
+// isUTF16 reports whether the file is text of two bytes for each character: one of a
+// byte order mark and of ASCII is there, and the other is zero.
+func (rr *rowReader) isUTF16() bool {
+	start, _ := rr.src.Peek(2) // of a shorter file there is less
+	return len(start) == 2 && (start[0] == 0xff && start[1] == 0xfe || start[0] == 0xfe && start[1] == 0xff || (start[0] == 0) != (start[1] == 0))
+}
+
 // Read is where the csv package gets its bytes.
 func (rr *rowReader) Read(p []byte) (int, error) {
 	if rr.left <= 0 {

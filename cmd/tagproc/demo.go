@@ -23,6 +23,7 @@ import (
 	"github.com/tagproc/tagproc/rules"
 	"github.com/tagproc/tagproc/rules/rulefile"
 	"github.com/tagproc/tagproc/source"
+	"github.com/tagproc/tagproc/wasmplugin"
 )
 
 func newDemoCommand() *cobra.Command {
@@ -81,7 +82,11 @@ func runDemo(ctx context.Context, out io.Writer, once bool) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(d.rulesFile, manifest, 0o600); err != nil {
+	rulesOfIt, problems := wasmplugin.Convert(d.step.Manifest, manifest, rules.Options{})
+	if rulesOfIt == nil {
+		return problems.Err()
+	}
+	if err := os.WriteFile(d.rulesFile, rulesOfIt.Rules, 0o600); err != nil {
 		return err
 	}
 

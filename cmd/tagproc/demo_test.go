@@ -68,6 +68,9 @@ func TestDemo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if text := string(src); !strings.HasPrefix(text, "tagHeaders:") || !strings.Contains(text, "\nrules:\n") || strings.Contains(text, "WasmPlugin") {
+		t.Errorf("the rules file of the demo is\n%s\nwant a rules file, and no manifest", text)
+	}
 	edit := func(content string) int {
 		skip := len(out.String())
 		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {

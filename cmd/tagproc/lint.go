@@ -89,7 +89,7 @@ func lintFiles(cmd *cobra.Command, args []string) (files []lint.File, refused []
 		switch {
 		case wrong != nil:
 			refuse(*wrong)
-		case !swept && isBlank(src):
+		case !swept && len(src) <= manifest.MaxFileSize && isBlank(src):
 			refuse(source.Problem{File: name, Kind: source.KindEmpty, Message: "has nothing but comments and blanks; did the command that wrote it fail?"})
 		default:
 			files = append(files, lint.File{Name: name, Source: src, Swept: swept})

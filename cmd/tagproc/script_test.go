@@ -56,6 +56,7 @@ func TestScript(t *testing.T) {
 			"awaithealth": awaitHealth,
 			"plain":       plain,
 			"tell":        tell,
+			"unquote":     unquote,
 			"replace":     replace,
 			"rights":      rights,
 			"terminate":   terminate,
@@ -162,6 +163,21 @@ func tell(ts *testscript.TestScript, _ bool, args []string) {
 		args[i] = text
 	}
 	_ = ts.Exec("tagproc", args...) // what it says is what counts
+}
+
+// unquote replaces the escapes in a file, such as \xe9, by what they stand for:
+// unquote FILE.
+func unquote(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: unquote FILE")
+	}
+	var out []byte
+	for line := range strings.Lines(ts.ReadFile(args[0])) {
+		text, err := strconv.Unquote(`"` + strings.TrimSuffix(line, "\n") + `\n"`)
+		ts.Check(err)
+		out = append(out, text...)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), out, 0o600))
 }
 
 // terminate sends SIGTERM to the background command that was started last.
