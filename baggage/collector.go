@@ -1,6 +1,10 @@
 package baggage
 
-import "bytes"
+import (
+	"bytes"
+
+	"github.com/tagproc/tagproc/internal/seen"
+)
 
 // A Collector makes members of the tags among the headers of one request after
 // another: for each, Reset, then Add for each header of the request that is not
@@ -12,39 +16,38 @@ type Collector struct {
 	// UTF8 is as in a Rewriter.
 	UTF8 bool
 
-	seen   []seen // the first header of each name
-	tags   int    // members of text that are from headers
-	others int    // members of text that were there
-	text   []byte // all of them, joined
-	head   int    // how much of text the tags take
+	seen   seen.Names // of headers that travel
+	isTag  []bool     // by number of seen: whether the first one's value is a tag's
+	low    []byte     // the name of a member, in lower case
+	tags   int        // members of text that are from headers
+	others int        // members of text that were there
+	text   []byte     // all of them, joined
+	head   int        // how much of text the tags take
 
 	headers int    // baggage, that were read
 	first   []byte // the value of the first, which aliases the request
 }
 
-// A seen is a header that travels. The name aliases the request.
-type seen struct {
-	name  []byte
-	isTag bool // whether its value is one's
-}
-
 // Reset forgets the last request.
 func (c *Collector) Reset() {
-	clear(c.seen)
-	c.seen, c.tags, c.others, c.text, c.head, c.headers, c.first = c.seen[:0], 0, 0, c.text[:0], 0, 0, nil
+	c.seen.Reset()
+	c.isTag, c.tags, c.others, c.text, c.head, c.headers, c.first = c.isTag[:0], 0, 0, c.text[:0], 0, 0, nil
 }
 
 // Room is how much memory c keeps for the next request, in bytes.
-func (c *Collector) Room() int { return cap(c.text) + cap(c.seen)*32 }
+func (c *Collector) Room() int { return cap(c.text) + cap(c.isTag) + cap(c.low) + c.seen.Room() }
 
 // Add takes a header of the request, its name in lower case. Of several of one name
 // the first one counts. Both slices have to stay as they are until the next Reset.
 func (c *Collector) Add(name, value []byte) {
-	if !c.Names.has(name) || !isMemberName(name) || c.index(name) >= 0 {
+	if !c.Names.has(name) || !isMemberName(name) {
 		return
 	}
-	s := seen{name: name, isTag: isTagValue(value)}
-	if c.seen = append(c.seen, s); !s.isTag {
+	if _, first := c.seen.Add(name); !first {
+		return
+	}
+	isTag := isTagValue(value)
+	if c.isTag = append(c.isTag, isTag); !isTag {
 		return
 	}
 	if c.tags > 0 {
@@ -71,44 +74,25 @@ func (c *Collector) Read(value []byte) {
 	for more := true; more; {
 		var part []byte
 		part, value, more = bytes.Cut(value, []byte{','})
-		if part = trim(part); len(part) > 0 && !c.isTag(part) && canWrite(part, c.UTF8) {
+		if part = trim(part); len(part) > 0 && !c.isMember(part) && canWrite(part, c.UTF8) {
 			c.text = append(append(c.text, ','), part...)
 			c.others++
 		}
 	}
 }
 
-// isTag reports whether part is a member of the name of a tag.
-func (c *Collector) isTag(part []byte) bool {
+// isMember reports whether part is a member of the name of a tag, in any case.
+func (c *Collector) isMember(part []byte) bool {
 	name, _, ok := cutMember(part)
 	if !ok {
 		return false
 	}
-	i := c.index(name)
-	return i >= 0 && c.seen[i].isTag
-}
-
-// index returns where name, in any case, is in c.seen, or -1.
-func (c *Collector) index(name []byte) int {
-	for i := range c.seen {
-		if equalLower(c.seen[i].name, name) {
-			return i
-		}
+	c.low = c.low[:0]
+	for _, b := range name {
+		c.low = append(c.low, lower(b))
 	}
-	return -1
-}
-
-// equalLower reports whether name is low in any case; low is in lower case.
-func equalLower(low, name []byte) bool {
-	if len(low) != len(name) {
-		return false
-	}
-	for i, c := range name {
-		if lower(c) != low[i] {
-			return false
-		}
-	}
-	return true
+	i := c.seen.Index(c.low)
+	return i >= 0 && c.isTag[i]
 }
 
 // Result returns what the header has to be, empty for none, valid until the next

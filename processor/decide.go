@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/tagproc/tagproc/contract"
+	"github.com/tagproc/tagproc/internal/seen"
 	"github.com/tagproc/tagproc/rules"
 )
 
@@ -14,6 +15,10 @@ func (p *plan) answer(dst []byte, s *scratch, d contract.Direction) (reply []byt
 		return appendEmpty(dst, requestHeaders), unchanged
 	case p.table == nil:
 		return appendEmpty(dst, requestHeaders), noRules
+	}
+	switch {
+	case s.request.exceeds(p.limits):
+		reply, o = appendEmpty(dst, requestHeaders), overLimits
 	case d == contract.Gateway:
 		p.decide(s)
 		reply, o = p.reply(dst, s)
@@ -92,15 +97,17 @@ func (p *plan) note(s *scratch, h *header) {
 // one name more than limit at most: Envoy would not remove more than limit, and
 // the one more tells that there are such.
 func (s *scratch) noteStray(h *header, limit int) {
-	for i := range s.strays {
-		if t := &s.strays[i]; string(t.name) == string(h.key) {
-			t.add(h)
-			return
+	if len(s.strays) > limit {
+		if i := s.strayNames.Index(h.key); i >= 0 {
+			s.strays[i].add(h)
 		}
+		return
 	}
-	if len(s.strays) <= limit {
-		s.strays = append(s.strays, stray{name: h.key, count: count{seen: 1, size: h.size()}})
+	i, added := s.strayNames.Add(h.key)
+	if added {
+		s.strays = append(s.strays, stray{name: h.key})
 	}
+	s.strays[i].add(h)
 }
 
 // isHeaderName reports whether name is what Envoy sends and accepts as a
@@ -118,11 +125,12 @@ func isHeaderName(name []byte) bool {
 // A scratch is the memory that answering one message takes. It fits the plan
 // that made it.
 type scratch struct {
-	request request
-	keys    *rules.Request // nil without a table
-	owned   []ownedState   // by index of plan.owned
-	strays  []stray
-	baggage baggageState
+	request    request
+	keys       *rules.Request // nil without a table
+	owned      []ownedState   // by index of plan.owned
+	strays     []stray
+	strayNames seen.Names
+	baggage    baggageState
 
 	mutation mutation
 
@@ -150,7 +158,7 @@ const maxScratch = 64 << 10
 
 func newScratch(p *plan) *scratch {
 	s := &scratch{
-		request: request{headers: make([]header, 0, 64)},
+		request: request{headers: make([]header, 0, 64), most: p.limits.MaxHeaders + spareHeaders},
 		owned:   make([]ownedState, len(p.owned)),
 		strays:  make([]stray, 0, 8),
 	}
@@ -174,7 +182,7 @@ func (p *plan) release(s *scratch) {
 // the rules take.
 func (s *scratch) room() int {
 	const slice = 24
-	return cap(s.request.headers)*2*slice + cap(s.strays)*2*slice + cap(s.mutation.entries)*slice + s.baggage.room()
+	return cap(s.request.headers)*2*slice + cap(s.strays)*2*slice + s.strayNames.Room() + cap(s.mutation.entries)*slice + s.baggage.room()
 }
 
 // reset forgets the request, so that nothing of it stays reachable.
@@ -183,6 +191,7 @@ func (s *scratch) reset() {
 	clear(s.owned)
 	clear(s.strays)
 	s.strays = s.strays[:0]
+	s.strayNames.Reset()
 	s.baggage.reset()
 	s.decisions = nil
 	if s.keys != nil {

@@ -11,7 +11,9 @@ import (
 )
 
 // Limits are those of Envoy's connection manager. Envoy answers 500 to a
-// mutation whose result exceeds them, even if the request did so before.
+// mutation whose result exceeds them, even if the request did so before. Of a request
+// that exceeds them by more than 100 headers or 60 KiB nothing is kept or changed: no
+// Envoy with these limits sends it.
 type Limits struct {
 	MaxHeaders     int // max_headers_count; 0: 100, Envoy's default
 	MaxHeaderBytes int // max_request_headers_kb, in bytes; 0: 61,440, Envoy's default

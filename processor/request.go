@@ -108,8 +108,10 @@ func (h *header) size() int { return len(h.key) + len(h.value) }
 type request struct {
 	outline
 
-	headers []header  // of requestHeaders
-	size    int       // of all keys and values in headers, in bytes
+	headers []header  // of requestHeaders, at most most of them
+	most    int       // 0: any number
+	more    bool      // there are more headers than most
+	size    int       // of all keys and values, in bytes
 	chunk   bodyChunk // of requestBody and responseBody
 
 	rawValues   bool // a header value came in the field raw_value
@@ -157,7 +159,7 @@ func (r *request) read(b []byte) bool {
 func (r *request) begin(p phase) {
 	r.phase = p
 	clear(r.headers)
-	r.headers, r.size = r.headers[:0], 0
+	r.headers, r.more, r.size = r.headers[:0], false, 0
 	r.rawValues, r.plainValues = false, false
 	r.chunk = bodyChunk{}
 }
@@ -223,10 +225,25 @@ func (r *request) readHeader(b []byte) bool {
 		r.plainValues = true
 		value = plain
 	}
-	r.headers = append(r.headers, header{key, value})
 	r.size += len(key) + len(value)
+	if len(r.headers) == r.most && r.most > 0 {
+		r.more = true
+		return true
+	}
+	r.headers = append(r.headers, header{key, value})
 	return true
 }
+
+// What filters before tagproc's may add to a request beyond the limits of Envoy's
+// connection manager, which holds what clients send to them.
+const (
+	spareHeaders = 100
+	spareBytes   = 60 << 10
+)
+
+// exceeds reports whether r has more than any Envoy with these limits sends. No tag
+// fits into it, and it is not looked into.
+func (r *request) exceeds(l Limits) bool { return r.more || r.size > l.MaxHeaderBytes+spareBytes }
 
 // usualHeader takes a HeaderValue apart that is nothing but a key and a
 // raw_value, in this order, as Envoy writes them. It is there for speed alone.

@@ -1,0 +1,143 @@
+package processor
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tagproc/tagproc/contract"
+)
+
+// crowds are requests of n headers each, meant to cost much.
+var crowds = map[string]func(n int) [][2]string{
+	"empty":  func(n int) [][2]string { return make([][2]string, n) },
+	"strays": func(n int) [][2]string { return numbered(n, "appver-%d", "1") },
+	"members": func(n int) [][2]string {
+		return append(numbered(n, "appver-%d", "1"), numbered(n, "baggage", "appver-%d=1")...)
+	},
+	"baggage": func(n int) [][2]string { return numbered(n, "baggage", "appver-%d=1") },
+	"forged":  func(n int) [][2]string { return numbered(n, "x_asm_prefer_tag", "%d") },
+	"keys":    func(n int) [][2]string { return numbered(n, "x-user-id", " %d ") },
+}
+
+func numbered(n int, name, value string) (headers [][2]string) {
+	number := func(format string, i int) string {
+		if strings.Contains(format, "%d") {
+			return fmt.Sprintf(format, i)
+		}
+		return format
+	}
+	for i := range n {
+		headers = append(headers, [2]string{number(name, i), number(value, i)})
+	}
+	return headers
+}
+
+// crowded is where the whole of a crowd is looked into: limits that are no limits.
+func crowded(t testing.TB) *plan {
+	t.Helper()
+	p := New(Options{Limits: Limits{MaxHeaders: 1 << 20, MaxHeaderBytes: 1 << 30}})
+	p.SetTable(load(t, travelling))
+	return p.plan.Load()
+}
+
+// BenchmarkCrowd answers crowds of headers in each direction: what it costs per byte
+// has to stay the same.
+func BenchmarkCrowd(b *testing.B) {
+	p := crowded(b)
+	for _, kind := range []string{"empty", "strays", "members", "baggage"} {
+		for d := contract.Gateway; d < contract.UnknownDirection; d++ {
+			for _, n := range []int{1000, 10_000, 100_000} {
+				b.Run(fmt.Sprintf("%s/%s/%d", kind, d, n), func(b *testing.B) {
+					msg, sc := encodeHeaders(crowds[kind](n), false), newScratch(p)
+					b.SetBytes(int64(len(msg)))
+					var dst []byte
+					for b.Loop() {
+						dst = answerOnce(p, sc, d, dst, msg)
+					}
+				})
+			}
+		}
+	}
+}
+
+func answerOnce(p *plan, sc *scratch, d contract.Direction, dst, msg []byte) []byte {
+	sc.request.read(msg)
+	dst, _ = p.answer(dst[:0], sc, d)
+	sc.reset()
+	return dst
+}
+
+// TestCostIsLinear holds that a byte costs about the same in a large message as in a
+// small one. What is quadratic costs 32 times as much, and never less, however often
+// it is measured; a machine that is busy is not busy for ever.
+func TestCostIsLinear(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it measures, which takes seconds; run without -short")
+	}
+	const small, times, most = 2000, 32, 10
+	p := crowded(t)
+	for kind, crowd := range crowds {
+		for d := contract.Gateway; d < contract.UnknownDirection; d++ {
+			messages := [2][]byte{encodeHeaders(crowd(small), false), encodeHeaders(crowd(small*times), false)}
+			cost := [2]time.Duration{1 << 62, 1 << 62} // the least that was seen, for as many bytes
+			ratio := func() float64 {
+				perByte := func(i int) float64 { return float64(cost[i]) / float64(len(messages[i])) }
+				return perByte(1) / perByte(0)
+			}
+			scratches := [2]*scratch{newScratch(p), newScratch(p)}
+			deadline := time.Now().Add(time.Minute)
+			for runs := 0; runs < 3 || ratio() > most; runs++ {
+				if time.Now().After(deadline) {
+					t.Errorf("%s, %s: a byte costs %.1f times as much among %d headers as among %d: %v and %v", kind, d, ratio(), small*times, small, cost[1], cost[0])
+					break
+				}
+				for i, msg := range messages {
+					start := time.Now()
+					answerOnce(p, scratches[i], d, nil, msg)
+					cost[i] = min(cost[i], time.Since(start))
+				}
+			}
+		}
+	}
+}
+
+// TestTooMany holds that of a message with more headers than Envoy sends only as many
+// are kept as it may send, and that none of them counts.
+func TestTooMany(t *testing.T) {
+	p := New(Options{})
+	p.SetTable(load(t, travelling))
+	pl := p.plan.Load()
+	for kind, crowd := range crowds {
+		msg := encodeHeaders(append([][2]string{{"x-user-id", "jessie"}, {"appver-a", "1"}, {"baggage", "appver-b=1"}}, crowd(50_000)...), false)
+		for d := contract.Gateway; d < contract.UnknownDirection; d++ {
+			sc := newScratch(pl)
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			sc.request.read(msg)
+			reply, o := pl.answer(nil, sc, d)
+			runtime.ReadMemStats(&after)
+			if !slices.Equal(reply, emptyReplies[requestHeaders]) || o != overLimits {
+				t.Errorf("%s, %s: the reply is %d bytes, the outcome %s, want no change and over_limits", kind, d, len(reply), outcomeNames[o])
+			}
+			if made := after.TotalAlloc - before.TotalAlloc; made > 64<<10 {
+				t.Errorf("%s, %s: %d bytes of memory are made for a message of %d", kind, d, made, len(msg))
+			}
+		}
+	}
+	for n, want := range map[int]outcome{contract.DefaultMaxHeaders - 3: tagged, contract.DefaultMaxHeaders + spareHeaders + 1: overLimits} {
+		sc := newScratch(pl)
+		sc.request.read(encodeHeaders(append(numbered(n-1, "h-%d", ""), [2]string{"x-user-id", "jessie"}), false))
+		if _, o := pl.answer(nil, sc, contract.Gateway); o != want {
+			t.Errorf("with %d headers the outcome is %s, want %s", n, outcomeNames[o], outcomeNames[want])
+		}
+	}
+	sc := newScratch(pl)
+	sc.request.read(encodeHeaders([][2]string{{"x-user-id", "jessie"}, {"appver-a", strings.Repeat("x", contract.DefaultMaxHeaderKB<<10+spareBytes)}}, false))
+	if _, o := pl.answer(nil, sc, contract.Gateway); o != overLimits {
+		t.Errorf("with more bytes than Envoy sends the outcome is %s, want over_limits", outcomeNames[o])
+	}
+}
