@@ -41,7 +41,7 @@ type Rule struct {
 	Salt      string     `json:"salt,omitempty"`      // absent: none
 	Modulo    uint32     `json:"modulo"`              // 1 to 1,000,000
 	HashValue *HashValue `json:"hashValue,omitempty"` // absent unless the reason is policy or no_policy
-	Bucket    *uint32    `json:"bucket,omitempty"`    // likewise: 0 to modulo-1
+	Bucket    *uint32    `json:"bucket,omitempty"`    // 0 to modulo-1; absent as hashValue is
 	TagHeader string     `json:"tagHeader"`           // in lower case
 	Tag       *string    `json:"tag,omitempty"`       // what the rule chose, also in shadow mode; absent: no tag
 	Policy    *Policy    `json:"policy,omitempty"`    // that decided; absent unless the reason is policy

@@ -24,9 +24,9 @@ No user moves: the digest of the rules file is that of the manifest, or there is
 no rules file. Where no policy matches there is no tag, as before. New is that
 tag headers sent by a client are removed.
 
-What the manifest has and a rules file has not is said on standard error, with
-its place: whoever migrates has to know it once, and those who later read the
-rules file do not have that manifest.
+Fields of the manifest that a rules file does not have are listed on standard
+error, with their places: you need to know them once, and later readers of the
+rules file do not have the manifest.
 
 A rules file is printed as it is. FILE may be -, standard input. The exit code is
 0 if there is a rules file, 1 if the manifest is refused, and 2 if the command

@@ -32,17 +32,17 @@ func newLintCommand() *cobra.Command {
 would not work, why, and the fix: a tag that no route matches, a subset without
 pods, a filter that asks a cluster which is not there. docs/lint.md has the list.
 
-FILE may be a directory, of which every *.yaml and *.yml below is read, or -,
+FILE may be a directory, whose *.yaml and *.yml files are read at any depth, or -,
 standard input. Rules may be bare, in a WasmPlugin, or in a ConfigMap. Of an object
 that is there twice the last one counts, as when all are applied in this order.
 
-What the files do not have is not found wrong: without DestinationRules no subset
-is missing. The last lines say what was looked at, and what was not checked.
-"other" is what no check looks at: kinds of objects that it does not know, and
-routes that no tag comes to.
+Files that are not given are not missed: without DestinationRules no subset is
+missing. The last lines say what was looked at and what was not checked. "other"
+counts what no check looks at: unknown kinds of objects, and routes that no tag
+reaches.
 
-The exit code is 0 if nothing is an error (there may be warnings; -W makes them
-errors), 1 if something is, and 2 if the command was not understood.`,
+The exit code is 0 if there is no error (there may be warnings; -W makes them
+errors), 1 if there is one, and 2 if the command was not understood.`,
 		Example: `  tagproc lint rules.yaml manifests/
   kubectl kustomize deploy/kustomize/overlays/sidecar | tagproc lint - deploy/envoyfilter/sidecar.yaml
   tagproc lint -W -o json rules.yaml manifests/                                   # for CI
@@ -142,7 +142,7 @@ func writeLint(t *terminal.Writer, r *lint.Report, out output) error {
 	}
 	for _, f := range r.Findings {
 		if t.IsTerminal() {
-			writeProblem(t, f.Told())
+			writeProblem(t, f.WithFix())
 		} else {
 			t.Printf("%s\n", f)
 		}

@@ -21,9 +21,9 @@ func newRenderEnvoyFilterCommand() *cobra.Command {
 		Long: `Print the EnvoyFilter that makes a gateway of Istio ask tagproc: the ext_proc
 filter, what it forwards to tagproc and what it takes from it, the early removal
 of tags that clients forged, and the header limits. Of the rules it has the
-headers that hold users' ids, tagHeaders, propagation and trustClientTags: an edit
-of ranges, users or rules within tagHeaders changes nothing here, and a new key or
-tag header needs it anew.
+headers that hold users' ids, tagHeaders, propagation and trustClientTags. An edit
+of ranges, users or rules within tagHeaders changes nothing here; after a new key
+or tag header, render it again.
 
 --address is a socket in the gateway's pod, or a Service: then Istio's own cluster
 for it is used, with its endpoints and mTLS, and a stream that a dying replica
@@ -65,7 +65,7 @@ An EnvoyFilter selects one gateway: for another one, run this again with another
 	f.StringVar(&o.Address, "address", "unix:///run/tagproc/tagproc.sock", "where the gateway reaches tagproc: unix:///PATH, or SERVICE.NAMESPACE:PORT")
 	f.StringVar(&phase, "phase", string(gateway.PhaseRouter), "where tagproc is asked: router (before the router) or authn (before authentication)")
 	f.BoolVar(&o.FailClosed, "fail-closed", false, "answer 500 or 504 to a request that tagproc does not answer, instead of letting it pass untagged")
-	f.BoolVar(&o.StripClientBaggage, "strip-client-baggage", false, "remove the header baggage of clients, whole and early, so that forged tags in it choose nothing even with tagproc down")
+	f.BoolVar(&o.StripClientBaggage, "strip-client-baggage", false, "remove the header baggage that clients send, so that forged tags in it choose nothing even while tagproc is down")
 	f.DurationVar(&o.Timeout, "timeout", envoyfilter.ExtProcTimeout, "how long a request waits for tagproc")
 	flags.addTo(cmd)
 	out.addTo(cmd)

@@ -31,8 +31,8 @@ of the gateway name their ports; put the rules beside them (bare or a WasmPlugin
 and a tag that names no lane is a warning. They may be in one file or in several,
 in any order. FILE may be -, standard input.
 
-What nothing is made of, or has no effect, is a warning with its place on standard
-error; what one should know, a note. The exit code is 0 if the lanes are rendered, 1
+Fields without an effect are warnings on standard error, with their places; notes
+say what else to know. The exit code is 0 if the lanes are rendered, 1
 if a file is refused, and 2 if the command was not understood.`,
 		Example: `  tagproc render lanes lanes.yaml
   tagproc render lanes lanes.yaml services.yaml rules.yaml --output-dir manifests/

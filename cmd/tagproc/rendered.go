@@ -93,9 +93,9 @@ func (r *rendered) refuseForeign(names []string) error {
 	return errors.Join(errs...)
 }
 
-// nameStale tells of files with objects that are no longer wanted, which the cluster
-// may still have: those that the same command wrote before and does not write any
-// more, and those whose labels say that they are of what is written here. Routes are
+// nameStale names files with objects that are no longer wanted, which the cluster
+// may still have: those that the same command wrote before and does not write now,
+// and those whose labels say that they are of what is written here. Routes are
 // named before the subsets that they lead to, for that is the order to delete them in.
 func (r *rendered) nameStale(cmd *cobra.Command, args, names []string, objects []*manifest.Object) error {
 	paths, err := filepath.Glob(filepath.Join(r.dir, "*.yaml"))
@@ -108,7 +108,7 @@ func (r *rendered) nameStale(cmd *cobra.Command, args, names []string, objects [
 		}
 		text, err := os.ReadFile(path)
 		if err == nil && (bytes.HasPrefix(text, []byte(origin(cmd, args))) || isStalePart(text, objects)) {
-			stderr(cmd).Printf("%s: made by an earlier run, and not any more: kubectl delete -f %s, and delete the file\n", path, word(path))
+			stderr(cmd).Printf("%s: an earlier run made it, and this one does not: kubectl delete -f %s, and delete the file\n", path, word(path))
 		}
 	}
 	return nil
@@ -120,9 +120,8 @@ const (
 	partOfLabel    = "app.kubernetes.io/part-of"
 )
 
-// isStalePart reports whether a file has a single object, which render has made of a
-// group that objects are of too, and which is none of them. A Gateway may well be used
-// without being rendered.
+// isStalePart reports whether a file has a single object that render made of the group
+// of objects, and that is not among them. A Gateway may be used without being rendered.
 func isStalePart(text []byte, objects []*manifest.Object) bool {
 	docs, _ := manifest.Read("", text)
 	if len(docs) != 1 || docs[0].Labels[managedByLabel] != "tagproc" || docs[0].Kind == "Gateway" {
@@ -162,7 +161,7 @@ func rewrite(path string, text []byte) (what string, err error) {
 
 // originPrefix begins everything that render writes. The marker lets several of them
 // be put behind each other: without it the last object of one and the first of the
-// next would be a single document, of which kubectl applies parts.
+// next would be a single document, and kubectl would apply parts of it.
 const originPrefix = "---\n# Made by: "
 
 // origin returns the lines above what cmd makes of args.

@@ -56,7 +56,7 @@ func TestScript(t *testing.T) {
 			"awaithealth": awaitHealth,
 			"plain":       plain,
 			"tell":        tell,
-			"unquote":     unquote,
+			"unescape":    unescape,
 			"replace":     replace,
 			"rights":      rights,
 			"terminate":   terminate,
@@ -165,11 +165,11 @@ func tell(ts *testscript.TestScript, _ bool, args []string) {
 	_ = ts.Exec("tagproc", args...) // what it says is what counts
 }
 
-// unquote replaces the escapes in a file, such as \xe9, by what they stand for:
-// unquote FILE.
-func unquote(ts *testscript.TestScript, neg bool, args []string) {
+// unescape replaces the escapes in a file, such as \xe9, by what they stand for:
+// unescape FILE.
+func unescape(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
-		ts.Fatalf("usage: unquote FILE")
+		ts.Fatalf("usage: unescape FILE")
 	}
 	var out []byte
 	for line := range strings.Lines(ts.ReadFile(args[0])) {

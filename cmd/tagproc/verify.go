@@ -13,7 +13,7 @@ import (
 	"github.com/tagproc/tagproc/source"
 )
 
-// verifyFlags are the flags of verify, but for those of the rules file.
+// verifyFlags are the flags that verify alone has.
 type verifyFlags struct {
 	rulesFile, file string
 	columns         []string

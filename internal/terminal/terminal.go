@@ -4,7 +4,7 @@
 //     arguments of [Writer.Printf], which are escaped: control characters, line
 //     breaks, invisible and bidirectional characters appear as in a Go string
 //     (\x1b, \n, \u202e). Formats and styles are the program's own. Text is the same
-//     in a pipe and on a terminal, but for colours.
+//     in a pipe and on a terminal, except colours.
 //   - Colour. On a terminal, unless NO_COLOR is set (no-color.org) or TERM is dumb.
 //   - Width. Nothing is cut or wrapped to the width of the screen.
 //   - Progress. One line on standard error, on a terminal alone, after a second; it

@@ -107,7 +107,7 @@ func TestParts(t *testing.T) {
 					pair = pair[:1]
 				}
 				for _, f := range Files(pair, rules.Options{}).Findings {
-					t.Errorf("%s: %s and %s: %v", dir, a.Name, b.Name, f.Told())
+					t.Errorf("%s: %s and %s: %v", dir, a.Name, b.Name, f.WithFix())
 				}
 			}
 		}
@@ -126,7 +126,7 @@ func TestOthers(t *testing.T) {
 		for _, files := range [][]File{all, unruled} {
 			r := Files(files, rules.Options{})
 			for _, f := range r.Findings {
-				t.Errorf("%s and others, %d files: %v", dir, len(files), f.Told())
+				t.Errorf("%s and others, %d files: %v", dir, len(files), f.WithFix())
 			}
 			if i := slices.IndexFunc(r.LookedAt, func(s Seen) bool { return s.Kind == kindOther }); i < 0 || r.LookedAt[i].Count < 7 {
 				t.Errorf("%s and others: LookedAt = %v, want others among them", dir, r.LookedAt)

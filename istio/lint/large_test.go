@@ -70,6 +70,6 @@ spec:
 		{Name: "gateway.yaml", Source: []byte(gateway.String())},
 	}, rules.Options{})
 	if len(r.Findings) > 0 {
-		t.Errorf("%d findings, want none; the first is %v", len(r.Findings), r.Findings[0].Told())
+		t.Errorf("%d findings, want none; the first is %v", len(r.Findings), r.Findings[0].WithFix())
 	}
 }

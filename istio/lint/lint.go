@@ -25,8 +25,8 @@ type Finding struct {
 	Fix string `json:"fix,omitempty"` // "" where Message says it
 }
 
-// Told returns the finding as a Problem whose message has the fix too.
-func (f Finding) Told() source.Problem {
+// WithFix returns the finding as a Problem whose message has the fix too.
+func (f Finding) WithFix() source.Problem {
 	p := f.Problem
 	if f.Fix != "" {
 		p.Message += "; " + f.Fix
@@ -36,7 +36,7 @@ func (f Finding) Told() source.Problem {
 
 // String returns the finding as one line, "file:line:col: error: message; fix [kind]".
 func (f Finding) String() string {
-	p := f.Told()
+	p := f.WithFix()
 	return fmt.Sprintf("%s: %s: %s [%s]", p.Place(), p.Severity, p.Message, p.Kind)
 }
 

@@ -226,7 +226,7 @@ kind: NetworkPolicy
 			found := map[source.Kind]bool{"": true}
 			for _, f := range Files(edited(t, c.set, c.file, c.old, c.edited), rules.Options{}).Findings {
 				if found[f.Kind] = true; f.Kind != c.except {
-					t.Errorf("found: %v", f.Told())
+					t.Errorf("found: %v", f.WithFix())
 				}
 			}
 			if !found[c.except] {

@@ -42,7 +42,7 @@ func TestDeployed(t *testing.T) {
 			}
 			for _, f := range lint.Files(files, rules.Options{}).Findings {
 				if f.Kind != "duplicate-object" { // a step takes the place of an earlier one
-					t.Errorf("up to %s, with %s: %v", steps[n].Name, c.filter, f.Told())
+					t.Errorf("up to %s, with %s: %v", steps[n].Name, c.filter, f.WithFix())
 				}
 			}
 		}
@@ -55,7 +55,7 @@ func TestRendered(t *testing.T) {
 		for _, path := range []string{"envoy/rules.yaml", "envoyfilter/rules.yaml", "samples/ratios/rules.yaml"} {
 			files := append(deployment(t, path), rendered(t, path, address))
 			for _, f := range lint.Files(files, rules.Options{}).Findings {
-				t.Errorf("%s at %s: %v", path, address, f.Told())
+				t.Errorf("%s at %s: %v", path, address, f.WithFix())
 			}
 		}
 	}

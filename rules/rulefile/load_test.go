@@ -54,7 +54,7 @@ func TestReadUnreadable(t *testing.T) {
 		},
 		{
 			"directory", func(p place) { p.must(os.Mkdir(p.file(), 0o755)) },
-			"is a directory: name the rules file in it [unreadable]",
+			"is a directory: name a file in it [unreadable]",
 		},
 		{
 			"dangling link", func(p place) { p.link("..data/rules.yaml") },

@@ -68,7 +68,7 @@ type irregularError fs.FileMode
 func (e irregularError) Error() string {
 	switch mode := fs.FileMode(e); {
 	case mode.IsDir():
-		return "is a directory: name the rules file in it"
+		return "is a directory: name a file in it"
 	case mode&fs.ModeNamedPipe != 0:
 		return "is a pipe, which can be read only once: name a regular file"
 	default:
@@ -83,6 +83,8 @@ func Unreadable(path string, err error) string {
 	switch {
 	case errors.As(err, &irregular):
 		return irregular.Error()
+	case errors.Is(err, syscall.EISDIR):
+		return irregularError(fs.ModeDir).Error()
 	case errors.Is(err, fs.ErrNotExist):
 		if target, err := os.Readlink(path); err == nil {
 			return fmt.Sprintf("is a symbolic link to %q, which does not exist: create that file or correct the link", target)
