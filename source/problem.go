@@ -99,10 +99,25 @@ func (ps Problems) Without(s Severity) Problems {
 }
 
 // Sort orders problems by their position in the file and drops repetitions,
-// which arise where an alias leads to the same place twice.
+// which arise where an alias leads to the same place twice. Messages that quote at
+// length what is in the file lose their middle.
 func (ps Problems) Sort() Problems {
+	for i := range ps {
+		ps[i].Message = shorten(ps[i].Message)
+	}
 	slices.SortStableFunc(ps, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Col, b.Col))
 	})
 	return slices.Compact(ps)
+}
+
+// shorten returns a message of at most 1.5 KiB: how it begins, and what to do, with
+// which it ends.
+func shorten(message string) string {
+	const most, end = 1536, 400
+	if len(message) <= most {
+		return message
+	}
+	head, tail := message[:most-end-len("…")], message[len(message)-end:]
+	return strings.ToValidUTF8(head, "") + "…" + strings.ToValidUTF8(tail, "")
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -24,7 +23,8 @@ func TestSummary(t *testing.T) {
 		{[]rules.Change{change}, text},
 		{slices.Repeat([]rules.Change{change}, 20), strings.Repeat(text+"; ", 19) + text},
 		{slices.Repeat([]rules.Change{change}, 1020), strings.Repeat(text+"; ", 20) + "and 1000 more"},
-		{[]rules.Change{long, change}, fmt.Sprintf("%s…; %s", string([]rune(long.String())[:200]), text)},
+		{[]rules.Change{long, change}, cutText(long.String(), 200) + "; " + text},
+		{slices.Repeat([]rules.Change{long}, 20), strings.Repeat(cutText(long.String(), 200)+"; ", 5) + "and 15 more"},
 	} {
 		if got := summary(tt.changes); got != tt.want {
 			t.Errorf("summary of %d changes = %q, want %q", len(tt.changes), got, tt.want)

@@ -182,22 +182,24 @@ func logProblems(log *slog.Logger, ps source.Problems) {
 	}
 }
 
-// summary returns changes in one line of bounded length.
+// summary returns changes in one line, which has room in a line of the log.
 func summary(changes []rules.Change) string {
 	if len(changes) == 0 {
 		return "none"
 	}
-	const longest = 200 // characters of one change
+	const (
+		longest = 200  // bytes of one change
+		most    = 1200 // of all
+	)
 	var texts []string
-	for _, c := range changes[:min(mostListed, len(changes))] {
-		text := []rune(c.String())
-		if len(text) > longest {
-			text = append(text[:longest], '…')
+	total := 0
+	for i, c := range changes {
+		text := cutText(c.String(), longest)
+		if total += len(text); i == mostListed || total > most {
+			texts = append(texts, fmt.Sprintf("and %d more", len(changes)-i))
+			break
 		}
-		texts = append(texts, string(text))
-	}
-	if more := len(changes) - mostListed; more > 0 {
-		texts = append(texts, fmt.Sprintf("and %d more", more))
+		texts = append(texts, text)
 	}
 	return strings.Join(texts, "; ")
 }

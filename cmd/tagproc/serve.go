@@ -133,9 +133,9 @@ func newLogger(w io.Writer, format, level string) (*slog.Logger, error) {
 	options := &slog.HandlerOptions{Level: l}
 	switch format {
 	case "text":
-		return slog.New(slog.NewTextHandler(w, options)), nil
+		return slog.New(newShortLines(w, l, func(w io.Writer) slog.Handler { return slog.NewTextHandler(w, options) })), nil
 	case "json":
-		return slog.New(slog.NewJSONHandler(w, options)), nil
+		return slog.New(newShortLines(w, l, func(w io.Writer) slog.Handler { return slog.NewJSONHandler(w, options) })), nil
 	}
 	return nil, fmt.Errorf("--log-format %q: expected text or json", format)
 }

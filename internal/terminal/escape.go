@@ -54,9 +54,9 @@ func masked(line string) string {
 	}, line)
 }
 
-// escapeJSON returns JSON with the characters escaped that a terminal obeys or
+// EscapeJSON returns JSON with the characters escaped that a terminal obeys or
 // hides. They stand in strings alone, except the line breaks of the indentation.
-func escapeJSON(s string) string {
+func EscapeJSON(s string) string {
 	var b strings.Builder
 	for _, r := range s {
 		switch high, low := utf16.EncodeRune(r); {

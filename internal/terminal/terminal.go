@@ -80,7 +80,7 @@ func (t *Writer) JSON(v any) error {
 	if err := e.Encode(v); err != nil {
 		return err
 	}
-	t.write([]byte(escapeJSON(b.String())))
+	t.write([]byte(EscapeJSON(b.String())))
 	return t.err
 }
 

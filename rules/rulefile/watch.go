@@ -28,8 +28,8 @@ type Watcher struct {
 	openEvents func() (*fsnotify.Watcher, error) // nil: fsnotify.NewWatcher
 	lookAt     func(path string) snapshot        // nil: look
 
-	looks patience.Calls[snapshot]
-	mount mount // what was logged of it last
+	looks  patience.Calls[snapshot]
+	warned bool // of a file that is mounted alone
 }
 
 // Read loads the file once, as [Read] does. A read that hangs is given up after
@@ -39,7 +39,7 @@ func (w *Watcher) Read(ctx context.Context) Load {
 	return w.look(ctx).load(w.Path, w.Options)
 }
 
-// look looks at the file, and logs a mount that hides its changes.
+// look looks at the file, and warns of a mount that will hide its changes.
 func (w *Watcher) look(ctx context.Context) snapshot {
 	at := w.lookAt
 	if at == nil {
@@ -52,11 +52,11 @@ func (w *Watcher) look(ctx context.Context) snapshot {
 	case err != nil:
 		return failed(err.Error())
 	}
-	if s.mount != w.mount && s.failure == "" {
-		w.mount = s.mount
-		if s.mount != ordinary {
-			w.logger().Warn(string(s.mount), "file", w.Path)
+	if s.failure == "" {
+		if s.mount == alone && !w.warned {
+			w.logger().Warn(aloneWarning, "file", w.Path)
 		}
+		w.warned = s.mount != ordinary
 	}
 	return s
 }
@@ -95,7 +95,12 @@ func (w *Watcher) Run(ctx context.Context, last Load, apply func(Load)) {
 	h.renew(ctx)
 	for {
 		now, ok := settle(known,
-			func() snapshot { return w.look(ctx) },
+			func() snapshot {
+				if s := w.look(ctx); s.mount != nameless {
+					return s
+				}
+				return failed(namelessFailure)
+			},
 			func() bool { return h.rest(ctx, debounce) })
 		if !ok {
 			return
