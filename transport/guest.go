@@ -2,9 +2,11 @@ package transport
 
 import (
 	"context"
+	"io"
 	"net"
 	"runtime"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/net/http2"
 	"google.golang.org/grpc/credentials"
@@ -45,6 +47,7 @@ type guest struct {
 
 	received int          // bytes, up to greeting; for Read alone, likewise:
 	first    [known]byte  // of them
+	over     atomic.Bool  // nothing comes any more
 	waiting  atomic.Int64 // streams whose handlers have not begun
 }
 
@@ -52,6 +55,9 @@ type guest struct {
 func (g *guest) Read(b []byte) (int, error) {
 	g.yield()
 	n, err := g.Conn.Read(b[:min(len(b), maxRead)])
+	if err != nil {
+		g.over.Store(true)
+	}
 	if g.received < greeting {
 		g.hear(b[:max(n, 0)])
 	}
@@ -112,9 +118,19 @@ func (g *guest) Write(b []byte) (int, error) {
 	return n, err
 }
 
+// What is read of a connection before it is closed. The system resets one that has
+// bytes which nobody has read, and what was sent to the peer last is lost.
+const (
+	lastBytes = 64 << 10
+	lastWait  = time.Millisecond
+)
+
 // Close closes the connection.
 func (g *guest) Close() error {
 	defer g.leave()
+	if !g.over.Load() && g.Conn.SetReadDeadline(time.Now().Add(lastWait)) == nil {
+		_, _ = io.CopyN(io.Discard, g.Conn, lastBytes) // as much as is there
+	}
 	return g.Conn.Close()
 }
 

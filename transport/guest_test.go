@@ -1,10 +1,12 @@
 package transport
 
 import (
+	"io"
 	"net"
 	"strconv"
 	"testing"
 
+	"golang.org/x/net/http2"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	grpcpeer "google.golang.org/grpc/peer"
@@ -102,5 +104,22 @@ func TestYield(t *testing.T) {
 	g.begun()
 	if got := g.waiting.Load(); got != 0 {
 		t.Errorf("when one of them begins after all: %d wait, want 0", got)
+	}
+}
+
+// TestLastWords checks that the connection of a peer which has sent more than was
+// read is closed, and not reset: what was sent to it last arrives.
+func TestLastWords(t *testing.T) {
+	t.Parallel()
+	r := start(t, Options{})
+	for range 20 {
+		p := r.rawPeer(t)
+		large := make([]byte, 60<<10) // a frame larger than the server takes
+		if err := p.WriteRawFrame(http2.FrameData, 0, 1, large); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.Copy(io.Discard, p); err != nil {
+			t.Fatalf("the connection ends with %v, want well", err)
+		}
 	}
 }
