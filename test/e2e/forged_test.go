@@ -31,7 +31,8 @@ rules:
 - {header: x-user-id, tagHeader: appver-b, policies: [{range: 10, tagValue: v2}]}
 `
 
-// TestForgedTags holds that tags which a client sends choose nothing: where a
+// TestForgedTags holds that tags which a client sends choose no route, while
+// TestForgeries has their forms: where a
 // policy matches, where none does, where there is no user, after the rule of the
 // tag is deleted, and without tagproc. With the configuration as it is shipped
 // Envoy strips them before tagproc sees them; without that part of it, tagproc
@@ -73,12 +74,8 @@ func forge(t *testing.T, envoy string, edit func(string) string) {
 		nil,
 		{"appver-a: v2"},
 		{"appver-b: v2", "appver-c: v3"},
-		{"AppVer-A: v2", "APPVER-B: v2"},
-		{"appver-a: v1", "appver-a: v2"},
-		{"appver-a: v2", "Appver-A: v2"},
-		{"appver-c: v3"},
-		{"appver-z: v2", "x-asm-prefer-tag: s2"},
-		{"appver: v2"},
+		{"appver-a: v1", "Appver-A: v2", "appver_a: v2"},
+		{"appver-c: v3", "x-asm-prefer-tag: s2"},
 	}
 	users := []struct{ name, line string }{
 		{"all policies match", "x-user-id: 0005"},

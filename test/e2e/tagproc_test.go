@@ -80,6 +80,18 @@ func (p *tagproc) stop(t *testing.T) {
 	}
 }
 
+// kill ends tagproc by SIGKILL, as the kernel does.
+func (p *tagproc) kill(t *testing.T) {
+	t.Helper()
+	p.stopped = true
+	if err := p.cmd.Process.Kill(); err != nil {
+		t.Error(err)
+	}
+	if err := p.cmd.Wait(); err == nil {
+		t.Error("a tagproc that was killed ended well")
+	}
+}
+
 // get asks the admin API.
 func (p *tagproc) get(path string) (string, error) { return p.admin().Get(path) }
 
