@@ -9,14 +9,14 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/tagproc/tagproc/istio/manifest"
+	"github.com/tagproc/tagproc/source"
 )
 
 // documents reads every manifest below samples/, by its path there. Rules files
 // come as documents without a kind.
-func documents(t *testing.T) map[string][]*manifest.Document {
+func documents(t *testing.T) map[string][]*source.Document {
 	t.Helper()
-	files := map[string][]*manifest.Document{}
+	files := map[string][]*source.Document{}
 	err := filepath.WalkDir("samples", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || filepath.Ext(path) != ".yaml" {
 			return err
@@ -25,7 +25,7 @@ func documents(t *testing.T) map[string][]*manifest.Document {
 		if err != nil {
 			return err
 		}
-		docs, problems := manifest.Read(path, src)
+		docs, problems := source.Read(path, src)
 		if len(problems) > 0 {
 			t.Errorf("%v", problems)
 		}

@@ -22,7 +22,7 @@ func Compile(f *File, o Options) (*Table, source.Problems) {
 		return nil, f.problems.Sort()
 	}
 	c := compiler{
-		file:  &File{Name: f.Name, lines: f.lines, problems: slices.Clone(f.problems), errors: f.errors, warnings: f.warnings},
+		file:  &File{Name: f.Name, text: f.text, problems: slices.Clone(f.problems), errors: f.errors, warnings: f.warnings},
 		table: &Table{trust: f.trustClientTags.v},
 		sums:  map[sumID]int{},
 		keys:  map[Key]int{},

@@ -211,30 +211,6 @@ func isPlainInt(s string) bool {
 	return s == "0" || s != "" && s[0] != '0' && strings.Trim(s, "0123456789") == ""
 }
 
-// describe says what a node is, in the words of messages.
-func describe(n *yaml.Node) string {
-	switch {
-	case n.Kind == yaml.MappingNode:
-		return "a mapping"
-	case n.Kind == yaml.SequenceNode:
-		return "a list"
-	case n.Kind == yaml.AliasNode:
-		return "an alias"
-	case isNull(n):
-		return "null"
-	case n.Tag == "!!str":
-		return fmt.Sprintf("the string %q", shorten(n.Value))
-	case n.Tag == "!!int", n.Tag == "!!float":
-		return "the number " + shorten(n.Value)
-	default:
-		return shorten(n.Value)
-	}
-}
+func describe(n *yaml.Node) string { return source.Describe(n) }
 
-// shorten keeps a quoted value from flooding a message.
-func shorten(s string) string {
-	if r := []rune(s); len(r) > 40 {
-		return string(r[:40]) + "…"
-	}
-	return s
-}
+func shorten(s string) string { return source.Shorten(s) }

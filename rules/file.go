@@ -2,7 +2,6 @@ package rules
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/tagproc/tagproc/source"
 )
@@ -24,7 +23,7 @@ type File struct {
 	trustClientTags value[bool]
 	rules           []ruleNode
 
-	lines    []string
+	text     *source.Text
 	problems source.Problems
 	errors   int  // that were noted, listed or not
 	warnings int  // and notes, in the same way
@@ -103,25 +102,5 @@ func (f *File) note(p pos, s source.Severity, k source.Kind, message string) {
 	case *listed > maxProblems+1:
 		return
 	}
-	pr := source.Problem{File: f.Name, Line: p.line, Col: p.col, Severity: s, Kind: k, Message: message}
-	if 0 < p.line && p.line <= len(f.lines) {
-		pr.Source = shownLine(f.lines[p.line-1], p.col)
-	}
-	f.problems = append(f.problems, pr)
-}
-
-// maxSource bounds what is shown of a line, in bytes: a file in JSON may be a
-// single line, which would be shown for each of its problems.
-const maxSource = 500
-
-// shownLine returns what is shown of a line for a problem in its column col, which
-// is "" where the column is too far to the right.
-func shownLine(line string, col int) string {
-	if len(line) <= maxSource {
-		return line
-	}
-	if col > maxSource {
-		return ""
-	}
-	return strings.ToValidUTF8(line[:maxSource], "") + "…"
+	f.problems = append(f.problems, f.text.Problem(p.line, p.col, s, k, message))
 }

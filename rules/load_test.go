@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/tagproc/tagproc/source"
 )
 
 // FuzzLoad holds that every input gives either a table or an error with a place,
@@ -30,7 +32,8 @@ func FuzzLoad(f *testing.F) {
 		if (table == nil) != (problems.Err() != nil) {
 			t.Fatalf("Load = %v with problems %v", table, problems)
 		}
-		lines := len(lineBreak.Split(string(src), -1))
+		text, _ := source.Parse("f.yaml", src, MaxFileSize)
+		lines := len(text.Lines())
 		for _, p := range problems {
 			if p.Message == "" || p.Kind == "" || p.Line > lines || p.Line > 0 && p.Col < 1 {
 				t.Errorf("problem %+v has no message, kind or place in a file of %d lines", p, lines)

@@ -9,6 +9,8 @@ import (
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/tagproc/tagproc/source"
 )
 
 // FuzzManifest holds that a manifest means what its pluginConfig means alone: the
@@ -63,13 +65,13 @@ func digestOrNone(t *Table) string {
 // another way: on one line, in ASCII, and without aliases. It reports false where
 // there are none, or too many values to be worth it.
 func pluginConfig(src []byte) (config string, ok bool) {
-	docs, err := documents(src)
-	if err != nil || len(docs) != 1 || !utf8.Valid(src) {
+	text, _ := source.Parse("", src, MaxFileSize)
+	if len(text.Documents) != 1 {
 		return "", false
 	}
-	n := docs[0]
+	n := text.Documents[0]
 	if has(n, "kind") || has(n, "apiVersion") {
-		d := decoder{file: &File{}}
+		d := decoder{file: &File{text: text}}
 		if n = d.child(d.child(n, "spec"), "pluginConfig"); n == nil {
 			return "", false
 		}

@@ -3,7 +3,6 @@ package wasmplugin
 import (
 	"bytes"
 	"errors"
-	"io"
 	"slices"
 
 	"go.yaml.in/yaml/v4"
@@ -31,14 +30,12 @@ type Conversion struct {
 // A rules file that declares its tag headers comes out as it went in. The
 // Conversion is nil exactly when Problems, those of [rules.Load], hold an Error.
 func Convert(name string, src []byte, o rules.Options) (*Conversion, source.Problems) {
-	table, problems := rules.Load(name, src, o)
+	f := rules.Parse(name, src)
+	table, problems := rules.Compile(f, o)
 	if table == nil {
 		return nil, problems
 	}
-	m, err := read(src)
-	if err != nil {
-		return nil, append(problems, impossible(name, err))
-	}
+	m := read(f.Text())
 	c := &Conversion{Digest: table.Digest(), Manifest: m.key != nil}
 	declaration, err := declare(m, table, o)
 	if err != nil {
@@ -96,69 +93,33 @@ type manifest struct {
 	propagation *yaml.Node // the ASMHeaderPropagation behind it, or nil
 }
 
-var byteOrderMark = []byte("\ufeff")
-
-func read(src []byte) (*manifest, error) {
-	m := &manifest{src: bytes.TrimPrefix(src, byteOrderMark)}
-	loader, err := yaml.NewLoader(bytes.NewReader(m.src))
-	if err != nil {
-		return nil, err
+func read(text *source.Text) *manifest {
+	m := &manifest{src: bytes.TrimPrefix(text.Bytes(), []byte("\ufeff")), doc: text.Whole[0]}
+	if len(text.Documents) > 1 {
+		m.propagation = text.Documents[1]
 	}
-	for { // documents without content may stand around the one that has some
-		var doc yaml.Node
-		switch err := loader.Load(&doc); {
-		case errors.Is(err, io.EOF) && m.doc != nil:
-			m.find()
-			return m, nil
-		case err != nil:
-			return nil, err
-		}
-		switch {
-		case len(doc.Content) != 1 || doc.Content[0].Kind != yaml.MappingNode:
-		case m.doc == nil:
-			m.doc = &doc
-		default:
-			m.propagation = doc.Content[0]
-		}
-	}
+	m.find()
+	return m
 }
 
 // find finds the rules in the document.
 func (m *manifest) find() {
 	root := m.doc.Content[0]
-	if index(root, "kind") < 0 {
+	if source.Index(root, "kind") < 0 {
 		m.config = root
 		return
 	}
-	i := index(root, "spec")
+	i := source.Index(root, "spec")
 	m.spec = root.Content[i]
-	spec := resolve(root.Content[i+1])
-	j := index(spec, "pluginConfig")
-	m.key, m.config = spec.Content[j], resolve(spec.Content[j+1])
+	spec := source.Resolve(root.Content[i+1])
+	j := source.Index(spec, "pluginConfig")
+	m.key, m.config = spec.Content[j], source.Resolve(spec.Content[j+1])
 	switch {
 	case j+2 < len(spec.Content):
 		m.next = spec.Content[j+2]
 	case i+2 < len(root.Content):
 		m.next = root.Content[i+2]
 	}
-}
-
-// index returns the index of key in the mapping n, or -1.
-func index(n *yaml.Node, key string) int {
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		if n.Content[i].Value == key {
-			return i
-		}
-	}
-	return -1
-}
-
-// resolve returns n, or what n is an alias of.
-func resolve(n *yaml.Node) *yaml.Node {
-	for n.Kind == yaml.AliasNode {
-		n = n.Alias
-	}
-	return n
 }
 
 // file puts a rules file together: the comments that stood around the rules, and

@@ -8,6 +8,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/tagproc/tagproc/rules"
+	"github.com/tagproc/tagproc/source"
 )
 
 const declarationComment = `# The tag headers: only tagproc sets them, and what a client sends in them is
@@ -30,7 +31,7 @@ func declare(m *manifest, table *rules.Table, o rules.Options) (string, error) {
 			HeaderPrefixes []string `yaml:"headerPrefixes,omitempty"`
 		} `yaml:"propagation"`
 	}
-	spec := resolve(m.propagation.Content[index(m.propagation, "spec")+1])
+	spec := source.Resolve(m.propagation.Content[source.Index(m.propagation, "spec")+1])
 	if err := spec.Decode(&d.Propagation); err != nil {
 		return "", err
 	}
@@ -62,7 +63,7 @@ func declareTagHeaders(config *yaml.Node, table *rules.Table, o rules.Options) (
 	if o.TagHeaders.IsZero() {
 		*headers = table.TagHeaders() // in their order, not in that of the alphabet
 	}
-	if index(config, "tagHeaders") >= 0 || len(*headers)+len(*prefixes) == 0 {
+	if source.Index(config, "tagHeaders") >= 0 || len(*headers)+len(*prefixes) == 0 {
 		return "", nil
 	}
 	text, err := dump(d)

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/tagproc/tagproc/source"
 )
 
 // A Note says what the manifest has and the rules file has not: fields of one
@@ -81,8 +83,8 @@ func (m *manifest) notes(converted []byte) []Note {
 		notes = append(notes, m.others()...)
 	}
 	if m.propagation != nil {
-		spec := resolve(m.propagation.Content[index(m.propagation, "spec")+1])
-		if i := index(spec, "workloadSelector"); i >= 0 {
+		spec := source.Resolve(m.propagation.Content[source.Index(m.propagation, "spec")+1])
+		if i := source.Index(spec, "workloadSelector"); i >= 0 {
 			key := spec.Content[i]
 			notes = append(notes, Note{Line: key.Line, Col: key.Column, Fields: []string{"spec.workloadSelector of the ASMHeaderPropagation"}, Message: selectorMeaning})
 		}
@@ -119,7 +121,7 @@ func (m *manifest) fields(f func(name string, key, value *yaml.Node)) {
 	}
 	root := m.doc.Content[0]
 	each("", root, m.spec)
-	each("spec.", resolve(root.Content[index(root, "spec")+1]), m.key)
+	each("spec.", source.Resolve(root.Content[source.Index(root, "spec")+1]), m.key)
 }
 
 // valueOf returns what a note shows of a field's value: a short text, or nothing.

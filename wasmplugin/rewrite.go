@@ -6,6 +6,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/tagproc/tagproc/rules"
+	"github.com/tagproc/tagproc/source"
 )
 
 // rewrite returns the lines of the rules written anew, which is for those that
@@ -24,7 +25,7 @@ func (m *manifest) rewrite() ([]string, error) {
 // takes the size of what it copies from left, and returns nil when that is used
 // up: aliases of aliases would fill any memory.
 func plain(n *yaml.Node, left *int) *yaml.Node {
-	n = resolve(n)
+	n = source.Resolve(n)
 	if *left -= 1 + len(n.Value); *left < 0 {
 		return nil
 	}

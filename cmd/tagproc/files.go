@@ -7,7 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/tagproc/tagproc/istio/manifest"
 	"github.com/tagproc/tagproc/rules"
 	"github.com/tagproc/tagproc/rules/rulefile"
 	"github.com/tagproc/tagproc/source"
@@ -97,14 +96,14 @@ func usableRules(cmd *cobra.Command, flags *rulesFlags, name string, code int) (
 
 // readDocuments reads manifests from files. Documents that can be read come also
 // where there are problems.
-func readDocuments(cmd *cobra.Command, files []string) (docs []*manifest.Document, problems source.Problems) {
+func readDocuments(cmd *cobra.Command, files []string) (docs []*source.Document, problems source.Problems) {
 	for _, file := range files {
-		src, wrong := read(cmd, file, manifest.MaxFileSize)
+		src, wrong := read(cmd, file, source.MaxFileSize)
 		if wrong != nil {
 			problems = append(problems, *wrong)
 			continue
 		}
-		read, more := manifest.Read(file, src)
+		read, more := source.Read(file, src)
 		docs, problems = append(docs, read...), append(problems, more...)
 	}
 	return docs, problems

@@ -15,7 +15,6 @@ import (
 
 	"github.com/tagproc/tagproc/internal/terminal"
 	"github.com/tagproc/tagproc/istio/lint"
-	"github.com/tagproc/tagproc/istio/manifest"
 	"github.com/tagproc/tagproc/source"
 )
 
@@ -85,11 +84,11 @@ errors), 1 if there is one, and 2 if the command was not understood.`,
 func lintFiles(cmd *cobra.Command, args []string) (files []lint.File, refused []lint.Finding) {
 	refuse := func(p source.Problem) { refused = append(refused, lint.Finding{Problem: p}) }
 	add := func(name string, swept bool) {
-		src, wrong := read(cmd, name, manifest.MaxFileSize)
+		src, wrong := read(cmd, name, source.MaxFileSize)
 		switch {
 		case wrong != nil:
 			refuse(*wrong)
-		case !swept && len(src) <= manifest.MaxFileSize && isBlank(src):
+		case !swept && len(src) <= source.MaxFileSize && isBlank(src):
 			refuse(source.Problem{File: name, Kind: source.KindEmpty, Message: "has nothing but comments and blanks; did the command that wrote it fail?"})
 		default:
 			files = append(files, lint.File{Name: name, Source: src, Swept: swept})

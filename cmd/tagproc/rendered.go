@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/tagproc/tagproc/istio/manifest"
+	"github.com/tagproc/tagproc/source"
 )
 
 // rendered is where the objects of a subcommand of render go: standard output, or
@@ -123,7 +124,7 @@ const (
 // isStalePart reports whether a file has a single object that render made of the group
 // of objects, and that is not among them. A Gateway may be used without being rendered.
 func isStalePart(text []byte, objects []*manifest.Object) bool {
-	docs, _ := manifest.Read("", text)
+	docs, _ := source.Read("", text)
 	if len(docs) != 1 || docs[0].Labels[managedByLabel] != "tagproc" || docs[0].Kind == "Gateway" {
 		return false
 	}

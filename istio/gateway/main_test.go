@@ -18,6 +18,7 @@ import (
 
 	"github.com/tagproc/tagproc/istio/manifest"
 	"github.com/tagproc/tagproc/rules"
+	"github.com/tagproc/tagproc/source"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -71,7 +72,7 @@ type configuration struct {
 // which know no other fields.
 func decode(t tester, text string) configuration {
 	t.Helper()
-	docs, problems := manifest.Read("envoyfilter.yaml", []byte(text))
+	docs, problems := source.Read("envoyfilter.yaml", []byte(text))
 	if len(docs) != 1 || len(problems) > 0 {
 		t.Fatalf("%d documents, %v in\n%s", len(docs), problems, text)
 	}

@@ -7,7 +7,6 @@ import (
 
 	networking "istio.io/api/networking/v1alpha3"
 
-	"github.com/tagproc/tagproc/istio/manifest"
 	"github.com/tagproc/tagproc/source"
 )
 
@@ -20,12 +19,12 @@ const (
 )
 
 // isASM reports whether d is an object of Alibaba Cloud Service Mesh.
-func isASM(d *manifest.Document, kind string) bool {
+func isASM(d *source.Document, kind string) bool {
 	return d.Kind == kind && d.Group() == "istio.alibabacloud.com"
 }
 
 // asmGroup reads an ASMSwimLaneGroup.
-func (r *reader) asmGroup(d *manifest.Document) *draft {
+func (r *reader) asmGroup(d *source.Document) *draft {
 	root := place{doc: d}
 	g := &draft{at: root, name: text{d.Name, root.at("metadata").at("name"), true}, strict: true}
 	permissive := root.at("spec").at("permissiveModeConfiguration")
@@ -172,7 +171,7 @@ func asmName(s string) Service {
 }
 
 // asmLane reads an ASMSwimLane.
-func (r *reader) asmLane(d *manifest.Document) laneDraft {
+func (r *reader) asmLane(d *source.Document) laneDraft {
 	root := place{doc: d}
 	l := laneDraft{at: root, name: text{d.Name, root.at("metadata").at("name"), true}, labels: map[string]string{}, labelsAt: root.at("spec"), all: true, created: d.Text("metadata", "creationTimestamp")}
 	clusters := place{doc: d} // the group's are enough to be told of

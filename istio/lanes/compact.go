@@ -7,7 +7,6 @@ import (
 	"google.golang.org/protobuf/proto"
 	networking "istio.io/api/networking/v1alpha3"
 
-	"github.com/tagproc/tagproc/istio/manifest"
 	"github.com/tagproc/tagproc/rules"
 	"github.com/tagproc/tagproc/source"
 )
@@ -39,7 +38,7 @@ type entry struct {
 }
 
 // lanesFile reads a lanes file.
-func (r *reader) lanesFile(d *manifest.Document) *draft {
+func (r *reader) lanesFile(d *source.Document) *draft {
 	f := &lanesFile{namespace: text{v: "default"}}
 	f.at = place{doc: d}
 	if p := f.at.at("namespace"); p.node() != nil {

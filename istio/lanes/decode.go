@@ -8,7 +8,6 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
-	"github.com/tagproc/tagproc/istio/manifest"
 	"github.com/tagproc/tagproc/source"
 )
 
@@ -23,7 +22,7 @@ const maxProblems = 1000
 
 // A place is where something stands in a document.
 type place struct {
-	doc  *manifest.Document
+	doc  *source.Document
 	path []any
 }
 
@@ -37,7 +36,7 @@ func (p place) node() *yaml.Node { return p.doc.Node(p.path...) }
 type reader struct {
 	problems source.Problems
 	notes    []Note
-	others   []*manifest.Document // that are no lanes, Services or rules
+	others   []*source.Document // that are no lanes, Services or rules
 	visited  int
 }
 

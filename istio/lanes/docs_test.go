@@ -9,7 +9,7 @@ import (
 
 	networking "istio.io/api/networking/v1alpha3"
 
-	"github.com/tagproc/tagproc/istio/manifest"
+	"github.com/tagproc/tagproc/source"
 )
 
 var fence = regexp.MustCompile("(?ms)^```([a-z ]*)\n(.*?)\n```$")
@@ -58,7 +58,7 @@ func TestDocs(t *testing.T) {
 
 // checkHTTPS holds that a Gateway ends TLS, and has HTTP routes: it is the one that
 // the lanes files of the document name.
-func checkHTTPS(t *testing.T, d *manifest.Document) {
+func checkHTTPS(t *testing.T, d *source.Document) {
 	t.Helper()
 	var g networking.Gateway
 	if err := d.Decode(&g, true, "spec"); err != nil {

@@ -18,16 +18,16 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func documents(tb testing.TB, name string, src []byte) []*manifest.Document {
+func documents(tb testing.TB, name string, src []byte) []*source.Document {
 	tb.Helper()
-	docs, problems := manifest.Read(name, src)
+	docs, problems := source.Read(name, src)
 	if len(problems) > 0 {
 		tb.Fatalf("%s: %v", name, problems)
 	}
 	return docs
 }
 
-func read(tb testing.TB, files ...string) (docs []*manifest.Document) {
+func read(tb testing.TB, files ...string) (docs []*source.Document) {
 	tb.Helper()
 	for _, file := range files {
 		src, err := os.ReadFile(file)

@@ -9,14 +9,14 @@ import (
 
 	networking "istio.io/api/networking/v1alpha3"
 
-	"github.com/tagproc/tagproc/istio/manifest"
+	"github.com/tagproc/tagproc/source"
 )
 
 // notNeeded says of documents that no lane is made of: of a VirtualService by which
 // requests enter that it stays, and of all the rest in one note what it is.
-func (r *reader) notNeeded(docs []*manifest.Document, groups []*Group) {
+func (r *reader) notNeeded(docs []*source.Document, groups []*Group) {
 	count := map[string]int{}
-	var first *manifest.Document
+	var first *source.Document
 	for _, d := range docs {
 		if r.ownEntry(d, groups) {
 			continue
@@ -38,7 +38,7 @@ func (r *reader) notNeeded(docs []*manifest.Document, groups []*Group) {
 
 // ownEntry notes that a VirtualService of the user's own leads to a service of a
 // group at a gateway, and reports whether it does.
-func (r *reader) ownEntry(d *manifest.Document, groups []*Group) bool {
+func (r *reader) ownEntry(d *source.Document, groups []*Group) bool {
 	var vs networking.VirtualService
 	if d.Kind != "VirtualService" || d.Labels[managedBy] == tagproc || d.Decode(&vs, false, "spec") != nil {
 		return false

@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/tagproc/tagproc/istio/manifest"
+	"github.com/tagproc/tagproc/source"
 )
 
 // A model is a lane group as its author thinks of it. It is written in both
@@ -204,7 +205,7 @@ type mesh struct {
 
 func apply(t *rapid.T, text string) *mesh {
 	m := &mesh{t: t, subsets: map[string]map[string]string{}, gateway: map[string]*networking.VirtualService{}, inside: map[string]*networking.VirtualService{}}
-	docs, problems := manifest.Read("rendered.yaml", []byte(text))
+	docs, problems := source.Read("rendered.yaml", []byte(text))
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}
@@ -234,7 +235,7 @@ func apply(t *rapid.T, text string) *mesh {
 	return m
 }
 
-func (m *mesh) decode(d *manifest.Document, into proto.Message) {
+func (m *mesh) decode(d *source.Document, into proto.Message) {
 	if err := d.Decode(into, true, "spec"); err != nil {
 		m.t.Fatal(err)
 	}
@@ -319,7 +320,7 @@ func TestRandomModels(t *testing.T) {
 }
 
 func renderText(t *rapid.T, src string) string {
-	docs, problems := manifest.Read("model.yaml", []byte(src))
+	docs, problems := source.Read("model.yaml", []byte(src))
 	if len(problems) > 0 {
 		t.Fatalf("%v\n%s", problems, src)
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/tagproc/tagproc/istio/manifest"
 	"github.com/tagproc/tagproc/source"
 )
 
@@ -27,7 +26,7 @@ func (n Note) String() string { return n.at.Place() + ": note: " + n.Message }
 // Other documents help where they are there: the Services tell their ports, and
 // rules, as a WasmPlugin or a rules file, whether their tags name lanes, and their
 // named users the lanes that they are in.
-func Read(docs []*manifest.Document) ([]*Group, []Note, source.Problems) {
+func Read(docs []*source.Document) ([]*Group, []Note, source.Problems) {
 	r := &reader{}
 	drafts := r.drafts(docs)
 	ports := r.ports(docs)
@@ -48,8 +47,8 @@ func Read(docs []*manifest.Document) ([]*Group, []Note, source.Problems) {
 }
 
 // drafts reads the groups that documents are.
-func (r *reader) drafts(docs []*manifest.Document) (drafts []*draft) {
-	var asm []*manifest.Document
+func (r *reader) drafts(docs []*source.Document) (drafts []*draft) {
+	var asm []*source.Document
 	byName := map[string]*draft{} // of ASM
 	for _, d := range docs {
 		var g *draft
@@ -101,7 +100,7 @@ func (r *reader) drafts(docs []*manifest.Document) (drafts []*draft) {
 	return drafts
 }
 
-func firstFile(docs []*manifest.Document) string {
+func firstFile(docs []*source.Document) string {
 	if len(docs) == 0 {
 		return "input"
 	}
@@ -110,7 +109,7 @@ func firstFile(docs []*manifest.Document) string {
 
 // isLanesFile reports whether d is meant to be a lanes file: what is neither an
 // object nor a rules file.
-func isLanesFile(d *manifest.Document) bool {
+func isLanesFile(d *source.Document) bool {
 	return d.Kind == "" && (d.Node("laneGroup") != nil || d.Node("lanes") != nil || d.Node("rules") == nil)
 }
 
@@ -124,7 +123,7 @@ func byCreation(lanes []laneDraft) {
 }
 
 // ports returns the ports of the Services among docs.
-func (r *reader) ports(docs []*manifest.Document) map[Service][]uint32 {
+func (r *reader) ports(docs []*source.Document) map[Service][]uint32 {
 	ports := map[Service][]uint32{}
 	for _, d := range docs {
 		if d.Kind != "Service" || d.Group() != "" {
@@ -179,7 +178,7 @@ func (r *reader) together(drafts []*draft, groups []*Group) {
 }
 
 // sort orders problems by their places.
-func (r *reader) sort(docs []*manifest.Document) {
+func (r *reader) sort(docs []*source.Document) {
 	file := map[string]int{}
 	for _, d := range docs {
 		if _, known := file[d.File]; !known {

@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/testing/protocmp"
 
-	"github.com/tagproc/tagproc/istio/manifest"
+	"github.com/tagproc/tagproc/source"
 )
 
 // TestBothForms holds that the first document is the same group and the same
@@ -48,7 +48,7 @@ func TestAnyOrder(t *testing.T) {
 	group, s1, s2, plugin := docs[0], docs[1], docs[2], docs[3]
 	groups, _, _ := Read(docs)
 	want := rendered(t, groups, Options{})
-	for _, docs := range [][]*manifest.Document{{s1, s2, group, plugin}, {plugin, s1, group, s2}, {s1, plugin, s2, group}} {
+	for _, docs := range [][]*source.Document{{s1, s2, group, plugin}, {plugin, s1, group, s2}, {s1, plugin, s2, group}} {
 		got, _, problems := Read(docs)
 		if len(problems) > 0 {
 			t.Fatalf("Read: %v", problems)
@@ -125,7 +125,7 @@ func FuzzRead(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, src []byte) {
-		docs, unreadable := manifest.Read("f.yaml", src)
+		docs, unreadable := source.Read("f.yaml", src)
 		if unreadable.Err() != nil {
 			return
 		}
@@ -144,7 +144,7 @@ func FuzzRead(f *testing.F) {
 			}
 		}
 		text := rendered(t, groups, Options{GatewaySelector: map[string]string{"a": "b"}})
-		if _, problems := manifest.Read("rendered.yaml", []byte(text)); len(problems) > 0 {
+		if _, problems := source.Read("rendered.yaml", []byte(text)); len(problems) > 0 {
 			t.Errorf("what is rendered cannot be read: %v\n%s", problems, text)
 		}
 	})

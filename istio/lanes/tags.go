@@ -4,12 +4,12 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/tagproc/tagproc/istio/manifest"
+	"github.com/tagproc/tagproc/source"
 )
 
 // rulesPath returns where the rules stand in d, a WasmPlugin of the Hash tagging
 // plug-in or a rules file, or nil.
-func rulesPath(d *manifest.Document) []any {
+func rulesPath(d *source.Document) []any {
 	switch {
 	case d.Kind == "WasmPlugin" && d.Node("spec", "pluginConfig", "rules") != nil:
 		return []any{"spec", "pluginConfig", "rules"}
@@ -19,11 +19,11 @@ func rulesPath(d *manifest.Document) []any {
 	return nil
 }
 
-func hasRules(d *manifest.Document) bool { return rulesPath(d) != nil }
+func hasRules(d *source.Document) bool { return rulesPath(d) != nil }
 
 // tags says which tags of rules lead to no lane, and which route header no rule
 // writes. What rules mean else, and what is wrong with them, others say.
-func (r *reader) tags(docs []*manifest.Document, groups []*Group) {
+func (r *reader) tags(docs []*source.Document, groups []*Group) {
 	written := map[string]bool{}
 	first := place{}
 	for _, d := range docs {

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/tagproc/tagproc/contract"
-	"github.com/tagproc/tagproc/istio/manifest"
+	"github.com/tagproc/tagproc/source"
 )
 
 // rulesMount finds a tagproc whose rules file is in no volume.
@@ -91,7 +91,7 @@ func rulesConfigMap(m *model, found found) {
 	}
 }
 
-func (m *model) configMap(space, name string) *manifest.Document {
+func (m *model) configMap(space, name string) *source.Document {
 	for _, d := range m.configs {
 		if d.Name == name && namespace(d) == space {
 			return d

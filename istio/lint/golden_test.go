@@ -11,7 +11,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tagproc/tagproc/internal/golden"
-	"github.com/tagproc/tagproc/istio/manifest"
 	"github.com/tagproc/tagproc/rules"
 	"github.com/tagproc/tagproc/source"
 )
@@ -138,8 +137,8 @@ func TestOthers(t *testing.T) {
 // A list of rules without the key above them is no file of others.
 func TestListOfRules(t *testing.T) {
 	r := Files([]File{{Name: "rules.yaml", Source: []byte("- {header: x-user-id, tagHeader: x-tag}\n")}}, rules.Options{})
-	if len(r.Findings) != 1 || r.Findings[0].Kind != manifest.KindNotMapping {
-		t.Errorf("findings are %v, want one of kind %s", r.Findings, manifest.KindNotMapping)
+	if len(r.Findings) != 1 || r.Findings[0].Kind != source.KindNotMapping {
+		t.Errorf("findings are %v, want one of kind %s", r.Findings, source.KindNotMapping)
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/tagproc/tagproc/istio/manifest"
 	"github.com/tagproc/tagproc/rules"
 	"github.com/tagproc/tagproc/source"
 )
@@ -127,7 +126,7 @@ type found func(at place, why, fix string)
 
 // A place is something in a document.
 type place struct {
-	doc  *manifest.Document
+	doc  *source.Document
 	path []any
 }
 

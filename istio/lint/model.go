@@ -4,11 +4,13 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/tagproc/tagproc/istio/manifest"
+	"github.com/tagproc/tagproc/source"
 )
 
 // A model is what the files say, as far as checks look at it.
 type model struct {
+	behind *source.Document // the ASMHeaderPropagation behind what is read, or nil
+
 	rules     []*ruleSet
 	filters   []*extProc
 	managers  []*manager
@@ -20,9 +22,9 @@ type model struct {
 	services  []*service
 	externals []string // hosts of ServiceEntries
 	pods      []*workload
-	configs   []*manifest.Document // ConfigMaps
-	spaces    []*manifest.Document // Namespaces
-	jwt       []*manifest.Document // RequestAuthentications
+	configs   []*source.Document // ConfigMaps
+	spaces    []*source.Document // Namespaces
+	jwt       []*source.Document // RequestAuthentications
 
 	networks       []*networkPolicy
 	authorizations []*authorizationPolicy
@@ -42,7 +44,7 @@ type model struct {
 type readFinding struct {
 	Finding
 
-	doc *manifest.Document
+	doc *source.Document
 }
 
 // A need is what has to be among the files for a check to make sense.
@@ -110,7 +112,7 @@ const (
 )
 
 // namespace returns where d is: kubectl's default where it does not say.
-func namespace(d *manifest.Document) string {
+func namespace(d *source.Document) string {
 	if d.Namespace == "" {
 		return "default"
 	}
@@ -118,7 +120,7 @@ func namespace(d *manifest.Document) string {
 }
 
 // id returns for example "VirtualService default/mocka", the namespace included.
-func id(d *manifest.Document) string {
+func id(d *source.Document) string {
 	return d.Kind + " " + namespace(d) + "/" + d.Name
 }
 

@@ -7,7 +7,7 @@ import (
 
 	networking "istio.io/api/networking/v1alpha3"
 
-	"github.com/tagproc/tagproc/istio/manifest"
+	"github.com/tagproc/tagproc/source"
 )
 
 // A repository has manifests that no tag ever comes to. What is wrong with them is
@@ -39,7 +39,7 @@ func (m *model) keepConcerned() {
 		return slices.ContainsFunc(slices.Collect(maps.Keys(v.touches())), func(h string) bool { return hosts[h] }) ||
 			v.takesAll && slices.ContainsFunc(byTag, v.merged)
 	}
-	left := map[*manifest.Document]bool{} // out, by document
+	left := map[*source.Document]bool{} // out, by document
 	m.virtual = slices.DeleteFunc(m.virtual, func(v *virtualService) bool {
 		left[v.doc] = others[v] && !meets(v)
 		return left[v.doc]
@@ -70,7 +70,7 @@ func (m *model) keepConcerned() {
 
 // concerned returns what reports whether it matters to a check which version of an
 // object is in force.
-func (m *model) concerned() func(d *manifest.Document) bool {
+func (m *model) concerned() func(d *source.Document) bool {
 	asked := map[string]bool{}
 	for _, v := range m.virtual {
 		maps.Insert(asked, maps.All(v.touches()))
@@ -80,7 +80,7 @@ func (m *model) concerned() func(d *manifest.Document) bool {
 			asked[o.host] = true
 		}
 	}
-	matters := map[*manifest.Document]bool{}
+	matters := map[*source.Document]bool{}
 	for _, g := range m.gateways {
 		matters[g.doc] = m.concernsGateway(g)
 	}
@@ -110,7 +110,7 @@ func (m *model) concerned() func(d *manifest.Document) bool {
 			matters[p.doc] = matters[p.doc] || p.selects(s.pod)
 		}
 	}
-	return func(d *manifest.Document) bool {
+	return func(d *source.Document) bool {
 		switch d.Kind {
 		case "HTTPRoute", "ServiceEntry", "Namespace", "ReplicaSet":
 			return false

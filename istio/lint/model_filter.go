@@ -18,7 +18,6 @@ import (
 	"google.golang.org/protobuf/reflect/protoregistry"
 	networking "istio.io/api/networking/v1alpha3"
 
-	"github.com/tagproc/tagproc/istio/manifest"
 	"github.com/tagproc/tagproc/source"
 )
 
@@ -87,7 +86,7 @@ func (c *cluster) socket() string {
 }
 
 // addEnvoyFilter reads the patches that concern tagproc or what it stands on.
-func (m *model) addEnvoyFilter(d *manifest.Document) {
+func (m *model) addEnvoyFilter(d *source.Document) {
 	spec := &networking.EnvoyFilter{}
 	if !m.decode(place{d, []any{"spec"}}, spec) {
 		return

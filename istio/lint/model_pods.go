@@ -9,7 +9,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/tagproc/tagproc/contract"
-	"github.com/tagproc/tagproc/istio/manifest"
+	"github.com/tagproc/tagproc/source"
 )
 
 // A workload is what makes pods, or a Pod, with what checks look at. Fields that
@@ -76,7 +76,7 @@ type volume struct {
 	Projected *yaml.Node `yaml:"projected"`
 }
 
-func (m *model) addWorkload(d *manifest.Document) {
+func (m *model) addWorkload(d *source.Document) {
 	w := &workload{place: place{d, []any{"spec", "template"}}}
 	if d.Kind == "Pod" {
 		w.path = nil

@@ -8,7 +8,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
-	"github.com/tagproc/tagproc/istio/manifest"
+	"github.com/tagproc/tagproc/source"
 )
 
 // A networkPolicy is a NetworkPolicy, with what checks look at: who comes in.
@@ -41,7 +41,7 @@ type selector struct {
 	Expressions []yaml.Node       `yaml:"matchExpressions"`
 }
 
-func (m *model) addNetworkPolicy(d *manifest.Document) {
+func (m *model) addNetworkPolicy(d *source.Document) {
 	p := &networkPolicy{place: place{doc: d}}
 	if n := d.Node("spec"); n != nil {
 		_ = n.Decode(p) // what is not as it should be stays empty
@@ -101,7 +101,7 @@ type authorizationRule struct {
 	} `yaml:"to"`
 }
 
-func (m *model) addAuthorizationPolicy(d *manifest.Document) {
+func (m *model) addAuthorizationPolicy(d *source.Document) {
 	p := &authorizationPolicy{place: place{doc: d}}
 	if n := d.Node("spec"); n != nil {
 		_ = n.Decode(p) // what is not as it should be stays empty

@@ -6,7 +6,7 @@ import (
 
 	networking "istio.io/api/networking/v1alpha3"
 
-	"github.com/tagproc/tagproc/istio/manifest"
+	"github.com/tagproc/tagproc/source"
 )
 
 // A virtualService is a VirtualService with the hosts that Istio makes of its
@@ -42,7 +42,7 @@ type gateway struct {
 
 const meshGateway = "mesh"
 
-func (m *model) addVirtualService(d *manifest.Document) {
+func (m *model) addVirtualService(d *source.Document) {
 	v := &virtualService{place: place{doc: d}, VirtualService: &networking.VirtualService{}}
 	if !m.decode(v.in("spec"), v.VirtualService) {
 		return
@@ -62,7 +62,7 @@ func (m *model) addVirtualService(d *manifest.Document) {
 	m.virtual = append(m.virtual, v)
 }
 
-func (m *model) addDestinationRule(d *manifest.Document) {
+func (m *model) addDestinationRule(d *source.Document) {
 	r := &destinationRule{place: place{doc: d}, DestinationRule: &networking.DestinationRule{}}
 	if m.decode(r.in("spec"), r.DestinationRule) {
 		r.host = fullHost(r.GetHost(), namespace(d))
@@ -70,14 +70,14 @@ func (m *model) addDestinationRule(d *manifest.Document) {
 	}
 }
 
-func (m *model) addGateway(d *manifest.Document) {
+func (m *model) addGateway(d *source.Document) {
 	g := &gateway{place{doc: d}, &networking.Gateway{}}
 	if m.decode(g.in("spec"), g.Gateway) {
 		m.gateways = append(m.gateways, g)
 	}
 }
 
-func (m *model) addServiceEntry(d *manifest.Document) {
+func (m *model) addServiceEntry(d *source.Document) {
 	e := &networking.ServiceEntry{}
 	if m.decode(place{d, []any{"spec"}}, e) {
 		m.externals = append(m.externals, e.GetHosts()...)

@@ -6,7 +6,6 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
-	"github.com/tagproc/tagproc/istio/manifest"
 	"github.com/tagproc/tagproc/rules"
 	"github.com/tagproc/tagproc/source"
 )
@@ -15,10 +14,10 @@ import (
 type ruleSet struct {
 	place // of the mapping with the key rules
 
-	table  *rules.Table // of a usable file
-	source []byte       // the file, everything at its place
+	table *rules.Table // of a usable file
+	file  *rules.File
 
-	configMap *manifest.Document // that has it under key, or nil
+	configMap *source.Document // that has it under key, or nil
 	key       string
 }
 
@@ -35,9 +34,9 @@ func (m *model) sets() (usable []*ruleSet) {
 	return usable
 }
 
-func (m *model) addBare(d *manifest.Document) {
+func (m *model) addBare(d *source.Document) {
 	if isRules(d, nil) || d.Node("tagHeaders") != nil {
-		m.addRules(&ruleSet{place: place{doc: d}, source: d.Source()})
+		m.addRules(&ruleSet{place: place{doc: d}, file: rules.Of(d, m.behind)})
 		return
 	}
 	if d.Node("laneGroup") != nil {
@@ -51,17 +50,17 @@ func (m *model) addBare(d *manifest.Document) {
 	}
 }
 
-func (m *model) addWasmPlugin(d *manifest.Document) {
+func (m *model) addWasmPlugin(d *source.Document) {
 	m.inserted = append(m.inserted, namespace(d)+"."+d.Name)
 	path := []any{"spec", "pluginConfig"}
 	if isRules(d, path) {
-		m.addRules(&ruleSet{place: place{d, path}, source: d.Source()})
+		m.addRules(&ruleSet{place: place{d, path}, file: rules.Of(d, m.behind)})
 	}
 }
 
 // addConfigMap looks for rules files among what a ConfigMap holds. What is called
 // tagproc's rules is one even if it does not look like it.
-func (m *model) addConfigMap(d *manifest.Document) {
+func (m *model) addConfigMap(d *source.Document) {
 	m.configs = append(m.configs, d)
 	data := d.Node("data")
 	if data == nil || data.Kind != yaml.MappingNode {
@@ -74,9 +73,8 @@ func (m *model) addConfigMap(d *manifest.Document) {
 			continue // there are many ConfigMaps, and long ones
 		}
 		s.place = place{d, []any{"data", s.key}}
-		var exact bool
-		s.source, exact = embedded(d, data.Content[i+1])
-		docs, problems := manifest.Read(d.File, s.source)
+		text, exact := embedded(d, data.Content[i+1])
+		docs, problems := source.Read(d.File, text)
 		readable := len(problems) == 0 && len(docs) == 1
 		if !(readable && isRules(docs[0], nil)) && !named {
 			continue
@@ -84,6 +82,7 @@ func (m *model) addConfigMap(d *manifest.Document) {
 		if exact && readable {
 			s.place = place{doc: docs[0]}
 		}
+		s.file = rules.Parse(d.File, text)
 		m.addRules(s)
 	}
 }
@@ -93,28 +92,12 @@ func (m *model) addRules(s *ruleSet) {
 	m.rules = append(m.rules, s)
 }
 
-// joinPropagation adds to the rules that were found last what may stand behind
-// them as the second document of their file.
-func (m *model) joinPropagation(next []*manifest.Document) {
-	if len(next) == 0 || len(m.rules) == 0 || next[0].Kind != "ASMHeaderPropagation" {
-		return
-	}
-	s := m.rules[len(m.rules)-1]
-	before, behind := strings.Split(string(s.source), "\n"), strings.Split(string(next[0].Source()), "\n")
-	if next[0].File != s.doc.File || len(before) >= len(behind) {
-		return
-	}
-	copy(behind, before)
-	behind[len(before)-1] = "---"
-	s.source = []byte(strings.Join(behind, "\n"))
-}
-
 // loadRules compiles the rules files. Rules that are in a ConfigMap too count
 // there.
 func (m *model) loadRules(o rules.Options) {
 	mounted := map[string]bool{}
 	for _, s := range m.rules {
-		table, problems := rules.Load(s.doc.File, s.source, o)
+		table, problems := rules.Compile(s.file, o)
 		s.table, problems = table, problems.Without(source.Note)
 		if s.doc == s.configMap { // places of the text, not of the file
 			for i, p := range problems {
@@ -133,7 +116,7 @@ func (m *model) loadRules(o rules.Options) {
 
 // isRules reports whether a rules file stands at path: others have a key of that
 // name too.
-func isRules(d *manifest.Document, path []any) bool {
+func isRules(d *source.Document, path []any) bool {
 	at := place{d, path}
 	list := d.Node(at.in("rules").path...)
 	if list == nil || list.Kind != yaml.SequenceNode {
@@ -148,18 +131,18 @@ func isRules(d *manifest.Document, path []any) bool {
 // embedded returns a text in a document as a file of its own. Where each of its
 // lines is one of the document, everything stands in it where it stands there;
 // exact says so.
-func embedded(d *manifest.Document, n *yaml.Node) (source []byte, exact bool) {
+func embedded(d *source.Document, n *yaml.Node) (text []byte, exact bool) {
 	if n.Style&yaml.LiteralStyle == 0 {
 		return []byte(n.Value), false
 	}
-	all := strings.Split(string(d.Source()), "\n")
+	all := d.Source().Lines()
 	var b strings.Builder
 	b.WriteString(strings.Repeat("\n", n.Line)) // up to the line of the | itself
 	for i, line := range strings.Split(strings.TrimRight(n.Value, "\n"), "\n") {
 		if n.Line+i >= len(all) {
 			return []byte(n.Value), false
 		}
-		whole := strings.TrimSuffix(all[n.Line+i], "\r")
+		whole := all[n.Line+i]
 		if !strings.HasSuffix(whole, line) || strings.TrimSpace(strings.TrimSuffix(whole, line)) != "" {
 			return []byte(n.Value), false
 		}

@@ -3,7 +3,7 @@ package lint
 import (
 	"strings"
 
-	"github.com/tagproc/tagproc/istio/manifest"
+	"github.com/tagproc/tagproc/source"
 )
 
 // A service is a Service of Kubernetes.
@@ -22,7 +22,7 @@ type servicePort struct {
 	TargetPort  string `yaml:"targetPort"`
 }
 
-func (m *model) addService(d *manifest.Document) {
+func (m *model) addService(d *source.Document) {
 	s := &service{place: place{doc: d}}
 	if n := d.Node("spec"); n != nil {
 		_ = n.Decode(s) // what is not as it should be stays empty

@@ -6,7 +6,6 @@ import (
 	"path"
 	"slices"
 
-	"github.com/tagproc/tagproc/istio/manifest"
 	"github.com/tagproc/tagproc/rules"
 	"github.com/tagproc/tagproc/source"
 )
@@ -15,7 +14,7 @@ import (
 type reader struct {
 	kind  string
 	group string // the API group
-	read  func(m *model, d *manifest.Document)
+	read  func(m *model, d *source.Document)
 }
 
 type readerTable []reader
@@ -34,13 +33,13 @@ var readers = readerTable{
 	{"VirtualService", "networking.istio.io", (*model).addVirtualService},
 	{"DestinationRule", "networking.istio.io", (*model).addDestinationRule},
 	{"ServiceEntry", "networking.istio.io", (*model).addServiceEntry},
-	{"RequestAuthentication", "security.istio.io", func(m *model, d *manifest.Document) { m.jwt = append(m.jwt, d) }},
+	{"RequestAuthentication", "security.istio.io", func(m *model, d *source.Document) { m.jwt = append(m.jwt, d) }},
 	{"AuthorizationPolicy", "security.istio.io", (*model).addAuthorizationPolicy},
 	{"NetworkPolicy", "networking.k8s.io", (*model).addNetworkPolicy},
 	{"WasmPlugin", "extensions.istio.io", (*model).addWasmPlugin},
-	{"HTTPRoute", "gateway.networking.k8s.io", func(m *model, _ *manifest.Document) { m.foreignRoutes = true }},
+	{"HTTPRoute", "gateway.networking.k8s.io", func(m *model, _ *source.Document) { m.foreignRoutes = true }},
 	{"ConfigMap", "", (*model).addConfigMap},
-	{"Namespace", "", func(m *model, d *manifest.Document) { m.spaces = append(m.spaces, d) }},
+	{"Namespace", "", func(m *model, d *source.Document) { m.spaces = append(m.spaces, d) }},
 	{"Service", "", (*model).addService},
 	{"Deployment", "apps", (*model).addWorkload},
 	{"StatefulSet", "apps", (*model).addWorkload},
@@ -53,7 +52,7 @@ var readers = readerTable{
 // read makes a model of files.
 func read(files []File, o rules.Options) *model {
 	m := &model{counts: map[string]int{}, others: map[string]int{}, swept: map[string]bool{}, has: map[string]bool{}, bound: map[string]bool{}}
-	var docs []*manifest.Document
+	var docs []*source.Document
 	charts := map[string]bool{} // directories of templates
 	for _, f := range files {
 		m.swept[f.Name] = f.Swept
@@ -67,7 +66,7 @@ func read(files []File, o rules.Options) *model {
 			}})
 			continue
 		}
-		ds, problems := manifest.Read(f.Name, f.Source)
+		ds, problems := source.Read(f.Name, f.Source)
 		if problems.Err() != nil && len(ds) == 0 && bytes.Contains(f.Source, []byte("{{")) {
 			m.others[templateFile]++
 			if dir := path.Dir(f.Name); !charts[dir] {
@@ -84,9 +83,12 @@ func read(files []File, o rules.Options) *model {
 	}
 	docs = m.applied(docs)
 	for n, d := range docs {
+		m.behind = nil
+		if n+1 < len(docs) && docs[n+1].Kind == "ASMHeaderPropagation" && docs[n+1].File == d.File {
+			m.behind = docs[n+1]
+		}
 		if d.Kind == "" {
 			m.addBare(d)
-			m.joinPropagation(docs[n+1:])
 			continue
 		}
 		i := readerOf(d)
@@ -97,9 +99,6 @@ func read(files []File, o rules.Options) *model {
 		m.counts[d.Kind]++
 		m.has[d.Kind] = true
 		readers[i].read(m, d)
-		if d.Kind == "WasmPlugin" {
-			m.joinPropagation(docs[n+1:])
-		}
 	}
 	m.indexServices()
 	m.loadRules(o)
@@ -112,13 +111,13 @@ func read(files []File, o rules.Options) *model {
 }
 
 // readerOf returns the index of the reader of a document, or -1.
-func readerOf(d *manifest.Document) int {
+func readerOf(d *source.Document) int {
 	return slices.IndexFunc(readers, func(r reader) bool { return r.kind == d.Kind && r.group == d.Group() })
 }
 
 // named returns the documents that others can refer to, and counts the others.
-func (m *model) named(docs []*manifest.Document) []*manifest.Document {
-	return slices.DeleteFunc(slices.Clone(docs), func(d *manifest.Document) bool {
+func (m *model) named(docs []*source.Document) []*source.Document {
+	return slices.DeleteFunc(slices.Clone(docs), func(d *source.Document) bool {
 		nameless := d.Kind != "" && d.Name == ""
 		if nameless {
 			m.others[d.Kind]++
@@ -130,16 +129,16 @@ func (m *model) named(docs []*manifest.Document) []*manifest.Document {
 // isForeign reports whether a problem of reading is that of something which no
 // check looks at: among files of all sorts a playbook is a list, and the
 // configuration of a tool has a kind and no name.
-func (m *model) isForeign(p source.Problem, f File, docs []*manifest.Document) bool {
+func (m *model) isForeign(p source.Problem, f File, docs []*source.Document) bool {
 	switch p.Kind {
-	case manifest.KindNotMapping:
+	case source.KindNotMapping:
 		if bytes.Contains(f.Source, []byte("tagHeader")) {
 			return false // rules that lack the key
 		}
 		m.others[noMapping]++
 		return m.swept[p.File]
-	case manifest.KindNoName:
-		return slices.ContainsFunc(docs, func(d *manifest.Document) bool {
+	case source.KindNoName:
+		return slices.ContainsFunc(docs, func(d *source.Document) bool {
 			return d.Kind != "" && d.Name == "" && readerOf(d) < 0 && d.Problem(p.Severity, p.Kind, p.Message, "metadata") == p
 		})
 	}
@@ -148,9 +147,9 @@ func (m *model) isForeign(p source.Problem, f File, docs []*manifest.Document) b
 
 // applied returns what is there after all objects have been applied in their
 // order.
-func (m *model) applied(docs []*manifest.Document) (last []*manifest.Document) {
-	latest := map[string]*manifest.Document{}
-	id := func(d *manifest.Document) string {
+func (m *model) applied(docs []*source.Document) (last []*source.Document) {
+	latest := map[string]*source.Document{}
+	id := func(d *source.Document) string {
 		return fmt.Sprintf("%s/%s/%s/%s", d.Group(), d.Kind, namespace(d), d.Name)
 	}
 	for _, d := range docs {

@@ -11,6 +11,8 @@ import (
 	"go.yaml.in/yaml/v4"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/tagproc/tagproc/source"
 )
 
 // An Object is an object of Kubernetes to be written.
@@ -122,7 +124,7 @@ func (t *Tree) Comment(text string, path ...any) *Tree {
 		t.errs = append(t.errs, errors.New("a comment of the whole belongs to the object"))
 		return t
 	}
-	parent, rest := descend(t.root, path[:len(path)-1])
+	parent, rest := source.Descend(t.root, path[:len(path)-1])
 	if len(rest) == 0 {
 		if n := head(parent, path[len(path)-1]); n != nil {
 			n.HeadComment = comment(text)
@@ -137,17 +139,15 @@ func (t *Tree) Comment(text string, path ...any) *Tree {
 // place of a key that it has already stays.
 func (t *Tree) Put(sub *Tree, key string, path ...any) *Tree {
 	t.errs = append(t.errs, sub.errs...)
-	n, rest := descend(t.root, path)
+	n, rest := source.Descend(t.root, path)
 	if len(rest) > 0 || n.Kind != yaml.MappingNode {
 		t.errs = append(t.errs, fmt.Errorf("there is no mapping at %v to put %s into", path, key))
 		return t
 	}
 	n.Style &^= yaml.FlowStyle // an empty one is written in brackets
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		if n.Content[i].Value == key {
-			n.Content[i+1] = sub.root
-			return t
-		}
+	if i := source.Index(n, key); i >= 0 {
+		n.Content[i+1] = sub.root
+		return t
 	}
 	n.Content = append(n.Content, scalar(key), sub.root)
 	return t
@@ -157,14 +157,10 @@ func (t *Tree) Put(sub *Tree, key string, path ...any) *Tree {
 func head(n *yaml.Node, step any) *yaml.Node {
 	key, isKey := step.(string)
 	if !isKey {
-		return child(n, step)
+		return source.Child(n, step)
 	}
-	if n.Kind == yaml.MappingNode {
-		for i := 0; i+1 < len(n.Content); i += 2 {
-			if n.Content[i].Value == key {
-				return n.Content[i]
-			}
-		}
+	if i := source.Index(n, key); i >= 0 {
+		return n.Content[i]
 	}
 	return nil
 }

@@ -16,9 +16,9 @@ import (
 
 	"github.com/tagproc/tagproc/contract"
 	"github.com/tagproc/tagproc/istio/envoyfilter"
-	"github.com/tagproc/tagproc/istio/manifest"
 	"github.com/tagproc/tagproc/processor"
 	"github.com/tagproc/tagproc/rules"
+	"github.com/tagproc/tagproc/source"
 )
 
 // printed is what an EnvoyFilter has for Envoy.
@@ -30,7 +30,7 @@ type printed struct {
 // decode reads an EnvoyFilter back strictly from what is printed.
 func decode(t testing.TB, text string) (p printed) {
 	t.Helper()
-	docs, problems := manifest.Read("envoyfilter.yaml", []byte(text))
+	docs, problems := source.Read("envoyfilter.yaml", []byte(text))
 	if len(docs) != 1 || len(problems) > 0 {
 		t.Fatalf("%d documents, %v in\n%s", len(docs), problems, text)
 	}

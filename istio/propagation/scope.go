@@ -26,7 +26,7 @@ const kindHeaderPropagation = "ASMHeaderPropagation"
 // one of each ASMHeaderPropagation. Where there are rules too, what is no tag header
 // of theirs does not travel, as at the gateway. There are none exactly if a problem
 // is an Error; warnings name what nothing is made of.
-func Read(docs []*manifest.Document, o rules.Options) ([]*Scope, source.Problems) {
+func Read(docs []*source.Document, o rules.Options) ([]*Scope, source.Problems) {
 	r := reader{}
 	for _, d := range docs {
 		switch d.Kind {
@@ -48,9 +48,9 @@ func Read(docs []*manifest.Document, o rules.Options) ([]*Scope, source.Problems
 }
 
 type reader struct {
-	source    *manifest.Document // that has the rules, or nil
+	source    *source.Document // that has the rules, or nil
 	table     *rules.Table
-	manifests []*manifest.Document
+	manifests []*source.Document
 
 	scopes   []*Scope
 	problems source.Problems
@@ -58,12 +58,12 @@ type reader struct {
 
 func (r *reader) add(ps ...source.Problem) { r.problems = append(r.problems, ps...) }
 
-func (r *reader) rules(d *manifest.Document, o rules.Options) {
+func (r *reader) rules(d *source.Document, o rules.Options) {
 	if r.source != nil {
 		r.add(d.Problem(source.Error, rules.KindSeveralDocuments, "there are rules in "+r.source.File+" already; expected one rules file, for one gateway"))
 		return
 	}
-	table, problems := rules.Load(d.File, d.Source(), o)
+	table, problems := rules.Compile(rules.Of(d, nil), o)
 	r.source, r.table = d, table
 	r.add(problems...)
 }
@@ -99,7 +99,7 @@ func fileOf(ps source.Problems) string {
 }
 
 // manifest reads an ASMHeaderPropagation.
-func (r *reader) manifest(d *manifest.Document) {
+func (r *reader) manifest(d *source.Document) {
 	if d.Group() != "istio.alibabacloud.com" {
 		r.add(d.Problem(source.Error, rules.KindEnvelope, "this "+kindHeaderPropagation+" has another apiVersion than one of istio.alibabacloud.com", "apiVersion"))
 		return
@@ -125,7 +125,7 @@ func (r *reader) manifest(d *manifest.Document) {
 }
 
 // known tells of keys of the mapping at path that are not known.
-func (r *reader) known(d *manifest.Document, keys []string, severity source.Severity, path ...any) {
+func (r *reader) known(d *source.Document, keys []string, severity source.Severity, path ...any) {
 	n := d.Node(path...)
 	if n == nil {
 		return
@@ -142,7 +142,7 @@ func (r *reader) known(d *manifest.Document, keys []string, severity source.Seve
 }
 
 // labels returns the labels of the pods that are selected.
-func (r *reader) labels(d *manifest.Document) map[string]string {
+func (r *reader) labels(d *source.Document) map[string]string {
 	n := d.Node("spec", "workloadSelector", "labels")
 	if n == nil {
 		return nil
@@ -161,7 +161,7 @@ func (r *reader) labels(d *manifest.Document) map[string]string {
 
 // names returns what travels of each of the names that stand at a key of the spec;
 // owned makes a tag header of one.
-func (r *reader) names(d *manifest.Document, key string, owned func(name string) rules.Owned) (travels []rules.Owned) {
+func (r *reader) names(d *source.Document, key string, owned func(name string) rules.Owned) (travels []rules.Owned) {
 	n := d.Node("spec", key)
 	if n == nil {
 		return nil

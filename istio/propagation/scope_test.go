@@ -7,8 +7,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/tagproc/tagproc/istio/manifest"
 	"github.com/tagproc/tagproc/rules"
+	"github.com/tagproc/tagproc/source"
 )
 
 const (
@@ -82,9 +82,9 @@ func TestRead(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			var docs []*manifest.Document
+			var docs []*source.Document
 			for i, src := range c.files {
-				read, problems := manifest.Read("f"+string(rune('0'+i))+".yaml", []byte(src))
+				read, problems := source.Read("f"+string(rune('0'+i))+".yaml", []byte(src))
 				if len(problems) > 0 {
 					t.Fatal(problems)
 				}

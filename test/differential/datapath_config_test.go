@@ -16,6 +16,7 @@ import (
 	"github.com/tagproc/tagproc/istio/manifest"
 	"github.com/tagproc/tagproc/istio/propagation"
 	"github.com/tagproc/tagproc/rules"
+	"github.com/tagproc/tagproc/source"
 )
 
 // listenerOf returns the name of a listener, which is also its stat_prefix.
@@ -105,7 +106,7 @@ func hopFilters(path propagation.DataPath, socket string) (printed, error) {
 	if table == nil {
 		return p, problems.Err()
 	}
-	docs, _ := manifest.Read("rules.yaml", []byte(hopRules))
+	docs, _ := source.Read("rules.yaml", []byte(hopRules))
 	scopes, problems := propagation.Read(docs, rules.Options{})
 	if len(scopes) != 1 {
 		return p, fmt.Errorf("%d scopes, %w", len(scopes), problems.Err())

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/tagproc/tagproc/internal/envoy"
-	"github.com/tagproc/tagproc/istio/manifest"
+	"github.com/tagproc/tagproc/source"
 	"github.com/tagproc/tagproc/test/istio/cluster"
 )
 
@@ -127,7 +127,7 @@ func (m mutation) isRefused(t *testing.T, s set) {
 
 // apply replaces objects by others: those that differ, and those that are not there any
 // more go.
-func apply(t testing.TB, c *cluster.Cluster, before, after []*manifest.Document) {
+func apply(t testing.TB, c *cluster.Cluster, before, after []*source.Document) {
 	t.Helper()
 	for _, d := range after {
 		if i := find(before, d.ID()); i < 0 || !bytes.Equal(bytes.TrimSpace(before[i].Source()), bytes.TrimSpace(d.Source())) {

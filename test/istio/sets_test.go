@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/tagproc/tagproc/istio/manifest"
+	"github.com/tagproc/tagproc/source"
 	"github.com/tagproc/tagproc/test/istio/cluster"
 )
 
@@ -63,9 +63,9 @@ func laneVersions(lane string) map[string]string { return laneRow("", lane).Vers
 
 // objects reads the set's manifests from a directory: those that are left when all are
 // applied, since a later one takes the place of an earlier one.
-func (s set) objects(t testing.TB, deploy string) []*manifest.Document {
+func (s set) objects(t testing.TB, deploy string) []*source.Document {
 	t.Helper()
-	var all []*manifest.Document
+	var all []*source.Document
 	for _, name := range s.files {
 		path := filepath.Join(deploy, name)
 		var text string
@@ -74,7 +74,7 @@ func (s set) objects(t testing.TB, deploy string) []*manifest.Document {
 		} else {
 			text = read(t, path)
 		}
-		docs, problems := manifest.Read(name, []byte(text))
+		docs, problems := source.Read(name, []byte(text))
 		if len(problems) > 0 {
 			t.Fatal(problems)
 		}
@@ -89,8 +89,8 @@ func (s set) objects(t testing.TB, deploy string) []*manifest.Document {
 }
 
 // find returns the index of an object, or -1.
-func find(objects []*manifest.Document, id string) int {
-	return slices.IndexFunc(objects, func(d *manifest.Document) bool { return d.ID() == id })
+func find(objects []*source.Document, id string) int {
+	return slices.IndexFunc(objects, func(d *source.Document) bool { return d.ID() == id })
 }
 
 // rows are requests whose answers show that the set works.
@@ -154,7 +154,7 @@ func failed(args []string, err error) error {
 }
 
 // lint returns the kinds of findings that `tagproc lint` has, sorted.
-func lint(t testing.TB, objects []*manifest.Document) []string {
+func lint(t testing.TB, objects []*source.Document) []string {
 	t.Helper()
 	dir := t.TempDir()
 	args := []string{"lint", "-o", "json"}

@@ -13,12 +13,12 @@ import (
 	"google.golang.org/protobuf/proto"
 	networking "istio.io/api/networking/v1alpha3"
 
-	"github.com/tagproc/tagproc/istio/manifest"
+	"github.com/tagproc/tagproc/source"
 )
 
 // surroundings returns manifests of what objects of Istio refer to and do not have
 // themselves: Services and their pods, Gateways and theirs.
-func surroundings(t *testing.T, docs []*manifest.Document) string {
+func surroundings(t *testing.T, docs []*source.Document) string {
 	t.Helper()
 	s := surrounding{docs: docs, objects: map[string]string{}}
 	for _, d := range docs {
@@ -62,7 +62,7 @@ func surroundings(t *testing.T, docs []*manifest.Document) string {
 }
 
 // decode decodes the spec of an object.
-func decode(t *testing.T, d *manifest.Document, spec proto.Message) {
+func decode(t *testing.T, d *source.Document, spec proto.Message) {
 	t.Helper()
 	if err := d.Decode(spec, true, "spec"); err != nil {
 		t.Fatal(err)
@@ -71,7 +71,7 @@ func decode(t *testing.T, d *manifest.Document, spec proto.Message) {
 
 // A surrounding is objects by a key that sorts them, beside those that are there.
 type surrounding struct {
-	docs    []*manifest.Document
+	docs    []*source.Document
 	objects map[string]string
 }
 
@@ -82,7 +82,7 @@ func (s *surrounding) add(t *testing.T, kind, namespace, name, format string, ar
 	if namespace != "" {
 		s.add(t, "Namespace", "", namespace, "apiVersion: v1\nkind: Namespace\nmetadata: {name: %s, labels: {istio-injection: enabled}}\n", namespace)
 	}
-	if !slices.ContainsFunc(s.docs, func(d *manifest.Document) bool {
+	if !slices.ContainsFunc(s.docs, func(d *source.Document) bool {
 		return d.Kind == kind && d.Namespace == namespace && d.Name == name
 	}) {
 		s.objects[kind+" "+namespace+" "+name] = fmt.Sprintf(format, args...)
@@ -156,7 +156,7 @@ spec:
 // pods adds a Deployment of pods with labels.
 func (s *surrounding) pods(t *testing.T, namespace string, labels map[string]string) {
 	t.Helper()
-	if slices.ContainsFunc(s.docs, func(d *manifest.Document) bool { return d.Kind == "Deployment" && d.Namespace == namespace }) {
+	if slices.ContainsFunc(s.docs, func(d *source.Document) bool { return d.Kind == "Deployment" && d.Namespace == namespace }) {
 		return // they are among those that are there
 	}
 	s.add(t, "Deployment", namespace, nameOf(t, labels), `apiVersion: apps/v1

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/tagproc/tagproc/istio/manifest"
+	"github.com/tagproc/tagproc/source"
 	"github.com/tagproc/tagproc/test/istio/cluster"
 )
 
@@ -29,7 +29,7 @@ func validate(t *testing.T, streams ...string) {
 // alone validates manifests with no more around them than what they refer to.
 func alone(t *testing.T, stream string) {
 	t.Helper()
-	docs, problems := manifest.Read("manifests", []byte(stream))
+	docs, problems := source.Read("manifests", []byte(stream))
 	if len(problems) > 0 || len(docs) == 0 {
 		t.Fatalf("%d objects, %v", len(docs), problems)
 	}
@@ -49,7 +49,7 @@ func TestDeployed(t *testing.T) {
 				return
 			}
 			file := filepath.Join(deploy, path)
-			docs, problems := manifest.Read(path, src)
+			docs, problems := source.Read(path, src)
 			if len(problems) > 0 || len(docs) == 0 {
 				t.Fatalf("%d documents, %v", len(docs), problems)
 			}

@@ -1,14 +1,11 @@
-package manifest
+package source
 
 import (
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	networking "istio.io/api/networking/v1alpha3"
-
-	"github.com/tagproc/tagproc/source"
 )
 
 const several = `# rules, no object
@@ -77,73 +74,9 @@ func TestProblem(t *testing.T) {
 		{[]any{"spec", "tcp"}, 12, 8},
 		{nil, 6, 1},
 	} {
-		p := docs[1].Problem(source.Error, "some", "is wrong", c.path...)
+		p := docs[1].Problem(Error, "some", "is wrong", c.path...)
 		if p.Line != c.line || p.Col != c.col || p.File != "all.yaml" || p.Source != strings.Split(several, "\n")[p.Line-1] {
 			t.Errorf("Problem(%v) is at %s %q, want %d:%d", c.path, p.Place(), p.Source, c.line, c.col)
-		}
-	}
-}
-
-// A part of a file means the same alone, at the same place.
-func TestSource(t *testing.T) {
-	docs, _ := Read("all.yaml", []byte(several))
-	for _, d := range docs[:2] {
-		again, problems := Read("all.yaml", d.Source())
-		if len(problems) > 0 || len(again) != 1 {
-			t.Fatalf("%s alone: %d documents, %v", d.ID(), len(again), problems)
-		}
-		if again[0].ID() != d.ID() || again[0].root.Line != d.root.Line {
-			t.Errorf("%s of line %d is alone %s of line %d", d.ID(), d.root.Line, again[0].ID(), again[0].root.Line)
-		}
-	}
-}
-
-// An item of a List is without its neighbours, as kubectl get writes them.
-func TestSourceOfItem(t *testing.T) {
-	const list = `apiVersion: v1
-items:
-- apiVersion: v1
-  kind: Service
-  metadata:
-    name: one
-# the second one
--   kind: List
-    items:
-    - kind: Service
-      metadata: {name: two}
-
-    - metadata: {name: three}
-      kind: Service
-    metadata: {}
-- {kind: Service, metadata: {name: four}}
-kind: List
-metadata:
-  resourceVersion: ""
-`
-	const indented = "kind: ServiceList\nitems:\n  - kind: Service\n    metadata: {name: five}\n  - kind: Service\n    metadata: {name: six}\n"
-	for _, c := range []struct {
-		src, name string
-		want      string // "": the whole
-	}{
-		{list, "one", "\n\n  apiVersion: v1\n  kind: Service\n  metadata:\n    name: one\n# the second one\n"},
-		{list, "two", strings.Repeat("\n", 9) + "      kind: Service\n      metadata: {name: two}\n\n"},
-		{list, "three", strings.Repeat("\n", 12) + "      metadata: {name: three}\n      kind: Service\n"},
-		{list, "four", ""},
-		{indented, "five", "\n\n    kind: Service\n    metadata: {name: five}\n"},
-		{indented, "six", "\n\n\n\n    kind: Service\n    metadata: {name: six}\n\n"},
-		{`{"kind": "List", "items": [{"kind": "Service",` + "\n" + `"metadata": {"name": "seven"}}]}`, "seven", ""},
-	} {
-		docs, problems := Read("list.yaml", []byte(c.src))
-		i := slices.IndexFunc(docs, func(d *Document) bool { return d.Name == c.name })
-		if len(problems) > 0 || i < 0 {
-			t.Fatalf("Read = %v, %v; want %s", docs, problems, c.name)
-		}
-		want := c.want
-		if want == "" {
-			want = c.src + "\n"
-		}
-		if diff := cmp.Diff(want, string(docs[i].Source())); diff != "" {
-			t.Errorf("Source of %s (-want +got):\n%s", c.name, diff)
 		}
 	}
 }
@@ -198,8 +131,7 @@ func FuzzRead(f *testing.F) {
 	f.Fuzz(func(t *testing.T, src []byte) {
 		docs, problems := Read("f.yaml", src)
 		for _, d := range docs {
-			d.Source()
-			_ = d.Problem(source.Error, "x", "x", "spec", 0)
+			_ = d.Problem(Error, "x", "x", "spec", 0)
 			_ = d.Decode(&networking.VirtualService{}, false, "spec")
 		}
 		for _, p := range problems {

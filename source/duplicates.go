@@ -1,11 +1,9 @@
-package manifest
+package source
 
 import (
 	"fmt"
 
 	"go.yaml.in/yaml/v4"
-
-	"github.com/tagproc/tagproc/source"
 )
 
 // keepLast takes out of n, and of all below it, each key that comes again in its
@@ -36,7 +34,7 @@ func (r *reader) keepLast(n *yaml.Node, top bool) {
 			fix = `remove one, or is a "---" missing before this line?`
 		}
 		if begins == "" || begins == key.Value {
-			r.problems = append(r.problems, r.file.problem(key.Line, key.Column, source.Error, source.KindDuplicateKey,
+			r.problems = append(r.problems, r.text.Problem(key.Line, key.Column, Error, KindDuplicateKey,
 				fmt.Sprintf("the key %q stands here for the second time, first in line %d; %s", key.Value, first, fix)))
 		}
 		if top && (key.Value == "apiVersion" || key.Value == "kind") {
