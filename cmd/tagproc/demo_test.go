@@ -68,7 +68,7 @@ func TestDemo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if text := string(src); !strings.HasPrefix(text, "tagHeaders:") || !strings.Contains(text, "\nrules:\n") || strings.Contains(text, "WasmPlugin") {
+	if text := string(src); !strings.Contains(text, "\ntagHeaders:\n") || !strings.Contains(text, "\nrules:\n") || strings.Contains(text, "WasmPlugin") || strings.Contains(text, "registry") {
 		t.Errorf("the rules file of the demo is\n%s\nwant a rules file, and no manifest", text)
 	}
 	edit := func(content string) int {
