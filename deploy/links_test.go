@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestLinks holds that links between documents lead to a file that is there, and to a
+// TestLinks checks that links between documents lead to a file that is there, and to a
 // heading of it.
 func TestLinks(t *testing.T) {
 	t.Parallel()
@@ -43,7 +43,7 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// TestReadmeIsShort holds the README to what people read.
+// TestReadmeIsShort checks that the README has at most the words that people read.
 func TestReadmeIsShort(t *testing.T) {
 	t.Parallel()
 	if n := len(strings.Fields(read(t, "../README.md"))); n > 900 {
@@ -78,7 +78,7 @@ func anchors(text string) map[string]bool {
 	return all
 }
 
-// TestArchitecture holds that docs/architecture.md names files and packages that are
+// TestArchitecture checks that docs/architecture.md names files and packages that are
 // there, and leaves no package out.
 func TestArchitecture(t *testing.T) {
 	t.Parallel()

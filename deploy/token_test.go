@@ -19,7 +19,7 @@ import (
 // container that has no other mount at exactly this path.
 const tokenPath = "/var/run/secrets/kubernetes.io/serviceaccount"
 
-// TestNoToken holds that no container of tagproc's images gets a token of Kubernetes,
+// TestNoToken checks that no container of tagproc's images gets a token of Kubernetes,
 // in no file of deploy/ and in no block of a document.
 func TestNoToken(t *testing.T) {
 	t.Parallel()
