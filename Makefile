@@ -13,7 +13,7 @@ LINT      := go tool -modfile=$(CURDIR)/tools/golangci-lint.mod golangci-lint
 BENCHSTAT := go tool -modfile=tools/benchstat.mod benchstat
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-istio lint verify fmt bench fuzz picture image envoy envoys chaos differential loadtest loadtest-short ghz loadtest-build update-tools clean
+.PHONY: help build run test test-istio lint verify fmt bench fuzz picture image envoy envoys chaos hostile differential loadtest loadtest-short ghz loadtest-build update-tools clean
 
 help: ## say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -82,6 +82,9 @@ envoys: ## have an Envoy of each release that the tests run on; ENVOY and PATH s
 
 chaos: envoys ## break tagproc in every way of docs/reliability.md under load, on both Envoys, and write the table there; 35 minutes, nothing else should run
 	go test ./test/chaos -count=1 -timeout=3h -v -full -out=$(CURDIR)/docs/reliability.md
+
+hostile: envoys ## have 8 connections attack tagproc in each known way beside 200 requests/s through Envoy, and print a table; 8 minutes, nothing else should run
+	go test ./test/hostile -count=1 -timeout=1h -v -run='^TestHostile$$' -full
 
 differential: envoys ## send 10,000 odd requests to each Envoy, with tagproc and without, and by each data path of sidecars, and compare; 5 minutes
 	go test ./test/differential -count=1 -timeout=2h -v -run='^Test(Differential|DataPaths)$$' -full

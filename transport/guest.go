@@ -128,7 +128,7 @@ const (
 // Close closes the connection.
 func (g *guest) Close() error {
 	defer g.leave()
-	if !g.over.Load() && g.Conn.SetReadDeadline(time.Now().Add(lastWait)) == nil {
+	if !g.over.Load() && g.SetReadDeadline(time.Now().Add(lastWait)) == nil {
 		_, _ = io.CopyN(io.Discard, g.Conn, lastBytes) // as much as is there
 	}
 	return g.Conn.Close()

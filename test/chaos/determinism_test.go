@@ -15,6 +15,7 @@ import (
 
 	"google.golang.org/grpc"
 
+	"github.com/tagproc/tagproc/internal/hostile"
 	"github.com/tagproc/tagproc/rules"
 )
 
@@ -101,7 +102,7 @@ func reloading(t *testing.T, p *tagproc, do func() [][]byte) (buckets [][]byte) 
 	}()
 	for version := 1; ctx.Err() == nil; version++ {
 		replaceFile(t, p.command.rulesFile, bucketRules(version))
-		rest(ctx, reloadInterval)
+		hostile.Rest(ctx, reloadInterval)
 	}
 	return buckets
 }

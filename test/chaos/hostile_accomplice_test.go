@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+
+	"github.com/tagproc/tagproc/internal/hostile"
 )
 
 // roleVariable makes the test binary play a role instead of testing.
@@ -18,7 +20,7 @@ const roleVariable = "TAGPROC_CHAOS_ROLE"
 // when it has begun, and one at its end.
 type role func(ctx context.Context, args []string, say func(line string)) error
 
-var roles = map[string]role{"flood": floodRole, "inotify": inotifyRole}
+var roles = map[string]role{"flood": hostile.FloodRole, "inotify": inotifyRole}
 
 // play plays the role that the variable says, with its arguments, until standard
 // input ends, and with it the test. It returns the exit code.

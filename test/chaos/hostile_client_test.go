@@ -8,32 +8,13 @@ import (
 	"testing"
 	"time"
 
-	core "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	extproc "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
-	"google.golang.org/protobuf/proto"
 
+	"github.com/tagproc/tagproc/internal/hostile"
 	"github.com/tagproc/tagproc/rules"
 )
-
-// userRequest is what Envoy sends for a request of user id.
-func userRequest(id string) *extproc.ProcessingRequest {
-	return &extproc.ProcessingRequest{Request: &extproc.ProcessingRequest_RequestHeaders{
-		RequestHeaders: &extproc.HttpHeaders{
-			Headers: &core.HeaderMap{Headers: []*core.HeaderValue{{Key: "x-user-id", RawValue: []byte(id)}}},
-		},
-	}}
-}
-
-// jackAsks is the request of one user as a gRPC message.
-var jackAsks = func() []byte {
-	message, err := proto.Marshal(userRequest("jack"))
-	if err != nil {
-		panic(err)
-	}
-	return prefixed(len(message), message)
-}()
 
 // connect returns a client of tagproc, by gRPC's own names of addresses, for as
 // long as the test runs.
@@ -56,7 +37,7 @@ func ask(ctx context.Context, conn *grpc.ClientConn, id string) (map[string]stri
 	if err != nil {
 		return nil, err
 	}
-	if err := stream.Send(userRequest(id)); err != nil {
+	if err := stream.Send(hostile.UserRequest(id)); err != nil {
 		return nil, err
 	}
 	response, err := stream.Recv()

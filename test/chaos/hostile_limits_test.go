@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/tagproc/tagproc/internal/hostile"
 	"github.com/tagproc/tagproc/transport"
 )
 
@@ -33,14 +34,14 @@ const (
 // closed at once, and those that were there go on; when they leave there is room.
 func tooManyConnections(t *testing.T, s *siege) {
 	t.Helper()
-	var inside []*peer
+	var inside []*hostile.Peer
 	defer func() {
 		for _, p := range inside {
-			p.close()
+			p.Close()
 		}
 	}()
 	for range maxConnections - 1 { // the client beside them has one
-		p, err := greet(t.Context(), s.address)
+		p, err := hostile.Greet(t.Context(), s.address)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -51,17 +52,17 @@ func tooManyConnections(t *testing.T, s *siege) {
 	})
 	slowest := time.Duration(0)
 	for range s.n {
-		p, err := dial(t.Context(), s.address)
+		p, err := hostile.Dial(t.Context(), s.address)
 		if err != nil {
 			t.Fatal(err)
 		}
 		opened := time.Now()
-		if err := p.greeting(); err != nil {
+		if err := p.Greeting(); err != nil {
 			t.Fatal(err)
 		}
-		_ = p.send() // tagproc may have closed the connection by now
-		refused := p.closedBy(opened.Add(refusedWithin))
-		p.close()
+		_ = p.Send() // tagproc may have closed the connection by now
+		refused := p.ClosedBy(opened.Add(refusedWithin))
+		p.Close()
 		if !refused {
 			t.Fatalf("after %v a connection over the limit is not closed", refusedWithin)
 		}
@@ -71,14 +72,14 @@ func tooManyConnections(t *testing.T, s *siege) {
 	s.findings.within("slowest", slowest, time.Second)
 
 	for _, p := range inside {
-		if err := errors.Join(p.ask(0), p.send()); err != nil {
+		if err := errors.Join(p.Ask(0), p.Send()); err != nil {
 			t.Errorf("tagproc closed a connection that was there before: %v", err)
 		}
 	}
 	eventually(t, "answers on the connections that were there before", func() bool {
-		return !slices.ContainsFunc(inside, func(p *peer) bool { return p.ended.Load() == 0 })
+		return !slices.ContainsFunc(inside, func(p *hostile.Peer) bool { return p.Ended.Load() == 0 })
 	})
-	inside[0].close()
+	inside[0].Close()
 	next := connect(t, s.address)
 	eventually(t, "there is room for another connection", func() bool {
 		_, err := ask(t.Context(), next, "jack")
@@ -106,7 +107,7 @@ func tooLargeMessages(t *testing.T, s *siege) {
 		} else {
 			t.Errorf("a message that is too large: %v, want %v", err, codes.ResourceExhausted)
 		}
-		if err := beside.Send(userRequest("jack")); err != nil {
+		if err := beside.Send(hostile.UserRequest("jack")); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := beside.Recv(); err != nil {
@@ -153,18 +154,18 @@ func notHTTP2(t *testing.T, s *siege) {
 	}
 	closed, slowest := 0, time.Duration(0)
 	for i := range s.n {
-		p, err := dial(t.Context(), s.address)
+		p, err := hostile.Dial(t.Context(), s.address)
 		if err != nil {
 			t.Fatal(err)
 		}
 		opened := time.Now()
-		p.out.Write(beginnings[i%len(beginnings)])
-		_ = p.send() // tagproc may have closed the connection by now
-		if p.closedBy(opened.Add(limit)) {
+		p.Out.Write(beginnings[i%len(beginnings)])
+		_ = p.Send() // tagproc may have closed the connection by now
+		if p.ClosedBy(opened.Add(limit)) {
 			closed++
 		}
 		slowest = max(slowest, time.Since(opened))
-		p.close()
+		p.Close()
 	}
 	s.findings.exactly("closed", closed, s.n)
 	s.findings.within("slowest", slowest, reapLimit)

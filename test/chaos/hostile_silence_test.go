@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/net/http2"
 
+	"github.com/tagproc/tagproc/internal/hostile"
 	"github.com/tagproc/tagproc/internal/machine"
 )
 
@@ -24,7 +25,7 @@ const (
 // ended each.
 func idleStreams(t *testing.T, s *siege) {
 	t.Helper()
-	s.silentStreams(t, (*peer).open)
+	s.silentStreams(t, (*hostile.Peer).Open)
 	peak, err := machine.PeakResidentBytes(s.tagproc.pid())
 	if err != nil {
 		t.Logf("memory is not judged: %v", err)
@@ -37,23 +38,23 @@ func idleStreams(t *testing.T, s *siege) {
 // and sends its first byte.
 func announcedMessages(t *testing.T, s *siege) {
 	t.Helper()
-	beginning := prefixed(maxMessage, []byte{0})
-	s.silentStreams(t, func(p *peer, n int) error {
-		return errors.Join(p.open(n), p.frames.WriteData(streamID(n), false, beginning))
+	beginning := hostile.Prefixed(maxMessage, []byte{0})
+	s.silentStreams(t, func(p *hostile.Peer, n int) error {
+		return errors.Join(p.Open(n), p.Frames.WriteData(hostile.StreamID(n), false, beginning))
 	})
 }
 
 // silentStreams begins n streams and waits until tagproc has ended each, and left
 // the connections as they are.
-func (s *siege) silentStreams(t *testing.T, begin func(p *peer, n int) error) {
+func (s *siege) silentStreams(t *testing.T, begin func(p *hostile.Peer, n int) error) {
 	t.Helper()
-	peers := make([]*peer, silentPeers)
+	peers := make([]*hostile.Peer, silentPeers)
 	for i := range peers {
-		p, err := greet(t.Context(), s.address)
+		p, err := hostile.Greet(t.Context(), s.address)
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(p.close)
+		t.Cleanup(p.Close)
 		peers[i] = p
 	}
 	each := s.n / len(peers)
@@ -64,7 +65,7 @@ func (s *siege) silentStreams(t *testing.T, begin func(p *peer, n int) error) {
 					t.Fatal(err)
 				}
 			}
-			if err := p.send(); err != nil {
+			if err := p.Send(); err != nil {
 				t.Fatalf("tagproc closed a connection: %v", err)
 			}
 		}
@@ -74,17 +75,17 @@ func (s *siege) silentStreams(t *testing.T, begin func(p *peer, n int) error) {
 	eventually(t, "every stream has ended", func() bool {
 		ended = 0
 		for _, p := range peers {
-			ended += int(p.ended.Load())
+			ended += int(p.Ended.Load())
 		}
 		return ended >= each*len(peers)
 	})
 	s.findings.within("last one ended after", time.Since(opened), reapLimit)
 	s.findings.exactly("streams reaped", int(s.tagproc.metric(t, "tagproc_streams_reaped_total")), each*len(peers))
 	for _, p := range peers { // each still answers
-		if err := errors.Join(p.ask(each), p.send()); err != nil {
+		if err := errors.Join(p.Ask(each), p.Send()); err != nil {
 			t.Fatalf("tagproc closed a connection: %v", err)
 		}
-		eventually(t, "an answer on a connection whose streams were ended", func() bool { return int(p.ended.Load()) > each })
+		eventually(t, "an answer on a connection whose streams were ended", func() bool { return int(p.Ended.Load()) > each })
 	}
 }
 
@@ -100,18 +101,18 @@ func silentConnections(t *testing.T, s *siege) {
 		lasted []time.Duration
 	)
 	for i := range s.n {
-		p, err := dial(t.Context(), s.address)
+		p, err := hostile.Dial(t.Context(), s.address)
 		if err != nil {
 			t.Fatal(err)
 		}
 		opened := time.Now()
-		p.out.WriteString(beginnings[i%len(beginnings)])
-		if err := p.send(); err != nil {
+		p.Out.WriteString(beginnings[i%len(beginnings)])
+		if err := p.Send(); err != nil {
 			t.Error(err)
 		}
 		group.Go(func() {
-			defer p.close()
-			if p.closedBy(time.Now().Add(limit)) {
+			defer p.Close()
+			if p.ClosedBy(time.Now().Add(limit)) {
 				mu.Lock()
 				defer mu.Unlock()
 				lasted = append(lasted, time.Since(opened))

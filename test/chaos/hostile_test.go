@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tagproc/tagproc/internal/hostile"
 	"github.com/tagproc/tagproc/internal/program"
 )
 
@@ -38,7 +39,7 @@ func attack(name string, inFull, inShort int, unit string, do func(t *testing.T,
 		s := &siege{tagproc: p, address: p.address(t), findings: f, n: n}
 		others := newNeighbour(t, s.address, generation(0))
 		if *full { // what the machine does alone
-			others.during(t.Context(), func() { rest(t.Context(), time.Second) })
+			others.during(t.Context(), func() { hostile.Rest(t.Context(), time.Second) })
 			f.note("others' p99 before", milliseconds(others.p99()))
 			others.took = nil
 		}
@@ -53,15 +54,15 @@ func attack(name string, inFull, inShort int, unit string, do func(t *testing.T,
 // floodRows are the floods, each for a number of seconds.
 func floodRows() []row {
 	var rows []row
-	for i := range floods {
-		rows = append(rows, attack(floods[i].name, 10, 1, "s", func(t *testing.T, s *siege) {
+	for i := range hostile.Floods {
+		rows = append(rows, attack(hostile.Floods[i].Name, 10, 1, "s", func(t *testing.T, s *siege) {
 			t.Helper()
 			rate := 0
 			if !*full {
 				rate = 2000 // is no flood, and leaves room for other tests
 			}
 			a := recruit(t, "flood", strconv.Itoa(i), s.address, strconv.Itoa(rate))
-			rest(t.Context(), time.Duration(s.n)*time.Second)
+			hostile.Rest(t.Context(), time.Duration(s.n)*time.Second)
 			var sent, closed int
 			if _, err := fmt.Sscan(a.dismiss(t), &sent, &closed); err != nil {
 				t.Fatal(err)

@@ -1,0 +1,90 @@
+package hostile
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tagproc/tagproc/internal/hostile"
+)
+
+const (
+	connections = 8
+	memoryLimit = 256 << 20
+
+	slowdown = 3 // of the p99 that is undisturbed, at most
+)
+
+// TestHostile checks that ordinary requests are all tagged beside each attack, and
+// that tagproc keeps within its memory. With -full there is a tagproc and an Envoy
+// for each attack, which has no bound, time is judged, and a table is printed.
+func TestHostile(t *testing.T) {
+	attacks := hostile.Attacks()
+	if len(attacks) < 20 {
+		t.Fatalf("there are %d attacks, want 20 or more", len(attacks))
+	}
+	if *full {
+		inFull(t)
+		return
+	}
+	b := newBed(t)
+	for _, i := range chosen(t) {
+		t.Run(attacks[i].Name, func(t *testing.T) {
+			var during *tally
+			units := b.attacked(t, i, connections, 2000, func() { during = b.during(time.Second) })
+			t.Logf("%d units, memory so far %d MiB", units, b.memory(t)>>20)
+			during.check(t)
+			if got := b.memory(t); got > memoryLimit {
+				t.Errorf("tagproc had %d MiB, want %d at most", got>>20, memoryLimit>>20)
+			}
+		})
+	}
+}
+
+// check fails the test for each request that was not tagged as it should be.
+func (a *tally) check(t *testing.T) {
+	t.Helper()
+	if a.untagged > 0 || len(a.wrong) > 0 {
+		t.Errorf("of %d requests %d are untagged and %d wrong, such as %v", len(a.took), a.untagged, len(a.wrong), a.wrong[:min(3, len(a.wrong))])
+	}
+}
+
+// inFull runs every attack for longer and prints the table.
+func inFull(t *testing.T) {
+	t.Helper()
+	const lasts = 8 * time.Second
+	lines := []string{
+		"| attack by 8 connections | units | requests | untagged | wrong | p99 before | p99 beside | memory | |",
+		"|---|---:|---:|---:|---:|---:|---:|---:|---|",
+	}
+	for _, i := range chosen(t) {
+		name := hostile.Attacks()[i].Name
+		t.Run(name, func(t *testing.T) {
+			b := newBed(t)
+			b.during(time.Second) // warms up
+			before := b.during(lasts)
+			var during *tally
+			units := b.attacked(t, i, connections, 0, func() { during = b.during(lasts) })
+			var unmet []string
+			if during.untagged+len(during.wrong)+before.untagged+len(before.wrong) > 0 {
+				unmet = append(unmet, "tags")
+			}
+			if during.p99() > slowdown*before.p99() {
+				unmet = append(unmet, "p99")
+			}
+			if b.memory(t) > memoryLimit {
+				unmet = append(unmet, "memory")
+			}
+			met := "met"
+			if len(unmet) > 0 {
+				met = "**not met: " + strings.Join(unmet, ", ") + "**"
+				t.Errorf("%s: %s; %v", name, met, during.wrong[:min(3, len(during.wrong))])
+			}
+			lines = append(lines, fmt.Sprintf("| %s | %d | %d | %d | %d | %.1f ms | %.1f ms | %d MiB | %s |",
+				name, units, len(during.took), during.untagged, len(during.wrong),
+				float64(before.p99().Microseconds())/1000, float64(during.p99().Microseconds())/1000, b.memory(t)>>20, met))
+		})
+	}
+	fmt.Printf("\n%s\n", strings.Join(lines, "\n"))
+}
