@@ -53,6 +53,9 @@ func (h *shortLines) Handle(ctx context.Context, r slog.Record) error {
 func (h *shortLines) line(ctx context.Context, r slog.Record) (string, error) {
 	var line bytes.Buffer
 	err := h.format(&line).Handle(ctx, r)
+	if line.Len() > longestLine {
+		return line.String(), err // to be cut, whatever is in it
+	}
 	return terminal.EscapeJSON(line.String()), err
 }
 

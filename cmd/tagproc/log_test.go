@@ -35,8 +35,9 @@ func TestLinesAreShort(t *testing.T) {
 			}
 			log.Info(long)
 			log.Info("one", "value", long, "kept", 7)
-			log.Info(long, "a", long, "b", errors.New(long), "c", []string{long, long}, "d", json.RawMessage(long), "kept", 7)
+			log.Info(long[:1<<15], "a", long[:1<<15], "b", errors.New(long[:1<<15]), "c", []string{long[:1<<15]}, "d", json.RawMessage(long[:1<<15]), "kept", 7)
 			log.WithGroup("g").Info("group", slog.Group("h", "value", long), "kept", 7)
+			long = long[:min(len(long), 1<<15)] // ten of them
 			log.Info("many", "a", long, "b", long, "c", long, "d", long, "e", long, "f", long, "g", long, "h", long, "i", long, "j", long, "kept", 7)
 			lines := strings.SplitAfter(out.String(), "\n")
 			if len(lines) != 6 || lines[5] != "" {
