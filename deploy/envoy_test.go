@@ -80,6 +80,7 @@ func TestEnvoySettings(t *testing.T) {
 		"tagproc gets keys, owned headers and baggage": len(p.ForwardRules.GetAllowedHeaders().GetPatterns()) == 5,
 		"tagproc may change owned headers alone":       p.MutationRules.GetDisallowAll().GetValue() && p.MutationRules.GetAllowExpression().GetRegex() != "",
 		"tagproc cannot answer for an application":     p.DisableImmediateResponse,
+		"tagproc cannot ask for more":                  !p.AllowModeOverride && len(p.AllowedOverrideModes) == 0 && p.MaxMessageTimeout == nil,
 		"tagproc's metadata is taken, no other":        slices.Equal(p.MetadataOptions.GetReceivingNamespaces().GetUntyped(), []string{"tagproc"}) && len(p.MetadataOptions.GetReceivingNamespaces().GetTyped()) == 0,
 		"forged tags are stripped early":               len(ingress.EarlyHeaderMutationExtensions) == 1,
 		"more headers pass than by default":            ingress.CommonHttpProtocolOptions.GetMaxHeadersCount().GetValue() > 100 && ingress.MaxRequestHeadersKb.GetValue() > 60,

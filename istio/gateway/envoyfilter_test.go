@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ext_proc/v3"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tagproc/tagproc/internal/golden"
@@ -132,5 +133,26 @@ func TestNothingToWrite(t *testing.T) {
 	const want = "the rules have no tag header: "
 	if _, err := EnvoyFilter(load(t, "rules: []"), options()); err == nil || !strings.HasPrefix(err.Error(), want) {
 		t.Errorf("EnvoyFilter without rules = %v, want an error that begins with %q", err, want)
+	}
+}
+
+// TestBounds holds what Envoy leaves to a tagproc that somebody has taken over:
+// SECURITY.md says so.
+func TestBounds(t *testing.T) {
+	t.Parallel()
+	p := decode(t, render(t, load(t, "propagation: {headers: [x-tag]}\n"+everyone("x-tag")), options())).ext
+	mode := p.GetProcessingMode()
+	for what, ok := range map[string]bool{
+		"it writes nothing but what the expression says": p.GetMutationRules().GetDisallowAll().GetValue() && p.GetMutationRules().GetAllowExpression().GetRegex() == "x[^a-z0-9]tag|baggage|correlation-context",
+		"it sees nothing but these and keys":             len(p.GetForwardRules().GetAllowedHeaders().GetPatterns()) == 4,
+		"it cannot answer":                               p.GetDisableImmediateResponse(),
+		"it cannot ask for more":                         !p.GetAllowModeOverride() && len(p.GetAllowedOverrideModes()) == 0 && p.GetMaxMessageTimeout() == nil,
+		"it sees no bodies":                              mode.GetRequestBodyMode() == extprocv3.ProcessingMode_NONE && mode.GetResponseBodyMode() == extprocv3.ProcessingMode_NONE,
+		"it sees no responses":                           mode.GetResponseHeaderMode() == extprocv3.ProcessingMode_SKIP && mode.GetResponseTrailerMode() == extprocv3.ProcessingMode_SKIP && mode.GetRequestTrailerMode() == extprocv3.ProcessingMode_SKIP,
+		"its metadata is of one namespace":               len(p.GetMetadataOptions().GetReceivingNamespaces().GetUntyped()) == 1 && len(p.GetMetadataOptions().GetReceivingNamespaces().GetTyped()) == 0,
+	} {
+		if !ok {
+			t.Errorf("it does not hold that %s: %v", what, p)
+		}
 	}
 }
