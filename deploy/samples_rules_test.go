@@ -12,6 +12,7 @@ import (
 
 	"github.com/tagproc/tagproc/internal/walkthrough"
 	"github.com/tagproc/tagproc/rules"
+	"github.com/tagproc/tagproc/source"
 )
 
 // rulesOf returns the rules file in the ConfigMap that tagproc mounts.
@@ -27,10 +28,16 @@ func rulesOf(t *testing.T, path string) []byte {
 func load(t *testing.T, name string, src []byte, o rules.Options) *rules.Table {
 	t.Helper()
 	table, problems := rules.Load(name, src, o)
-	if len(problems) > 0 {
+	if problems = exceptCohorts(problems); len(problems) > 0 {
 		t.Fatal(problems)
 	}
 	return table
+}
+
+// exceptCohorts returns problems without the note that rules have the same users: in
+// the walk-throughs they do on purpose.
+func exceptCohorts(problems source.Problems) source.Problems {
+	return slices.DeleteFunc(problems, func(p source.Problem) bool { return p.Kind == rules.KindSameCohort })
 }
 
 // TestSampleRules holds that the rules of each step mean what the manifest of the
