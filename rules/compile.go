@@ -120,26 +120,44 @@ func (c *compiler) unreachable(n *ruleNode, r *Rule) {
 func (c *compiler) names(rules []ruleNode) []string {
 	names := make([]string, len(rules))
 	line := map[string]int{}
+	var unlike []int // rules whose label has to be made different
 	for i := range rules {
 		n := rules[i].name
 		if !n.ok() {
 			continue
 		}
-		if wrong := checkRuleName(n.v); wrong != "" {
-			c.file.problem(n.pos, KindName, fmt.Sprintf("the name %q %s", shorten(n.v), wrong))
-		} else if first, taken := line[n.v]; taken {
-			c.file.problem(n.pos, KindName, fmt.Sprintf("the name %q is taken by the rule in line %d; names are labels of metrics and must differ", n.v, first))
-		} else {
-			line[n.v] = n.pos.line
+		label := labelOf(n.v)
+		switch first, taken := line[label]; {
+		case n.v == "":
+			c.file.problem(n.pos, KindName, `the name "" is empty; leave it out, or give the rule a name`)
+		case len(n.v) > maxNameLength:
+			c.file.problem(n.pos, KindName, fmt.Sprintf("the name %q is longer than %d bytes", shorten(n.v), maxNameLength))
+		case label == "" || taken:
+			unlike = append(unlike, i)
+			if taken && label == n.v {
+				c.file.note(n.pos, source.Note, KindName, fmt.Sprintf("the name %q is taken by the rule in line %d; as labels must differ, a number follows it in metrics and logs", shorten(n.v), first))
+			}
+			fallthrough
+		default:
+			if label != n.v {
+				c.file.note(n.pos, source.Note, KindName, fmt.Sprintf("the name %q is no label; metrics and logs have visible ASCII of it, without spaces", shorten(n.v)))
+			}
+			if label != "" && !taken {
+				line[label] = n.pos.line
+			}
 		}
-		names[i] = n.v
+		names[i] = label
 	}
-	used := map[string]int{} // how often a tagHeader served as a name
+	used := map[string]int{} // how often a text served as a name
 	for i := range rules {
-		if rules[i].name.set || !rules[i].tagHeader.ok() {
+		again := slices.Contains(unlike, i)
+		if rules[i].name.set && !again || !rules[i].tagHeader.ok() {
 			continue
 		}
 		base := strings.ToLower(rules[i].tagHeader.v)
+		if again && names[i] != "" {
+			base = names[i]
+		}
 		name := base
 		for taken := true; taken; _, taken = line[name] {
 			if used[base]++; used[base] > 1 {
@@ -152,11 +170,11 @@ func (c *compiler) names(rules []ruleNode) []string {
 	return names
 }
 
-func checkRuleName(name string) string {
-	if name == "" {
-		return "is empty; leave it out, or give the rule a name"
-	}
-	return checkVisible(name)
+// labelOf returns what metrics and logs call a rule of a name: its visible ASCII,
+// with a - for each run of anything else within.
+func labelOf(name string) string {
+	words := strings.FieldsFunc(name, func(r rune) bool { return r <= ' ' || r > '~' })
+	return strings.Join(words, "-")
 }
 
 func (c *compiler) modulo(n *ruleNode) uint32 {

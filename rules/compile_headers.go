@@ -42,6 +42,15 @@ func (c *compiler) ownedOf(headers, prefixes []value[string]) *Owned {
 	}
 }
 
+// NewOwned returns the tag headers of names and beginnings of names, in any case, as
+// a file that declares them has them. Problems, which have no place, say what is
+// wrong with them; with one that is an Error the Owned lacks it.
+func NewOwned(headers, prefixes []string) (Owned, source.Problems) {
+	c := compiler{file: &File{text: &source.Text{}}}
+	o := c.ownedOf(flagValues(headers), flagValues(prefixes))
+	return *o, c.file.problems
+}
+
 // headerNames checks the names of a declaration, of what each is, check saying what
 // is wrong with one that is well-formed, and returns them in lower case, sorted,
 // each once.

@@ -100,6 +100,9 @@ func (d *decoder) config(n *yaml.Node, what string) {
 		field{name: "tagHeaders", read: func(_, n *yaml.Node) { d.tagHeaders(n) }},
 		field{name: "propagation", read: func(key, n *yaml.Node) { d.propagation(at(key), n, "propagation") }},
 		field{name: "trustClientTags", read: d.asBool(&f.trustClientTags)},
+		field{name: "debug", reserved: true, read: func(key, _ *yaml.Node) {
+			f.note(at(key), source.Note, source.KindUnsupported, `"debug" is a setting of the plug-in: nothing is made of it; tagproc explain shows how a request is decided`)
+		}},
 		field{name: "rules", read: func(key, n *yaml.Node) {
 			rulesSeen = true
 			if isNull(n) {

@@ -23,6 +23,7 @@ type Text struct {
 	Whole     []*yaml.Node // each of Documents with the comments around it
 
 	src   []byte // in UTF-8, otherwise as it came
+	utf16 bool   // it came in UTF-16
 	lines []string
 }
 
@@ -34,9 +35,11 @@ func Parse(name string, src []byte, limit int) (*Text, Problems) {
 		return t, Problems{t.Problem(0, 0, Error, KindTooLarge, fmt.Sprintf("the file has more than %d MiB, the most that is read", limit>>20))}
 	}
 	var why string
+	given := src
 	if src, why = utf8Of(src); why != "" {
 		return t, Problems{t.Problem(0, 0, Error, KindEncoding, why)}
 	}
+	t.utf16 = len(src) > 0 && &src[0] != &given[0]
 	t.src, t.lines = src, lineBreak.Split(string(src), -1)
 	if !utf8.Valid(src) {
 		line, col := invalidUTF8(src)

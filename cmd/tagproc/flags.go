@@ -44,7 +44,7 @@ func (f *rulesFlags) addTo(cmd *cobra.Command) {
 
 // check returns an error of usage if the flags name what cannot be a tag header.
 func (f *rulesFlags) check() error {
-	_, problems := rules.Load("", []byte("rules: []"), f.options())
+	_, problems := rules.NewOwned(f.headers, f.prefixes)
 	for _, p := range problems {
 		if p.Severity == source.Error {
 			return fmt.Errorf("--tag-header, --tag-header-prefix: %s", p.Message)

@@ -99,7 +99,7 @@ func (c *checker) name(t text, what string, is func(string) bool) bool {
 func (c *checker) headers() {
 	switch {
 	case c.d.routeHeader.set:
-		_, problems := rules.Load("", []byte("rules: []"), rules.Options{TagHeaders: rules.Owned{Headers: []string{c.d.routeHeader.v}}})
+		_, problems := rules.NewOwned([]string{c.d.routeHeader.v}, nil)
 		for _, p := range problems {
 			c.error(c.d.routeHeader.at, rules.KindForbiddenHeader, "the route header is a tag header: %s", p.Message)
 		}

@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strings"
+
+	"github.com/agnivade/levenshtein"
 
 	"github.com/tagproc/tagproc/rules"
 	"github.com/tagproc/tagproc/source"
@@ -94,6 +97,7 @@ func read(files []File, o rules.Options) *model {
 		i := readerOf(d)
 		if i < 0 {
 			m.others[d.Kind]++
+			m.nearMiss(d)
 			continue
 		}
 		m.counts[d.Kind]++
@@ -113,6 +117,38 @@ func read(files []File, o rules.Options) *model {
 // readerOf returns the index of the reader of a document, or -1.
 func readerOf(d *source.Document) int {
 	return slices.IndexFunc(readers, func(r reader) bool { return r.kind == d.Kind && r.group == d.Group() })
+}
+
+// nearMiss tells of a document that is nearly of a kind that checks look at: of
+// another case or with a letter wrong, or without its apiVersion.
+func (m *model) nearMiss(d *source.Document) {
+	const fix = "correct it; kubectl refuses the object as it is, and lint does not look at it"
+	for _, r := range readers {
+		switch {
+		case r.kind == d.Kind && r.group != "" && d.APIVersion == "":
+			m.add(place{doc: d}, source.Warning, kindUnknownDocument, fmt.Sprintf("this %s has no apiVersion, which is one of %s%s", d.Kind, r.group, wrongCase(d)), fix)
+			return
+		case r.kind != d.Kind && (r.group == d.Group() || d.APIVersion == "") && isNearly(d.Kind, r.kind):
+			m.add(place{d, []any{"kind"}}, source.Warning, kindUnknownDocument, fmt.Sprintf("there is no kind %s (did you mean %q?)", d.Kind, r.kind), fix)
+			return
+		}
+	}
+}
+
+// isNearly reports whether got is a kind in another case, or with one letter wrong.
+func isNearly(got, kind string) bool {
+	return strings.EqualFold(got, kind) || len(kind) > 4 && levenshtein.ComputeDistance(got, kind) == 1
+}
+
+// wrongCase returns the end of a message about a key that is apiVersion in another
+// case, or "".
+func wrongCase(d *source.Document) string {
+	for i := 0; i+1 < len(d.Root().Content); i += 2 {
+		if key := d.Root().Content[i].Value; strings.EqualFold(key, "apiVersion") {
+			return fmt.Sprintf(" (it has %q)", key)
+		}
+	}
+	return ""
 }
 
 // named returns the documents that others can refer to, and counts the others.
