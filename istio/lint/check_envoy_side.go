@@ -198,3 +198,34 @@ func earlyStripping(m *model, found found) {
 			"remove it in early_header_mutation_extensions of the HTTP connection manager, or render the EnvoyFilter anew")
 	}
 }
+
+// earlySpellings finds tag headers that the gateway removes as they are usually spelt
+// alone.
+func earlySpellings(m *model, found found) {
+	for _, h := range m.sideHeaders() {
+		spelt := h
+		spelt.probes = spellings(h.probes)
+		if h.key || h.baggage || h.trusted || m.isUnknown(h) || !h.all(m.strips) || spelt.all(m.strips) {
+			continue
+		}
+		found(m.managers[0].typed("early_header_mutation_extensions"),
+			fmt.Sprintf("a client can send %s (%s) with _ or . for -, and servers that hand headers on as environment variables take that for the tag", h.name, h.at),
+			"remove it by a safe_regex that has [^a-z0-9] for each -, or render the EnvoyFilter again")
+	}
+}
+
+// spellings returns names with other characters for those that are neither letters
+// nor digits.
+func spellings(names []string) (spelt []string) {
+	for _, name := range names {
+		for _, other := range []rune("_.") {
+			spelt = append(spelt, strings.Map(func(r rune) rune {
+				if 'a' <= r && r <= 'z' || '0' <= r && r <= '9' {
+					return r
+				}
+				return other
+			}, name))
+		}
+	}
+	return spelt
+}

@@ -90,6 +90,7 @@ var checks = []check{
 	{"forward-rules", source.Error, []need{needRules, needFilter}, forwardRules},
 	{"mutation-rules", source.Error, []need{needRules, needFilter}, mutationRules},
 	{"early-stripping", source.Error, []need{needRules, needFilter}, earlyStripping},
+	{"early-spellings", source.Warning, []need{needRules, needFilter}, earlySpellings},
 
 	// tagproc's pods.
 	{"rules-mount", source.Error, []need{needServe}, rulesMount},

@@ -33,7 +33,7 @@ func TestMutations(t *testing.T) {
 		{"missing forward rule of the tag", "sidecar", "envoyfilter.yaml", "              - exact: x-asm-prefer-tag\n", "", "forward-rules"},
 		{"missing forward rule of baggage", "service", "tagproc.yaml", "              - exact: baggage\n", "", "forward-rules"},
 		{"response headers not skipped", "sidecar", "envoyfilter.yaml", "            response_header_mode: SKIP\n", "", "response-headers"},
-		{"early stripping missing", "sidecar", "envoyfilter.yaml", "              - remove: x-asm-prefer-tag\n", "              - remove: x-request-id\n", "early-stripping"},
+		{"early stripping missing", "sidecar", "envoyfilter.yaml", "              - remove_on_match: {key_matcher: {safe_regex: {regex: \"x[^a-z0-9]asm[^a-z0-9]prefer[^a-z0-9]tag\"}}}\n", "              - remove: x-request-id\n", "early-stripping"},
 		{"early stripping of one of the prefix", "service", "tagproc.yaml", "remove_on_match: {key_matcher: {prefix: appver}}", "remove: appver-a", "early-stripping"},
 		{"default route missing", "sidecar", "lanes.yaml", "  - name: default\n    route:\n    - destination:\n        host: mockc.default.svc.cluster.local\n        port: {number: 8000}\n        subset: s1\n", "", "no-default-route"},
 		{"tag typo in an inner route", "sidecar", "lanes.yaml", "x-asm-prefer-tag: {exact: s2}", "x-asm-prefer-tag: {exact: s-2}", "misspelt-tag"},
