@@ -47,9 +47,10 @@ func (t *Text) Edit(n *yaml.Node, value string) ([]byte, error) {
 
 // offset returns where n stands in src.
 func (t *Text) offset(n *yaml.Node) (int, error) {
-	start, rest, end := 0, t.src, []int(nil)
+	start, rest := 0, t.src
 	for range n.Line - 1 {
-		if end = lineBreak.FindIndex(rest); end == nil {
+		end := lineBreak.FindIndex(rest)
+		if end == nil {
 			return 0, fmt.Errorf("%s has no line %d", t.Name, n.Line)
 		}
 		start, rest = start+end[1], rest[end[1]:]

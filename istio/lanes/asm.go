@@ -102,7 +102,7 @@ func (r *reader) asmIngress(p place, g *draft) {
 			kind := text{v: "ASM"}
 			r.mapping(theirs, p, "gateway", field{"name", r.asText(&name)}, field{"namespace", r.asText(&namespace)}, field{"type", r.asText(&kind)})
 			if kind.v != "ASM" {
-				r.warn(p.at("type"), source.KindUnsupported, "a gateway of type %s is not supported: only the routes inside of the mesh are made; type ASM is a Gateway of Istio", shorten(kind.v))
+				r.warn(p.at("type"), source.KindUnsupported, "a gateway of type %s is not supported: only the routes inside of the mesh are made; type ASM is a Gateway of Istio", source.Shorten(kind.v))
 				return
 			}
 			g.gateway, g.gatewayAt = Gateway{namespace.v, name.v}, p
@@ -120,7 +120,7 @@ func (r *reader) asmIngress(p place, g *draft) {
 			case strategy.v == "weighted":
 				g.weighted = rule
 			case strategy.v != "rule_based":
-				r.error(strategy.at, source.KindUnsupported, "the ingressRoutingStrategy %q is not known; expected rule_based or weighted", shorten(strategy.v))
+				r.error(strategy.at, source.KindUnsupported, "the ingressRoutingStrategy %q is not known; expected rule_based or weighted", source.Shorten(strategy.v))
 			case rule != nil:
 				r.warn(rule.at, KindNoEffect, "weightedRoutingRule has no effect: ingressRoutingStrategy is not weighted")
 			}
@@ -230,12 +230,12 @@ func (r *reader) asmRules(l laneDraft) (drafts []ruleDraft) {
 		rule.name, rule.offline = name.v, !online
 		switch {
 		case !isSet:
-			r.warn(p, KindNoEffect, "rule %s has no online: true, and to ASM that is a rule which is not in force: it is left out", shorten(name.v))
+			r.warn(p, KindNoEffect, "rule %s has no online: true, and to ASM that is a rule which is not in force: it is left out", source.Shorten(name.v))
 		case !online:
-			r.note(p, "rule %s of lane %s is not online: it is left out", shorten(name.v), l.name.v)
+			r.note(p, "rule %s of lane %s is not online: it is left out", source.Shorten(name.v), l.name.v)
 		}
 		if rule.target.service.at.doc == nil {
-			r.error(p, source.KindMissing, "rule %s has no route.destination.host", shorten(name.v))
+			r.error(p, source.KindMissing, "rule %s has no route.destination.host", source.Shorten(name.v))
 			ok = false
 		}
 		if ok {

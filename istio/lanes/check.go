@@ -92,7 +92,7 @@ func (c *checker) name(t text, what string, is func(string) bool) bool {
 	case len(t.v) <= 63 && is(t.v): // it becomes the value of a label, too
 		return true
 	}
-	c.error(t.at, rules.KindName, "%s is called %q; expected lower case letters, digits and -, at most 63, as names in Kubernetes are", what, shorten(t.v))
+	c.error(t.at, rules.KindName, "%s is called %q; expected lower case letters, digits and -, at most 63, as names in Kubernetes are", what, source.Shorten(t.v))
 	return false
 }
 
@@ -126,13 +126,13 @@ func (c *checker) traceNote() {
 
 func (r *reader) headerName(t text) {
 	if t.set && !headerToken.MatchString(t.v) {
-		r.error(t.at, rules.KindHeader, "%q is no name of a header", shorten(t.v))
+		r.error(t.at, rules.KindHeader, "%q is no name of a header", source.Shorten(t.v))
 	}
 }
 
 func (c *checker) gateway() {
 	if g := c.d.gateway; c.d.gatewayAt.doc != nil && (!manifest.IsDNSLabel(g.Namespace) || !manifest.IsName(g.Name)) {
-		c.error(c.d.gatewayAt, rules.KindName, "the gateway is %q; expected the namespace and the name of a Gateway of Istio, such as istio-system/ingressgateway", shorten(g.String()))
+		c.error(c.d.gatewayAt, rules.KindName, "the gateway is %q; expected the namespace and the name of a Gateway of Istio, such as istio-system/ingressgateway", source.Shorten(g.String()))
 	}
 }
 
@@ -147,7 +147,7 @@ func (c *checker) services() {
 	for _, s := range c.d.services {
 		switch {
 		case !manifest.IsDNSLabel(s.Name) || !manifest.IsDNSLabel(s.Namespace):
-			c.error(s.at, rules.KindName, "the service %q is none of Kubernetes: namespace and name have lower case letters, digits and -", shorten(s.String()))
+			c.error(s.at, rules.KindName, "the service %q is none of Kubernetes: namespace and name have lower case letters, digits and -", source.Shorten(s.String()))
 		case slices.Contains(c.g.Services, s.Service):
 			c.error(s.at, source.KindDuplicateKey, "the service %s is in the group already", s.Service)
 		default:

@@ -14,7 +14,7 @@ import (
 func (c *checker) rules() {
 	if c.d.weighted != nil {
 		for _, rule := range c.d.rules {
-			c.warn(rule.at, KindNoEffect, "rule %s has no effect: the group spreads requests by weight", shorten(rule.name))
+			c.warn(rule.at, KindNoEffect, "rule %s has no effect: the group spreads requests by weight", source.Shorten(rule.name))
 		}
 		return
 	}
@@ -48,7 +48,7 @@ func (c *checker) firstToTake(d ruleDraft, rule *IngressRule) bool {
 			free++
 			continue
 		}
-		c.warn(d.at, KindNoEffect, "rule %s of lane %s takes no request for host %s: rule %s takes the same ones", shorten(rule.Name), rule.Lane, h, shorten(taken.v))
+		c.warn(d.at, KindNoEffect, "rule %s of lane %s takes no request for host %s: rule %s takes the same ones", source.Shorten(rule.Name), rule.Lane, h, source.Shorten(taken.v))
 	}
 	return free > 0
 }
@@ -74,7 +74,7 @@ func (c *checker) hosts(texts []text) []string {
 	for _, t := range texts {
 		h := strings.ToLower(t.v)
 		if len(h) > 253 || !dnsHost.MatchString(h) {
-			c.error(t.at, KindHost, "%q is no host; expected a name in DNS, *.DOMAIN or *", shorten(t.v))
+			c.error(t.at, KindHost, "%q is no host; expected a name in DNS, *.DOMAIN or *", source.Shorten(t.v))
 		} else if !slices.Contains(hosts, h) {
 			hosts = append(hosts, h)
 		}

@@ -91,7 +91,7 @@ func (c *checker) inGroup(s serviceText) bool {
 	if len(c.g.Services) == 0 {
 		return false // for that there is a reason that was told
 	}
-	c.error(s.at, KindUnknownService, "there is no service %q in the group", shorten(strings.TrimPrefix(s.String(), "/")))
+	c.error(s.at, KindUnknownService, "there is no service %q in the group", source.Shorten(strings.TrimPrefix(s.String(), "/")))
 	return false
 }
 
@@ -101,7 +101,7 @@ func (c *checker) labels(p place, of string, labels map[string]string) {
 	}
 	for _, key := range slices.Sorted(maps.Keys(labels)) {
 		if !manifest.IsLabel(key, labels[key]) {
-			c.error(p, KindLabels, "%s=%s is no label of Kubernetes", shorten(key), shorten(labels[key]))
+			c.error(p, KindLabels, "%s=%s is no label of Kubernetes", source.Shorten(key), source.Shorten(labels[key]))
 		}
 	}
 }
@@ -112,7 +112,7 @@ func (c *checker) fallbacks() {
 	c.g.Baseline = c.g.Lanes[0].Name
 	switch {
 	case c.d.baseline.set && c.g.Lane(c.d.baseline.v) == nil:
-		c.error(c.d.baseline.at, KindUnknownLane, "the baseline is %q, and there is no such lane in the group", shorten(c.d.baseline.v))
+		c.error(c.d.baseline.at, KindUnknownLane, "the baseline is %q, and there is no such lane in the group", source.Shorten(c.d.baseline.v))
 		return
 	case c.d.baseline.set:
 		c.g.Baseline = c.d.baseline.v
@@ -127,7 +127,7 @@ func (c *checker) fallbacks() {
 			c.warn(f.lane.at, KindNoEffect, "nothing falls back in strict mode")
 		case !c.inGroup(f.service):
 		case lane == nil:
-			c.error(f.lane.at, KindUnknownLane, "%s falls back to %q, and there is no such lane in the group", f.service.Service, shorten(f.lane.v))
+			c.error(f.lane.at, KindUnknownLane, "%s falls back to %q, and there is no such lane in the group", f.service.Service, source.Shorten(f.lane.v))
 		case !lane.Has(f.service.Service):
 			c.error(f.lane.at, KindMissingService, "%s falls back to lane %s, which has not the service", f.service.Service, f.lane.v)
 		default:

@@ -50,7 +50,7 @@ func (r *reader) lanesFile(d *source.Document) *draft {
 			mode := r.text(p)
 			f.strict = mode.v == "strict"
 			if mode.set && mode.v != "loose" && mode.v != "strict" {
-				r.error(p, rules.KindMode, "the mode %q is not known; expected loose or strict", shorten(mode.v))
+				r.error(p, rules.KindMode, "the mode %q is not known; expected loose or strict", source.Shorten(mode.v))
 			}
 		}},
 		field{"gateway", func(p place) {
@@ -97,7 +97,7 @@ func (r *reader) lanesFile(d *source.Document) *draft {
 	}
 	for _, n := range f.named {
 		if !slices.ContainsFunc(f.lanes, func(l laneDraft) bool { return l.name.v == n.lane.v }) {
-			r.error(n.lane.at, KindUnknownLane, "there is no lane %q in the group", shorten(n.lane.v))
+			r.error(n.lane.at, KindUnknownLane, "there is no lane %q in the group", source.Shorten(n.lane.v))
 		}
 		r.headerName(n.header)
 	}

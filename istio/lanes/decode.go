@@ -91,7 +91,7 @@ func (r *reader) mapping(g grammar, p place, what string, fields ...field) (ok b
 		return false
 	}
 	if n.Kind != yaml.MappingNode {
-		r.error(p, source.KindType, "%s is %s; expected a mapping with the keys %s", what, describe(n), names(fields))
+		r.error(p, source.KindType, "%s is %s; expected a mapping with the keys %s", what, source.Describe(n), names(fields))
 		return false
 	}
 	ok = true
@@ -100,9 +100,9 @@ func (r *reader) mapping(g grammar, p place, what string, fields ...field) (ok b
 		switch {
 		case i < 0 && g.unknown == source.Error:
 			ok = false
-			r.problem(p.doc.ProblemAt(key, source.Error, source.KindUnknownKey, fmt.Sprintf("%s has no key %q; expected one of %s", what, shorten(key.Value), names(fields))))
+			r.problem(p.doc.ProblemAt(key, source.Error, source.KindUnknownKey, fmt.Sprintf("%s has no key %q; expected one of %s", what, source.Shorten(key.Value), names(fields))))
 		case i < 0:
-			r.problem(p.doc.ProblemAt(key, source.Warning, source.KindUnsupported, fmt.Sprintf("%s.%s is not known to tagproc: nothing is made of it", what, shorten(key.Value))))
+			r.problem(p.doc.ProblemAt(key, source.Warning, source.KindUnsupported, fmt.Sprintf("%s.%s is not known to tagproc: nothing is made of it", what, source.Shorten(key.Value))))
 		case p.at(key.Value).node() != nil:
 			fields[i].read(p.at(key.Value))
 		case !g.null:
@@ -124,12 +124,12 @@ func (r *reader) keys(p place, n *yaml.Node, what string) func(yield func(*yaml.
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			key := n.Content[i]
 			if key.Kind != yaml.ScalarNode || key.Tag != "!!str" {
-				r.problem(p.doc.ProblemAt(key, source.Error, source.KindUnknownKey, fmt.Sprintf("%s has %s as a key; expected a string", what, describe(key))))
+				r.problem(p.doc.ProblemAt(key, source.Error, source.KindUnknownKey, fmt.Sprintf("%s has %s as a key; expected a string", what, source.Describe(key))))
 				continue
 			}
 			if first, twice := lines[key.Value]; twice {
 				r.problem(p.doc.ProblemAt(key, source.Error, source.KindDuplicateKey,
-					fmt.Sprintf("the key %q stands here for the second time, first in line %d; remove one", shorten(key.Value), first)))
+					fmt.Sprintf("the key %q stands here for the second time, first in line %d; remove one", source.Shorten(key.Value), first)))
 				continue
 			}
 			lines[key.Value] = key.Line
@@ -147,7 +147,7 @@ func (r *reader) list(p place, of string, read func(p place)) {
 		return
 	}
 	if n.Kind != yaml.SequenceNode {
-		r.error(p, source.KindType, "%q is %s; expected a list of %s", p.path[len(p.path)-1], describe(n), of)
+		r.error(p, source.KindType, "%q is %s; expected a list of %s", p.path[len(p.path)-1], source.Describe(n), of)
 		return
 	}
 	for i := range n.Content {
@@ -179,9 +179,9 @@ func (r *reader) text(p place) text {
 	case n.Kind == yaml.ScalarNode && n.Tag == "!!str":
 		t.v, t.set = n.Value, true
 	case n.Kind == yaml.ScalarNode:
-		r.error(p, source.KindType, "expected a string, and this is %s: write %q, in quotes", describe(n), n.Value)
+		r.error(p, source.KindType, "expected a string, and this is %s: write %q, in quotes", source.Describe(n), n.Value)
 	default:
-		r.error(p, source.KindType, "expected a string, and this is %s", describe(n))
+		r.error(p, source.KindType, "expected a string, and this is %s", source.Describe(n))
 	}
 	return t
 }
@@ -208,7 +208,7 @@ func (r *reader) textMap(p place, what string) map[string]string {
 		return nil
 	}
 	if n.Kind != yaml.MappingNode {
-		r.error(p, source.KindType, "%s is %s; expected a mapping of strings to strings", what, describe(n))
+		r.error(p, source.KindType, "%s is %s; expected a mapping of strings to strings", what, source.Describe(n))
 		return nil
 	}
 	m := map[string]string{}
@@ -230,7 +230,7 @@ func (r *reader) asBool(v, set *bool) func(p place) {
 			return
 		}
 		if n.Kind != yaml.ScalarNode || n.Tag != "!!bool" {
-			r.error(p, source.KindType, "expected true or false, and this is %s", describe(n))
+			r.error(p, source.KindType, "expected true or false, and this is %s", source.Describe(n))
 			return
 		}
 		*v, *set = strings.EqualFold(n.Value, "true"), true
@@ -245,8 +245,17 @@ func (r *reader) number(p place, low, limit int) (int, bool) {
 	}
 	i, err := strconv.Atoi(n.Value)
 	if n.Kind != yaml.ScalarNode || n.Tag != "!!int" || err != nil || i < low || limit < i {
-		r.error(p, source.KindType, "expected a whole number from %d to %d, and this is %s", low, limit, describe(n))
+		r.error(p, source.KindType, "expected a whole number from %d to %d, and this is %s", low, limit, source.Describe(n))
 		return 0, false
 	}
 	return i, true
+}
+
+// names lists the names of fields for a message.
+func names(fields []field) string {
+	var ns []string
+	for _, f := range fields {
+		ns = append(ns, f.name)
+	}
+	return strings.Join(ns, ", ")
 }

@@ -52,7 +52,7 @@ func (r *reader) isMatch(p place, message protoreflect.MessageDescriptor) bool {
 		return false
 	}
 	if n.Kind != yaml.MappingNode {
-		r.error(p, source.KindType, "expected a mapping, and this is %s", describe(n))
+		r.error(p, source.KindType, "expected a mapping, and this is %s", source.Describe(n))
 		return false
 	}
 	var known []string
@@ -66,7 +66,7 @@ func (r *reader) isMatch(p place, message protoreflect.MessageDescriptor) bool {
 		switch {
 		case f == nil:
 			r.problem(p.doc.ProblemAt(key, source.Error, KindMatch, fmt.Sprintf(
-				"a match of Istio has no %q here; expected one of %s", shorten(key.Value), strings.Join(known, ", "))))
+				"a match of Istio has no %q here; expected one of %s", source.Shorten(key.Value), strings.Join(known, ", "))))
 			ok = false
 		case value.node() == nil:
 			r.error(value, source.KindMissing, "%q has no value; leave the key out where none is meant", key.Value)

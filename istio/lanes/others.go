@@ -31,7 +31,7 @@ func (r *reader) notNeeded(docs []*source.Document, groups []*Group) {
 	}
 	var kinds []string
 	for _, kind := range slices.Sorted(maps.Keys(count)) {
-		kinds = append(kinds, fmt.Sprintf("%s (%d)", shorten(kind), count[kind]))
+		kinds = append(kinds, fmt.Sprintf("%s (%d)", source.Shorten(kind), count[kind]))
 	}
 	r.note(place{doc: first}, "nothing is made of what is no lane, Service or rules: %s", strings.Join(kinds, ", "))
 }

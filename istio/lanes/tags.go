@@ -66,7 +66,7 @@ func (r *reader) tagsOfRule(rule place, header string, groups []*Group) {
 			if tag == "" || slices.ContainsFunc(using, func(g *Group) bool { return g.Lane(tag) != nil }) {
 				continue
 			}
-			r.warn(value, KindTag, "the tag %s: %s names no lane of group %s, which has %s: who has it reaches the baseline", header, shorten(tag), using[0].Name, laneNames(using[0]))
+			r.warn(value, KindTag, "the tag %s: %s names no lane of group %s, which has %s: who has it reaches the baseline", header, source.Shorten(tag), using[0].Name, laneNames(using[0]))
 		}
 	}
 }
@@ -80,7 +80,7 @@ func (r *reader) namedElsewhere(rule, override place, groups []*Group) {
 	tag := rule.doc.Text(override.at("tagValue").path...)
 	given := "no tag"
 	if tag != "" {
-		given = "the tag " + shorten(tag)
+		given = "the tag " + source.Shorten(tag)
 	}
 	header := strings.ToLower(rule.doc.Text(rule.at("header").path...))
 	for _, g := range groups {
@@ -93,7 +93,7 @@ func (r *reader) namedElsewhere(rule, override place, groups []*Group) {
 			user := rule.doc.Text(value.path...)
 			if lane, named := laneOf[user]; named && lane != tag {
 				r.warn(value, KindNamed, "the rules give %s: %s %s, and the lanes of group %s have this user in %s, by a route of the gateway that decides before the tag, unlike what explain says; name one lane in both, or take the user out of one",
-					header, shorten(user), given, g.Name, lane)
+					header, source.Shorten(user), given, g.Name, lane)
 			}
 		}
 	}
