@@ -218,7 +218,7 @@ func earlySpellings(m *model, found found) {
 // nor digits.
 func spellings(names []string) (spelt []string) {
 	for _, name := range names {
-		for _, other := range []rune("_.") {
+		for _, other := range "_." {
 			spelt = append(spelt, strings.Map(func(r rune) rune {
 				if 'a' <= r && r <= 'z' || '0' <= r && r <= '9' {
 					return r
