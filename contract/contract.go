@@ -6,7 +6,10 @@
 // nothing of this module.
 package contract
 
-import "time"
+import (
+	"strconv"
+	"time"
+)
 
 // Baggage is the name, in lower case, of the W3C header that tags travel in.
 const Baggage = "baggage"
@@ -15,10 +18,28 @@ const Baggage = "baggage"
 // early drafts. .NET reads it where there is no baggage, and writes it on as baggage.
 const CorrelationContext = "correlation-context"
 
-// MetadataNamespace is the namespace of the dynamic metadata that tagproc sends, and
-// the only one: what an Envoy lists in metadata_options.receiving_namespaces. One
+// MetadataNamespace is the namespace of the dynamic metadata that tagproc sends for
+// access logs: what an Envoy lists in metadata_options.receiving_namespaces. One
 // that does not drops the metadata in silence.
 const MetadataNamespace = "tagproc"
+
+// VisitorNamespace is the namespace of the dynamic metadata that Envoy writes into
+// the response where a visitor is given an id. It is one of its own since ids of
+// people are not for logs.
+const VisitorNamespace = "tagproc.visitor"
+
+// CacheControlKey is the key in VisitorNamespace of what is appended to the header
+// cache-control of such a response: it is for nobody else.
+const CacheControlKey = "cache-control"
+
+// SetCookieKey returns the key in VisitorNamespace of the header set-cookie of the
+// visitor's cookie of index i: "set-cookie", "set-cookie-2" and so on.
+func SetCookieKey(i int) string {
+	if i == 0 {
+		return "set-cookie"
+	}
+	return "set-cookie-" + strconv.Itoa(i+1)
+}
 
 // Names of Envoy.
 const (

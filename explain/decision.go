@@ -12,12 +12,20 @@ import (
 type Decision struct {
 	// RulesDigest is the digest of the rules: equal digests mean equal decisions.
 	RulesDigest string `json:"rulesDigest"`
+	// RulesSince and RulesUntil are the instants between which the rules decide as
+	// they do here, RFC 3339 in UTC: absent for the beginning and for ever. Only
+	// rules with ramps have them.
+	RulesSince string `json:"rulesSince,omitempty"`
+	RulesUntil string `json:"rulesUntil,omitempty"`
 	// Set are the headers that are written onto the request, each name at most
 	// once, in the order of the rules.
 	Set []Tag `json:"set"`
 	// Removed are the names of headers of the request, in lower case, that only
 	// tagproc may set: they are removed, or replaced by those of Set.
 	Removed []string `json:"removed"`
+	// SetCookie are the values of headers set-cookie that a visitor is given. The
+	// gateway makes ids of its own: that of these is nobody's.
+	SetCookie []string `json:"setCookie,omitempty"`
 	// Rules say how each rule came to its part, in the order of the file.
 	Rules []Rule `json:"rules"`
 	// Baggage is what becomes of the header baggage; nil if no tag travels.
@@ -34,9 +42,11 @@ type Tag struct {
 // A Rule is what one rule made of one request.
 type Rule struct {
 	Name      string     `json:"name"`
-	Mode      string     `json:"mode"`   // "enforce", "shadow" or "off"
-	Reason    string     `json:"reason"` // "off", "superseded", "no_key", "override", "policy" or "no_policy"
-	Key       Key        `json:"key"`
+	Mode      string     `json:"mode"`                // "enforce", "shadow" or "off"
+	Reason    string     `json:"reason"`              // "off", "superseded", "no_match", "no_key", "override", "policy" or "no_policy"
+	Unmet     string     `json:"unmet,omitempty"`     // the first condition that does not hold; absent unless the reason is no_match
+	Key       Key        `json:"key"`                 // that was taken; if none was, the first
+	Keys      []Key      `json:"keys,omitempty"`      // all of them, in the order in which they are looked for; absent if there is one
 	Hash      string     `json:"hash"`                // "fnv1a32" or "xxh3"
 	Salt      string     `json:"salt,omitempty"`      // absent: none
 	Modulo    uint32     `json:"modulo"`              // 1 to 1,000,000
@@ -46,13 +56,15 @@ type Rule struct {
 	Tag       *string    `json:"tag,omitempty"`       // what the rule chose, also in shadow mode; absent: no tag
 	Policy    *Policy    `json:"policy,omitempty"`    // that decided; absent unless the reason is policy
 	Override  *Override  `json:"override,omitempty"`  // that decided; absent unless the reason is override
+	Ramps     []Ramp     `json:"ramps,omitempty"`     // of its policies
 }
 
 // A Key is what a rule reads from a request.
 type Key struct {
-	Source string  `json:"source"`          // where it is, in the rules file's word: "header"
-	Name   string  `json:"name"`            // in lower case
-	Value  *string `json:"value,omitempty"` // the first one; absent: none. Bytes that are not UTF-8 appear as U+FFFD, and are hashed as they came
+	Source string  `json:"source"`           // where it is, in the rules file's word: "header", "cookie", "query" or "visitor"
+	Name   string  `json:"name"`             // of a header in lower case; of a visitor that of the cookie
+	Value  *string `json:"value,omitempty"`  // the first one; absent: none. Bytes that are not UTF-8 appear as U+FFFD, and are hashed as they came
+	Minted bool    `json:"minted,omitempty"` // the request has none, and the visitor is given this one
 }
 
 // A HashValue is the hash of a key. In JSON it is a number for fnv1a32, which has 32
@@ -74,12 +86,21 @@ func (h HashValue) MarshalJSON() ([]byte, error) {
 	return fmt.Appendf(nil, "%q", h.String()), nil
 }
 
-// A Policy is one of a rule's policies and the buckets that it decides: those from
-// From up to, and not including, Range.
+// A Policy is one of a rule's policies and those of its buckets that lie around the
+// request's: from From up to, and not including, Range.
 type Policy struct {
 	Index int    `json:"index"` // its place in the rule, from 0
-	From  uint32 `json:"from"`  // the widest range of the policies before it
-	Range uint32 `json:"range"` // as in the rules file: 1 to modulo
+	From  uint32 `json:"from"`  // the bucket below is another policy's, or nobody's
+	Range uint32 `json:"range"` // likewise this one
+}
+
+// A Ramp is the schedule of one policy, as it stands when it is asked about.
+type Ramp struct {
+	Policy    int     `json:"policy"`              // its place in the rule, from 0
+	Range     uint32  `json:"range"`               // in force: 0 before the first step
+	Since     string  `json:"since,omitempty"`     // RFC 3339 in UTC; absent before the first step
+	Next      string  `json:"next,omitempty"`      // the instant of the next step; absent behind the last one
+	NextRange *uint32 `json:"nextRange,omitempty"` // and its range
 }
 
 // An Override is one of a rule's overrides, which names the value of the key.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/tagproc/tagproc/baggage"
 	"github.com/tagproc/tagproc/contract"
@@ -20,29 +21,40 @@ import (
 type Header struct{ Name, Value string }
 
 // Request returns what t decides for a request with the given headers, in their
-// order.
+// order, at the gateway. They may be pseudo-headers: ":authority", or host, and
+// ":path". Where rules have ramps, t is the table of the instant in question, which
+// [rules.Table.At] returns.
 func Request(t *rules.Table, headers []Header) *Decision {
 	r := t.NewRequest()
-	keys := t.Keys()
-	for i, k := range keys {
+	r.Mints = true
+	for i, name := range t.Inputs() {
 		for _, h := range headers {
-			if strings.EqualFold(h.Name, k.Name) {
-				r.SetKey(i, []byte(h.Value)) // the first one counts
+			if isInput(h, name) {
+				r.SetHeader(i, []byte(h.Value))
 			}
 		}
 	}
 	out := &Decision{RulesDigest: t.Digest(), Set: []Tag{}, Removed: []string{}}
+	if t.HasRamps() {
+		_, next := t.At(t.Since())
+		out.RulesSince, out.RulesUntil = instant(t.Since()), instant(next)
+	}
 	tags, all := t.Tags(), t.Rules()
+	given := map[string]bool{} // cookies
 	for i, d := range t.Match(r) {
 		rule := &all[i]
-		key := Key{Source: rule.Key.Source.String(), Name: rule.Key.Name}
-		if v := r.Key(slices.Index(keys, rule.Key)); v != nil {
-			text := strings.ToValidUTF8(string(v), "\uFFFD")
-			key.Value = &text
-		}
-		out.Rules = append(out.Rules, newRule(t, i, rule, tags, key, d))
+		out.Rules = append(out.Rules, newRule(t, r, i, rule, tags, d))
 		if d.Writes() {
 			out.Set = append(out.Set, Tag{Name: tags[d.Tag].Header, Value: tags[d.Tag].Value, Rule: rule.Name})
+		}
+		if d.Minted && d.Mode == rules.ModeEnforce {
+			given[rule.Keys[d.Key].Name] = true
+		}
+	}
+	for _, v := range t.Visitors() {
+		if given[v.Cookie] {
+			before, behind := v.SetCookie()
+			out.SetCookie = append(out.SetCookie, before+string(r.Given())+behind)
 		}
 	}
 	out.Removed = removed(t, headers, out.Set)
@@ -50,6 +62,20 @@ func Request(t *rules.Table, headers []Header) *Decision {
 		out.Baggage = baggageOf(t, out.Set, headers)
 	}
 	return out
+}
+
+// isInput reports whether h is the header that rules call name. Envoy makes
+// :authority of host.
+func isInput(h Header, name string) bool {
+	return strings.EqualFold(h.Name, name) || name == ":authority" && strings.EqualFold(h.Name, "host")
+}
+
+// instant returns t as it stands in a Decision, "" for no instant.
+func instant(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339Nano)
 }
 
 // isForged reports whether a client has no right to send a header: it is a tag header,
@@ -80,13 +106,13 @@ func Hints(t *rules.Table, headers []Header) (hints []string) {
 	is := func(name string) func(Header) bool {
 		return func(h Header) bool { return strings.EqualFold(h.Name, name) }
 	}
-	for _, k := range t.Keys() {
-		if !slices.ContainsFunc(headers, is(k.Name)) {
-			missing = append(missing, k.Name)
+	for _, name := range t.Inputs() {
+		if !slices.ContainsFunc(headers, is(name)) {
+			missing = append(missing, name)
 		}
 	}
 	for _, h := range headers {
-		isKey := slices.ContainsFunc(t.Keys(), func(k rules.Key) bool { return strings.EqualFold(k.Name, h.Name) })
+		isKey := slices.ContainsFunc(t.Inputs(), func(name string) bool { return isInput(h, name) })
 		if near := source.Nearest(h.Name, missing); near != "" && !isKey && !isForged(t, strings.ToLower(h.Name)) {
 			hints = append(hints, fmt.Sprintf("no rule reads the header %q, did you mean %q?", h.Name, near))
 		}
@@ -123,11 +149,19 @@ func baggageOf(t *rules.Table, set []Tag, headers []Header) *Baggage {
 	return &Baggage{Value: strings.ToValidUTF8(value, "\uFFFD"), OverLimits: r.Writes() && !r.Fits()}
 }
 
-// newRule returns how the rule of index i came to d.
-func newRule(t *rules.Table, i int, rule *rules.Rule, tags []rules.Tag, key Key, d rules.Decision) Rule {
+// newRule returns how the rule of index i came to d on r.
+func newRule(t *rules.Table, r *rules.Request, i int, rule *rules.Rule, tags []rules.Tag, d rules.Decision) Rule {
 	out := Rule{
 		Name: rule.Name, Mode: rule.Mode.String(), Reason: d.Reason.String(),
-		Key: key, Hash: rule.Hash.String(), Salt: rule.Salt, Modulo: rule.Modulo, TagHeader: rule.TagHeader,
+		Hash: rule.Hash.String(), Salt: rule.Salt, Modulo: rule.Modulo, TagHeader: rule.TagHeader,
+		Ramps: rampsOf(t, rule),
+	}
+	keys := keysOf(t, r, i, rule, d)
+	if out.Key = keys[max(0, d.Key)]; len(keys) > 1 {
+		out.Keys = keys
+	}
+	if d.Reason == rules.ReasonNoMatch {
+		out.Unmet = unmet(rule.Match, d)
 	}
 	if d.Tag != rules.NoTag {
 		out.Tag = &tags[d.Tag].Value
@@ -144,4 +178,50 @@ func newRule(t *rules.Table, i int, rule *rules.Rule, tags []rules.Tag, key Key,
 		out.Override = &Override{Index: int(d.Policy)}
 	}
 	return out
+}
+
+// keysOf returns the keys of the rule of index i as r has them.
+func keysOf(t *rules.Table, r *rules.Request, i int, rule *rules.Rule, d rules.Decision) (keys []Key) {
+	for j, k := range rule.Keys {
+		key, taken, index := Key{Source: k.Source.String(), Name: k.Name}, int(d.Key) == j, t.KeyIndex(i, j)
+		key.Minted = taken && d.Minted
+		if v := r.Key(index); v != nil && (k.Source != rules.KeyVisitor || taken || !r.Absent(index)) {
+			text := strings.ToValidUTF8(string(v), "\uFFFD")
+			key.Value = &text
+		}
+		keys = append(keys, key)
+	}
+	return keys
+}
+
+// rampsOf returns the ramps of a rule of t.
+func rampsOf(t *rules.Table, rule *rules.Rule) (ramps []Ramp) {
+	for i := range rule.Policies {
+		p := &rule.Policies[i]
+		if p.Ramp == nil {
+			continue
+		}
+		ramp, step := Ramp{Policy: i, Range: p.Range}, p.StepAt(t.Since())
+		if step >= 0 {
+			ramp.Since = instant(p.Ramp[step].At)
+		}
+		if next := step + 1; next < len(p.Ramp) {
+			ramp.Next, ramp.NextRange = instant(p.Ramp[next].At), &p.Ramp[next].Range
+		}
+		ramps = append(ramps, ramp)
+	}
+	return ramps
+}
+
+// unmet returns the condition of m that d says does not hold.
+func unmet(m rules.Match, d rules.Decision) string {
+	switch d.Policy {
+	case rules.UnmetHosts:
+		return rules.Match{Hosts: m.Hosts}.String()
+	case rules.UnmetPaths:
+		return rules.Match{Paths: m.Paths}.String()
+	default:
+		i := d.Policy - rules.UnmetHeaders
+		return rules.Match{Headers: m.Headers[i : i+1]}.String()
+	}
 }

@@ -26,11 +26,14 @@ func WriteText(t *terminal.Writer, d *Decision) error {
 	if b := d.Baggage; b != nil && b.Value != "" {
 		t.Printf("%s %s\n", terminal.Bold.Textf("baggage: %s", b.Value), terminal.Faint.Textf("%s", baggageNotes[b.OverLimits]))
 	}
+	for _, c := range d.SetCookie {
+		t.Printf("%s %s\n", terminal.Bold.Textf("set-cookie: %s", c), terminal.Faint.Textf("(on the response, with cache-control: private)"))
+	}
 	for _, r := range d.Rules {
 		t.Printf("\nrule %s%s\n", terminal.Bold.Textf("%s", r.Name), terminal.Faint.Textf("%s", modeNotes[r.Mode]))
 		writeRule(t, r)
 	}
-	t.Printf("\n%s\n", terminal.Faint.Textf("rules digest %s", d.RulesDigest))
+	t.Printf("\n%s\n", terminal.Faint.Textf("rules digest %s%s", d.RulesDigest, stage(d)))
 	return t.Err()
 }
 
@@ -51,10 +54,13 @@ func writeRule(t *terminal.Writer, r Rule) {
 		line(t, "outcome", "the rule is off")
 		return
 	}
-	if r.Key.Value == nil {
-		line(t, "key", "%s %s is not in the request", r.Key.Source, r.Key.Name)
+	for _, ramp := range r.Ramps {
+		line(t, "ramp", "%s", rampText(ramp))
+	}
+	if r.Reason == "no_match" {
+		line(t, "match", "the request is not for %s", r.Unmet)
 	} else {
-		line(t, "key", "%s %s = %q", r.Key.Source, r.Key.Name, *r.Key.Value)
+		writeKeys(t, r)
 	}
 	if r.Bucket != nil {
 		salt := ""
@@ -65,6 +71,28 @@ func writeRule(t *terminal.Writer, r Rule) {
 		line(t, "bucket", "%d = %s %% %d", *r.Bucket, *r.HashValue, r.Modulo)
 	}
 	line(t, "outcome", "%s", outcome(r))
+}
+
+// writeKeys writes the keys of r up to the one that was taken.
+func writeKeys(t *terminal.Writer, r Rule) {
+	keys := r.Keys
+	if len(keys) == 0 {
+		keys = []Key{r.Key}
+	}
+	for _, k := range keys {
+		switch {
+		case k.Minted:
+			line(t, "key", "%s %s is not in the request: the visitor is given a random id, here %s", k.Source, k.Name, *k.Value)
+		case k.Value == nil:
+			line(t, "key", "%s %s is not in the request", k.Source, k.Name)
+			continue
+		default:
+			line(t, "key", "%s %s = %q", k.Source, k.Name, *k.Value)
+		}
+		if *k.Value != "" {
+			return
+		}
+	}
 }
 
 func line(t *terminal.Writer, label, format string, args ...any) {
@@ -80,7 +108,7 @@ func outcome(r Rule) string {
 	switch r.Reason {
 	case "superseded":
 		return fmt.Sprintf("an earlier rule decides %s", r.TagHeader)
-	case "no_key":
+	case "no_key", "no_match":
 		return "the rule does not apply"
 	case "override":
 		return fmt.Sprintf("override %d names this user → %s", r.Override.Index+1, tag)
@@ -89,4 +117,30 @@ func outcome(r Rule) string {
 	default:
 		return fmt.Sprintf("no policy takes bucket %d → %s", *r.Bucket, tag)
 	}
+}
+
+// stage says between which instants the rules decide as they do.
+func stage(d *Decision) string {
+	switch {
+	case d.RulesSince == "" && d.RulesUntil == "":
+		return ""
+	case d.RulesSince == "":
+		return ", before the first step of their ramps at " + d.RulesUntil
+	case d.RulesUntil == "":
+		return ", as they are since " + d.RulesSince + ", the last step of their ramps"
+	default:
+		return ", as they are from " + d.RulesSince + " to " + d.RulesUntil
+	}
+}
+
+// rampText says in one line where a ramp is.
+func rampText(r Ramp) string {
+	text := fmt.Sprintf("policy %d has range %d", r.Policy+1, r.Range)
+	if r.Since != "" {
+		text += " since " + r.Since
+	}
+	if r.NextRange == nil {
+		return text + ", its last step"
+	}
+	return text + fmt.Sprintf(", and %d from %s on", *r.NextRange, r.Next)
 }

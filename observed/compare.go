@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"slices"
@@ -34,7 +35,8 @@ type Options struct {
 const progressRows = 4096
 
 // Compare reads a CSV file, whose first line names its columns, and compares each
-// user's tags with what t decides. Errors are a [FileError], a
+// user's tags with what t decides. A key's value is in the column of its name,
+// wherever requests have it. Errors are a [FileError], a
 // [ColumnError], a [HeaderError], that of ctx, and those of r.
 func Compare(ctx context.Context, r io.Reader, t *rules.Table, o Options) (*Report, error) {
 	return compare(ctx, r, t, o, MaxUsers)
@@ -51,6 +53,11 @@ func compare(ctx context.Context, r io.Reader, t *rules.Table, o Options, maxUse
 	}
 	if len(c.rules) == 0 {
 		return nil, errors.New("the rules file has no rules: there is nothing to compare with")
+	}
+	for _, r := range c.rules {
+		if !r.Match.IsZero() {
+			return nil, fmt.Errorf("rule %s is for some requests only (match), and a file of users does not say which requests they were; take the rule's match out of a copy of the rules, and compare with that", r.Name)
+		}
 	}
 	rows := newRowReader(r)
 	if err := c.head(rows); err != nil {

@@ -135,6 +135,73 @@ func BenchmarkRead(b *testing.B) {
 	}
 }
 
+// languageCases are rules that look at more than a header, and requests for them.
+var languageCases = map[string]struct{ rules, name, value string }{
+	"cookie=4KiB": {"rules:\n- {keys: [{cookie: uid}], tagHeader: appver-a, policies: [{range: 20, tagValue: v2}]}\n", "cookie", strings.Repeat("name-of-a-cookie="+strings.Repeat("v", 84)+"; ", 39) + "uid=jessie"},
+	"path=2KiB":   {"rules:\n- {keys: [{query: uid}], tagHeader: appver-a, policies: [{range: 20, tagValue: v2}]}\n", ":path", "/" + strings.Repeat("segment/", 100) + "?" + strings.Repeat("name=value%20&", 90) + "uid=jessie"},
+	"match=20":    {matchRules(20), ":path", "/checkout/19/x?a=b"},
+	"visitor=new": {"rules:\n- {keys: [{visitor: {}}], tagHeader: appver-a, policies: [{range: 100, tagValue: v2}]}\n", "cookie", "a=1; b=2"},
+}
+
+// matchRules returns n rules that are for different paths.
+func matchRules(n int) string {
+	var b strings.Builder
+	b.WriteString("rules:\n")
+	for i := range n {
+		fmt.Fprintf(&b, "- {name: rule-%d, match: {paths: [{prefix: /checkout/%[1]d}]}, header: x-user-id, tagHeader: appver-a, policies: [{range: 20, tagValue: v2}]}\n", i)
+	}
+	return b.String()
+}
+
+// languageRequest is a browser's request with one header more, or another one.
+func languageRequest(t testing.TB, name, value string) []byte {
+	t.Helper()
+	headers := browserHeaders()
+	for i := 0; i < len(headers); i += 2 {
+		if headers[i] == name {
+			headers[i+1] = value
+			return marshal(t, headersRequest(rawHeaders(headers...)))
+		}
+	}
+	return marshal(t, headersRequest(rawHeaders(append(headers, name, value)...)))
+}
+
+// BenchmarkReplyToLanguage has requests whose keys are not headers of their own.
+func BenchmarkReplyToLanguage(b *testing.B) {
+	for name, c := range languageCases {
+		b.Run(name, func(b *testing.B) {
+			p := New(Options{})
+			p.SetTable(load(b, c.rules))
+			s, msg, dst := p.NewStream(), languageRequest(b, c.name, c.value), make([]byte, 0, 64<<10)
+			b.ReportAllocs()
+			for b.Loop() {
+				s.Reply(dst, msg)
+			}
+		})
+	}
+}
+
+func TestReplyToLanguageAllocates(t *testing.T) {
+	for name, c := range languageCases {
+		for _, o := range []Options{{}, {Metadata: true}} {
+			p := New(o)
+			p.SetTable(load(t, c.rules))
+			pl := p.plan.Load()
+			sc, s, msg, dst := newScratch(pl), p.NewStream(), languageRequest(t, c.name, c.value), make([]byte, 0, 64<<10)
+			if reply, _ := s.answer(dst, msg, pl, sc); !strings.Contains(string(reply), "appver-a") {
+				t.Errorf("%s: no tag is set", name)
+			}
+			sc.reset()
+			if got := testing.AllocsPerRun(1000, func() {
+				s.answer(dst, msg, pl, sc)
+				sc.reset()
+			}); got != 0 {
+				t.Errorf("%s, %+v: answer allocates %v times, want 0", name, o, got)
+			}
+		}
+	}
+}
+
 // TestReplyAllocates holds what the benchmark shows: nothing is allocated. The
 // scratch is its own, because with the race detector sync.Pool forgets some.
 func TestReplyAllocates(t *testing.T) {

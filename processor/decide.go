@@ -20,9 +20,12 @@ func (p *plan) answer(dst []byte, s *scratch, d contract.Direction) (reply []byt
 	case s.request.exceeds(p.limits):
 		reply, o = appendEmpty(dst, requestHeaders), overLimits
 	case d == contract.Gateway:
+		s.keys.Mints = true
 		p.decide(s)
 		reply, o = p.reply(dst, s)
+		reply = p.visitors.append(reply, s)
 	default:
+		s.keys.Mints = false
 		reply, o = p.hop(dst, s, d)
 	}
 	if p.metadata != nil {
@@ -31,9 +34,10 @@ func (p *plan) answer(dst []byte, s *scratch, d contract.Direction) (reply []byt
 	return reply, o
 }
 
-// decide finds keys and owned headers among the headers of s.request, asks the
-// table, and notes in s.owned what is to be written. Without any key no rule
-// applies, and the table need not be asked unless the metadata is to say so.
+// decide finds what rules look at, and owned headers, among the headers of s.request,
+// asks the table, and notes in s.owned what is to be written. Where keys are headers
+// and nothing else counts, no rule applies to a request without any key, and the
+// table need not be asked unless the metadata is to say so.
 func (p *plan) decide(s *scratch) {
 	for i := range s.owned {
 		s.owned[i].tag = rules.NoTag
@@ -43,10 +47,13 @@ func (p *plan) decide(s *scratch) {
 			p.note(s, h)
 		}
 	}
-	if !p.anyKey(s) && p.metadata == nil {
+	if p.plain && !p.anyKey(s) && p.metadata == nil {
 		return
 	}
 	decisions := p.table.Match(s.keys)
+	if !p.plain {
+		p.anyKey(s)
+	}
 	for i := range decisions {
 		d := &decisions[i]
 		if counter := p.counters[i].at(d); counter != nil {
@@ -55,17 +62,21 @@ func (p *plan) decide(s *scratch) {
 		if d.Writes() {
 			s.owned[p.tags[d.Tag].owned].tag = d.Tag
 		}
+		if d.Minted && d.Mode == rules.ModeEnforce {
+			s.visitors |= p.visitors.ofRule[i]
+		}
 	}
 	s.decisions = decisions
 }
 
-// anyKey reports whether the request has any key, and counts those it has not.
+// anyKey reports whether the request may have any key, and counts those that it
+// has not.
 func (p *plan) anyKey(s *scratch) (found bool) {
 	for i, absent := range p.absent {
-		if len(s.keys.Key(i)) > 0 {
-			found = true
-		} else {
+		if s.keys.Absent(i) {
 			absent.Inc()
+		} else {
+			found = true
 		}
 	}
 	return found
@@ -75,8 +86,8 @@ func (p *plan) anyKey(s *scratch) (found bool) {
 func (p *plan) note(s *scratch, h *header) {
 	n, known := p.names[string(h.key)]
 	switch {
-	case known && n.key >= 0:
-		s.keys.SetKey(n.key, h.value)
+	case known && n.input >= 0:
+		s.keys.SetHeader(n.input, h.value)
 	case known && n.owned >= 0:
 		o := &s.owned[n.owned]
 		o.add(h)
@@ -133,6 +144,7 @@ type scratch struct {
 	baggage    baggageState
 
 	mutation mutation
+	visitors uint8 // bit i: the request is given the cookie of index i of Table.Visitors
 
 	decisions []rules.Decision // of keys, by index of Table.Rules; nil: the table was not asked
 }
@@ -193,7 +205,7 @@ func (s *scratch) reset() {
 	s.strays = s.strays[:0]
 	s.strayNames.Reset()
 	s.baggage.reset()
-	s.decisions = nil
+	s.decisions, s.visitors = nil, 0
 	if s.keys != nil {
 		s.keys.Reset()
 	}

@@ -3,6 +3,7 @@ package processor
 import (
 	"encoding/binary"
 	"math"
+	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/types/known/structpb"
@@ -14,7 +15,7 @@ import (
 // A metadata is the dynamic metadata of replies, in pieces that are encoded
 // already: entries of google.protobuf.Struct.fields.
 type metadata struct {
-	digest   []byte
+	digest   []byte // and the instant since when the rules are as they are
 	outcomes [outcomes][]byte
 	// rules are, by index of Table.Rules, the entries of decisions. Where one has a
 	// bucket, that is in the last bucketSize bytes of the entry.
@@ -25,24 +26,42 @@ type metadata struct {
 const bucketSize = 8
 
 func newMetadata(t *rules.Table) *metadata {
-	m := &metadata{digest: structEntry("rulesDigest", structpb.NewStringValue(t.Digest()))}
+	m := &metadata{digest: digestEntries(t)}
 	for o, name := range outcomeNames {
 		m.outcomes[o] = structEntry("outcome", structpb.NewStringValue(name))
 	}
 	for _, r := range t.Rules() {
-		m.rules = append(m.rules, newPerDecision(r, func(reason rules.Reason, tag string) []byte { return ruleEntry(r, reason, tag) }))
+		m.rules = append(m.rules, newPerDecision(r, func(reason rules.Reason, tag, key string) []byte { return ruleEntry(r, reason, tag, key) }))
 	}
 	return m
 }
 
-// ruleEntry returns the entry of decisions of r for reason and with tag.
-func ruleEntry(r rules.Rule, reason rules.Reason, tag string) []byte {
+// digestEntries returns the entries that say which rules decide, and since when
+// they do if that depends on the time.
+func digestEntries(t *rules.Table) []byte {
+	entries := structEntry("rulesDigest", structpb.NewStringValue(t.Digest()))
+	if t.HasRamps() {
+		since := ""
+		if at := t.Since(); !at.IsZero() {
+			since = at.UTC().Format(time.RFC3339Nano)
+		}
+		entries = append(entries, structEntry("rulesSince", structpb.NewStringValue(since))...)
+	}
+	return entries
+}
+
+// ruleEntry returns the entry of decisions of r for reason, with tag and key. The key
+// is in it where the rule has several.
+func ruleEntry(r rules.Rule, reason rules.Reason, tag, key string) []byte {
 	s := structEntry("reason", structpb.NewStringValue(reason.String()))
 	if r.Mode == rules.ModeShadow {
 		s = append(s, structEntry("mode", structpb.NewStringValue(r.Mode.String()))...)
 	}
 	if tag != "" {
 		s = append(s, structEntry("tag", structpb.NewStringValue(tag))...)
+	}
+	if key != "" && len(r.Keys) > 1 {
+		s = append(s, structEntry("key", structpb.NewStringValue(key))...)
 	}
 	if hasBucket(reason) {
 		s = append(s, structEntry("bucket", structpb.NewNumberValue(0))...)

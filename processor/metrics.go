@@ -43,8 +43,8 @@ type metrics struct {
 
 // The help texts that need more than a line.
 const (
-	decisionsHelp = "Decisions by rule. A rule that is off, superseded by an earlier one or without its key decides nothing. " +
-		"Without a tag: reason no_policy, or override of a user who gets none."
+	decisionsHelp = "Decisions by rule, and by the key that was taken. A rule that is off, superseded by an earlier one or without its keys decides nothing. " +
+		"Without a tag: reason no_policy, override of a user who gets none, or no_match, where the rule is not for the request."
 	messagesHelp = "Messages from Envoy by their direction (that of the gateway, or what is done at a sidecar; an unknown one changes nothing) and by what became of them. Headers of a request were tagged; cleaned of forged tags; " +
 		"unchanged by the rules; or left as they were: no_rules are loaded, over_limits of Envoy (forged tags are removed if that fits), " +
 		"malformed, shed. The others are of an other_phase, or no_request. Messages that panicked are not among them."
@@ -55,10 +55,10 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		decisions: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "tagproc_decisions_total",
 			Help: decisionsHelp,
-		}, []string{"rule", "mode", "tag", "reason"}),
+		}, []string{"rule", "mode", "tag", "reason", "key"}),
 		absent: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "tagproc_key_absent_total",
-			Help: "Requests without this key, or with an empty one: no rule of this key applied.",
+			Help: "Requests without this key, or with an empty one. Cookies and queries are read, and counted, only where a rule comes to them; visitors are counted where they have no id yet.",
 		}, []string{"key"}),
 		panics: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "tagproc_panics_total",
@@ -92,12 +92,12 @@ func newMetrics(r prometheus.Registerer) *metrics {
 // A series is a set of time series: the label values of those that have names
 // from a Table for labels.
 type series struct {
-	decisions map[[4]string]bool // rule, mode, tag, reason
+	decisions map[[5]string]bool // rule, mode, tag, reason, key
 	absent    map[string]bool    // key
 }
 
 func newSeries() series {
-	return series{decisions: map[[4]string]bool{}, absent: map[string]bool{}}
+	return series{decisions: map[[5]string]bool{}, absent: map[string]bool{}}
 }
 
 // forget deletes the series of before that are not in after. A server that
@@ -127,12 +127,13 @@ func (m *metrics) absentOf(k rules.Key, s series) prometheus.Counter {
 // nothing, and adds them to s. A rule that keeps its name goes on counting where it
 // was before a reload.
 func (m *metrics) countersOf(r rules.Rule, s series) perDecision[prometheus.Counter] {
-	return newPerDecision(r, func(reason rules.Reason, tag string) prometheus.Counter {
+	return newPerDecision(r, func(reason rules.Reason, tag, key string) prometheus.Counter {
 		switch {
-		case r.Mode == rules.ModeOff, reason == rules.ReasonOff, reason == rules.ReasonSuperseded, reason == rules.ReasonNoKey:
+		case r.Mode == rules.ModeOff, reason == rules.ReasonOff, reason == rules.ReasonSuperseded, reason == rules.ReasonNoKey,
+			reason == rules.ReasonNoMatch && r.Match.IsZero():
 			return nil
 		}
-		labels := [4]string{r.Name, r.Mode.String(), tag, reason.String()}
+		labels := [5]string{r.Name, r.Mode.String(), tag, reason.String(), key}
 		s.decisions[labels] = true
 		return m.decisions.WithLabelValues(labels[:]...)
 	})

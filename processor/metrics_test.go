@@ -52,16 +52,16 @@ rules:
 	want := `
 # HELP tagproc_decisions_total ` + decisionsHelp + `
 # TYPE tagproc_decisions_total counter
-tagproc_decisions_total{mode="enforce",reason="no_policy",rule="lane",tag=""} 2
-tagproc_decisions_total{mode="enforce",reason="no_policy",rule="second",tag=""} 0
-tagproc_decisions_total{mode="enforce",reason="override",rule="lane",tag=""} 1
-tagproc_decisions_total{mode="enforce",reason="override",rule="lane",tag="s9"} 1
-tagproc_decisions_total{mode="enforce",reason="policy",rule="lane",tag="s1"} 1
-tagproc_decisions_total{mode="enforce",reason="policy",rule="lane",tag="s2"} 3
-tagproc_decisions_total{mode="enforce",reason="policy",rule="second",tag="s1"} 0
-tagproc_decisions_total{mode="shadow",reason="no_policy",rule="trial",tag=""} 0
-tagproc_decisions_total{mode="shadow",reason="policy",rule="trial",tag="v2"} 1
-# HELP tagproc_key_absent_total Requests without this key, or with an empty one: no rule of this key applied.
+tagproc_decisions_total{key="header x-user-id",mode="enforce",reason="no_policy",rule="lane",tag=""} 2
+tagproc_decisions_total{key="header x-user-id",mode="enforce",reason="no_policy",rule="second",tag=""} 0
+tagproc_decisions_total{key="header x-user-id",mode="enforce",reason="override",rule="lane",tag=""} 1
+tagproc_decisions_total{key="header x-user-id",mode="enforce",reason="override",rule="lane",tag="s9"} 1
+tagproc_decisions_total{key="header x-user-id",mode="enforce",reason="policy",rule="lane",tag="s1"} 1
+tagproc_decisions_total{key="header x-user-id",mode="enforce",reason="policy",rule="lane",tag="s2"} 3
+tagproc_decisions_total{key="header x-user-id",mode="enforce",reason="policy",rule="second",tag="s1"} 0
+tagproc_decisions_total{key="header x-device",mode="shadow",reason="no_policy",rule="trial",tag=""} 0
+tagproc_decisions_total{key="header x-device",mode="shadow",reason="policy",rule="trial",tag="v2"} 1
+# HELP tagproc_key_absent_total Requests without this key, or with an empty one. Cookies and queries are read, and counted, only where a rule comes to them; visitors are counted where they have no id yet.
 # TYPE tagproc_key_absent_total counter
 tagproc_key_absent_total{key="header x-device"} 9
 tagproc_key_absent_total{key="header x-user-id"} 2
@@ -121,7 +121,7 @@ func TestMetricsAfterReload(t *testing.T) {
 		p.SetTable(load(t, "rules:\n"+src+"- {name: lane, header: x-user-id, tagHeader: a, policies: [{range: 20, tagValue: s2}]}"))
 		p.NewStream().Reply(nil, msg)
 	}
-	if got := testutil.ToFloat64(p.metrics.decisions.WithLabelValues("lane", "enforce", "s2", "policy")); got != 2 {
+	if got := testutil.ToFloat64(p.metrics.decisions.WithLabelValues("lane", "enforce", "s2", "policy", "header x-user-id")); got != 2 {
 		t.Errorf("%v decisions are counted, want 2", got)
 	}
 }
@@ -140,11 +140,11 @@ func TestMetricsOfRulesThatAreGone(t *testing.T) {
 	want := `
 # HELP tagproc_decisions_total ` + decisionsHelp + `
 # TYPE tagproc_decisions_total counter
-tagproc_decisions_total{mode="enforce",reason="no_policy",rule="lane",tag=""} 0
-tagproc_decisions_total{mode="enforce",reason="no_policy",rule="rule-99",tag=""} 0
-tagproc_decisions_total{mode="enforce",reason="policy",rule="lane",tag="s2"} 100
-tagproc_decisions_total{mode="enforce",reason="policy",rule="rule-99",tag="v99"} 0
-# HELP tagproc_key_absent_total Requests without this key, or with an empty one: no rule of this key applied.
+tagproc_decisions_total{key="header x-user-id",mode="enforce",reason="no_policy",rule="lane",tag=""} 0
+tagproc_decisions_total{key="header x-key-99",mode="enforce",reason="no_policy",rule="rule-99",tag=""} 0
+tagproc_decisions_total{key="header x-user-id",mode="enforce",reason="policy",rule="lane",tag="s2"} 100
+tagproc_decisions_total{key="header x-key-99",mode="enforce",reason="policy",rule="rule-99",tag="v99"} 0
+# HELP tagproc_key_absent_total Requests without this key, or with an empty one. Cookies and queries are read, and counted, only where a rule comes to them; visitors are counted where they have no id yet.
 # TYPE tagproc_key_absent_total counter
 tagproc_key_absent_total{key="header x-key-99"} 1
 tagproc_key_absent_total{key="header x-user-id"} 0

@@ -14,9 +14,11 @@ import (
 
 // A plan is a Table together with all that can be prepared for answering with
 // it: which header names matter, the encoded pieces of replies, the counters.
-// It is immutable and safe for concurrent use.
+// It is immutable and safe for concurrent use. The plans of the Tables that
+// Table.At returns share everything but the Table and what metadata says of it.
 type plan struct {
 	table  *rules.Table // nil: no rules yet
+	plain  bool         // every key is a header, and no rule has a match
 	trust  bool         // Table.TrustClientTags
 	limits Limits
 
@@ -39,14 +41,15 @@ type plan struct {
 
 	propagation *propagation // nil: baggage is left alone
 	metadata    *metadata    // nil: replies have none
+	visitors    *visitors
 
-	scratch sync.Pool // of *scratch; those of another table would not fit
+	scratch *sync.Pool // of *scratch; those of another table would not fit
 }
 
-// A name is what a header name means: one of the two is -1, as keys are never
-// owned, and both are of the header baggage.
+// A name is what a header name means: one of the two is -1, as what rules look at is
+// never owned, and both are of the header baggage.
 type name struct {
-	key   int  // index of Table.Keys
+	input int  // index of Table.Inputs
 	owned int  // index of plan.owned
 	draft bool // it is contract.CorrelationContext
 }
@@ -75,16 +78,22 @@ func (t *tag) entry(plain bool) []byte {
 // withMetadata says whether replies have dynamic metadata.
 func newPlan(t *rules.Table, l Limits, withMetadata bool, m *metrics) *plan {
 	p := &plan{table: t, limits: l, names: map[string]name{}, series: newSeries()}
-	p.scratch.New = func() any { return newScratch(p) }
+	p.scratch = &sync.Pool{New: func() any { return newScratch(p) }}
 	if t == nil {
 		return p
 	}
 	p.trust = t.TrustClientTags()
-	for i, k := range t.Keys() {
-		p.names[k.Name] = name{key: i, owned: -1}
+	p.plain = true
+	for i, header := range t.Inputs() {
+		p.names[header] = name{input: i, owned: -1}
+	}
+	for _, k := range t.Keys() {
+		p.plain = p.plain && k.Source == rules.KeyHeader
 		p.absent = append(p.absent, m.absentOf(k, p.series))
 	}
+	p.visitors = newVisitors(t)
 	for _, r := range t.Rules() {
+		p.plain = p.plain && r.Match.IsZero()
 		p.counters = append(p.counters, m.countersOf(r, p.series))
 	}
 	if withMetadata {
@@ -107,9 +116,9 @@ func newPlan(t *rules.Table, l Limits, withMetadata bool, m *metrics) *plan {
 	}
 	if !propagated.IsZero() {
 		p.propagation = newPropagation(propagated, m)
-		p.names[contract.Baggage] = name{key: -1, owned: -1}
+		p.names[contract.Baggage] = name{input: -1, owned: -1}
 		if !p.trust {
-			p.names[contract.CorrelationContext] = name{key: -1, owned: -1, draft: true}
+			p.names[contract.CorrelationContext] = name{input: -1, owned: -1, draft: true}
 		}
 	}
 	if !p.trust {
@@ -172,7 +181,7 @@ func (p *plan) own(header string) int {
 	}
 	i := len(p.owned)
 	p.owned = append(p.owned, encodeRemove(header))
-	p.names[header] = name{key: -1, owned: i}
+	p.names[header] = name{input: -1, owned: i}
 	return i
 }
 
@@ -196,33 +205,54 @@ func (p *plan) hasOwnedPrefix(name []byte) bool {
 
 // A perDecision has a T for each Decision that a rule can make.
 type perDecision[T any] struct {
-	overrides, policies []T                         // by Decision.Policy
-	others              [rules.ReasonNoPolicy + 1]T // by Decision.Reason
+	others   [rules.ReasonNoKey + 1]T // where the rule does not apply, by Decision.Reason
+	applied  []T                      // for each key: those of overrides, those of policies, that of no policy
+	policies int                      // where those of policies begin
+	perKey   int
 }
 
-// newPerDecision asks of for what it has for each reason and tag, "" being none.
-func newPerDecision[T any](r rules.Rule, of func(reason rules.Reason, tag string) T) perDecision[T] {
-	var p perDecision[T]
-	for _, o := range r.Overrides {
-		p.overrides = append(p.overrides, of(rules.ReasonOverride, o.TagValue))
+// newPerDecision asks of for what it has for each reason, with tag and key, "" being
+// none.
+func newPerDecision[T any](r rules.Rule, of func(reason rules.Reason, tag, key string) T) perDecision[T] {
+	p := perDecision[T]{policies: len(r.Overrides), perKey: len(r.Overrides) + len(r.Policies) + 1}
+	for reason := range p.others {
+		p.others[reason] = of(rules.Reason(reason), "", "")
 	}
-	for _, policy := range r.Policies {
-		p.policies = append(p.policies, of(rules.ReasonPolicy, policy.TagValue))
-	}
-	for _, reason := range []rules.Reason{rules.ReasonOff, rules.ReasonSuperseded, rules.ReasonNoKey, rules.ReasonNoPolicy} {
-		p.others[reason] = of(reason, "")
+	for _, k := range r.Keys {
+		for _, o := range r.Overrides {
+			p.applied = append(p.applied, of(rules.ReasonOverride, o.TagValue, k.String()))
+		}
+		for _, policy := range r.Policies {
+			p.applied = append(p.applied, of(rules.ReasonPolicy, policy.TagValue, k.String()))
+		}
+		p.applied = append(p.applied, of(rules.ReasonNoPolicy, "", k.String()))
 	}
 	return p
 }
 
 // at returns what there is for d.
 func (p *perDecision[T]) at(d *rules.Decision) T {
+	i := int(d.Key) * p.perKey
 	switch d.Reason {
-	case rules.ReasonPolicy:
-		return p.policies[d.Policy]
 	case rules.ReasonOverride:
-		return p.overrides[d.Policy]
+		return p.applied[i+int(d.Policy)]
+	case rules.ReasonPolicy:
+		return p.applied[i+p.policies+int(d.Policy)]
+	case rules.ReasonNoPolicy:
+		return p.applied[i+p.perKey-1]
 	default:
 		return p.others[d.Reason]
 	}
+}
+
+// at returns the plan for another Table of the same file.
+func (p *plan) at(t *rules.Table) *plan {
+	stage := *p
+	stage.table = t
+	if p.metadata != nil {
+		m := *p.metadata
+		m.digest = digestEntries(t)
+		stage.metadata = &m
+	}
+	return &stage
 }

@@ -42,8 +42,9 @@ type Options struct {
 	//
 	// outcome is that of tagproc_messages_total. rules has each rule of the table by
 	// its name, with the Reason of its Decision, and bucket and tag where it has
-	// them; a rule in shadow mode, which writes nothing, also has mode: "shadow".
-	// The key is not in it. Replies that no table decided on have no metadata:
+	// them, and of a rule with several keys which one was taken; a rule in shadow mode,
+	// which writes nothing, also has mode: "shadow". Where rules have ramps, rulesSince
+	// is the instant since when they decide as they do. The value of a key is not in it. Replies that no table decided on have no metadata:
 	// no_rules, malformed, shed, and those after a panic.
 	//
 	// Envoy drops the metadata in silence unless the filter lists the namespace in
@@ -52,6 +53,9 @@ type Options struct {
 	// %DYNAMIC_METADATA(tagproc:rules:NAME:bucket)% if NAME has no colon. (Seen with
 	// Envoy 1.40.0 and 1.36.4.)
 	Metadata bool
+
+	// Now is the clock by which ramps go; nil: time.Now.
+	Now func() time.Time
 }
 
 // defaultMaxPending is far above what is ever pending without a fault.
@@ -68,7 +72,9 @@ type Processor struct {
 	sampling   bool // whether log takes the level of samples
 	fault      fault
 
-	setting sync.Mutex // of the plan
+	setting sync.Mutex // of the plan, and of:
+	stages  stages
+	now     func() time.Time
 
 	panicLogged     perSecond
 	sampleLogged    perSecond
@@ -87,6 +93,10 @@ func New(o Options) *Processor {
 		metadata:   o.Metadata,
 		metrics:    newMetrics(o.Registerer),
 		log:        o.Logger,
+		now:        o.Now,
+	}
+	if p.now == nil {
+		p.now = time.Now
 	}
 	if p.maxPending <= 0 {
 		p.maxPending = defaultMaxPending
@@ -104,15 +114,22 @@ func New(o Options) *Processor {
 // being answered are finished with the table before. With nil nothing is
 // changed any more.
 //
+// Where t has ramps, its step moves at its instant, by the clock of Options.Now, until
+// another table is set.
+//
 // The metrics of decisions and of absent keys that t cannot make are deleted. A
 // rule that keeps its name goes on counting.
 func (p *Processor) SetTable(t *rules.Table) {
 	p.setting.Lock()
 	defer p.setting.Unlock()
 	after := newPlan(t, p.limits, p.metadata, p.metrics)
-	if before := p.plan.Swap(after); before != nil {
+	p.stages.stop()
+	p.stages = newStages(after)
+	first, next := p.stages.at(p.now())
+	if before := p.plan.Swap(first); before != nil {
 		p.metrics.forget(before.series, after.series)
 	}
+	p.arm(next)
 }
 
 // NewStream returns the Stream for one HTTP request at the gateway.

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -51,6 +52,81 @@ func BenchmarkMatch(b *testing.B) {
 				table.Match(r)
 			}
 		})
+	}
+}
+
+// languageCases are requests that need more than a header: of rules.
+var languageCases = []struct {
+	name, src string
+	headers   []pair
+}{
+	{"cookie=4KiB", cookieRule, []pair{{"cookie", strings.Repeat("name-of-a-cookie="+strings.Repeat("v", 84)+"; ", 39) + "uid=jack"}}},
+	{"path=2KiB", strings.Replace(cookieRule, "cookie", "query", 1), []pair{{":path", "/" + strings.Repeat("segment/", 100) + "?" + strings.Repeat("name=value%20&", 90) + "uid=jack"}}},
+	{"match=20", matchRules(20), []pair{{":authority", "shop-19.example.com:8443"}, {":path", "/checkout/19/x?a=b"}, {"x-user-id", "jack"}}},
+	{"visitor=new", strings.Replace(cookieRule, "{cookie: uid}", "{visitor: {}}", 1), []pair{{"cookie", "a=1; b=2"}}},
+	{"visitor=known", strings.Replace(cookieRule, "{cookie: uid}", "{visitor: {}}", 1), []pair{{"cookie", "a=1; tagproc-visitor=0123456789abcdef0123456789abcdef"}}},
+}
+
+const cookieRule = "rules:\n- {keys: [{cookie: uid}], tagHeader: tag, policies: [{range: 20, tagValue: v2}]}\n"
+
+// matchRules returns n rules that are for different hosts and paths.
+func matchRules(n int) string {
+	var b strings.Builder
+	b.WriteString("rules:\n")
+	for i := range n {
+		fmt.Fprintf(&b, "- {name: rule-%d, match: {hosts: [shop-%[1]d.example.com, \"*.shop-%[1]d.example.com\"], paths: [{prefix: /checkout/%[1]d}]}, header: x-user-id, tagHeader: tag, policies: [{range: 20, tagValue: v2}]}\n", i)
+	}
+	return b.String()
+}
+
+func BenchmarkMatchLanguage(b *testing.B) {
+	for _, c := range languageCases {
+		b.Run(c.name, func(b *testing.B) {
+			table := mustLoad(b, c.src)
+			r, set := table.NewRequest(), setter(table, c.headers)
+			r.Mints = true
+			b.ReportAllocs()
+			for b.Loop() {
+				r.Reset()
+				set(r)
+				table.Match(r)
+			}
+		})
+	}
+}
+
+// setter returns what sets headers of a request of table.
+func setter(table *Table, headers []pair) func(*Request) {
+	var indexes []int
+	var values [][]byte
+	for _, h := range headers {
+		indexes, values = append(indexes, slices.Index(table.Inputs(), h.name)), append(values, []byte(h.value))
+	}
+	return func(r *Request) {
+		for i, index := range indexes {
+			if index >= 0 {
+				r.SetHeader(index, values[i])
+			}
+		}
+	}
+}
+
+func TestLanguageAllocatesNothing(t *testing.T) {
+	hostile := strings.Repeat("u%69d%zz=%4;=\"uid\x00;;", 1000)
+	for _, c := range append(languageCases, struct {
+		name, src string
+		headers   []pair
+	}{"hostile", strings.Replace(cookieRule, "{cookie: uid}", "{cookie: uid}, {query: uid}", 1), []pair{{"cookie", hostile}, {"cookie", hostile}, {":path", "?" + strings.ReplaceAll(hostile, ";", "&")}}}) {
+		table := mustLoad(t, c.src)
+		r, set := table.NewRequest(), setter(table, c.headers)
+		r.Mints = true
+		if n := testing.AllocsPerRun(100, func() {
+			r.Reset()
+			set(r)
+			table.Match(r)
+		}); n != 0 {
+			t.Errorf("%s: Match allocates %v times, want 0", c.name, n)
+		}
 	}
 }
 

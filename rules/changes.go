@@ -20,6 +20,7 @@ const (
 	ChangeHash        ChangeKind = "hash"   // moves users
 	ChangeSalt        ChangeKind = "salt"   // moves users
 	ChangeModulo      ChangeKind = "modulo" // moves users
+	ChangeMatch       ChangeKind = "match"
 	ChangeMode        ChangeKind = "mode"
 	ChangeTagHeader   ChangeKind = "tag-header"  // of a rule
 	ChangeOverrides   ChangeKind = "overrides"   // users named for one tag
@@ -27,6 +28,7 @@ const (
 	ChangeOwned       ChangeKind = "owned"       // one owned header, or one prefix
 	ChangePropagation ChangeKind = "propagation" // of one owned header, or one prefix
 	ChangeTrust       ChangeKind = "trust-client-tags"
+	ChangeVisitor     ChangeKind = "visitor" // the cookie of a visitor
 )
 
 // A Change is one thing that differs between two tables.
@@ -80,6 +82,8 @@ func (c Change) String() string {
 			return fmt.Sprintf("tag header %s travels as baggage now", c.After)
 		}
 		return fmt.Sprintf("tag header %s does not travel as baggage any more", c.Before)
+	case ChangeVisitor:
+		return "visitor's cookie " + edit
 	case ChangeTrust:
 		return "trustClientTags " + edit
 	}
@@ -93,7 +97,7 @@ func (c Change) String() string {
 // changedFields are the fields of a rule as rules files call them.
 var changedFields = map[ChangeKind]string{
 	ChangeKey: "key", ChangeHash: "hash", ChangeSalt: "salt", ChangeModulo: "modulo",
-	ChangeMode: "mode", ChangeTagHeader: "tagHeader",
+	ChangeMatch: "match", ChangeMode: "mode", ChangeTagHeader: "tagHeader",
 }
 
 // Changes returns what differs between two tables, which is nothing exactly if
@@ -113,6 +117,7 @@ func Changes(before, after *Table) []Change {
 	}
 	cs = append(cs, ownedChanges(ChangeOwned, before.owned, after.owned)...)
 	cs = append(cs, ownedChanges(ChangePropagation, before.propagated, after.propagated)...)
+	cs = append(cs, visitorChanges(before.visitors, after.visitors)...)
 	was, is := before.places(), after.places()
 	cs = append(cs, orderChanges(was, after)...)
 	for i, r := range after.rules {
@@ -125,6 +130,26 @@ func Changes(before, after *Table) []Change {
 	for i, r := range before.rules {
 		if _, stays := is[r.Name]; !stays {
 			cs = append(cs, Change{Kind: ChangeRuleRemoved, Rule: r.Name, Before: before.describe(i)})
+		}
+	}
+	return cs
+}
+
+// visitorChanges compares cookies by their names.
+func visitorChanges(before, after []Visitor) (cs []Change) {
+	was := map[string]string{}
+	for _, v := range before {
+		was[v.Cookie] = v.String()
+	}
+	for _, v := range after {
+		if text := v.String(); was[v.Cookie] != text {
+			cs = append(cs, Change{Kind: ChangeVisitor, Before: was[v.Cookie], After: text})
+		}
+		delete(was, v.Cookie)
+	}
+	for _, v := range before {
+		if text, gone := was[v.Cookie]; gone {
+			cs = append(cs, Change{Kind: ChangeVisitor, Before: text})
 		}
 	}
 	return cs

@@ -20,7 +20,8 @@ func ruleChanges(before *Table, i int, after *Table, j int) (cs []Change) {
 		}
 	}
 	field(ChangeMode, b.Mode.String(), a.Mode.String())
-	field(ChangeKey, b.Key.String(), a.Key.String())
+	field(ChangeKey, keysText(b.Keys), keysText(a.Keys))
+	field(ChangeMatch, b.Match.String(), a.Match.String())
 	field(ChangeHash, b.Hash.String(), a.Hash.String())
 	field(ChangeSalt, b.Salt, a.Salt)
 	field(ChangeModulo, strconv.Itoa(int(b.Modulo)), strconv.Itoa(int(a.Modulo)))
@@ -71,25 +72,45 @@ func overrideChanges(r *Rule, before, after map[string]string) (cs []Change) {
 	return cs
 }
 
-// A span is the buckets of one tag: "0 to 19, 50 to 59".
+// A span is the buckets of one tag: "0 to 19, 50 to 59", and, of ramps, what they
+// are from each instant on at which they change: "0 to 9, then none from …".
 type span struct{ tag, buckets string }
 
 // spans returns the buckets of each tag of the rule of index rule, in the order
 // of the first of them.
 func (t *Table) spans(rule int) []span {
 	var order []int32
-	buckets := map[int32][]string{}
-	from := uint32(0)
-	for _, s := range t.compiled[rule].steps {
-		if buckets[s.tag] == nil {
-			order = append(order, s.tag)
+	text, last := map[int32]string{}, map[int32]string{}
+	for at, p := range t.programs(rule) {
+		buckets := map[int32][]string{}
+		from := uint32(0)
+		for _, s := range p.steps {
+			if _, known := text[s.tag]; !known && s.tag != NoTag {
+				order = append(order, s.tag)
+				text[s.tag], last[s.tag] = "", "none"
+				if at == "" {
+					last[s.tag] = ""
+				}
+			}
+			buckets[s.tag] = append(buckets[s.tag], fmt.Sprintf("%d to %d", from, s.bound-1))
+			from = s.bound
 		}
-		buckets[s.tag] = append(buckets[s.tag], fmt.Sprintf("%d to %d", from, s.bound-1))
-		from = s.bound
+		for _, tag := range order {
+			now := cmp.Or(strings.Join(buckets[tag], ", "), "none")
+			switch {
+			case now == last[tag]:
+				continue
+			case at == "":
+				text[tag] = now
+			default:
+				text[tag] = cmp.Or(text[tag], "none") + fmt.Sprintf(", then %s from %s", now, at)
+			}
+			last[tag] = now
+		}
 	}
 	spans := make([]span, len(order))
 	for i, tag := range order {
-		spans[i] = span{t.tags[tag].Value, strings.Join(buckets[tag], ", ")}
+		spans[i] = span{t.tags[tag].Value, text[tag]}
 	}
 	return spans
 }
@@ -120,7 +141,10 @@ func rangeChanges(r *Rule, before, after []span) (cs []Change) {
 func (t *Table) describe(rule int) string {
 	r := &t.rules[rule]
 	var b strings.Builder
-	b.WriteString(r.Key.String())
+	b.WriteString(keysText(r.Keys))
+	if !r.Match.IsZero() {
+		fmt.Fprintf(&b, ", match %s", r.Match)
+	}
 	if r.Hash != FNV1a32 {
 		fmt.Fprintf(&b, ", hash %s", r.Hash)
 	}

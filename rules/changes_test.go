@@ -178,7 +178,7 @@ func TestChangesAndDigest(t *testing.T) {
 		i := rapid.IntRange(0, len(first.rules)-1).Draw(rt, "edited rule")
 		j := rapid.IntRange(0, len(first.rules)-1).Draw(rt, "another rule")
 		r := &second.rules[i]
-		switch other := drawRule(rt, r.name); rapid.IntRange(0, 12).Draw(rt, "edit") {
+		switch other := drawRule(rt, r.name); rapid.IntRange(0, 13).Draw(rt, "edit") {
 		case 0:
 			second = drawFile(rt)
 		case 1:
@@ -188,7 +188,7 @@ func TestChangesAndDigest(t *testing.T) {
 		case 3:
 			second.rules[i], second.rules[j] = second.rules[j], second.rules[i]
 		case 4:
-			r.header = other.header
+			r.keys = other.keys
 		case 5:
 			r.tagHeader = other.tagHeader
 		case 6:
@@ -203,6 +203,8 @@ func TestChangesAndDigest(t *testing.T) {
 			r.policies = other.policies
 		case 11:
 			second.rules = slices.Delete(second.rules, i, i+1)
+		case 13:
+			r.match = other.match
 		case 12:
 			second.propagated = drawPropagated(rt)
 		}
@@ -243,8 +245,8 @@ type drawnFile struct {
 }
 
 type drawnRule struct {
-	name, header, tagHeader, modulo, hash, mode, overrides string
-	policies                                               []string
+	name, keys, match, tagHeader, modulo, hash, mode, overrides string
+	policies                                                    []string
 }
 
 func drawFile(t *rapid.T) drawnFile {
@@ -270,7 +272,8 @@ func drawRule(t *rapid.T, name string) drawnRule {
 	of := func(what string, values ...string) string { return rapid.SampledFrom(values).Draw(t, what) }
 	r := drawnRule{
 		name:      name,
-		header:    of("header", "x-user-id", "x-device-id"),
+		keys:      of("keys", "header: x-user-id", "header: x-device-id", "keys: [{header: x-user-id}, {cookie: uid}]", "keys: [{cookie: uid}, {visitor: {cookie: v}}]", "keys: [{query: uid}]"),
+		match:     of("match", "", "hosts: [a.b]", "hosts: [a.b], paths: [{prefix: /}]", "paths: [{exact: /}]", "headers: [{name: c, exact: d}]", "headers: [{name: c, present: true}]"),
 		tagHeader: of("tagHeader", "tag-a", "tag-b"),
 		modulo:    of("modulo", "50", "100"),
 		hash:      of("hash", "fnv1a32", "xxh3", "xxh3, salt: s", "xxh3, salt: t"),
@@ -278,7 +281,14 @@ func drawRule(t *rapid.T, name string) drawnRule {
 		overrides: of("overrides", "", "{values: [id-1, id-2], tagValue: v2}", "{values: [id-2], none: true}, {values: [id-1], tagValue: v2}"),
 	}
 	for range rapid.IntRange(1, 4).Draw(t, "policies") {
-		r.policies = append(r.policies, fmt.Sprintf("{range: %s, tagValue: v%s}", of("range", "0", "10", "20", "50"), of("tag", "1", "2", "3")))
+		reach := "range: " + of("range", "0", "10", "20", "50")
+		switch of("reach", "", "", "from", "ramp", "ramp") {
+		case "from":
+			reach = "from: 10, " + reach
+		case "ramp":
+			reach = "allowDecrease: true, ramp: [{at: 2026-12-0" + of("first", "1", "2") + "T08:00:00Z, " + reach + "}, {at: 2026-12-0" + of("second", "3", "4") + "T08:00:00Z, range: " + of("last range", "0", "20", "50") + "}]"
+		}
+		r.policies = append(r.policies, fmt.Sprintf("{%s, tagValue: v%s}", reach, of("tag", "1", "2", "3")))
 	}
 	return r
 }
@@ -290,17 +300,20 @@ func (f drawnFile) String() string {
 		b.WriteString("  []\n")
 	}
 	for _, r := range f.rules {
-		header, policies := r.header, strings.Join(r.policies, ", ")
+		keys, policies := r.keys, strings.Join(r.policies, ", ")
 		switch f.writing {
 		case 1:
-			header = strings.ToUpper(header)
+			keys = strings.NewReplacer("x-user-id", "X-User-ID", "header: x-device-id", "keys: [{header: x-device-id}]").Replace(keys)
 		case 2:
 			policies += ", {range: 0, tagValue: v9}"
 		case 3:
-			header += " # a comment\n "
+			keys += " # a comment\n "
 		}
-		fmt.Fprintf(&b, "- {name: %s, header: %s, tagHeader: %s, modulo: %s, hash: %s, mode: %s, overrides: [%s], policies: [%s]}\n",
-			r.name, header, r.tagHeader, r.modulo, r.hash, r.mode, r.overrides, policies)
+		if r.match != "" {
+			keys = "match: {" + r.match + "}, " + keys
+		}
+		fmt.Fprintf(&b, "- {name: %s, %s, tagHeader: %s, modulo: %s, hash: %s, mode: %s, overrides: [%s], policies: [%s]}\n",
+			r.name, keys, r.tagHeader, r.modulo, r.hash, r.mode, r.overrides, policies)
 	}
 	return b.String()
 }

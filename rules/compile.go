@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/tagproc/tagproc/source"
 )
@@ -24,7 +25,6 @@ func Compile(f *File, o Options) (*Table, source.Problems) {
 	c := compiler{
 		file:  &File{Name: f.Name, text: f.text, problems: slices.Clone(f.problems), errors: f.errors, warnings: f.warnings},
 		table: &Table{trust: f.trustClientTags.v},
-		sums:  map[sumID]int{},
 		keys:  map[Key]int{},
 		tags:  map[Tag]int32{},
 
@@ -38,13 +38,15 @@ func Compile(f *File, o Options) (*Table, source.Problems) {
 	}
 	c.own()
 	c.propagate(f.propagation)
+	c.forward(f.forwarded)
+	c.link()
+	c.exclude(f.exclusive)
 
 	problems := c.file.problems.Sort()
 	if c.file.errors > 0 {
 		return nil, problems.Without(source.Note) // first things first
 	}
-	c.table.sums = len(c.sums)
-	c.table.digest = digestOf(c.table)
+	c.table.setDigest(digestOf(c.table))
 	return c.table, problems
 }
 
@@ -56,11 +58,16 @@ type compiler struct {
 	headers  []string // the different tag headers
 	keys     map[Key]int
 	tags     map[Tag]int32
-	sums     map[sumID]int
+	made     [][]madePolicy // by index of table.rules
+	named    []map[string]outcome
 
-	keyPlaces []value[string] // the keys of all rules
-	deciding  map[ownership]int
-	cohorts   map[cohort]cohortRule
+	inputs       []value[string] // the request headers that something needs, and where it stands
+	keyPlaces    []value[string] // the headers that are keys
+	matchPlaces  []value[string] // the headers of matches
+	visitorLines []int           // by index of table.visitors
+	rampSteps    int
+	deciding     map[ownership]int
+	cohorts      map[cohort]cohortRule
 }
 
 // sumID is what a hash depends on: it is computed once for each in a request.
@@ -73,27 +80,100 @@ type sumID struct {
 // rule checks one rule and adds it to the table. Where something is wrong the
 // rule is incomplete, and so is the table, which is then dropped.
 func (c *compiler) rule(n *ruleNode, name string) {
-	r := Rule{Name: name, Modulo: c.modulo(n)}
-	r.Key = c.key(n)
+	r := Rule{Name: name, Description: n.description.v, Modulo: c.modulo(n)}
+	r.Match = c.match(n.match)
+	r.Keys = c.whoKeys(n)
 	r.TagHeader = c.tagHeader(n)
 	r.Mode = oneOf(c, n.mode, "mode", KindMode, modeNames, ModeEnforce)
 	r.Hash = oneOf(c, n.hash, "hash", KindHash, hashNames, FNV1a32)
 	r.Salt = c.salt(n, r.Hash)
-
-	p := program{mode: r.Mode, hash: r.Hash, seed: r.Hash.seed(r.Salt), modulo: r.Modulo}
-	p.header = c.headerBit(n, r.TagHeader)
-	p.key = c.keyIndex(r.Key)
-	id := sumID{p.key, p.hash, p.seed}
-	if _, ok := c.sums[id]; !ok {
-		c.sums[id] = len(c.sums)
-	}
-	p.sum = c.sums[id]
 	c.unreachable(n, &r)
 	c.noteCohort(n, &r)
-	c.overrides(n, &r, &p)
-	c.policies(n, &r, &p)
+	named := c.overrides(n, &r)
+	made := c.policies(n, &r)
+	for _, p := range made {
+		r.Policies = append(r.Policies, p.Policy)
+	}
+	c.countHeader(n, r.TagHeader)
 	c.table.rules = append(c.table.rules, r)
-	c.table.compiled = append(c.table.compiled, p)
+	c.made, c.named = append(c.made, made), append(c.named, named)
+}
+
+// link makes what Match executes, once everything of the file is known: what is
+// looked at in a request, and who gets which buckets at which instants.
+func (c *compiler) link() {
+	t := c.table
+	for _, r := range t.rules {
+		for _, k := range r.Keys {
+			c.keyIndex(k)
+		}
+	}
+	var headers []string
+	for _, v := range c.inputs {
+		headers = append(headers, v.v)
+	}
+	t.in, t.keySlots = newInputs(headers, t.keys)
+
+	var ramps [][]RampStep
+	for _, made := range c.made {
+		for _, p := range made {
+			ramps = append(ramps, p.Ramp)
+		}
+	}
+	instants := instantsOf(ramps)
+	if len(instants) > 0 {
+		t.schedule = &schedule{instants: instants, stages: []*Table{t}}
+		for i := range instants {
+			stage := *t
+			stage.stage = i + 1
+			stage.compiled = make([]*program, 0, len(t.rules))
+			t.schedule.stages = append(t.schedule.stages, &stage)
+		}
+	}
+	sums := map[sumID]int{}
+	for i := range t.rules {
+		c.linkRule(i, sums)
+	}
+	t.sums = len(sums)
+	if t.schedule != nil {
+		for _, stage := range t.schedule.stages {
+			stage.sums = t.sums
+		}
+	}
+}
+
+// linkRule adds the program of the rule of index i to the table, and to that of each
+// stage. Stages share what a ramp of the rule does not change.
+func (c *compiler) linkRule(i int, sums map[sumID]int) {
+	t, r, made := c.table, &c.table.rules[i], c.made[i]
+	p := &program{
+		mode: r.Mode, hash: r.Hash, seed: r.Hash.seed(r.Salt), modulo: r.Modulo,
+		header: 1 << (max(0, slices.Index(c.headers, r.TagHeader)) % 32),
+		when:   t.in.conditionsOf(r.Match), overrides: c.named[i], steps: stepsAt(made, time.Time{}),
+	}
+	for _, k := range r.Keys {
+		id := sumID{c.keys[k], p.hash, p.seed}
+		if _, ok := sums[id]; !ok {
+			sums[id] = len(sums)
+		}
+		p.keys = append(p.keys, programKey{source: k.Source, key: id.key, slot: t.keySlots[id.key], sum: sums[id]})
+	}
+	t.compiled = append(t.compiled, p)
+	stages := [][]step{p.steps}
+	if t.schedule != nil {
+		ramped := slices.ContainsFunc(made, func(p madePolicy) bool { return p.Ramp != nil })
+		for _, stage := range t.schedule.stages[1:] {
+			if ramped {
+				if steps := stepsAt(made, stage.Since()); !slices.Equal(steps, p.steps) {
+					next := *p
+					next.steps, p = steps, &next
+					stages = append(stages, steps)
+				}
+			}
+			stage.compiled = append(stage.compiled, p)
+		}
+	}
+	c.warnUnreached(made, stages)
 }
 
 // ownership is what two enforced rules must not share if both are to decide.
@@ -102,17 +182,42 @@ type ownership struct {
 	tagHeader string
 }
 
-// unreachable warns of an enforced rule that an earlier one always forestalls.
+// unreachable warns of an enforced rule that earlier ones always forestall: each of
+// its keys is one of a rule that is for every request, or there is a visitor.
 func (c *compiler) unreachable(n *ruleNode, r *Rule) {
-	if r.Mode != ModeEnforce || !n.header.ok() || !n.tagHeader.ok() {
+	if r.Mode != ModeEnforce || len(r.Keys) == 0 || !n.tagHeader.ok() {
 		return
 	}
-	o := ownership{r.Key, r.TagHeader}
-	if line, taken := c.deciding[o]; taken {
-		c.file.note(n.pos, source.Warning, KindUnreachable, fmt.Sprintf("this rule can never decide: the rule in line %d has the same header and tagHeader", line))
+	visitors := ownership{Key{Source: KeyVisitor}, r.TagHeader}
+	line, taken := c.deciding[visitors]
+	if !taken {
+		taken = true
+		for i, k := range r.Keys {
+			at, decided := c.deciding[ownership{k, r.TagHeader}]
+			if taken = taken && decided; i == 0 {
+				line = at
+			}
+		}
+	}
+	if taken {
+		what := "the same header and tagHeader"
+		if !n.header.set {
+			what = "its keys, and the same tagHeader"
+		}
+		c.file.note(n.pos, source.Warning, KindUnreachable, fmt.Sprintf("this rule can never decide: the rule in line %d has %s", line, what))
 		return
 	}
-	c.deciding[o] = n.pos.line
+	if !r.Match.IsZero() {
+		return
+	}
+	for _, k := range r.Keys {
+		if k.Source == KeyVisitor {
+			k = visitors.key
+		}
+		if o := (ownership{k, r.TagHeader}); c.deciding[o] == 0 {
+			c.deciding[o] = n.pos.line
+		}
+	}
 }
 
 // names returns the name of each rule: as given, or its tagHeader, which a

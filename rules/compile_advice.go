@@ -16,7 +16,7 @@ var unstickyKeys = []struct {
 }{
 	{
 		"it holds all cookies of a browser, and each one that changes makes another user of its owner",
-		"have the gateway copy the cookie with the user's id into a header of its own, and name that",
+		"name the cookie that holds the user's id: keys: [{cookie: NAME}]",
 		[]string{"cookie"},
 	},
 	{
@@ -75,7 +75,7 @@ func (c *compiler) warnOfTagName(header value[string]) {
 
 // cohort is what decides which users are below a range.
 type cohort struct {
-	key    Key
+	keys   string
 	hash   Hash
 	salt   string
 	modulo uint32
@@ -85,10 +85,10 @@ type cohort struct {
 // tag header: its range of 10 buckets are the people of the other one's 10 buckets.
 // Some mean it.
 func (c *compiler) noteCohort(n *ruleNode, r *Rule) {
-	if r.Mode == ModeOff || !n.header.ok() || !n.tagHeader.ok() {
+	if r.Mode == ModeOff || len(r.Keys) == 0 || !n.tagHeader.ok() {
 		return
 	}
-	id := cohort{r.Key, r.Hash, r.Salt, r.Modulo}
+	id := cohort{keysText(r.Keys), r.Hash, r.Salt, r.Modulo}
 	first, known := c.cohorts[id]
 	if !known {
 		c.cohorts[id] = cohortRule{r.Name, r.TagHeader, n.pos.line}

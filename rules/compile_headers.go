@@ -105,6 +105,11 @@ func (c *compiler) own() {
 	} else {
 		c.table.owned.Headers = slices.Sorted(slices.Values(c.headers))
 	}
+	for _, h := range c.matchPlaces {
+		if c.table.owned.Contains(h.v) || c.table.owned.Folds([]byte(h.v)) {
+			c.file.problem(h.pos, KindKeyIsTag, fmt.Sprintf("the header %q is a tag header too, in this or another spelling, so that what a client sends in it is forged; match another header", h.v))
+		}
+	}
 	for _, k := range c.keyPlaces {
 		switch {
 		case c.table.owned.Contains(k.v):
@@ -113,27 +118,6 @@ func (c *compiler) own() {
 			c.file.problem(k.pos, KindKeyIsTag, fmt.Sprintf("the key %q is a tag header in another spelling, so that what a client sends in it would be removed: servers read - _ and . in names as one character; use another header as the key or for the tag", k.v))
 		}
 	}
-}
-
-// key returns the key of a rule.
-func (c *compiler) key(n *ruleNode) Key {
-	k := Key{Source: KeyHeader, Name: strings.ToLower(n.header.v)}
-	switch {
-	case n.header.bad:
-	case !n.header.set:
-		if !n.otherKey {
-			c.file.problem(n.pos, source.KindMissing, "this rule has no header; add the name of the request header that holds the user's id")
-		}
-	case checkHeaderName(k.Name) != "":
-		c.file.problem(n.header.pos, KindHeader, fmt.Sprintf("the header %q %s", shorten(n.header.v), checkHeaderName(k.Name)))
-	case k.Name == "host":
-		c.file.problem(n.header.pos, KindForbiddenHeader, "the header \"host\" never arrives: Envoy turns it into :authority; use a header that holds the user's id")
-	default:
-		place := value[string]{pos: n.header.pos, v: k.Name, set: true}
-		c.keyPlaces = append(c.keyPlaces, place)
-		c.warnOfKey(place)
-	}
-	return k
 }
 
 // tagHeader returns the header that a rule writes, in lower case.
@@ -156,19 +140,14 @@ func (c *compiler) tagHeader(n *ruleNode) string {
 	return name
 }
 
-// headerBit returns the bit that stands for a tag header in [Table.Match].
-func (c *compiler) headerBit(n *ruleNode, header string) uint32 {
-	i := slices.Index(c.headers, header)
-	if i < 0 {
-		if i = len(c.headers); i > MaxTagHeaders {
-			return 0 // reported for the one before
-		}
-		c.headers = append(c.headers, header)
-		if i == MaxTagHeaders {
-			c.file.problem(n.tagHeader.pos, KindTooManyTagHeaders, fmt.Sprintf("%q is one tag header too many; a file has at most %d different ones", shorten(header), MaxTagHeaders))
-		}
+// countHeader notes a tag header. Each has a bit in [Table.Match].
+func (c *compiler) countHeader(n *ruleNode, header string) {
+	if len(c.headers) > MaxTagHeaders || slices.Contains(c.headers, header) {
+		return // reported already
 	}
-	return 1 << (i % 32)
+	if c.headers = append(c.headers, header); len(c.headers) > MaxTagHeaders {
+		c.file.problem(n.tagHeader.pos, KindTooManyTagHeaders, fmt.Sprintf("%q is one tag header too many; a file has at most %d different ones", shorten(header), MaxTagHeaders))
+	}
 }
 
 // keyIndex returns the index of a key, which is added if absent.

@@ -2,13 +2,15 @@ package rules
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/tagproc/tagproc/source"
 )
 
-// overrides compiles the named users of a rule.
-func (c *compiler) overrides(n *ruleNode, r *Rule, p *program) {
+// overrides compiles the named users of a rule; nil: there are none.
+func (c *compiler) overrides(n *ruleNode, r *Rule) (named map[string]outcome) {
 	line := map[string]int{}
 	for i, o := range n.overrides.elements {
 		c.overrideOutcome(&o)
@@ -32,13 +34,14 @@ func (c *compiler) overrides(n *ruleNode, r *Rule, p *program) {
 			}
 			line[key] = v.pos.line
 			values = append(values, key)
-			if p.overrides == nil {
-				p.overrides = map[string]outcome{}
+			if named == nil {
+				named = map[string]outcome{}
 			}
-			p.overrides[key] = out
+			named[key] = out
 		}
 		r.Overrides = append(r.Overrides, Override{Values: values, TagValue: o.tagValue.v})
 	}
+	return named
 }
 
 // overrideOutcome checks that an override says what its users get, once, and
@@ -72,60 +75,223 @@ func checkOverrideValue(key string) string {
 	return ""
 }
 
-// policies compiles the policies of a rule into steps of ascending bounds.
-func (c *compiler) policies(n *ruleNode, r *Rule, p *program) {
+// policies compiles the policies of a rule, or its partitions, and notes in which
+// buckets they may be at some time.
+func (c *compiler) policies(n *ruleNode, r *Rule) (made []madePolicy) {
+	const ask = "add at least one with range and tagValue (range 0 matches nobody)"
 	switch {
+	case n.policies.set && n.partitions.set:
+		c.file.problem(n.partitions.pos, source.KindDuplicateKey, "this rule has both policies and partitions; a partition is as large as it says, a policy ends where it says: choose one")
+		return nil
+	case n.partitions.set:
+		return c.partitions(n, r)
 	case n.policies.bad:
 	case !n.policies.set:
-		c.file.problem(n.pos, KindNoPolicies, "this rule has no policies; add at least one with range and tagValue (range 0 matches nobody)")
+		c.file.problem(n.pos, KindNoPolicies, "this rule has no policies; "+ask)
 	case len(n.policies.elements) == 0:
-		c.file.problem(n.policies.pos, KindNoPolicies, "this list of policies is empty; add at least one with range and tagValue (range 0 matches nobody)")
+		c.file.problem(n.policies.pos, KindNoPolicies, "this list of policies is empty; "+ask)
 	}
-	widest, widestLine := -1, 0
-	for i, e := range n.policies.elements {
-		rng, ok := c.policyRange(e, r.Modulo)
-		tag := c.policyTag(r.TagHeader, e)
-		if !ok {
-			continue
-		}
-		r.Policies = append(r.Policies, Policy{Range: uint32(rng), TagValue: e.tagValue.v})
-		if rng <= widest {
-			// Not for range 0, which says "nobody" by itself and is how a canary is rolled back.
-			if rng > 0 {
-				c.file.note(e.rng.pos, source.Warning, KindUnreachable, fmt.Sprintf("this policy can never match: the policy in line %d already takes all buckets below %d", widestLine, widest))
-			}
-			continue
-		}
-		widest, widestLine = rng, e.rng.pos.line
-		if rng > 0 {
-			p.steps = append(p.steps, step{uint32(rng), outcome{policy: int32(i), tag: tag}})
+	for i := range n.policies.elements {
+		e := &n.policies.elements[i]
+		p := Policy{TagValue: e.tagValue.v}
+		from, ok := c.bucketNumber(e.from, "from", r.Modulo)
+		ranged := c.policyRange(e, from, r.Modulo, &p)
+		tag := c.policyTag(r.TagHeader, e.pos, e.tagValue, "policy")
+		if ok && ranged {
+			p.From = uint32(from)
+			made = append(made, madePolicy{Policy: p, tag: tag, at: e.place()})
 		}
 	}
+	return made
 }
 
-func (c *compiler) policyRange(e policyNode, modulo uint32) (rng int, ok bool) {
+// A madePolicy is a policy, its tag, and the place of its range.
+type madePolicy struct {
+	Policy
+	tag int32
+	at  pos
+}
+
+// place is where a policy says how far it goes.
+func (n *policyNode) place() pos {
+	if n.ramp.set {
+		return n.ramp.pos
+	}
+	return n.rng.pos
+}
+
+// bucketNumber returns v, which is 0 where it is not there.
+func (c *compiler) bucketNumber(v value[int], what string, modulo uint32) (n int, ok bool) {
 	switch {
-	case e.rng.bad:
-		return 0, false
-	case !e.rng.set:
-		c.file.problem(e.pos, source.KindMissing, "this policy has no range; add the number of buckets that it covers, counted from 0")
+	case v.bad:
 		return 0, false
 	case modulo == 0: // the modulo is wrong, which has been reported
 		return 0, false
-	case e.rng.v < 0 || e.rng.v > int(modulo):
-		c.file.problem(e.rng.pos, KindRange, fmt.Sprintf("range %d is not from 0 to %d, the modulo of the rule", e.rng.v, modulo))
+	case v.v < 0 || v.v > int(modulo):
+		c.file.problem(v.pos, KindRange, fmt.Sprintf("%s %d is not from 0 to %d, the modulo of the rule", what, v.v, modulo))
 		return 0, false
 	}
-	return e.rng.v, true
+	return v.v, true
 }
 
-func (c *compiler) policyTag(header string, e policyNode) int32 {
+// policyRange sets the range of a policy, or its ramp.
+func (c *compiler) policyRange(n *policyNode, from int, modulo uint32, p *Policy) bool {
 	switch {
-	case e.tagValue.bad:
+	case n.rng.set && n.ramp.set:
+		c.file.problem(n.ramp.pos, source.KindDuplicateKey, "this policy has both a range and a ramp; the range of a ramp is that of its steps: remove one")
+		return false
+	case n.ramp.set:
+		return c.ramp(n, from, modulo, p)
+	case n.allowDecrease.set:
+		c.file.problem(n.allowDecrease.pos, KindRamp, "allowDecrease is about a ramp, and this policy has none; remove it")
+	case !n.rng.set:
+		c.file.problem(n.pos, source.KindMissing, "this policy has no range; add the number of buckets that it covers, counted from 0")
+		return false
+	}
+	rng, ok := c.bucketNumber(n.rng, "range", modulo)
+	if ok = ok && c.isAbove(n.rng.pos, from, rng); ok {
+		p.Range = uint32(rng)
+	}
+	return ok
+}
+
+// isAbove reports whether a policy that begins at from can end at rng. Range 0 is
+// nobody, wherever the policy begins: so it is rolled back by one number.
+func (c *compiler) isAbove(p pos, from, rng int) bool {
+	if rng > 0 && rng < from {
+		c.file.problem(p, KindRange, fmt.Sprintf("range %d is below from %d: a policy takes the buckets from \"from\" to below \"range\"", rng, from))
+		return false
+	}
+	return true
+}
+
+func (c *compiler) policyTag(header string, p pos, v value[string], what string) int32 {
+	switch {
+	case v.bad:
 		return NoTag
-	case !e.tagValue.set:
-		c.file.problem(e.pos, source.KindMissing, "this policy has no tagValue; add the value that its users get")
+	case !v.set:
+		c.file.problem(p, source.KindMissing, fmt.Sprintf("this %s has no tagValue; add the value that its users get", what))
 		return NoTag
 	}
-	return c.tag(header, e.tagValue)
+	return c.tag(header, v)
+}
+
+// partitions makes policies of partitions, each of which begins where the one
+// before ends.
+func (c *compiler) partitions(n *ruleNode, r *Rule) (made []madePolicy) {
+	if len(n.partitions.elements) == 0 && !n.partitions.bad {
+		c.file.problem(n.partitions.pos, KindNoPolicies, "this list of partitions is empty; add at least one with partitionSize and tagValue")
+	}
+	end := 0
+	for i := range n.partitions.elements {
+		e := &n.partitions.elements[i]
+		tag := c.policyTag(r.TagHeader, e.pos, e.tagValue, "partition")
+		if !e.size.set {
+			c.file.problem(e.pos, source.KindMissing, "this partition has no partitionSize; add the number of buckets that it has")
+			continue
+		}
+		size, ok := c.bucketNumber(e.size, "partitionSize", r.Modulo)
+		if !ok {
+			continue
+		}
+		if end+size > int(r.Modulo) {
+			c.file.problem(e.size.pos, KindRange, fmt.Sprintf("the partitions up to this one add up to %d buckets, and the modulo of the rule is %d; make them smaller", end+size, r.Modulo))
+			return made
+		}
+		made = append(made, madePolicy{Policy: Policy{From: uint32(end), Range: uint32(end + size), TagValue: e.tagValue.v}, tag: tag, at: e.size.pos})
+		end += size
+	}
+	return made
+}
+
+// ramp sets the ramp of a policy.
+func (c *compiler) ramp(n *policyNode, from int, modulo uint32, p *Policy) bool {
+	if n.ramp.bad {
+		return false
+	}
+	if len(n.ramp.elements) == 0 {
+		c.file.problem(n.ramp.pos, KindRamp, "this ramp has no steps; add at least one with at and range")
+		return false
+	}
+	if c.rampSteps += len(n.ramp.elements); c.rampSteps > MaxRampSteps {
+		c.file.problem(n.ramp.pos, KindRamp, fmt.Sprintf("the ramps up to this one have %d steps; a file has at most %d", c.rampSteps, MaxRampSteps))
+		return false
+	}
+	fine := true
+	wrong := func(p pos, k source.Kind, message string) {
+		fine = false
+		c.file.problem(p, k, message)
+	}
+	for i := range n.ramp.elements {
+		e := &n.ramp.elements[i]
+		switch {
+		case !e.at.set:
+			wrong(e.pos, source.KindMissing, "this step of a ramp has no \"at\"; add the instant, such as 2026-12-01T09:00:00+01:00")
+		case !e.rng.set:
+			wrong(e.pos, source.KindMissing, "this step of a ramp has no range; add the number of buckets that the policy covers from then on")
+		}
+		rng, ok := c.bucketNumber(e.rng, "range", modulo)
+		if ok = ok && e.rng.set && c.isAbove(e.rng.pos, from, rng); !ok || !e.at.ok() {
+			fine = false
+			continue
+		}
+		if last := len(p.Ramp) - 1; last >= 0 {
+			before := p.Ramp[last]
+			if !e.at.v.After(before.At) {
+				wrong(e.at.pos, KindRamp, fmt.Sprintf("this step is not after the one before it, at %s; steps stand in the order of time", formatInstant(before.At)))
+				continue
+			}
+			if uint32(rng) < before.Range && !(n.allowDecrease.ok() && n.allowDecrease.v) {
+				wrong(e.rng.pos, KindRamp, fmt.Sprintf("range %d is below the range of the step before, %d: users would lose their tag; add \"allowDecrease: true\" to the policy if that is meant", rng, before.Range))
+			}
+		}
+		p.Ramp = append(p.Ramp, RampStep{At: e.at.v, Range: uint32(rng)})
+	}
+	return fine
+}
+
+// stepsAt returns who gets which buckets at an instant; the zero instant is before
+// every step of a ramp.
+func stepsAt(policies []madePolicy, t time.Time) []step {
+	reaches := make([]reach, len(policies))
+	for i, p := range policies {
+		to := p.Range
+		if p.Ramp != nil {
+			to = 0
+			if !t.IsZero() {
+				to = rangeAt(p.Ramp, t)
+			}
+		}
+		reaches[i] = reach{p.From, to, outcome{policy: int32(i), tag: p.tag}}
+	}
+	return stepsOf(reaches)
+}
+
+// warnUnreached warns of policies that ask for buckets and never get one, at no
+// stage of the ramps of the rule.
+func (c *compiler) warnUnreached(policies []madePolicy, stages [][]step) {
+	reached := make([]bool, len(policies))
+	for _, steps := range stages {
+		for _, s := range steps {
+			if s.policy >= 0 {
+				reached[s.policy] = true
+			}
+		}
+	}
+	for i, p := range policies {
+		asks := p.From < p.Range || slices.ContainsFunc(p.Ramp, func(s RampStep) bool { return p.From < s.Range })
+		if asks && !reached[i] {
+			c.file.note(p.at, source.Warning, KindUnreachable, "this policy can never match: "+c.takenBy(policies[:i], p))
+		}
+	}
+}
+
+// takenBy says which of earlier policies take what p asks for.
+func (c *compiler) takenBy(earlier []madePolicy, p madePolicy) string {
+	for _, e := range earlier {
+		if e.From == 0 && e.Ramp == nil && e.Range >= p.Range && p.Ramp == nil {
+			return fmt.Sprintf("the policy in line %d already takes all buckets below %d", e.at.line, e.Range)
+		}
+	}
+	return "earlier policies already take all of its buckets"
 }

@@ -56,6 +56,11 @@ func (c *compiler) propagate(n *propagationNode) {
 			c.file.problem(k.pos, KindKeyIsTag, fmt.Sprintf("the key %q is a header that propagation changes; use another header as the key", k.v))
 		}
 	}
+	for _, h := range c.matchPlaces {
+		if h.v == contract.Baggage || h.v == contract.CorrelationContext {
+			c.file.problem(h.pos, KindKeyIsTag, fmt.Sprintf("the header %q is one that propagation writes; match another header", h.v))
+		}
+	}
 }
 
 // travels warns of a declared name, of what it is, if no owned header is among

@@ -4,46 +4,59 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"iter"
+	"slices"
+	"strings"
 )
 
-// digestOf returns the digest of what t means. It covers what decides, so that
-// a policy that can never match is left out.
+// digestOf returns the digest of what t means, at any time. It covers what decides,
+// so that a policy that can never match is left out. What a file does not use is
+// left out too: a file keeps its digest when the language grows.
 func digestOf(t *Table) string {
+	type stage struct {
+		At    string
+		Steps []stepText
+	}
 	type rule struct {
 		Name, Key, TagHeader, Hash, Salt, Mode string
 		Modulo                                 uint32
 		Overrides                              map[string]string // by value of the key
-		Steps                                  []Policy
+		Steps                                  []stepText        // before every ramp
+		Match                                  *Match            `json:",omitempty"`
+		Ramp                                   []stage           `json:",omitempty"` // the steps from an instant on, where they change
 	}
 	canonical := struct {
 		Owned           Owned
 		TrustClientTags bool
 		Rules           []rule
-		Propagated      *Owned `json:",omitempty"` // left out where nothing is, as it was before there was propagation
+		Propagated      *Owned    `json:",omitempty"`
+		Visitors        []Visitor `json:",omitempty"`
 	}{
 		// An empty list and no list are the same, and must be written the same.
 		Owned:           Owned{Headers: append([]string{}, t.owned.Headers...), Prefixes: append([]string{}, t.owned.Prefixes...)},
 		TrustClientTags: t.trust,
+		Visitors:        t.visitors,
 	}
 	if !t.propagated.IsZero() {
 		canonical.Propagated = &t.propagated
 	}
-	value := func(o outcome) string {
-		if o.tag == NoTag {
-			return ""
-		}
-		return t.tags[o.tag].Value
-	}
 	for i, r := range t.rules {
 		c := rule{
-			Name: r.Name, Key: r.Key.String(), TagHeader: r.TagHeader, Hash: r.Hash.String(), Salt: r.Salt,
-			Mode: r.Mode.String(), Modulo: r.Modulo, Overrides: map[string]string{},
+			Name: r.Name, Key: keysText(r.Keys), TagHeader: r.TagHeader, Hash: r.Hash.String(), Salt: r.Salt,
+			Mode: r.Mode.String(), Modulo: r.Modulo, Overrides: map[string]string{}, Steps: t.stepTexts(t.compiled[i]),
+		}
+		if !r.Match.IsZero() {
+			c.Match = &r.Match
 		}
 		for v, o := range t.compiled[i].overrides {
-			c.Overrides[v] = value(o)
+			c.Overrides[v] = t.tagText(o)
 		}
-		for _, s := range t.compiled[i].steps {
-			c.Steps = append(c.Steps, Policy{Range: s.bound, TagValue: value(s.outcome)})
+		last := c.Steps
+		for at, p := range t.programs(i) {
+			if steps := t.stepTexts(p); !slices.Equal(steps, last) { // another policy may give the same tag
+				c.Ramp = append(c.Ramp, stage{at, steps})
+				last = steps
+			}
 		}
 		canonical.Rules = append(canonical.Rules, c)
 	}
@@ -54,4 +67,65 @@ func digestOf(t *Table) string {
 	}
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:8])
+}
+
+// A stepText is a step by the value of its tag, "" for none.
+type stepText struct {
+	Range    uint32
+	TagValue string
+}
+
+func (t *Table) stepTexts(p *program) (texts []stepText) {
+	for _, s := range p.steps {
+		texts = append(texts, stepText{s.bound, t.tagText(s.outcome)})
+	}
+	return texts
+}
+
+func (t *Table) tagText(o outcome) string {
+	if o.tag == NoTag {
+		return ""
+	}
+	return t.tags[o.tag].Value
+}
+
+// keysText returns keys in their order, for digests and people.
+func keysText(keys []Key) string {
+	texts := make([]string, len(keys))
+	for i, k := range keys {
+		texts[i] = k.String()
+	}
+	return strings.Join(texts, ", ")
+}
+
+// programs returns what the rule of index i is, at first and from each instant on at
+// which it becomes another one.
+func (t *Table) programs(i int) iter.Seq2[string, *program] {
+	return func(yield func(string, *program) bool) {
+		if t.schedule == nil {
+			yield("", t.compiled[i])
+			return
+		}
+		var last *program
+		for _, stage := range t.schedule.stages {
+			p, at := stage.compiled[i], ""
+			if stage.stage > 0 {
+				at = formatInstant(stage.Since())
+			}
+			if p != last && !yield(at, p) {
+				return
+			}
+			last = p
+		}
+	}
+}
+
+// setDigest sets the digest of the table, and of every stage of it.
+func (t *Table) setDigest(digest string) {
+	t.digest = digest
+	if t.schedule != nil {
+		for _, stage := range t.schedule.stages {
+			stage.digest = digest
+		}
+	}
 }

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/tagproc/tagproc/source"
 )
@@ -20,6 +21,8 @@ type File struct {
 
 	tagHeaders      *tagHeadersNode  // nil: not declared
 	propagation     *propagationNode // nil: not declared
+	forwarded       *forwardedNode   // nil: not declared
+	exclusive       listOf[exclusiveNode]
 	trustClientTags value[bool]
 	rules           []ruleNode
 
@@ -63,14 +66,61 @@ type propagationNode struct {
 	bad               bool // it is no mapping, which has been reported
 }
 
+type forwardedNode struct {
+	pos     pos // of its key
+	headers listOf[value[string]]
+	bad     bool // it is no mapping, which has been reported
+}
+
+// An exclusiveNode is a list of "RULE/TAG" that no user has two of.
+type exclusiveNode = listOf[value[string]]
+
 type ruleNode struct {
 	pos                     pos
 	name, header, tagHeader value[string]
+	description             value[string]
 	hash, salt, mode        value[string]
 	modulo                  value[int]
+	match                   *matchNode // nil: there is none
+	keys                    listOf[keyNode]
 	overrides               listOf[overrideNode]
 	policies                listOf[policyNode]
-	otherKey                bool // a key source that is not yet known stands in the place of header
+	partitions              listOf[partitionNode]
+	otherKey                bool // a key that is refused stands in the place of header or keys
+}
+
+type keyNode struct {
+	pos                   pos
+	header, cookie, query value[string]
+	visitor               *visitorNode // nil: there is none
+	other                 bool         // a source that is refused, which has been reported
+}
+
+type visitorNode struct {
+	pos                            pos
+	cookie, path, domain, sameSite value[string]
+	maxAge                         value[time.Duration]
+	secure, httpOnly               value[bool]
+	bad                            bool // it is no mapping, which has been reported
+}
+
+type matchNode struct {
+	pos     pos
+	hosts   listOf[value[string]]
+	paths   listOf[pathNode]
+	headers listOf[headerMatchNode]
+	bad     bool // it is no mapping, which has been reported
+}
+
+type pathNode struct {
+	pos           pos
+	exact, prefix value[string]
+}
+
+type headerMatchNode struct {
+	pos         pos
+	name, exact value[string]
+	present     value[bool]
 }
 
 type overrideNode struct {
@@ -81,8 +131,22 @@ type overrideNode struct {
 }
 
 type policyNode struct {
+	pos           pos
+	from, rng     value[int]
+	ramp          listOf[rampNode]
+	allowDecrease value[bool]
+	tagValue      value[string]
+}
+
+type rampNode struct {
+	pos pos
+	at  value[time.Time]
+	rng value[int]
+}
+
+type partitionNode struct {
 	pos      pos
-	rng      value[int]
+	size     value[int]
 	tagValue value[string]
 }
 

@@ -99,6 +99,15 @@ func (d *decoder) config(n *yaml.Node, what string) {
 	d.mapping(n, what,
 		field{name: "tagHeaders", read: func(_, n *yaml.Node) { d.tagHeaders(n) }},
 		field{name: "propagation", read: func(key, n *yaml.Node) { d.propagation(at(key), n, "propagation") }},
+		field{name: "forwarded", read: func(key, n *yaml.Node) { d.forwarded(key, n) }},
+		field{name: "exclusive", read: func(key, n *yaml.Node) {
+			f.exclusive = listOf[exclusiveNode]{pos: at(key), set: true}
+			f.exclusive.bad = !d.list(key, n, "lists of RULE/TAG", func(n *yaml.Node) {
+				l := d.texts(key, n, "RULE/TAG")
+				l.pos = at(n)
+				f.exclusive.elements = append(f.exclusive.elements, l)
+			})
+		}},
 		field{name: "trustClientTags", read: d.asBool(&f.trustClientTags)},
 		field{name: "debug", reserved: true, read: func(key, _ *yaml.Node) {
 			f.note(at(key), source.Note, source.KindUnsupported, `"debug" is a setting of the plug-in: nothing is made of it; tagproc explain shows how a request is decided`)
@@ -128,10 +137,12 @@ func (d *decoder) tagHeaders(n *yaml.Node) {
 
 func (d *decoder) rule(n *yaml.Node) {
 	r := ruleNode{pos: at(n)}
-	header := "the key of a rule is a request header"
 	if d.mapping(n, "a rule",
 		field{name: "name", read: d.asText(&r.name)},
+		field{name: "description", read: d.asText(&r.description)},
+		field{name: "match", read: func(key, n *yaml.Node) { r.match = d.match(key, n) }},
 		field{name: "header", read: d.asText(&r.header)},
+		field{name: "keys", read: listField(d, &r.keys, "keys, each a header, cookie, query or visitor", d.key)},
 		field{name: "modulo", read: d.asInt(&r.modulo)},
 		field{name: "tagHeader", read: d.asText(&r.tagHeader)},
 		field{name: "hash", read: d.asWord(&r.hash, hashNames)},
@@ -139,10 +150,11 @@ func (d *decoder) rule(n *yaml.Node) {
 		field{name: "mode", read: d.asWord(&r.mode, modeNames)},
 		field{name: "overrides", read: listField(d, &r.overrides, "overrides, each with values and tagValue", d.override)},
 		field{name: "policies", read: listField(d, &r.policies, "policies, each with range and tagValue", d.policy)},
-		d.reserved("match", "a rule applies to every request that has its key", new(bool)),
-		d.reserved("cookie", header, &r.otherKey),
-		d.reserved("query", header, &r.otherKey),
-		d.reserved("claim", header, &r.otherKey),
+		field{name: "partitions", read: listField(d, &r.partitions, "partitions, each with partitionSize and tagValue", d.partition)},
+		d.refused("cookie", `it is one of a rule's keys: write "keys: [{cookie: NAME}]"`, &r.otherKey),
+		d.refused("query", `it is one of a rule's keys: write "keys: [{query: NAME}]"`, &r.otherKey),
+		d.refused("visitor", `it is one of a rule's keys, the last: write "keys: [{visitor: {cookie: tagproc-visitor}}]"`, &r.otherKey),
+		d.refused("claim", claimRecipe, &r.otherKey),
 	) {
 		d.file.rules = append(d.file.rules, r)
 	}
@@ -175,17 +187,21 @@ func (d *decoder) override(n *yaml.Node) (o overrideNode, ok bool) {
 func (d *decoder) policy(n *yaml.Node) (p policyNode, ok bool) {
 	p.pos = at(n)
 	ok = d.mapping(n, "a policy",
+		field{name: "from", read: d.asInt(&p.from)},
 		field{name: "range", read: d.asInt(&p.rng)},
+		field{name: "ramp", read: listField(d, &p.ramp, "steps, each with at and range", d.rampStep)},
+		field{name: "allowDecrease", read: d.asBool(&p.allowDecrease)},
 		field{name: "tagValue", read: d.asText(&p.tagValue)},
+		d.refused("partitionSize", `partitions have it: write "partitions" instead of "policies", or "range" here`, new(bool)),
 	)
 	return p, ok
 }
 
-// reserved returns the field of a key that the language will have: it is
-// refused, with a word on what holds until then.
-func (d *decoder) reserved(name, instead string, used *bool) field {
+// refused returns the field of a key that others have, and this mapping has not,
+// with what to write instead.
+func (d *decoder) refused(name, instead string, used *bool) field {
 	return field{name: name, reserved: true, read: func(key, _ *yaml.Node) {
 		*used = true
-		d.file.problem(at(key), source.KindUnsupported, fmt.Sprintf("%q is not yet known to this version of tagproc: %s", key.Value, instead))
+		d.file.problem(at(key), source.KindUnsupported, fmt.Sprintf("%q has no place here; %s", key.Value, instead))
 	}}
 }

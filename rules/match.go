@@ -10,14 +10,15 @@ type Reason uint8
 const (
 	ReasonOff        Reason = iota // the rule is switched off
 	ReasonSuperseded               // an earlier rule owns the outcome of the tag header
-	ReasonNoKey                    // the key is absent or empty: the rule does not apply
+	ReasonNoMatch                  // a condition of the rule's match does not hold: the rule does not apply
+	ReasonNoKey                    // every key is absent or empty: the rule does not apply
 	ReasonOverride                 // the key is a named user
 	ReasonPolicy                   // a policy took the bucket
 	ReasonNoPolicy                 // no policy took the bucket: no tag
 )
 
 var reasonNames = []string{
-	ReasonOff: "off", ReasonSuperseded: "superseded", ReasonNoKey: "no_key",
+	ReasonOff: "off", ReasonSuperseded: "superseded", ReasonNoMatch: "no_match", ReasonNoKey: "no_key",
 	ReasonOverride: "override", ReasonPolicy: "policy", ReasonNoPolicy: "no_policy",
 }
 
@@ -28,11 +29,21 @@ func (r Reason) String() string { return reasonNames[r] }
 type Decision struct {
 	Reason Reason
 	Mode   Mode
-	Policy int32  // index of the policy or override that decided, else -1
+	Key    int8   // index into Rule.Keys of the key that was taken, else -1
+	Minted bool   // whether the key is an id that the visitor is given by this decision
+	Policy int32  // index of the policy or override that decided, or of ReasonNoMatch an Unmet, else -1
 	Tag    int32  // index into Table.Tags, or NoTag
 	Bucket uint32 // for ReasonPolicy and ReasonNoPolicy
 	Hash   uint64 // likewise: the bucket is its remainder
 }
+
+// The Policy of a Decision with ReasonNoMatch: which condition is the first that
+// does not hold. The headers of the match are numbered from UnmetHeaders on.
+const (
+	UnmetHosts = iota
+	UnmetPaths
+	UnmetHeaders
+)
 
 // Applies reports whether the rule decided the outcome for its tag header, "no
 // tag" included.
@@ -41,73 +52,14 @@ func (d Decision) Applies() bool { return d.Reason >= ReasonOverride }
 // Writes reports whether the tag of the decision is written to the request.
 func (d Decision) Writes() bool { return d.Mode == ModeEnforce && d.Tag != NoTag }
 
-// A Request is what the rules of one Table look at in an HTTP request. It can be
-// used again after Reset, and by one goroutine at a time.
-type Request struct {
-	keys      [][]byte // by index of Table.Keys; nil or empty: absent
-	sums      []sum
-	decisions []Decision
-}
-
-// sum is the hash of a key, once it is computed.
-type sum struct {
-	value uint64
-	known bool
-}
-
-// NewRequest returns an empty Request for t.
-func (t *Table) NewRequest() *Request {
-	return &Request{
-		keys:      make([][]byte, len(t.keys)),
-		sums:      make([]sum, t.sums),
-		decisions: make([]Decision, len(t.rules)),
-	}
-}
-
-// Reset forgets everything about the last request.
-func (r *Request) Reset() {
-	clear(r.keys)
-	clear(r.sums)
-}
-
-// SetKey sets the value of Keys()[i], blanks around it left out (see [TrimBlanks]).
-// The first call counts, until Reset. The value is not copied; it must stay as it
-// is until then.
-func (r *Request) SetKey(i int, value []byte) {
-	if r.keys[i] == nil {
-		if value == nil {
-			value = []byte{}
-		}
-		r.keys[i] = TrimBlanks(value)
-	}
-}
-
-// TrimBlanks returns value without the spaces and tabs around it, which are no part
-// of the value of a header (RFC 9110, section 5.5). Envoy leaves them where a
-// request came over HTTP/2. The result is a part of value, never nil if that is not.
-func TrimBlanks[T string | []byte](value T) T {
-	for len(value) > 0 && isBlank(value[0]) {
-		value = value[1:]
-	}
-	for len(value) > 0 && isBlank(value[len(value)-1]) {
-		value = value[:len(value)-1]
-	}
-	return value
-}
-
-func isBlank(c byte) bool { return c == ' ' || c == '\t' }
-
-// Key returns the value of Keys()[i] as rules see it, nil when it was not set.
-func (r *Request) Key(i int) []byte { return r.keys[i] }
-
-// Match decides every rule for r, which must be of this Table, and returns one
-// Decision for each, in the order of the file. The slice belongs to r and is
-// valid until the next Match. Match allocates nothing.
+// Match decides every rule for r, which must be of this Table or of one that At
+// returns of it, and returns one Decision for each, in the order of the file. The
+// slice belongs to r and is valid until the next Match. Match allocates nothing.
 func (t *Table) Match(r *Request) []Decision {
 	var owned uint32 // one bit for each tag header
-	for i := range t.compiled {
-		p, d := &t.compiled[i], &r.decisions[i] // in place: a Decision is too big for registers
-		d.Mode, d.Policy, d.Tag, d.Bucket, d.Hash = p.mode, -1, NoTag, 0, 0
+	for i, p := range t.compiled {
+		d := &r.decisions[i] // in place: a Decision is too big for registers
+		*d = Decision{Mode: p.mode, Key: -1, Policy: -1, Tag: NoTag}
 		switch {
 		case p.mode == ModeOff:
 			d.Reason = ReasonOff
@@ -128,27 +80,51 @@ type program struct {
 	mode      Mode
 	hash      Hash
 	header    uint32 // the bit of its tag header
-	key       int    // index of Table.keys
-	sum       int    // index of Request.sums
-	seed      uint64
 	modulo    uint32
+	seed      uint64
+	when      *conditions // nil: always
+	keys      []programKey
 	overrides map[string]outcome
 	steps     []step // bounds strictly ascending
+}
+
+// A programKey is a key, ready to be looked up.
+type programKey struct {
+	source KeySource
+	key    int // index of Table.keys
+	slot   int // of Request.values
+	sum    int // index of Request.sums
 }
 
 // outcome is what a policy or an override says.
 type outcome struct{ policy, tag int32 }
 
-// step gives outcome to the buckets below bound that no earlier step has.
-type step struct {
-	bound uint32
-	outcome
-}
-
 // match decides the rule as if it were alone. It finds d with the mode, and with
 // nothing decided.
 func (p *program) match(r *Request, d *Decision) {
-	key := r.keys[p.key]
+	if p.when != nil {
+		if unmet := p.when.unmet(r); unmet >= 0 {
+			d.Reason, d.Policy = ReasonNoMatch, unmet
+			return
+		}
+	}
+	var k *programKey
+	var key []byte
+	for i := range p.keys {
+		k = &p.keys[i]
+		if k.source == KeyHeader {
+			key = r.values[k.slot]
+		} else if key = r.key(k.source, k.slot); k.source == KeyVisitor && r.Mints {
+			d.Minted = !isVisitorID(r.values[k.slot])
+			if d.Minted {
+				key = r.mint()
+			}
+		}
+		if len(key) > 0 {
+			d.Key = int8(i)
+			break
+		}
+	}
 	if len(key) == 0 {
 		d.Reason = ReasonNoKey
 		return
@@ -159,12 +135,12 @@ func (p *program) match(r *Request, d *Decision) {
 			return
 		}
 	}
-	s := &r.sums[p.sum]
+	s := &r.sums[k.sum]
 	if !s.known {
 		*s = sum{value: p.hash.sum(key, p.seed), known: true}
 	}
 	d.Reason, d.Hash, d.Bucket = ReasonNoPolicy, s.value, uint32(s.value%uint64(p.modulo))
-	if i := p.find(d.Bucket); i < len(p.steps) {
+	if i := p.find(d.Bucket); i < len(p.steps) && p.steps[i].policy >= 0 {
 		d.Reason, d.Policy, d.Tag = ReasonPolicy, p.steps[i].policy, p.steps[i].tag
 	}
 }
@@ -182,4 +158,63 @@ func (p *program) find(bucket uint32) int {
 		}
 	}
 	return lo
+}
+
+// conditions are the match of a rule.
+type conditions struct {
+	hosts   []hostPattern // any of them; none: every host
+	paths   []pathPattern // likewise
+	headers []headerCondition
+}
+
+// A headerCondition is about one header of the request.
+type headerCondition struct {
+	slot  int
+	test  HeaderTest
+	exact string
+}
+
+// unmet returns the first condition that does not hold for r, or -1.
+func (c *conditions) unmet(r *Request) int32 {
+	r.readPlace()
+	if len(c.hosts) > 0 && !c.isHost(r.host) {
+		return UnmetHosts
+	}
+	if len(c.paths) > 0 && !c.isPath(r.path) {
+		return UnmetPaths
+	}
+	for i := range c.headers {
+		h := &c.headers[i]
+		value, holds := r.values[h.slot], false
+		switch h.test {
+		case HeaderExact:
+			holds = value != nil && string(value) == h.exact
+		case HeaderPresent:
+			holds = value != nil
+		case HeaderAbsent:
+			holds = value == nil
+		}
+		if !holds {
+			return UnmetHeaders + int32(i)
+		}
+	}
+	return -1
+}
+
+func (c *conditions) isHost(host []byte) bool {
+	for i := range c.hosts {
+		if c.hosts[i].matches(host) {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *conditions) isPath(path []byte) bool {
+	for i := range c.paths {
+		if c.paths[i].matches(path) {
+			return true
+		}
+	}
+	return false
 }

@@ -21,6 +21,12 @@ const (
 	KindNoPolicies        source.Kind = "no-policies"          // a rule without policies
 	KindOverride          source.Kind = "override"             // an override that cannot match or contradicts another
 	KindPropagation       source.Kind = "propagation"          // propagation of what cannot travel; warning: of what is no tag header
+	KindKey               source.Kind = "key"                  // a key that is malformed, repeated or in a wrong place
+	KindVisitor           source.Kind = "visitor"              // a visitor's cookie that browsers would refuse, or that is described twice
+	KindMatch             source.Kind = "match"                // a condition of a match that is malformed
+	KindRamp              source.Kind = "ramp"                 // steps that do not ascend, or too many of them
+	KindExclusive         source.Kind = "exclusive"            // users who may have two tags that exclude each other
+	KindNotForwarded      source.Kind = "not-forwarded"        // a rule that needs a header outside forwarded
 	KindUnreachable       source.Kind = "unreachable"          // warning: a policy or a rule that can never decide
 	KindUnstickyKey       source.Kind = "unsticky-key"         // warning: a key that is no user's id
 	KindTagName           source.Kind = "tag-name"             // warning: a tag header whose name does not survive everywhere

@@ -39,7 +39,7 @@ const (
 	KindSyntax          Kind = "yaml-syntax"       // not YAML
 	KindAliases         Kind = "aliases"           // aliases that expand beyond reason, or merge keys
 	KindUnknownKey      Kind = "unknown-key"       // a key that the language does not have
-	KindUnsupported     Kind = "unsupported"       // a key that the language reserves and does not yet have
+	KindUnsupported     Kind = "unsupported"       // a key that the language refuses, with what to write instead
 	KindDuplicateKey    Kind = "duplicate-key"     // a key twice in one mapping
 	KindType            Kind = "type"              // a list where a number belongs, and the like
 	KindMissing         Kind = "missing"           // a required key is absent or null

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -19,6 +20,7 @@ func newExplainCommand() *cobra.Command {
 		file    string
 		headers []string
 		wants   []string
+		at      string
 	)
 	cmd := &cobra.Command{
 		Use:   "explain --rules FILE -H 'NAME: VALUE'...",
@@ -28,12 +30,17 @@ bucket, and the policy or named user that decided. The decision is made by the
 code that serves requests. A tag that the client sends, as a forged one, is
 shown with what becomes of it. docs/rules.md has the fields of -o json.
 
+Rules that look at hosts, paths or the query are asked about with :authority and
+:path. Rules with ramps decide as they do now, or at --at.
+
 The exit code is 0, 1 if the rules are refused or a tag is not that of --want, and
 2 if the command was not understood.`,
 		Example: `  tagproc explain --rules rules.yaml -H 'x-user-id: jack'
   tagproc explain --rules rules.yaml -H 'x-user-id: jack' -o json
   tagproc explain --rules rules.yaml -H 'x-user-id: jack' --want x-asm-prefer-tag=s2
-  tagproc explain --rules rules.yaml -H 'x-user-id: vance' --want appver-a=   # not tagged`,
+  tagproc explain --rules rules.yaml -H 'x-user-id: vance' --want appver-a=   # not tagged
+  tagproc explain --rules rules.yaml -H ':authority: shop.example.com' -H ':path: /x?uid=7' -H 'cookie: a=1; uid=jack'
+  tagproc explain --rules rules.yaml -H 'x-user-id: jack' --at 2026-12-01T10:00:00Z`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			request, err := parseHeaders(headers)
@@ -44,12 +51,17 @@ The exit code is 0, 1 if the rules are refused or a tag is not that of --want, a
 			if err != nil {
 				return err
 			}
+			instant, err := parseInstant(at)
+			if err != nil {
+				return err
+			}
 			t, err := usableRules(cmd, &flags, file, exitProblems)
 			if err != nil {
 				return err
 			}
-			if len(request) == 0 && len(t.Keys()) > 0 {
-				return fmt.Errorf("expected the headers of a request: these rules read %s; add -H '%s: VALUE'", keyNames(t), t.Keys()[0].Name)
+			t, _ = t.At(instant)
+			if len(request) == 0 && len(t.Keys()) > 0 && len(t.Visitors()) == 0 {
+				return fmt.Errorf("expected the headers of a request: these rules read %s; add -H '%s: VALUE'", strings.Join(t.Inputs(), ", "), t.Keys()[0].Header())
 			}
 			for _, hint := range explain.Hints(t, request) {
 				stderr(cmd).Printf("warning: %s\n", hint)
@@ -69,31 +81,38 @@ The exit code is 0, 1 if the rules are refused or a tag is not that of --want, a
 	addRulesFileFlag(cmd, &file)
 	cmd.Flags().StringArrayVarP(&headers, "header", "H", nil, "header of the request, as `'NAME: VALUE'`; repeatable")
 	cmd.Flags().StringArrayVar(&wants, "want", nil, "tag that must come out, as `NAME=VALUE`; an empty value means none; repeatable")
+	cmd.Flags().StringVar(&at, "at", "", "`INSTANT` to decide at where rules have ramps, such as 2026-12-01T10:00:00Z (default now)")
 	flags.addTo(cmd)
 	out.addTo(cmd)
 	check(cmd, flags.check)
 	return cmd
 }
 
-// keyNames returns the keys of rules for a message.
-func keyNames(t *rules.Table) string {
-	var names []string
-	for _, k := range t.Keys() {
-		names = append(names, k.Name)
-	}
-	return strings.Join(names, ", ")
-}
-
 func parseHeaders(args []string) ([]explain.Header, error) {
 	var headers []explain.Header
 	for _, a := range args {
-		name, value, ok := strings.Cut(a, ":")
+		bare, pseudo := strings.CutPrefix(a, ":") // whose name begins with a colon
+		name, value, ok := strings.Cut(bare, ":")
 		if name = strings.TrimSpace(name); !ok || name == "" {
 			return nil, fmt.Errorf("header %q: expected 'NAME: VALUE'", a)
+		}
+		if pseudo {
+			name = ":" + name
 		}
 		headers = append(headers, explain.Header{Name: name, Value: strings.Trim(value, " \t")})
 	}
 	return headers, nil
+}
+
+// parseInstant returns the instant of --at, now if there is none.
+func parseInstant(at string) (t time.Time, err error) {
+	if at == "" {
+		return time.Now(), nil
+	}
+	if err := t.UnmarshalText([]byte(at)); err != nil {
+		return t, fmt.Errorf("--at %q: expected an instant with its offset, such as 2026-12-01T10:00:00Z", at)
+	}
+	return t, nil
 }
 
 func parseWants(args []string) (map[string]string, error) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -127,7 +128,8 @@ func (v *verifyFlags) compare(cmd *cobra.Command, t *rules.Table, o observed.Opt
 		o.Progress = p.show
 		defer p.clear()
 	}
-	r, err := observed.Compare(cmd.Context(), in, t, o)
+	now, _ := t.At(time.Now())
+	r, err := observed.Compare(cmd.Context(), in, now, o)
 	if e, ok := errors.AsType[*observed.FileError](err); ok {
 		writeRowProblems(terminal, v.file, e.Problems)
 		return nil, &failure{code: exitUnable}

@@ -1,8 +1,6 @@
 package gateway
 
 import (
-	"slices"
-
 	mutationv3 "github.com/envoyproxy/go-control-plane/envoy/config/common/mutation_rules/v3"
 	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
 
@@ -32,10 +30,7 @@ const carrier = "((ot[^a-z0-9])?baggage|uberctx)[^a-z0-9]"
 
 func headersOf(t *rules.Table) headers {
 	h := headers{owned: t.Owned(), declared: t.DeclaresTagHeaders(), trusted: t.TrustClientTags()}
-	for _, k := range t.Keys() {
-		h.keys = append(h.keys, k.Name)
-	}
-	slices.Sort(h.keys) // the order of the rules is none of Envoy's business
+	h.keys = t.Forwarded() // sorted: the order of the rules is none of Envoy's business
 	if h.propagated = t.Propagated(); !h.propagated.IsZero() {
 		h.carriers = []string{contract.Baggage, contract.CorrelationContext}
 	}

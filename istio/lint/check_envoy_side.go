@@ -9,6 +9,7 @@ import (
 	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
 
 	"github.com/tagproc/tagproc/contract"
+	"github.com/tagproc/tagproc/rules"
 )
 
 // Envoy's side is three lists of headers, made from the rules when it is rendered:
@@ -41,7 +42,16 @@ func (m *model) sideHeaders() (hs []sideHeader) {
 	}
 	for _, s := range m.sets() {
 		for i, r := range s.table.Rules() {
-			add(sideHeader{at: s.rule(i, "header"), name: r.Key.Name, probes: []string{r.Key.Name}, key: true})
+			for j, k := range r.Keys {
+				at := s.rule(i, "keys", j)
+				if len(r.Keys) == 1 && k.Source == rules.KeyHeader {
+					at = s.rule(i, "header")
+				}
+				add(sideHeader{at: at, name: k.Header(), probes: []string{k.Header()}, key: true})
+			}
+			for _, name := range r.Match.Inputs() {
+				add(sideHeader{at: s.rule(i, "match"), name: name, probes: []string{name}, key: true})
+			}
 		}
 		trusted := s.table.TrustClientTags()
 		owned := s.table.Owned()

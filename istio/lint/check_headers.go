@@ -100,9 +100,11 @@ func namedTwice(m *model, found found) {
 	for _, s := range m.sets() {
 		for i, r := range s.table.Rules() {
 			for j, o := range r.Overrides {
-				for _, id := range o.Values {
-					if u := (user{r.Key.Name, id, r.TagHeader}); r.Mode == rules.ModeEnforce && named[u].at.doc == nil {
-						named[u] = tag{o.TagValue, s.rule(i, "overrides", j)}
+				for _, k := range r.Keys {
+					for _, id := range o.Values {
+						if u := (user{k.Name, id, r.TagHeader}); k.Source == rules.KeyHeader && r.Mode == rules.ModeEnforce && named[u].at.doc == nil {
+							named[u] = tag{o.TagValue, s.rule(i, "overrides", j)}
+						}
 					}
 				}
 			}

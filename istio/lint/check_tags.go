@@ -33,8 +33,10 @@ func (m *model) written() (ws []written) {
 			}
 			taken := uint32(0)
 			for j, p := range r.Policies {
-				add(s.rule(i, "policies", j, "tagValue"), p.TagValue, p.Range > taken, p.Range == r.Modulo && len(values) > 0)
-				taken = max(taken, p.Range)
+				add(s.rule(i, "policies", j, "tagValue"), p.TagValue, p.Range > taken || p.Ramp != nil, p.Range == r.Modulo && len(values) > 0)
+				if p.From <= taken {
+					taken = max(taken, p.Range)
+				}
 			}
 		}
 	}

@@ -32,7 +32,7 @@ func (m *model) indexRules() {
 	for _, s := range m.sets() {
 		m.index.owned = append(m.index.owned, s.table.Owned())
 		for _, k := range s.table.Keys() {
-			m.index.keys[k.Name] = true
+			m.index.keys[k.Header()] = true
 		}
 	}
 }

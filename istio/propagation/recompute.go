@@ -22,6 +22,9 @@ func Recompute(t *rules.Table, o Options) (*manifest.Object, error) {
 	if len(enforced(t)) == 0 {
 		return nil, errors.New("no rule is enforced, so there is nothing to derive: add one, or set its mode to enforce")
 	}
+	if err := onlyAtGateway(t); err != nil {
+		return nil, err
+	}
 	var tree *manifest.Tree
 	if o.DataPath == ExtProc {
 		tree, err = extProcFilter(contract.Recompute, recomputeCluster, envoyfilter.Expression(t.Owned()))
@@ -40,9 +43,55 @@ func Recompute(t *rules.Table, o Options) (*manifest.Object, error) {
 	return filter.Object(), nil
 }
 
+// onlyAtGateway returns an error for what rules say of requests as they reach the
+// gateway: an application that calls the next one has another host, path and query,
+// and gives nobody a cookie.
+func onlyAtGateway(t *rules.Table) error {
+	var errs []error
+	for _, r := range enforced(t) {
+		for _, k := range r.Keys {
+			if k.Source == rules.KeyQuery || k.Source == rules.KeyVisitor {
+				errs = append(errs, fmt.Errorf("rule %s has the key %s, which requests between applications do not have; let its tags travel instead: tagproc render propagation", r.Name, k))
+			}
+		}
+		if len(r.Match.Hosts)+len(r.Match.Paths) > 0 {
+			errs = append(errs, fmt.Errorf("rule %s matches hosts or paths, and requests between applications have others; let its tags travel instead: tagproc render propagation", r.Name))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// beyondLua returns an error for what the Lua source cannot do of r.
+func beyondLua(r rules.Rule) error {
+	var what string
+	switch {
+	case len(r.Keys) > 1:
+		what = "several keys"
+	case r.Keys[0].Source != rules.KeyHeader:
+		what = "the key " + r.Keys[0].String()
+	case !r.Match.IsZero():
+		what = "a match"
+	}
+	for _, p := range r.Policies {
+		switch {
+		case p.Ramp != nil:
+			what = "a ramp"
+		case p.From > 0:
+			what = "ranges that begin above 0"
+		}
+	}
+	if what == "" {
+		return nil
+	}
+	return fmt.Errorf("rule %s has %s, which the Lua of sidecars does not know; use --data-path=%s", r.Name, what, ExtProc)
+}
+
 func recomputeLua(t *rules.Table) (*manifest.Tree, error) {
 	var errs []error
 	for _, r := range enforced(t) {
+		if err := beyondLua(r); err != nil {
+			errs = append(errs, err)
+		}
 		if r.Hash != rules.FNV1a32 {
 			errs = append(errs, fmt.Errorf("rule %s has the hash %s, which Lua cannot compute: its numbers have 53 bits; use --data-path=%s, or the hash %s (which moves users to other buckets)",
 				r.Name, r.Hash, ExtProc, rules.FNV1a32))

@@ -147,7 +147,7 @@ func setVersions(t *testing.T, m *mesh.Mesh, step walkthrough.Step) {
 func checkUser(t *testing.T, m *mesh.Mesh, p *tagproc, step walkthrough.Step, u walkthrough.User) {
 	t.Helper()
 	counter := func(header, value string) string {
-		return fmt.Sprintf(`tagproc_decisions_total{mode="enforce",reason="policy",rule=%q,tag=%q}`, header, value)
+		return fmt.Sprintf(`tagproc_decisions_total{key="header x-user-id",mode="enforce",reason="policy",rule=%q,tag=%q}`, header, value)
 	}
 	written := func() map[string]float64 {
 		counts := map[string]float64{"any": p.metric(t, `tagproc_decisions_total\{.*tag="[^"]+"\}`)}

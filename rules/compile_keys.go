@@ -1,0 +1,215 @@
+package rules
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/tagproc/tagproc/source"
+)
+
+// whoKeys are the keys of a rule: those that it lists, or its one header.
+func (c *compiler) whoKeys(n *ruleNode) (keys []Key) {
+	switch {
+	case n.header.set && n.keys.set:
+		c.file.problem(n.keys.pos, source.KindDuplicateKey, `this rule has both "header" and "keys"; list the header under keys as well: "- {header: x-user-id}"`)
+		return nil
+	case n.header.set:
+		if k, ok := c.headerKey(n.header); ok {
+			keys = append(keys, k)
+		}
+		return keys
+	case !n.keys.set:
+		if !n.otherKey {
+			c.file.problem(n.pos, source.KindMissing, "this rule has no header and no keys; add the request header that holds the user's id, or the list of places that may hold it")
+		}
+		return nil
+	case len(n.keys.elements) == 0 && !n.keys.bad:
+		c.file.problem(n.keys.pos, source.KindMissing, "this list of keys is empty; add the places that hold the user's id")
+	}
+	for i := range n.keys.elements {
+		e := &n.keys.elements[i]
+		if i == MaxKeys {
+			c.file.problem(e.pos, KindKey, fmt.Sprintf("this is key %d of the rule; at most %d are possible", i+1, MaxKeys))
+			break
+		}
+		k, ok := c.oneKey(e)
+		switch {
+		case !ok:
+			continue
+		case slices.Contains(keys, k):
+			c.file.problem(e.pos, KindKey, fmt.Sprintf("the key %q stands here for the second time; remove one", k))
+		case k.Source == KeyVisitor && i < len(n.keys.elements)-1:
+			c.file.problem(e.pos, KindKey, "keys stand behind the visitor, which everybody has: they would never be looked at; list the visitor last")
+		}
+		keys = append(keys, k)
+	}
+	return keys
+}
+
+// oneKey returns one element of keys.
+func (c *compiler) oneKey(n *keyNode) (Key, bool) {
+	var sources []string
+	for source, v := range map[KeySource]bool{KeyHeader: n.header.set, KeyCookie: n.cookie.set, KeyQuery: n.query.set, KeyVisitor: n.visitor != nil} {
+		if v {
+			sources = append(sources, source.String())
+		}
+	}
+	slices.Sort(sources)
+	switch {
+	case n.other:
+		return Key{}, false
+	case len(sources) == 0:
+		c.file.problem(n.pos, source.KindMissing, "this key names no place; add one of "+strings.Join(keySourceNames, ", "))
+		return Key{}, false
+	case len(sources) > 1:
+		c.file.problem(n.pos, KindKey, fmt.Sprintf("this key has %s at a time; make each an element of its own, in the order in which they are looked for", strings.Join(sources, " and ")))
+		return Key{}, false
+	case n.header.set:
+		return c.headerKey(n.header)
+	case n.cookie.ok():
+		if wrong := checkCookieName(n.cookie.v); wrong != "" {
+			c.file.problem(n.cookie.pos, KindKey, fmt.Sprintf("the cookie %q %s", shorten(n.cookie.v), wrong))
+			return Key{}, false
+		}
+		c.looks(n.cookie.pos, cookieHeader)
+		return Key{KeyCookie, n.cookie.v}, true
+	case n.query.ok():
+		if wrong := checkParameter(n.query.v); wrong != "" {
+			c.file.problem(n.query.pos, KindKey, fmt.Sprintf("the query parameter %q %s", shorten(n.query.v), wrong))
+			return Key{}, false
+		}
+		c.looks(n.query.pos, pathHeader)
+		return Key{KeyQuery, n.query.v}, true
+	case n.visitor != nil && !n.visitor.bad:
+		return c.visitor(n.visitor)
+	}
+	return Key{}, false
+}
+
+// headerKey returns a header as a key.
+func (c *compiler) headerKey(v value[string]) (Key, bool) {
+	name := strings.ToLower(v.v)
+	switch {
+	case v.bad:
+		return Key{}, false
+	case name == authorityHeader, name == pathHeader:
+		c.file.problem(v.pos, KindHeader, fmt.Sprintf("%q is a pseudo-header, which is no user's id; a rule for some hosts or paths has a \"match\", and a parameter of the path is the key \"query\"", name))
+		return Key{}, false
+	case checkHeaderName(name) != "":
+		c.file.problem(v.pos, KindHeader, fmt.Sprintf("the header %q %s", shorten(v.v), checkHeaderName(name)))
+		return Key{}, false
+	case name == "host":
+		c.file.problem(v.pos, KindForbiddenHeader, "the header \"host\" never arrives: Envoy turns it into :authority; use a header that holds the user's id")
+		return Key{}, false
+	}
+	place := value[string]{pos: v.pos, v: name, set: true}
+	c.keyPlaces = append(c.keyPlaces, place)
+	c.warnOfKey(place)
+	c.looks(v.pos, name)
+	return Key{KeyHeader, name}, true
+}
+
+// checkParameter returns what is wrong with the name of a query's parameter, or "".
+// It is written as it is once it is decoded.
+func checkParameter(name string) string {
+	if name == "" {
+		return "is empty"
+	}
+	if i := strings.IndexAny(name, "%+&=#,"); i >= 0 {
+		return fmt.Sprintf("has the character %q; write the name as it is when it is decoded, without %%, +, &, =, # and commas", name[i])
+	}
+	return checkVisible(name)
+}
+
+// visitor returns the key of a visitor, whose cookie is added to the table.
+func (c *compiler) visitor(n *visitorNode) (Key, bool) {
+	v := defaultVisitor
+	for _, f := range []struct {
+		from value[string]
+		to   *string
+	}{{n.cookie, &v.Cookie}, {n.path, &v.Path}, {n.domain, &v.Domain}} {
+		if f.from.bad {
+			return Key{}, false
+		}
+		if f.from.set {
+			*f.to = f.from.v
+		}
+	}
+	for _, f := range []struct {
+		from value[bool]
+		to   *bool
+	}{{n.secure, &v.Secure}, {n.httpOnly, &v.HTTPOnly}} {
+		if f.from.ok() {
+			*f.to = f.from.v
+		}
+	}
+	if n.maxAge.bad || n.secure.bad || n.httpOnly.bad || n.sameSite.bad {
+		return Key{}, false
+	}
+	if n.maxAge.set {
+		v.MaxAge = n.maxAge.v
+	}
+	if n.sameSite.set {
+		i := slices.IndexFunc(sameSites, func(s string) bool { return strings.EqualFold(s, n.sameSite.v) })
+		if i < 0 {
+			c.file.problem(n.sameSite.pos, KindVisitor, fmt.Sprintf("there is no sameSite %q%s; expected one of %s", shorten(n.sameSite.v), source.DidYouMean(source.Nearest(n.sameSite.v, sameSites)), strings.Join(sameSites, ", ")))
+			return Key{}, false
+		}
+		v.SameSite = sameSites[i]
+	}
+	if n.domain.set && v.Domain == "" {
+		c.file.problem(n.domain.pos, KindVisitor, "the domain is empty; leave it out for the host of the request alone")
+		return Key{}, false
+	}
+	if wrong := v.check(); wrong != "" {
+		c.file.problem(n.pos, KindVisitor, wrong)
+		return Key{}, false
+	}
+	i := slices.IndexFunc(c.table.visitors, func(o Visitor) bool { return o.Cookie == v.Cookie })
+	switch {
+	case i < 0 && len(c.table.visitors) == MaxVisitors:
+		c.file.problem(n.pos, KindVisitor, fmt.Sprintf("%q is one visitor's cookie too many; a file has at most %d different ones", v.Cookie, MaxVisitors))
+	case i < 0:
+		c.table.visitors = append(c.table.visitors, v)
+		c.visitorLines = append(c.visitorLines, n.pos.line)
+	case c.table.visitors[i] != v:
+		c.file.problem(n.pos, KindVisitor, fmt.Sprintf("the cookie %q is described otherwise in line %d; describe it alike in each rule", v.Cookie, c.visitorLines[i]))
+	}
+	c.looks(n.pos, cookieHeader)
+	return Key{KeyVisitor, v.Cookie}, true
+}
+
+// looks notes that something in the file, at p, needs a header of the request.
+func (c *compiler) looks(p pos, header string) {
+	c.inputs = append(c.inputs, value[string]{pos: p, v: header, set: true})
+}
+
+// forward settles what Envoy sends, and refuses what needs more than that.
+func (c *compiler) forward(n *forwardedNode) {
+	if n == nil || n.bad {
+		return
+	}
+	if len(n.headers.elements) == 0 && !n.headers.bad {
+		c.file.problem(n.pos, source.KindMissing, "forwarded names no header; list what Envoy sends to tagproc under headers")
+		return
+	}
+	forwarded := []string{}
+	for _, v := range n.headers.elements {
+		name := strings.ToLower(v.v)
+		if pseudo := name == authorityHeader || name == pathHeader; !pseudo && checkHeaderName(name) != "" {
+			c.file.problem(v.pos, KindHeader, fmt.Sprintf("the forwarded header %q %s", shorten(v.v), checkHeaderName(name)))
+			continue
+		}
+		forwarded = append(forwarded, name)
+	}
+	slices.Sort(forwarded)
+	forwarded = slices.Compact(forwarded)
+	for _, v := range c.inputs {
+		if !slices.Contains(forwarded, v.v) {
+			c.file.problem(v.pos, KindNotForwarded, fmt.Sprintf("this needs the header %q, which is not among those that are forwarded%s; add it there, and have tagproc render envoyfilter make the filter anew (by hand: forward_rules)",
+				v.v, source.DidYouMean(source.Nearest(v.v, forwarded))))
+		}
+	}
+	c.table.forwarded = forwarded
+}

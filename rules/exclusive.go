@@ -1,0 +1,182 @@
+package rules
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/tagproc/tagproc/source"
+)
+
+// A member is the users who have one tag of one rule.
+type member struct {
+	place value[string]
+	rule  int // index of Table.rules
+	tag   int32
+}
+
+// exclude refuses lists of "RULE/TAG" of which a user may have two at some instant.
+// Matches are not looked at: two rules for different hosts have the same users.
+func (c *compiler) exclude(lists listOf[exclusiveNode]) {
+	if c.file.errors > 0 {
+		return // users cannot be compared of rules that are incomplete
+	}
+	for _, l := range lists.elements {
+		var members []member
+		for _, v := range l.elements {
+			if m, ok := c.member(v); ok {
+				members = append(members, m)
+			}
+		}
+		if len(l.elements) < 2 {
+			c.file.problem(l.pos, KindExclusive, "this list has fewer than two elements, so that nothing excludes another; list two or more of RULE/TAG")
+		}
+		for i, b := range members {
+			for _, a := range members[:i] {
+				if wrong := c.overlap(a, b); wrong != "" {
+					c.file.problem(b.place.pos, KindExclusive, fmt.Sprintf("a user may have both %s and %s: %s", a.place.v, b.place.v, wrong))
+				}
+			}
+		}
+	}
+}
+
+// member returns whom v, which is RULE/TAG, stands for.
+func (c *compiler) member(v value[string]) (m member, ok bool) {
+	m.place = v
+	var known []string
+	for i, r := range c.table.rules {
+		for _, tag := range tagsOf(&r) {
+			text := r.Name + "/" + tag
+			if text != v.v {
+				known = append(known, text)
+				continue
+			}
+			if ok {
+				c.file.problem(v.pos, KindExclusive, fmt.Sprintf("%q stands for tags of two rules, since names and tags have slashes; rename one", shorten(v.v)))
+				return m, false
+			}
+			m.rule, m.tag, ok = i, c.tags[Tag{r.TagHeader, tag}], true
+		}
+	}
+	if !ok {
+		c.file.problem(v.pos, KindExclusive, fmt.Sprintf("no rule gives %q%s; expected the name of a rule, a slash, and one of its tag values", shorten(v.v), source.DidYouMean(source.Nearest(v.v, known))))
+	}
+	return m, ok
+}
+
+// tagsOf returns the different tag values that r may give.
+func tagsOf(r *Rule) []string {
+	tags := map[string]bool{}
+	for _, p := range r.Policies {
+		tags[p.TagValue] = true
+	}
+	for _, o := range r.Overrides {
+		if o.TagValue != "" {
+			tags[o.TagValue] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(tags))
+}
+
+// overlap returns why a user may have the tags of both members, or "".
+func (c *compiler) overlap(a, b member) string {
+	if a.rule == b.rule {
+		return ""
+	}
+	ra, rb := &c.table.rules[a.rule], &c.table.rules[b.rule]
+	stages := []*Table{c.table}
+	if c.table.schedule != nil {
+		stages = c.table.schedule.stages
+	}
+	if isNobody(stages, a) || isNobody(stages, b) {
+		return ""
+	}
+	var differ []string
+	for _, d := range []struct {
+		what string
+		same bool
+	}{
+		{"keys", slices.Equal(ra.Keys, rb.Keys)}, {"hash", ra.Hash == rb.Hash}, {"salt", ra.Salt == rb.Salt}, {"modulo", ra.Modulo == rb.Modulo},
+	} {
+		if !d.same {
+			differ = append(differ, d.what)
+		}
+	}
+	if differ != nil {
+		return fmt.Sprintf("their rules differ in %s, and independent cohorts always overlap; give both rules the same, and ranges that do not meet", strings.Join(differ, ", "))
+	}
+	for _, t := range stages {
+		if from, to, ok := meet(t.compiled[a.rule], t.compiled[b.rule], a.tag, b.tag); ok {
+			when := ""
+			if t.stage > 0 {
+				when = " from " + formatInstant(t.Since()) + " on"
+			}
+			return fmt.Sprintf("both take buckets %d to %d%s; begin the later one with \"from\"", from, to-1, when)
+		}
+		for user := range c.usersNamed(a.rule, b.rule) {
+			if t.compiled[a.rule].tagOf(user) == a.tag && t.compiled[b.rule].tagOf(user) == b.tag {
+				return "an override names a user who has the other as well; name the user in both rules"
+			}
+		}
+	}
+	return ""
+}
+
+// usersNamed returns the users whom either rule names.
+func (c *compiler) usersNamed(a, b int) map[string]bool {
+	users := map[string]bool{}
+	for _, rule := range []int{a, b} {
+		for user := range c.named[rule] {
+			users[user] = true
+		}
+	}
+	return users
+}
+
+// isNobody reports whether no user ever has the tag of m.
+func isNobody(stages []*Table, m member) bool {
+	for _, t := range stages {
+		p := t.compiled[m.rule]
+		if slices.ContainsFunc(p.steps, func(s step) bool { return s.tag == m.tag }) {
+			return false
+		}
+		for _, o := range p.overrides {
+			if o.tag == m.tag {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// meet returns the first buckets [from, to) that get both tags.
+func meet(a, b *program, tagA, tagB int32) (from, to uint32, ok bool) {
+	for i, j := 0, 0; i < len(a.steps) && j < len(b.steps); {
+		sa, sb := a.steps[i], b.steps[j]
+		to = min(sa.bound, sb.bound)
+		if sa.tag == tagA && sb.tag == tagB {
+			return from, to, true
+		}
+		from = to
+		if sa.bound == to {
+			i++
+		}
+		if sb.bound == to {
+			j++
+		}
+	}
+	return 0, 0, false
+}
+
+// tagOf returns the tag that a user has whatever the match.
+func (p *program) tagOf(user string) int32 {
+	if o, named := p.overrides[user]; named {
+		return o.tag
+	}
+	if i := p.find(uint32(p.hash.sum([]byte(user), p.seed) % uint64(p.modulo))); i < len(p.steps) {
+		return p.steps[i].tag
+	}
+	return NoTag
+}
