@@ -50,6 +50,8 @@ const (
 	// GatewayFilter is the HTTP filter that asks tagproc at a gateway, and its cluster
 	// where tagproc is at a Unix socket.
 	GatewayFilter = "tagproc"
+	// VisitorFilter is the HTTP filter that gives visitors their cookies.
+	VisitorFilter = "tagproc.visitors"
 	// HopFilter is, with the name of a Direction behind it, the HTTP filter that asks
 	// tagproc at a sidecar, or does the same in Lua.
 	HopFilter = "tagproc."

@@ -31,6 +31,7 @@ func Compile(f *File, o Options) (*Table, source.Problems) {
 		deciding: map[ownership]int{},
 		cohorts:  map[cohort]cohortRule{},
 	}
+	c.exclusive = f.exclusive
 	c.declare(f.tagHeaders, o.TagHeaders)
 	names := c.names(f.rules)
 	for i := range f.rules {
@@ -40,7 +41,7 @@ func Compile(f *File, o Options) (*Table, source.Problems) {
 	c.propagate(f.propagation)
 	c.forward(f.forwarded)
 	c.link()
-	c.exclude(f.exclusive)
+	c.exclude()
 
 	problems := c.file.problems.Sort()
 	if c.file.errors > 0 {
@@ -66,6 +67,7 @@ type compiler struct {
 	matchPlaces  []value[string] // the headers of matches
 	visitorLines []int           // by index of table.visitors
 	rampSteps    int
+	exclusive    listOf[exclusiveNode]
 	deciding     map[ownership]int
 	cohorts      map[cohort]cohortRule
 }

@@ -94,7 +94,7 @@ func (c *compiler) noteCohort(n *ruleNode, r *Rule) {
 		c.cohorts[id] = cohortRule{r.Name, r.TagHeader, n.pos.line}
 		return
 	}
-	if first.tagHeader == r.TagHeader {
+	if first.tagHeader == r.TagHeader || c.excludes(r.Name) {
 		return
 	}
 	salt := fmt.Sprintf("\"salt: %s\"", r.Name)
@@ -104,6 +104,14 @@ func (c *compiler) noteCohort(n *ruleNode, r *Rule) {
 	c.file.note(n.pos, source.Note, KindSameCohort, fmt.Sprintf(
 		"this rule and rule %s in line %d have the same users in their first buckets, because key, hash, salt and modulo are equal; if that is not meant, add %s here, which moves users of this rule to other buckets",
 		shorten(first.name), first.line, salt))
+}
+
+// excludes reports whether a rule is one of those that the file says share no users:
+// they have to take the same ones.
+func (c *compiler) excludes(rule string) bool {
+	return slices.ContainsFunc(c.exclusive.elements, func(l exclusiveNode) bool {
+		return slices.ContainsFunc(l.elements, func(v value[string]) bool { return strings.HasPrefix(v.v, rule+"/") })
+	})
 }
 
 // A cohortRule is the first rule of a cohort.

@@ -18,11 +18,11 @@ type member struct {
 
 // exclude refuses lists of "RULE/TAG" of which a user may have two at some instant.
 // Matches are not looked at: two rules for different hosts have the same users.
-func (c *compiler) exclude(lists listOf[exclusiveNode]) {
+func (c *compiler) exclude() {
 	if c.file.errors > 0 {
 		return // users cannot be compared of rules that are incomplete
 	}
-	for _, l := range lists.elements {
+	for _, l := range c.exclusive.elements {
 		var members []member
 		for _, v := range l.elements {
 			if m, ok := c.member(v); ok {

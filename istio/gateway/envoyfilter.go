@@ -95,7 +95,15 @@ func patchesOf(h headers, s *settings) ([]envoyfilter.Patch, error) {
 		around += " Tag headers that clients send are not\n" +
 			"removed: the rules say trustClientTags: true."
 	}
-	patches := []envoyfilter.Patch{place(s.Phase, filter), envoyfilter.MergeConnectionManager(envoyfilter.Gateway, merged, around)}
+	var patches []envoyfilter.Patch
+	if h.visitors > 0 {
+		visitors, err := visitorsFilter(h.visitors)
+		if err != nil {
+			return nil, err
+		}
+		patches = append(patches, placeVisitors(s.Phase, visitors))
+	}
+	patches = append(patches, place(s.Phase, filter), envoyfilter.MergeConnectionManager(envoyfilter.Gateway, merged, around))
 	if s.address.Socket == "" {
 		return patches, nil
 	}
@@ -104,6 +112,16 @@ func patchesOf(h headers, s *settings) ([]envoyfilter.Patch, error) {
 		return nil, err
 	}
 	return append(patches, envoyfilter.AddCluster(envoyfilter.Gateway, cluster, "Where tagproc is: a Unix socket.")), nil
+}
+
+// placeVisitors returns the patch that inserts the filter of visitors beside tagproc's.
+// Either may be the first: it acts on the response alone.
+func placeVisitors(p Phase, filter *manifest.Tree) envoyfilter.Patch {
+	const purpose = "Visitors without an id are given one."
+	if p == PhaseRouter {
+		return envoyfilter.BeforeRouter(envoyfilter.Gateway, filter, purpose)
+	}
+	return envoyfilter.First(envoyfilter.Gateway, filter, purpose)
 }
 
 // place returns the patch that inserts the filter. To be ahead of authentication

@@ -45,6 +45,10 @@ func httpFilter(h headers, s *settings) (*manifest.Tree, error) {
 	config.MetadataOptions = &extprocv3.MetadataOptions{
 		ReceivingNamespaces: &extprocv3.MetadataOptions_MetadataNamespaces{Untyped: []string{contract.MetadataNamespace}},
 	}
+	if h.visitors > 0 {
+		namespaces := config.MetadataOptions.ReceivingNamespaces
+		namespaces.Untyped = append(namespaces.Untyped, contract.VisitorNamespace)
+	}
 	filter, err := envoyfilter.HTTPFilter(contract.GatewayFilter, config)
 	if err != nil {
 		return nil, err
@@ -88,7 +92,11 @@ func commentFilter(filter *manifest.Tree, h headers, s *settings) {
 		filter.Comment(text, envoyfilter.TypedConfig, "forward_rules", "allowed_headers", "patterns", i)
 	}
 	if len(h.keys) > 0 {
-		patterns(0, "The headers that hold the users' ids.")
+		looked := "The headers that hold the users' ids."
+		if !h.onlyKeys {
+			looked = "What the rules look at: where the users' ids are, and what requests they are for."
+		}
+		patterns(0, looked)
 	}
 	if !h.owned.IsZero() {
 		patterns(len(h.keys), "And "+h.described()+", so that forged ones can be removed.")
@@ -100,6 +108,10 @@ func commentFilter(filter *manifest.Tree, h headers, s *settings) {
 	filter.Comment("tagproc never answers in the place of an application. One that was taken over by\nsomebody cannot either.",
 		envoyfilter.TypedConfig, "disable_immediate_response")
 	filter.Comment("What `tagproc serve --metadata` says of its decisions, for access logs.", envoyfilter.TypedConfig, "metadata_options")
+	if h.visitors > 0 {
+		filter.Comment("Ids of visitors, for the filter before this one. Never log this namespace.",
+			envoyfilter.TypedConfig, "metadata_options", "receiving_namespaces", "untyped", 1)
+	}
 }
 
 // retryPolicy returns what becomes of a stream that is lost. At a socket there is

@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"slices"
+
 	mutationv3 "github.com/envoyproxy/go-control-plane/envoy/config/common/mutation_rules/v3"
 	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
 
@@ -17,6 +19,8 @@ type headers struct {
 	declared   bool // owned is more than what the rules happen to write
 	trusted    bool // clients may set owned headers
 	propagated rules.Owned
+	onlyKeys   bool     // keys are nothing but headers that hold users' ids
+	visitors   int      // how many cookies of visitors there are
 	carriers   []string // headers that tags travel in beside their own, and that are shared with others
 }
 
@@ -29,7 +33,10 @@ const jaegerBaggage = "jaeger-baggage"
 const carrier = "((ot[^a-z0-9])?baggage|uberctx)[^a-z0-9]"
 
 func headersOf(t *rules.Table) headers {
-	h := headers{owned: t.Owned(), declared: t.DeclaresTagHeaders(), trusted: t.TrustClientTags()}
+	h := headers{owned: t.Owned(), declared: t.DeclaresTagHeaders(), trusted: t.TrustClientTags(), visitors: len(t.Visitors())}
+	h.onlyKeys = !slices.ContainsFunc(t.Forwarded(), func(name string) bool {
+		return !slices.Contains(t.Keys(), rules.Key{Source: rules.KeyHeader, Name: name})
+	})
 	h.keys = t.Forwarded() // sorted: the order of the rules is none of Envoy's business
 	if h.propagated = t.Propagated(); !h.propagated.IsZero() {
 		h.carriers = []string{contract.Baggage, contract.CorrelationContext}
