@@ -31,6 +31,11 @@
 //	  - range: 100
 //	    tagValue: s1
 //
+// Beside these a file may have "forwarded" and "exclusive", and a rule "keys" instead
+// of header (headers, cookies, parameters of the query, ids given to visitors),
+// "match", "partitions" instead of policies, "from" beside range, and "ramp" instead
+// of range. docs/rules.md is the reference.
+//
 // The WasmPlugin manifest of a "Hash tagging plug-in" is accepted as it is: its
 // spec.pluginConfig is the file. No other envelope is known. Behind either, as a
 // second YAML document, may stand the manifest of an ASMHeaderPropagation as it
@@ -40,10 +45,12 @@
 //
 // bucket = hash(key) mod modulo, unsigned. The hash fnv1a32 is 32-bit FNV-1a of
 // the key's bytes; xxh3 is XXH3-64 of the key with seed 0, or, with a salt, with
-// the XXH3-64 of the salt as seed. A policy matches when bucket < range.
+// the XXH3-64 of the salt as seed. A policy matches when from <= bucket < range. Where
+// a range has a ramp, it depends on the instant, and [Table.At] has the table of one.
 //
-// Within a rule the order is: mode, key, overrides, bucket, policies. A key that
-// is absent or empty means that the rule does not apply. For each tag header the
+// Within a rule the order is: mode, match, key, overrides, bucket, policies. The first
+// key that is there and not empty is taken. A match that is not met, and keys that are
+// all absent or empty, mean that the rule does not apply. For each tag header the
 // first enforced rule that applies owns the outcome, "no tag" included: a
 // fall-through to the next rule would be a second lottery. A shadow rule is
 // evaluated as if it were alone and never wins.
