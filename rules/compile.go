@@ -20,10 +20,10 @@ type Options struct {
 // nil exactly when Problems, which include those of [Parse], hold an Error.
 func Compile(f *File, o Options) (*Table, source.Problems) {
 	if f.cut {
-		return nil, f.problems.Sort()
+		return nil, f.report.Problems()
 	}
 	c := compiler{
-		file:  &File{Name: f.Name, text: f.text, problems: slices.Clone(f.problems), errors: f.errors, warnings: f.warnings},
+		file:  &File{Name: f.Name, whole: f.whole, report: f.report.Clone()},
 		table: &Table{trust: f.trustClientTags.v},
 		keys:  map[Key]int{},
 		tags:  map[Tag]int32{},
@@ -43,8 +43,8 @@ func Compile(f *File, o Options) (*Table, source.Problems) {
 	c.link()
 	c.exclude()
 
-	problems := c.file.problems.Sort()
-	if c.file.errors > 0 {
+	problems := c.file.report.Problems()
+	if c.file.report.Errors() > 0 {
 		return nil, problems.Without(source.Note) // first things first
 	}
 	c.table.setDigest(digestOf(c.table))
@@ -217,7 +217,7 @@ func (c *compiler) unreachable(n *ruleNode, r *Rule) {
 			k = visitors.key
 		}
 		if o := (ownership{k, r.TagHeader}); c.deciding[o] == 0 {
-			c.deciding[o] = n.pos.line
+			c.deciding[o] = n.pos.Line()
 		}
 	}
 }
@@ -238,19 +238,19 @@ func (c *compiler) names(rules []ruleNode) []string {
 		case n.v == "":
 			c.file.problem(n.pos, KindName, `the name "" is empty; leave it out, or give the rule a name`)
 		case len(n.v) > maxNameLength:
-			c.file.problem(n.pos, KindName, fmt.Sprintf("the name %q is longer than %d bytes", shorten(n.v), maxNameLength))
+			c.file.problem(n.pos, KindName, fmt.Sprintf("the name %q is longer than %d bytes", source.Shorten(n.v), maxNameLength))
 		case label == "" || taken:
 			unlike = append(unlike, i)
 			if taken && label == n.v {
-				c.file.note(n.pos, source.Note, KindName, fmt.Sprintf("the name %q is taken by the rule in line %d; as labels must differ, a number follows it in metrics and logs", shorten(n.v), first))
+				c.file.note(n.pos, source.Note, KindName, fmt.Sprintf("the name %q is taken by the rule in line %d; as labels must differ, a number follows it in metrics and logs", source.Shorten(n.v), first))
 			}
 			fallthrough
 		default:
 			if label != n.v {
-				c.file.note(n.pos, source.Note, KindName, fmt.Sprintf("the name %q is no label; metrics and logs have visible ASCII of it, without spaces", shorten(n.v)))
+				c.file.note(n.pos, source.Note, KindName, fmt.Sprintf("the name %q is no label; metrics and logs have visible ASCII of it, without spaces", source.Shorten(n.v)))
 			}
 			if label != "" && !taken {
-				line[label] = n.pos.line
+				line[label] = n.pos.Line()
 			}
 		}
 		names[i] = label
@@ -271,7 +271,7 @@ func (c *compiler) names(rules []ruleNode) []string {
 				name = fmt.Sprintf("%s-%d", base, used[base])
 			}
 		}
-		line[name] = rules[i].pos.line
+		line[name] = rules[i].pos.Line()
 		names[i] = name
 	}
 	return names
@@ -315,7 +315,7 @@ func oneOf[T ~uint8](c *compiler, v value[string], what string, k source.Kind, n
 	}
 	i := slices.Index(names, v.v)
 	if i < 0 {
-		c.file.problem(v.pos, k, fmt.Sprintf("there is no %s %q%s; expected one of %s", what, shorten(v.v), source.DidYouMean(source.Nearest(v.v, names)), strings.Join(names, ", ")))
+		c.file.problem(v.pos, k, fmt.Sprintf("there is no %s %q%s; expected one of %s", what, source.Shorten(v.v), source.DidYouMean(source.Nearest(v.v, names)), strings.Join(names, ", ")))
 		return fallback
 	}
 	return T(i)

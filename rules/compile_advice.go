@@ -67,7 +67,7 @@ func (c *compiler) warnOfTagName(header value[string]) {
 		if strings.Contains(header.v, r) {
 			c.file.note(header.pos, source.Warning, KindTagName, fmt.Sprintf(
 				"the tag header %q has the character %q: nginx drops such a header unless it is told to keep it, and many applications take %s and - for the same; use letters, digits and -",
-				shorten(header.v), r, r))
+				source.Shorten(header.v), r, r))
 			return
 		}
 	}
@@ -91,7 +91,7 @@ func (c *compiler) noteCohort(n *ruleNode, r *Rule) {
 	id := cohort{keysText(r.Keys), r.Hash, r.Salt, r.Modulo}
 	first, known := c.cohorts[id]
 	if !known {
-		c.cohorts[id] = cohortRule{r.Name, r.TagHeader, n.pos.line}
+		c.cohorts[id] = cohortRule{r.Name, r.TagHeader, n.pos.Line()}
 		return
 	}
 	if first.tagHeader == r.TagHeader || c.excludes(r.Name) {
@@ -103,7 +103,7 @@ func (c *compiler) noteCohort(n *ruleNode, r *Rule) {
 	}
 	c.file.note(n.pos, source.Note, KindSameCohort, fmt.Sprintf(
 		"this rule and rule %s in line %d have the same users in their first buckets, because key, hash, salt and modulo are equal; if that is not meant, add %s here, which moves users of this rule to other buckets",
-		shorten(first.name), first.line, salt))
+		source.Shorten(first.name), first.line, salt))
 }
 
 // excludes reports whether a rule is one of those that the file says share no users:

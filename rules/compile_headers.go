@@ -42,15 +42,6 @@ func (c *compiler) ownedOf(headers, prefixes []value[string]) *Owned {
 	}
 }
 
-// NewOwned returns the tag headers of names and beginnings of names, in any case, as
-// a file that declares them has them. Problems, which have no place, say what is
-// wrong with them; with one that is an Error the Owned lacks it.
-func NewOwned(headers, prefixes []string) (Owned, source.Problems) {
-	c := compiler{file: &File{text: &source.Text{}}}
-	o := c.ownedOf(flagValues(headers), flagValues(prefixes))
-	return *o, c.file.problems
-}
-
 // headerNames checks the names of a declaration, of what each is, check saying what
 // is wrong with one that is well-formed, and returns them in lower case, sorted,
 // each once.
@@ -62,11 +53,11 @@ func (c *compiler) headerNames(vs []value[string], what string, check func(strin
 		}
 		name := strings.ToLower(v.v)
 		if wrong := checkHeaderName(name); wrong != "" {
-			c.file.problem(v.pos, KindHeader, fmt.Sprintf("the %s %q %s", what, shorten(v.v), wrong))
+			c.file.problem(v.pos, KindHeader, fmt.Sprintf("the %s %q %s", what, source.Shorten(v.v), wrong))
 			continue
 		}
 		if wrong := check(name); wrong != "" {
-			c.file.problem(v.pos, KindForbiddenHeader, fmt.Sprintf("the %s %q %s", what, shorten(v.v), wrong))
+			c.file.problem(v.pos, KindForbiddenHeader, fmt.Sprintf("the %s %q %s", what, source.Shorten(v.v), wrong))
 			continue
 		}
 		names = append(names, name)
@@ -128,9 +119,9 @@ func (c *compiler) tagHeader(n *ruleNode) string {
 	case !n.tagHeader.set:
 		c.file.problem(n.pos, source.KindMissing, "this rule has no tagHeader; add the name of the header that it writes")
 	case checkHeaderName(name) != "":
-		c.file.problem(n.tagHeader.pos, KindHeader, fmt.Sprintf("the tagHeader %q %s", shorten(n.tagHeader.v), checkHeaderName(name)))
+		c.file.problem(n.tagHeader.pos, KindHeader, fmt.Sprintf("the tagHeader %q %s", source.Shorten(n.tagHeader.v), checkHeaderName(name)))
 	case checkTagHeader(name) != "":
-		c.file.problem(n.tagHeader.pos, KindForbiddenHeader, fmt.Sprintf("the tagHeader %q %s", shorten(n.tagHeader.v), checkTagHeader(name)))
+		c.file.problem(n.tagHeader.pos, KindForbiddenHeader, fmt.Sprintf("the tagHeader %q %s", source.Shorten(n.tagHeader.v), checkTagHeader(name)))
 	case c.declared != nil && !c.declared.Contains(name):
 		c.file.problem(n.tagHeader.pos, KindUndeclaredTag, fmt.Sprintf("the tagHeader %q is not among the declared tagHeaders%s; Envoy drops a tag that its configuration does not name: declare it, and run tagproc render envoyfilter again (by hand: forward_rules, mutation_rules, early_header_mutation)",
 			name, source.DidYouMean(source.Nearest(name, c.declared.Headers))))
@@ -146,7 +137,7 @@ func (c *compiler) countHeader(n *ruleNode, header string) {
 		return // reported already
 	}
 	if c.headers = append(c.headers, header); len(c.headers) > MaxTagHeaders {
-		c.file.problem(n.tagHeader.pos, KindTooManyTagHeaders, fmt.Sprintf("%q is one tag header too many; a file has at most %d different ones", shorten(header), MaxTagHeaders))
+		c.file.problem(n.tagHeader.pos, KindTooManyTagHeaders, fmt.Sprintf("%q is one tag header too many; a file has at most %d different ones", source.Shorten(header), MaxTagHeaders))
 	}
 }
 
@@ -164,7 +155,7 @@ func (c *compiler) keyIndex(k Key) int {
 // tag returns the index of a tag, which is added if absent.
 func (c *compiler) tag(header string, v value[string]) int32 {
 	if wrong := checkTagValue(v.v); wrong != "" {
-		c.file.problem(v.pos, KindTagValue, fmt.Sprintf("the tagValue %q %s", shorten(v.v), wrong))
+		c.file.problem(v.pos, KindTagValue, fmt.Sprintf("the tagValue %q %s", source.Shorten(v.v), wrong))
 		return NoTag
 	}
 	t := Tag{Header: header, Value: v.v}

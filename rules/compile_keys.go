@@ -69,14 +69,14 @@ func (c *compiler) oneKey(n *keyNode) (Key, bool) {
 		return c.headerKey(n.header)
 	case n.cookie.ok():
 		if wrong := checkCookieName(n.cookie.v); wrong != "" {
-			c.file.problem(n.cookie.pos, KindKey, fmt.Sprintf("the cookie %q %s", shorten(n.cookie.v), wrong))
+			c.file.problem(n.cookie.pos, KindKey, fmt.Sprintf("the cookie %q %s", source.Shorten(n.cookie.v), wrong))
 			return Key{}, false
 		}
 		c.looks(n.cookie.pos, cookieHeader)
 		return Key{KeyCookie, n.cookie.v}, true
 	case n.query.ok():
 		if wrong := checkParameter(n.query.v); wrong != "" {
-			c.file.problem(n.query.pos, KindKey, fmt.Sprintf("the query parameter %q %s", shorten(n.query.v), wrong))
+			c.file.problem(n.query.pos, KindKey, fmt.Sprintf("the query parameter %q %s", source.Shorten(n.query.v), wrong))
 			return Key{}, false
 		}
 		c.looks(n.query.pos, pathHeader)
@@ -97,7 +97,7 @@ func (c *compiler) headerKey(v value[string]) (Key, bool) {
 		c.file.problem(v.pos, KindHeader, fmt.Sprintf("%q is a pseudo-header, which is no user's id; a rule for some hosts or paths has a \"match\", and a parameter of the path is the key \"query\"", name))
 		return Key{}, false
 	case checkHeaderName(name) != "":
-		c.file.problem(v.pos, KindHeader, fmt.Sprintf("the header %q %s", shorten(v.v), checkHeaderName(name)))
+		c.file.problem(v.pos, KindHeader, fmt.Sprintf("the header %q %s", source.Shorten(v.v), checkHeaderName(name)))
 		return Key{}, false
 	case name == "host":
 		c.file.problem(v.pos, KindForbiddenHeader, "the header \"host\" never arrives: Envoy turns it into :authority; use a header that holds the user's id")
@@ -153,7 +153,7 @@ func (c *compiler) visitor(n *visitorNode) (Key, bool) {
 	if n.sameSite.set {
 		i := slices.IndexFunc(sameSites, func(s string) bool { return strings.EqualFold(s, n.sameSite.v) })
 		if i < 0 {
-			c.file.problem(n.sameSite.pos, KindVisitor, fmt.Sprintf("there is no sameSite %q%s; expected one of %s", shorten(n.sameSite.v), source.DidYouMean(source.Nearest(n.sameSite.v, sameSites)), strings.Join(sameSites, ", ")))
+			c.file.problem(n.sameSite.pos, KindVisitor, fmt.Sprintf("there is no sameSite %q%s; expected one of %s", source.Shorten(n.sameSite.v), source.DidYouMean(source.Nearest(n.sameSite.v, sameSites)), strings.Join(sameSites, ", ")))
 			return Key{}, false
 		}
 		v.SameSite = sameSites[i]
@@ -172,7 +172,7 @@ func (c *compiler) visitor(n *visitorNode) (Key, bool) {
 		c.file.problem(n.pos, KindVisitor, fmt.Sprintf("%q is one visitor's cookie too many; a file has at most %d different ones", v.Cookie, MaxVisitors))
 	case i < 0:
 		c.table.visitors = append(c.table.visitors, v)
-		c.visitorLines = append(c.visitorLines, n.pos.line)
+		c.visitorLines = append(c.visitorLines, n.pos.Line())
 	case c.table.visitors[i] != v:
 		c.file.problem(n.pos, KindVisitor, fmt.Sprintf("the cookie %q is described otherwise in line %d; describe it alike in each rule", v.Cookie, c.visitorLines[i]))
 	}
@@ -198,7 +198,7 @@ func (c *compiler) forward(n *forwardedNode) {
 	for _, v := range n.headers.elements {
 		name := strings.ToLower(v.v)
 		if pseudo := name == authorityHeader || name == pathHeader; !pseudo && checkHeaderName(name) != "" {
-			c.file.problem(v.pos, KindHeader, fmt.Sprintf("the forwarded header %q %s", shorten(v.v), checkHeaderName(name)))
+			c.file.problem(v.pos, KindHeader, fmt.Sprintf("the forwarded header %q %s", source.Shorten(v.v), checkHeaderName(name)))
 			continue
 		}
 		forwarded = append(forwarded, name)

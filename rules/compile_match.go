@@ -30,7 +30,7 @@ func (c *compiler) match(n *matchNode) (m Match) {
 	for _, v := range n.hosts.elements {
 		if host := strings.ToLower(v.v); v.ok() {
 			if wrong := checkHost(host); wrong != "" {
-				c.file.problem(v.pos, KindMatch, fmt.Sprintf("the host %q %s", shorten(v.v), wrong))
+				c.file.problem(v.pos, KindMatch, fmt.Sprintf("the host %q %s", source.Shorten(v.v), wrong))
 			}
 			m.Hosts = append(m.Hosts, host)
 			c.looks(v.pos, authorityHeader)
@@ -91,7 +91,7 @@ func (c *compiler) path(n *pathNode) (p PathMatch, ok bool) {
 		wrong = fmt.Sprintf("ends with a slash, while a prefix ends where a segment does; write %q", strings.TrimRight(v.v, "/"))
 	}
 	if wrong != "" {
-		c.file.problem(v.pos, KindMatch, fmt.Sprintf("the path %q %s", shorten(v.v), wrong))
+		c.file.problem(v.pos, KindMatch, fmt.Sprintf("the path %q %s", source.Shorten(v.v), wrong))
 		return p, false
 	}
 	p.Path = v.v
@@ -114,7 +114,7 @@ func (c *compiler) headerMatch(n *headerMatchNode) (h HeaderMatch, ok bool) {
 		c.file.problem(n.name.pos, KindMatch, "the path of a request is matched by paths")
 		return h, false
 	case checkHeaderName(h.Name) != "":
-		c.file.problem(n.name.pos, KindHeader, fmt.Sprintf("the header %q %s", shorten(n.name.v), checkHeaderName(h.Name)))
+		c.file.problem(n.name.pos, KindHeader, fmt.Sprintf("the header %q %s", source.Shorten(n.name.v), checkHeaderName(h.Name)))
 		return h, false
 	case n.exact.set == n.present.set:
 		c.file.problem(n.pos, KindMatch, `a header of a match says either what its value is or whether it is there; write "exact: VALUE", "present: true" or "present: false"`)
@@ -125,7 +125,7 @@ func (c *compiler) headerMatch(n *headerMatchNode) (h HeaderMatch, ok bool) {
 			wrong = "is empty; write \"present: true\" for a header that is there"
 		}
 		if wrong != "" {
-			c.file.problem(n.exact.pos, KindMatch, fmt.Sprintf("the value %q %s", shorten(n.exact.v), wrong))
+			c.file.problem(n.exact.pos, KindMatch, fmt.Sprintf("the value %q %s", source.Shorten(n.exact.v), wrong))
 			return h, false
 		}
 		h.Exact = n.exact.v

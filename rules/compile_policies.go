@@ -25,14 +25,14 @@ func (c *compiler) overrides(n *ruleNode, r *Rule) (named map[string]outcome) {
 			}
 			key := TrimBlanks(v.v)
 			if wrong := checkOverrideValue(key); wrong != "" {
-				c.file.problem(v.pos, KindOverride, fmt.Sprintf("the value %q %s", shorten(v.v), wrong))
+				c.file.problem(v.pos, KindOverride, fmt.Sprintf("the value %q %s", source.Shorten(v.v), wrong))
 				continue
 			}
 			if first, twice := line[key]; twice {
-				c.file.problem(v.pos, KindOverride, fmt.Sprintf("the value %q is decided already in line %d; remove one of the two", shorten(key), first))
+				c.file.problem(v.pos, KindOverride, fmt.Sprintf("the value %q is decided already in line %d; remove one of the two", source.Shorten(key), first))
 				continue
 			}
-			line[key] = v.pos.line
+			line[key] = v.pos.Line()
 			values = append(values, key)
 			if named == nil {
 				named = map[string]outcome{}
@@ -290,7 +290,7 @@ func (c *compiler) warnUnreached(policies []madePolicy, stages [][]step) {
 func (c *compiler) takenBy(earlier []madePolicy, p madePolicy) string {
 	for _, e := range earlier {
 		if e.From == 0 && e.Ramp == nil && e.Range >= p.Range && p.Ramp == nil {
-			return fmt.Sprintf("the policy in line %d already takes all buckets below %d", e.at.line, e.Range)
+			return fmt.Sprintf("the policy in line %d already takes all buckets below %d", e.at.Line(), e.Range)
 		}
 	}
 	return "earlier policies already take all of its buckets"

@@ -25,7 +25,7 @@ func (c *compiler) propagate(n *propagationNode) {
 		Headers:  c.headerNames(n.headers.elements, "propagation header", noCheck),
 		Prefixes: c.headerNames(n.prefixes.elements, "propagation prefix", checkNoStar),
 	}
-	c.table.propagated = c.table.owned.and(declared)
+	c.table.propagated = c.table.owned.And(declared)
 	for _, v := range n.headers.elements {
 		if name := strings.ToLower(v.v); slices.Contains(declared.Headers, name) {
 			c.travels(v, "header", Owned{Headers: []string{name}})
@@ -47,8 +47,8 @@ func (c *compiler) propagate(n *propagationNode) {
 	}
 	slices.Sort(names)
 	for _, name := range slices.Compact(names) {
-		if r := firstOutsideMemberName(name); r != 0 {
-			c.file.problem(n.pos, KindPropagation, fmt.Sprintf("the tag header %q cannot travel as baggage: applications pass on the character %q in another form; use letters, digits, -, _ and .", shorten(name), r))
+		if wrong := checkTravels(name); wrong != "" {
+			c.file.problem(n.pos, KindPropagation, wrong)
 		}
 	}
 	for _, k := range c.keyPlaces {
@@ -66,19 +66,19 @@ func (c *compiler) propagate(n *propagationNode) {
 // travels warns of a declared name, of what it is, if no owned header is among
 // those that it stands for.
 func (c *compiler) travels(v value[string], what string, declared Owned) {
-	if c.table.owned.and(declared).IsZero() {
-		c.file.note(v.pos, source.Warning, KindPropagation, fmt.Sprintf("the propagation %s %q is that of no tag header of this file, and has no effect; declare it in tagHeaders, or remove it here", what, shorten(v.v)))
+	if c.table.owned.And(declared).IsZero() {
+		c.file.note(v.pos, source.Warning, KindPropagation, fmt.Sprintf("the propagation %s %q is that of no tag header of this file, and has no effect; declare it in tagHeaders, or remove it here", what, source.Shorten(v.v)))
 	}
 }
 
-// firstOutsideMemberName returns the first character of name that libraries do
-// not leave alone in the name of a baggage member, or 0. Some decode percent
-// signs and plus signs there, some encode what a URL has encoded.
-func firstOutsideMemberName(name string) rune {
+// checkTravels returns why name cannot be that of a baggage member, or "": libraries
+// leave few characters alone there. Some decode percent signs and plus signs, some
+// encode what a URL has encoded.
+func checkTravels(name string) string {
 	for _, r := range name {
 		if !('a' <= r && r <= 'z' || '0' <= r && r <= '9' || strings.ContainsRune("-_.", r)) {
-			return r
+			return fmt.Sprintf("the tag header %q cannot travel as baggage: applications pass on the character %q in another form; use letters, digits, -, _ and .", source.Shorten(name), r)
 		}
 	}
-	return 0
+	return ""
 }

@@ -19,7 +19,7 @@ type member struct {
 // exclude refuses lists of "RULE/TAG" of which a user may have two at some instant.
 // Matches are not looked at: two rules for different hosts have the same users.
 func (c *compiler) exclude() {
-	if c.file.errors > 0 {
+	if c.file.report.Errors() > 0 {
 		return // users cannot be compared of rules that are incomplete
 	}
 	for _, l := range c.exclusive.elements {
@@ -54,14 +54,14 @@ func (c *compiler) member(v value[string]) (m member, ok bool) {
 				continue
 			}
 			if ok {
-				c.file.problem(v.pos, KindExclusive, fmt.Sprintf("%q stands for tags of two rules, since names and tags have slashes; rename one", shorten(v.v)))
+				c.file.problem(v.pos, KindExclusive, fmt.Sprintf("%q stands for tags of two rules, since names and tags have slashes; rename one", source.Shorten(v.v)))
 				return m, false
 			}
 			m.rule, m.tag, ok = i, c.tags[Tag{r.TagHeader, tag}], true
 		}
 	}
 	if !ok {
-		c.file.problem(v.pos, KindExclusive, fmt.Sprintf("no rule gives %q%s; expected the name of a rule, a slash, and one of its tag values", shorten(v.v), source.DidYouMean(source.Nearest(v.v, known))))
+		c.file.problem(v.pos, KindExclusive, fmt.Sprintf("no rule gives %q%s; expected the name of a rule, a slash, and one of its tag values", source.Shorten(v.v), source.DidYouMean(source.Nearest(v.v, known))))
 	}
 	return m, ok
 }

@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/tagproc/tagproc/source"
@@ -9,10 +8,6 @@ import (
 
 // MaxFileSize is the largest rules file that is read, in bytes.
 const MaxFileSize = 1 << 20
-
-// maxProblems bounds how many errors, and how many warnings, are listed of a file
-// that is wrong from end to end.
-const maxProblems = 1000
 
 // A File is a rules file as it was written: its structure is known, what it
 // says is not yet checked. Only [Compile] makes use of it.
@@ -26,15 +21,13 @@ type File struct {
 	trustClientTags value[bool]
 	rules           []ruleNode
 
-	text     *source.Text
-	problems source.Problems
-	errors   int  // that were noted, listed or not
-	warnings int  // and notes, in the same way
-	cut      bool // reading was given up: what is here is not the whole
+	whole  source.Place // the file as a whole
+	report source.Report
+	cut    bool // reading was given up: what is here is not the whole
 }
 
-// pos is a place in the file, both numbers from 1.
-type pos struct{ line, col int }
+// pos is a place in the file. The zero pos is the file as a whole.
+type pos = source.Place
 
 // value is a scalar of the file and where it stands.
 type value[T any] struct {
@@ -156,15 +149,8 @@ func (f *File) problem(p pos, k source.Kind, message string) {
 }
 
 func (f *File) note(p pos, s source.Severity, k source.Kind, message string) {
-	listed := &f.errors
-	if s != source.Error {
-		listed = &f.warnings
+	if p == (pos{}) {
+		p = f.whole
 	}
-	switch *listed++; {
-	case *listed == maxProblems+1:
-		p, k, message = pos{}, source.KindTooManyProblems, fmt.Sprintf("there are more than %d %ss; the rest is not listed", maxProblems, s)
-	case *listed > maxProblems+1:
-		return
-	}
-	f.problems = append(f.problems, f.text.Problem(p.line, p.col, s, k, message))
+	f.report.Add(p.Problem(s, k, message))
 }

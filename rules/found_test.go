@@ -9,7 +9,7 @@ import "testing"
 func TestOwnedAndNestedPrefixes(t *testing.T) {
 	t.Parallel()
 	short, long := Owned{Prefixes: []string{"a"}}, Owned{Prefixes: []string{"aa"}}
-	for _, both := range []Owned{short.and(long), long.and(short)} {
+	for _, both := range []Owned{short.And(long), long.And(short)} {
 		if both.Contains("a") || !both.Contains("aa") || !both.Contains("aab") {
 			t.Errorf("%+v and %+v is %+v, want the prefix aa", short, long, both)
 		}

@@ -4,101 +4,91 @@ import (
 	"strconv"
 	"time"
 
-	"go.yaml.in/yaml/v4"
+	"github.com/tagproc/tagproc/source"
 )
 
 // claimRecipe is how the claim of a token becomes a key.
 const claimRecipe = "tokens are read by Envoy, which checks them: have it copy the claim to a header " +
 	"(claim_to_headers of the jwt_authn filter; outputClaimToHeaders of Istio's RequestAuthentication), and write that header as the key"
 
-func (d *decoder) key(n *yaml.Node) (k keyNode, ok bool) {
-	k.pos = at(n)
-	ok = d.mapping(n, "a key",
-		field{name: "header", read: d.asText(&k.header)},
-		field{name: "cookie", read: d.asText(&k.cookie)},
-		field{name: "query", read: d.asText(&k.query)},
-		field{name: "visitor", read: func(key, n *yaml.Node) { k.visitor = d.visitor(key, n) }},
+func (d *decoder) key(v source.Value) (k keyNode, ok bool) {
+	k.pos = v.Place()
+	ok = d.Mapping(v, "a key",
+		field{Name: "header", Read: d.asText(&k.header)},
+		field{Name: "cookie", Read: d.asText(&k.cookie)},
+		field{Name: "query", Read: d.asText(&k.query)},
+		field{Name: "visitor", Read: func(v source.Value) { k.visitor = d.visitor(v) }},
 		d.refused("claim", claimRecipe, &k.other),
 	)
 	return k, ok
 }
 
-func (d *decoder) visitor(key, n *yaml.Node) *visitorNode {
-	v := &visitorNode{pos: at(key)}
-	v.bad = !d.mapping(n, strconv.Quote(key.Value),
-		field{name: "cookie", read: d.asText(&v.cookie)},
-		field{name: "maxAge", read: func(key, n *yaml.Node) {
-			scalar(d, strconv.Quote(key.Value), at(key), n, &v.maxAge, "a duration, such as 8760h for a year", func(n *yaml.Node) (time.Duration, bool) {
-				age, err := time.ParseDuration(n.Value)
-				return age, err == nil && n.Tag == "!!str"
-			})
+func (d *decoder) visitor(v source.Value) *visitorNode {
+	n := &visitorNode{pos: v.KeyPlace()}
+	n.bad = !d.Mapping(v, strconv.Quote(v.Key()),
+		field{Name: "cookie", Read: d.asText(&n.cookie)},
+		field{Name: "maxAge", Read: func(v source.Value) {
+			n.maxAge = valueOf(source.Parsed(&d.Reader, v, "a duration, such as 8760h for a year", func(text string) (time.Duration, bool) {
+				age, err := time.ParseDuration(text)
+				return age, err == nil
+			}))
 		}},
-		field{name: "path", read: d.asText(&v.path)},
-		field{name: "domain", read: d.asText(&v.domain)},
-		field{name: "sameSite", read: d.asWord(&v.sameSite, sameSites)},
-		field{name: "secure", read: d.asBool(&v.secure)},
-		field{name: "httpOnly", read: d.asBool(&v.httpOnly)},
+		field{Name: "path", Read: d.asText(&n.path)},
+		field{Name: "domain", Read: d.asText(&n.domain)},
+		field{Name: "sameSite", Read: d.asWord(&n.sameSite, sameSites)},
+		field{Name: "secure", Read: d.asBool(&n.secure)},
+		field{Name: "httpOnly", Read: d.asBool(&n.httpOnly)},
 	)
-	return v
+	return n
 }
 
-func (d *decoder) match(key, n *yaml.Node) *matchNode {
-	m := &matchNode{pos: at(key)}
-	m.bad = !d.mapping(n, strconv.Quote(key.Value),
-		field{name: "hosts", read: func(key, n *yaml.Node) { m.hosts = d.texts(key, n, "hosts") }},
-		field{name: "paths", read: listField(d, &m.paths, "paths, each exact or a prefix", d.path)},
-		field{name: "headers", read: listField(d, &m.headers, "headers, each with name, and exact or present", d.headerMatch)},
-	)
+// match reads the condition of a rule. ASM's has the host alone.
+func (d *decoder) match(v source.Value) *matchNode {
+	m := &matchNode{pos: v.KeyPlace()}
+	fields := []field{
+		{Name: "hosts", Read: func(v source.Value) { m.hosts = d.texts(v, "hosts") }},
+		{Name: "paths", Read: listField(d, &m.paths, "paths, each exact or a prefix", d.path)},
+		{Name: "headers", Read: listField(d, &m.headers, "headers, each with name, and exact or present", d.headerMatch)},
+	}
+	if d.foreign {
+		fields = append(fields, field{Name: "host", Hidden: true, Read: func(v source.Value) {
+			host := valueOf(d.String(v))
+			m.hosts = listOf[value[string]]{pos: v.KeyPlace(), elements: []value[string]{host}, set: true, bad: host.bad}
+		}})
+	}
+	m.bad = !d.Mapping(v, strconv.Quote(v.Key()), fields...)
 	return m
 }
 
-func (d *decoder) path(n *yaml.Node) (p pathNode, ok bool) {
-	p.pos = at(n)
-	ok = d.mapping(n, "a path",
-		field{name: "exact", read: d.asText(&p.exact)},
-		field{name: "prefix", read: d.asText(&p.prefix)},
+func (d *decoder) path(v source.Value) (p pathNode, ok bool) {
+	p.pos = v.Place()
+	ok = d.Mapping(v, "a path",
+		field{Name: "exact", Read: d.asText(&p.exact)},
+		field{Name: "prefix", Read: d.asText(&p.prefix)},
 	)
 	return p, ok
 }
 
-func (d *decoder) headerMatch(n *yaml.Node) (h headerMatchNode, ok bool) {
-	h.pos = at(n)
-	ok = d.mapping(n, "a header of a match",
-		field{name: "name", read: d.asText(&h.name)},
-		field{name: "exact", read: d.asText(&h.exact)},
-		field{name: "present", read: d.asBool(&h.present)},
+func (d *decoder) headerMatch(v source.Value) (h headerMatchNode, ok bool) {
+	h.pos = v.Place()
+	ok = d.Mapping(v, "a header of a match",
+		field{Name: "name", Read: d.asText(&h.name)},
+		field{Name: "exact", Read: d.asText(&h.exact)},
+		field{Name: "present", Read: d.asBool(&h.present)},
 	)
 	return h, ok
 }
 
-func (d *decoder) rampStep(n *yaml.Node) (s rampNode, ok bool) {
-	s.pos = at(n)
-	ok = d.mapping(n, "a step of a ramp",
-		field{name: "at", read: func(key, n *yaml.Node) {
-			scalar(d, strconv.Quote(key.Value), at(key), n, &s.at, "an instant with its offset, such as 2026-12-01T09:00:00+01:00", func(n *yaml.Node) (at time.Time, ok bool) {
-				err := at.UnmarshalText([]byte(n.Value))
-				return at, err == nil && (n.Tag == "!!str" || n.Tag == "!!timestamp")
-			})
+func (d *decoder) rampStep(v source.Value) (s rampNode, ok bool) {
+	s.pos = v.Place()
+	ok = d.Mapping(v, "a step of a ramp",
+		field{Name: "at", Read: func(v source.Value) {
+			s.at = valueOf(source.Parsed(&d.Reader, v, "an instant with its offset, such as 2026-12-01T09:00:00+01:00", func(text string) (at time.Time, ok bool) {
+				err := at.UnmarshalText([]byte(text))
+				return at, err == nil
+			}))
 		}},
-		field{name: "range", read: d.asInt(&s.rng)},
+		field{Name: "range", Read: d.asInt(&s.rng)},
 	)
 	return s, ok
-}
-
-func (d *decoder) partition(n *yaml.Node) (p partitionNode, ok bool) {
-	p.pos = at(n)
-	ok = d.mapping(n, "a partition",
-		field{name: "partitionSize", read: d.asInt(&p.size)},
-		field{name: "tagValue", read: d.asText(&p.tagValue)},
-		d.refused("range", `a partition has "partitionSize", the number of its buckets; policies have "range"`, new(bool)),
-	)
-	return p, ok
-}
-
-func (d *decoder) forwarded(key, n *yaml.Node) {
-	f := &forwardedNode{pos: at(key)}
-	d.file.forwarded = f
-	f.bad = !d.mapping(n, strconv.Quote(key.Value),
-		field{name: "headers", read: func(key, n *yaml.Node) { f.headers = d.texts(key, n, "header names") }},
-	)
 }

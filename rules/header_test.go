@@ -21,7 +21,7 @@ func TestOwnedAnd(t *testing.T) {
 			}
 		}
 		o, p := draw("one"), draw("other")
-		both := o.and(p)
+		both := o.And(p)
 		for n := range 1 << 6 { // every text of up to five letters: the digits behind the first 1
 			_, name, _ := strings.Cut(fmt.Sprintf("%b", n), "1")
 			name = strings.NewReplacer("0", "a", "1", "b").Replace(name)
@@ -29,7 +29,7 @@ func TestOwnedAnd(t *testing.T) {
 				rt.Fatalf("%+v and %+v is %+v, of which Contains(%q) = %v, want %v", o, p, both, name, got, want)
 			}
 		}
-		if back := p.and(o); len(back.Headers) != len(both.Headers) || len(back.Prefixes) != len(both.Prefixes) {
+		if back := p.And(o); len(back.Headers) != len(both.Headers) || len(back.Prefixes) != len(both.Prefixes) {
 			rt.Fatalf("%+v and %+v is %+v, the other way round %+v", o, p, both, back)
 		}
 	})

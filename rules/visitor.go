@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/tagproc/tagproc/source"
 )
 
 // A Visitor is the cookie by which users are known who have no other id. Whoever
@@ -76,13 +78,13 @@ func (v Visitor) check() string {
 	host, secure := strings.HasPrefix(v.Cookie, "__Host-"), strings.HasPrefix(v.Cookie, "__Secure-")
 	switch {
 	case checkCookieName(v.Cookie) != "":
-		return fmt.Sprintf("the cookie %q %s", shorten(v.Cookie), checkCookieName(v.Cookie))
+		return fmt.Sprintf("the cookie %q %s", source.Shorten(v.Cookie), checkCookieName(v.Cookie))
 	case v.MaxAge < time.Second || v.MaxAge > maxVisitorAge || v.MaxAge%time.Second != 0:
 		return fmt.Sprintf("maxAge %s is not in whole seconds from 1s to %.0fh, where browsers cut it; write 8760h for a year", v.MaxAge, maxVisitorAge.Hours())
 	case checkCookiePath(v.Path) != "":
-		return fmt.Sprintf("the path %q %s", shorten(v.Path), checkCookiePath(v.Path))
+		return fmt.Sprintf("the path %q %s", source.Shorten(v.Path), checkCookiePath(v.Path))
 	case v.Domain != "" && checkCookieDomain(v.Domain) != "":
-		return fmt.Sprintf("the domain %q %s", shorten(v.Domain), checkCookieDomain(v.Domain))
+		return fmt.Sprintf("the domain %q %s", source.Shorten(v.Domain), checkCookieDomain(v.Domain))
 	case v.SameSite == "None" && !v.Secure:
 		return "browsers refuse a cookie with sameSite None that is not secure; remove \"secure: false\""
 	case (host || secure) && !v.Secure:

@@ -20,15 +20,8 @@ const byteOrderMark = "\ufeff"
 // utf8Of returns src in UTF-8, which is src itself unless it is UTF-16, as the > of
 // Windows PowerShell writes it; else why it cannot be read.
 func utf8Of(src []byte) (text []byte, why string) {
-	var order binary.ByteOrder
-	switch {
-	case len(src) < 2:
-		return src, ""
-	case src[0] == 0xff && src[1] == 0xfe, src[0] != 0 && src[1] == 0:
-		order = binary.LittleEndian
-	case src[0] == 0xfe && src[1] == 0xff, src[0] == 0 && src[1] != 0:
-		order = binary.BigEndian
-	default:
+	order, isWide := wideOrder(src)
+	if !isWide {
 		return src, ""
 	}
 	damaged := "the file is UTF-16, and damaged; write it again as UTF-8 (in PowerShell: Out-File -Encoding utf8)"
@@ -54,6 +47,19 @@ func utf8Of(src []byte) (text []byte, why string) {
 		text = utf8.AppendRune(text, r)
 	}
 	return text, ""
+}
+
+// wideOrder returns the byte order of a text in UTF-16; false: it is none.
+func wideOrder(src []byte) (order binary.ByteOrder, is bool) {
+	switch {
+	case len(src) < 2:
+		return nil, false
+	case src[0] == 0xff && src[1] == 0xfe, src[0] != 0 && src[1] == 0:
+		return binary.LittleEndian, true
+	case src[0] == 0xfe && src[1] == 0xff, src[0] == 0 && src[1] != 0:
+		return binary.BigEndian, true
+	}
+	return nil, false
 }
 
 // A cleaner makes of a text what the YAML library reads: without a byte order mark at
@@ -108,7 +114,7 @@ func (c *cleaner) heads() {
 	head, begin := true, 0 // begin: where the document begins
 	for i, line := range c.lines {
 		rest, marked := strings.CutPrefix(line, byteOrderMark)
-		marker := IsMarker(rest)
+		marker := isMarker(rest)
 		if marked && (head || marker) {
 			c.marks = append(c.marks, i+1)
 		} else if marked && c.strayMark == 0 {
@@ -260,8 +266,8 @@ func (c *cleaner) restore(n *yaml.Node) {
 	}
 }
 
-// IsMarker reports whether a line begins or ends a YAML document.
-func IsMarker(line string) bool {
+// isMarker reports whether a line begins or ends a YAML document.
+func isMarker(line string) bool {
 	rest, is := strings.CutPrefix(line, "---")
 	if !is {
 		rest, is = strings.CutPrefix(line, "...")

@@ -2,13 +2,15 @@
 // and configurations of Envoy are read from, and how what is wrong in them is
 // told.
 //
-// [Parse] makes a [Text] of YAML or JSON: its documents, and the place of
-// everything in them. It reads what kubectl's reader reads: streams, a byte order
-// mark at the head of any document, a %YAML 1.2 directive, the surrogate pairs of
-// JSON, and UTF-16. [Read] makes a [Document] of each object, the items of Lists
-// included. A [Problem] names a file, a line and a column, what is wrong there, and
-// what was expected. [Text.Edit] replaces one scalar and leaves every other byte as
-// it is.
+// [Documents] reads a stream of YAML or JSON, and [Objects] makes objects of
+// Kubernetes of it, the items of Lists each as one. A [Value] is what stands at
+// one place of a document. A [Reader] takes values apart by a table of [Field]s
+// and collects what is wrong: wrong types, missing values, keys that nobody knows
+// and what was meant by them. [Reader.Message] reads a value into a protobuf
+// message. [Replace] changes scalars in a file and no other byte.
+//
+// A [Problem] names a file, a line and a column, what is wrong there, and what
+// was expected.
 //
 // This package never knows what a text is about, files, or networks.
 package source

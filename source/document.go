@@ -1,17 +1,23 @@
 package source
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
-	"google.golang.org/protobuf/encoding/protojson"
-	"google.golang.org/protobuf/proto"
 )
 
-// A Document is one mapping of a file: an object of Kubernetes, or something
-// else, such as a rules file, which has no Kind.
+// MaxFileSize is the largest file of manifests that is read, in bytes.
+const MaxFileSize = 64 << 20
+
+// Kinds of problems of files that should have objects of Kubernetes.
+const (
+	KindNotMapping Kind = "not-a-mapping" // a document that is a list or a text
+	KindNoName     Kind = "no-name"       // an object without metadata.name, and without generateName
+)
+
+// A Document is one document of a file: an object of Kubernetes, or something else,
+// such as a rules file, which has no Kind.
 type Document struct {
 	File       string
 	APIVersion string
@@ -20,15 +26,25 @@ type Document struct {
 	Name       string
 	Labels     map[string]string // of metadata
 
-	root *yaml.Node
-	text *Text
+	Value             // the whole of it
+	around *yaml.Node // its node with the comments around it; nil: it is an item of a List
 }
 
-// Root returns the document itself.
-func (d *Document) Root() *yaml.Node { return d.root }
+func newDocument(t *Text, root *yaml.Node) *Document {
+	d := &Document{File: t.Name, Value: Value{text: t, node: Resolve(root), at: t.node(root), name: "the document"}}
+	d.APIVersion, d.Kind = d.Text("apiVersion"), d.Text("kind")
+	d.Namespace, d.Name = d.Text("metadata", "namespace"), d.Text("metadata", "name")
+	if labels := d.Get("metadata", "labels"); labels.IsMapping() {
+		d.Labels = map[string]string{}
+		for _, l := range labels.Entries() {
+			d.Labels[l.key.Value] = l.Text() // labels that are no texts are a matter of the API server
+		}
+	}
+	return d
+}
 
-// Source returns the text that the document is of.
-func (d *Document) Source() *Text { return d.text }
+// Around returns the YAML library's node of the document with the comments around it.
+func (d *Document) Around() *yaml.Node { return d.around }
 
 // Group returns the API group, as "networking.istio.io"; "" is the core group.
 func (d *Document) Group() string {
@@ -48,53 +64,108 @@ func (d *Document) ID() string {
 	return strings.TrimSpace(d.Kind + " " + name)
 }
 
-// Node returns what stands at path, whose elements are keys of mappings, as
-// string, and indices of lists, as int. It is nil where nothing stands, or null.
-func (d *Document) Node(path ...any) *yaml.Node {
-	n, rest := Descend(d.root, path)
-	if len(rest) > 0 || IsNull(n) {
-		return nil
+// Read returns the objects of src, the content of the file called name; see
+// [Documents] and [Objects].
+func Read(name string, src []byte) ([]*Document, Problems) {
+	docs, problems := Documents(name, src, MaxFileSize)
+	if len(problems) > 0 {
+		return nil, problems
 	}
-	return n
+	return Objects(docs)
 }
 
-// Text returns the scalar at path as it is written, or "".
-func (d *Document) Text(path ...any) string {
-	if n := d.Node(path...); n != nil && n.Kind == yaml.ScalarNode {
-		return n.Value
+// Objects returns the objects that documents are, the items of a List each as one.
+// Documents that can be used come also where there are problems, and objects without
+// a name beside the problem that says so. Of a key that an object has twice the last
+// one counts, as it does to kubectl.
+func Objects(docs []*Document) ([]*Document, Problems) {
+	r := objects{}
+	for _, d := range docs {
+		if d.Get("kind").Exists() { // rules and lanes files have a grammar that tells
+			r.keepLast(d.text, d.node, true)
+			around := d.around
+			d = newDocument(d.text, d.node)
+			d.around = around
+		}
+		r.add(d)
 	}
-	return ""
+	return r.documents, r.report.Problems()
 }
 
-// Problem returns a problem at path, or, where nothing stands there, at what
-// would hold it.
-func (d *Document) Problem(s Severity, k Kind, message string, path ...any) Problem {
-	n, _ := Descend(d.root, path)
-	return d.ProblemAt(n, s, k, message)
+// Items returns the elements of a list as documents, as the items of a List are.
+func Items(v Value) (docs []*Document) {
+	for _, item := range v.Elements() {
+		docs = append(docs, newDocument(v.text, item.node))
+	}
+	return docs
 }
 
-// ProblemAt returns a problem at a node of the document.
-func (d *Document) ProblemAt(n *yaml.Node, s Severity, k Kind, message string) Problem {
-	return d.text.Problem(n.Line, n.Column, s, k, message)
+type objects struct {
+	documents []*Document
+	report    Report
 }
 
-// Decode reads what stands at path into m, by the names of protobuf's JSON form.
-// Nothing at path leaves m as it is. Unknown fields are an error if strict.
-func (d *Document) Decode(m proto.Message, strict bool, path ...any) error {
-	n := d.Node(path...)
-	if n == nil {
-		return nil
+func (r *objects) add(d *Document) {
+	if !d.IsMapping() {
+		r.report.Add(d.Problem(Error, KindNotMapping, "expected a mapping, as an object of Kubernetes and a rules file are"))
+		return
 	}
-	var v any
-	if err := n.Decode(&v); err != nil {
-		return fmt.Errorf("couldn't read %s: %w", d.ID(), err)
+	if items := d.Get("items"); strings.HasSuffix(d.Kind, "List") && items.Exists() {
+		for _, item := range Items(items) {
+			r.add(item)
+		}
+		return
 	}
-	text, err := json.Marshal(v)
-	if err != nil {
-		return fmt.Errorf("couldn't read %s: %w", d.ID(), err)
+	if d.Kind != "" && d.Name == "" && !d.Get("metadata", "generateName").Exists() {
+		r.report.Add(d.Get("metadata").Problem(Error, KindNoName, fmt.Sprintf("this %s has no metadata.name", d.Kind)))
 	}
-	if err := (protojson.UnmarshalOptions{DiscardUnknown: !strict}).Unmarshal(text, m); err != nil {
-		return fmt.Errorf("couldn't read %s: %w", d.ID(), err)
+	r.documents = append(r.documents, d)
+}
+
+// keepLast takes out of n, and of all below it, each key that comes again in its
+// mapping, and tells of it. Where an object begins in another one, the keys of the
+// object that follow are not told one by one.
+func (r *objects) keepLast(t *Text, n *yaml.Node, top bool) {
+	for _, c := range n.Content {
+		r.keepLast(t, c, false)
 	}
-	return nil
+	if n.Kind != yaml.MappingNode {
+		return
+	}
+	lines, last := map[string]int{}, map[string]int{} // the first line, the last index
+	begins := ""                                      // the key with which another object does
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key := n.Content[i]
+		if key.Kind != yaml.ScalarNode {
+			continue
+		}
+		last[key.Value] = i
+		first, twice := lines[key.Value]
+		if !twice {
+			lines[key.Value] = t.node(key).line
+			continue
+		}
+		fix := "remove one"
+		if top {
+			fix = `remove one, or is a "---" missing before this line?`
+		}
+		if begins == "" || begins == key.Value {
+			r.report.Add(t.node(key).Problem(Error, KindDuplicateKey, duplicateKey(key.Value, first)+"; "+fix))
+		}
+		if top && (key.Value == "apiVersion" || key.Value == "kind") {
+			begins = key.Value
+		}
+	}
+	kept := n.Content[:0:0]
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if key := n.Content[i]; key.Kind != yaml.ScalarNode || last[key.Value] == i {
+			kept = append(kept, key, n.Content[i+1])
+		}
+	}
+	n.Content = kept
+}
+
+// duplicateKey is the message for a key that stands twice in one mapping.
+func duplicateKey(key string, first int) string {
+	return fmt.Sprintf("duplicate key %q (first at line %d)", Shorten(key), first)
 }

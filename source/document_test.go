@@ -50,16 +50,16 @@ func TestRead(t *testing.T) {
 		t.Errorf("Text through an alias = %q, want mocka", got)
 	}
 	for _, path := range [][]any{{"spec", "tcp"}, {"spec", "hosts", 1}, {"spec", "hosts", "x"}, {"spec", 0}, {"none", "x"}} {
-		if n := vs.Node(path...); n != nil {
-			t.Errorf("Node(%v) = %q, want nothing", path, n.Value)
+		if v := vs.Get(path...); v.Exists() {
+			t.Errorf("Get(%v) = %s, want nothing", path, v.Describe())
 		}
 	}
 	var spec networking.VirtualService
-	if err := vs.Decode(&spec, true, "spec"); err != nil || spec.GetGateways()[0] != "mocka" {
-		t.Errorf("Decode = %v, %v", &spec, err)
+	if err := vs.Get("spec").Message(&spec).Err(); err == nil || !strings.Contains(err.Error(), `all.yaml:12:3: "tcp" has no value`) || spec.GetGateways()[0] != "mocka" {
+		t.Errorf("Message = %v, %v", &spec, err)
 	}
-	if err := vs.Decode(&networking.Gateway{}, true, "spec"); err == nil {
-		t.Error("Decode of another message succeeded, want an error for unknown fields")
+	if err := vs.Get("spec").Message(&networking.Gateway{}).Err(); err == nil || !strings.Contains(err.Error(), `all.yaml:10:3: there is no field "hosts" here`) {
+		t.Errorf("Message of another kind = %v, want its unknown fields", err)
 	}
 }
 
@@ -74,7 +74,7 @@ func TestProblem(t *testing.T) {
 		{[]any{"spec", "tcp"}, 12, 8},
 		{nil, 6, 1},
 	} {
-		p := docs[1].Problem(Error, "some", "is wrong", c.path...)
+		p := docs[1].Get(c.path...).Problem(Error, "some", "is wrong")
 		if p.Line != c.line || p.Col != c.col || p.File != "all.yaml" || p.Source != strings.Split(several, "\n")[p.Line-1] {
 			t.Errorf("Problem(%v) is at %s %q, want %d:%d", c.path, p.Place(), p.Source, c.line, c.col)
 		}
@@ -91,18 +91,18 @@ func TestReadProblems(t *testing.T) {
 		{"list", "- a\n", "f.yaml:1:1: expected a mapping", 0},
 		{"no name", "kind: Gateway\nmetadata: {namespace: a}\n", "f.yaml:2:11: this Gateway has no metadata.name", 1},
 		{"no metadata", "kind: Gateway\n", "f.yaml:1:1: this Gateway has no metadata.name", 1},
-		{"large", strings.Repeat("#", MaxFileSize+1), "f.yaml: the file has more than 64 MiB", 0},
+		{"large", strings.Repeat("#", MaxFileSize+1), "f.yaml: the file has more than 67108864 bytes (64 MiB)", 0},
 		{
 			"two run together", "kind: A\nmetadata: {name: a}\ndata: {a: b}\nkind: B\nmetadata: {name: b}\n",
-			`f.yaml:4:1: the key "kind" stands here for the second time, first in line 1; remove one, or is a "---" missing before this line?`, 1,
+			`f.yaml:4:1: duplicate key "kind" (first at line 1); remove one, or is a "---" missing before this line?`, 1,
 		},
 		{
 			"data twice", "kind: A\nmetadata: {name: a}\ndata: {a: b}\ndata: {b: c}\n",
-			`f.yaml:4:1: the key "data" stands here for the second time, first in line 3; remove one, or is a "---" missing before this line?`, 1,
+			`f.yaml:4:1: duplicate key "data" (first at line 3); remove one, or is a "---" missing before this line?`, 1,
 		},
 		{
 			"key twice", "kind: A\nmetadata: {name: a}\nspec:\n- b: c\n  b: d\n",
-			`f.yaml:5:3: the key "b" stands here for the second time, first in line 4; remove one [duplicate-key]`, 1,
+			`f.yaml:5:3: duplicate key "b" (first at line 4); remove one [duplicate-key]`, 1,
 		},
 		{"binary", "a: \xff\n", "f.yaml:1:4: the file is not valid UTF-8", 0},
 	} {
@@ -131,8 +131,12 @@ func FuzzRead(f *testing.F) {
 	f.Fuzz(func(t *testing.T, src []byte) {
 		docs, problems := Read("f.yaml", src)
 		for _, d := range docs {
-			_ = d.Problem(Error, "x", "x", "spec", 0)
-			_ = d.Decode(&networking.VirtualService{}, false, "spec")
+			_ = d.Get("spec", 0).Problem(Error, "x", "x")
+			_ = d.Get("spec").Message(&networking.VirtualService{})
+			_, _ = d.YAML(1 << 20)
+			for _, e := range d.Get("data").Entries() {
+				_, _, _ = e.Embedded()
+			}
 		}
 		for _, p := range problems {
 			if p.Message == "" {

@@ -1,81 +1,215 @@
 package source
 
 import (
-	"bytes"
+	"errors"
 	"fmt"
+	"reflect"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
 )
 
-// Edit returns the text with the scalar n, a node of it, written as value: every
-// other byte is as it was. A scalar in quotes keeps them. Texts that stand on
-// several lines, aliases, and files in UTF-16 are refused, as is a value that would
-// be read as something else.
-func (t *Text) Edit(n *yaml.Node, value string) ([]byte, error) {
-	if t.utf16 {
-		return nil, fmt.Errorf("%s is UTF-16, and is not edited; write it again as UTF-8", t.Name)
-	}
-	at, err := t.offset(n)
-	if err != nil {
-		return nil, err
-	}
-	written := n.Value
-	quote := ""
-	switch n.Style &^ yaml.TaggedStyle {
-	case 0:
-	case yaml.SingleQuotedStyle:
-		quote, written = "'", strings.ReplaceAll(n.Value, "'", "''")
-	case yaml.DoubleQuotedStyle:
-		quote = `"`
-	default:
-		return nil, fmt.Errorf("%s:%d:%d: a text of several lines cannot be edited in place", t.Name, n.Line, n.Column)
-	}
-	old := quote + written + quote
-	if n.Kind != yaml.ScalarNode || n.Value == "" || !bytes.HasPrefix(t.src[at:], []byte(old)) {
-		return nil, fmt.Errorf("%s:%d:%d: %s stands in a form that cannot be edited in place", t.Name, n.Line, n.Column, Describe(n))
-	}
-	var out bytes.Buffer
-	out.Write(t.src[:at])
-	out.WriteString(quote + value + quote)
-	out.Write(t.src[at+len(old):])
-	if err := isOne(quote+value+quote, value, n.Tag); err != nil {
-		return nil, fmt.Errorf("%s:%d:%d: %w", t.Name, n.Line, n.Column, err)
-	}
-	return out.Bytes(), nil
+// An Edit is a scalar of a file and what it becomes.
+type Edit struct {
+	Value Value  // an existing scalar, of a document that [Documents] or [Value.Embedded] read
+	Text  string // the new value, of the same type (a number stays a number)
 }
 
-// offset returns where n stands in src.
-func (t *Text) offset(n *yaml.Node) (int, error) {
-	start, rest := 0, t.src
-	for range n.Line - 1 {
-		end := lineBreak.FindIndex(rest)
-		if end == nil {
-			return 0, fmt.Errorf("%s has no line %d", t.Name, n.Line)
-		}
-		start, rest = start+end[1], rest[end[1]:]
+// Replace returns src, from which the values of edits were read, with their scalars
+// replaced. No other byte changes: comments, order, quotes, line ends and whatever
+// stands around the scalars stay. It returns an error, and nothing is lost, where a
+// scalar has more than one line, stands in an alias, or where the result does not read
+// as src with the new values.
+func Replace(src []byte, edits ...Edit) ([]byte, error) {
+	type span struct {
+		from, to int
+		text     string
 	}
-	if bytes.HasPrefix(rest, []byte(byteOrderMark)) {
-		start, rest = start+len(byteOrderMark), rest[len(byteOrderMark):]
+	if _, isWide := wideOrder(src); isWide {
+		return nil, errors.New("couldn't change a file that is UTF-16; write it as UTF-8 first")
+	}
+	var spans []span
+	for _, e := range edits {
+		from, to, text, err := e.span(src)
+		if err != nil {
+			return nil, fmt.Errorf("couldn't replace %s at %s: %w", e.Value.name, e.Value.at, err)
+		}
+		spans = append(spans, span{from, to, text})
+	}
+	slices.SortFunc(spans, func(a, b span) int { return a.from - b.from })
+	var out []byte
+	copied := 0
+	for _, s := range spans {
+		if s.from < copied {
+			return nil, errors.New("couldn't replace one scalar twice")
+		}
+		out = append(append(out, src[copied:s.from]...), s.text...)
+		copied = s.to
+	}
+	out = append(out, src[copied:]...)
+	return out, sameBut(src, out, edits)
+}
+
+// span returns where the scalar of e stands in src, in bytes, and what takes its place.
+func (e Edit) span(src []byte) (from, to int, text string, err error) {
+	n, at := e.Value.node, e.Value.at
+	if n == nil || n.Kind != yaml.ScalarNode {
+		return 0, 0, "", fmt.Errorf("it is %s; expected a scalar", e.Value.Describe())
+	}
+	if own := at.text.node(n); own != at {
+		return 0, 0, "", fmt.Errorf("it is an alias of what stands at %s; change that", own)
+	}
+	if from, err = offset(src, at); err != nil {
+		return 0, 0, "", err
+	}
+	rest := string(src[from:])
+	if loc := lineBreak.FindStringIndex(rest); loc != nil {
+		rest = rest[:loc[0]]
+	}
+	if n.Anchor != "" || strings.HasPrefix(rest, "!") || strings.HasPrefix(rest, "&") {
+		return 0, 0, "", errors.New("it has an anchor or a type written before it; take that away first")
+	}
+	switch {
+	case n.Style&yaml.DoubleQuotedStyle != 0:
+		end := closing(rest, '"')
+		if end < 0 {
+			return 0, 0, "", errors.New("it has more than one line")
+		}
+		return from, from + end, doubleQuoted(e.Text), nil
+	case n.Style&yaml.SingleQuotedStyle != 0:
+		end := closing(rest, '\'')
+		if end < 0 || strings.ContainsFunc(e.Text, func(r rune) bool { return r < ' ' }) {
+			return 0, 0, "", errors.New("it has more than one line")
+		}
+		return from, from + end, "'" + strings.ReplaceAll(e.Text, "'", "''") + "'", nil
+	case n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0 || !strings.HasPrefix(rest, n.Value):
+		return 0, 0, "", errors.New("it has more than one line")
+	}
+	text = e.Text
+	if !isPlain(text, n.Tag) {
+		text = doubleQuoted(text)
+	}
+	return from, from + len(n.Value), text, nil
+}
+
+// offset returns the index in src of a place in it.
+func offset(src []byte, at Place) (int, error) {
+	i := 0
+	for range at.line - 1 {
+		loc := lineBreak.FindIndex(src[i:])
+		if loc == nil {
+			return 0, errors.New("the file has changed: the line is not there")
+		}
+		i += loc[1]
+	}
+	if at.line == 1 {
+		i += len(src) - len(strings.TrimPrefix(string(src), byteOrderMark))
+	}
+	line := string(src[i:])
+	if loc := lineBreak.FindStringIndex(line); loc != nil {
+		line = line[:loc[0]]
+	}
+	line = strings.TrimPrefix(line, byteOrderMark) // behind "---"
+	if i < len(src) && strings.HasPrefix(string(src[i:]), byteOrderMark) && at.line > 1 {
+		i += len(byteOrderMark)
 	}
 	col := 1
-	for i := range string(rest[:min(len(rest), 4*n.Column)]) {
-		if col == n.Column {
-			return start + i, nil
+	for j := range line {
+		if col == at.col {
+			return i + j, nil
 		}
 		col++
 	}
-	return 0, fmt.Errorf("%s:%d has no column %d", t.Name, n.Line, n.Column)
+	return 0, errors.New("the file has changed: the column is not there")
 }
 
-// isOne returns an error unless written is read as the scalar value of tag, in
-// brackets as well as outside.
-func isOne(written, value, tag string) error {
-	text, problems := Parse("", []byte("["+written+"]"), MaxFileSize)
-	if len(problems) == 0 && len(text.Documents) == 1 {
-		if l := text.Documents[0].Content; len(l) == 1 && l[0].Kind == yaml.ScalarNode && l[0].Tag == tag && l[0].Value == value && l[0].HeadComment+l[0].LineComment+l[0].FootComment == "" {
-			return nil
+// closing returns the index behind the quote that ends s, which begins with one, or -1.
+func closing(s string, quote byte) int {
+	for i := 1; i < len(s); i++ {
+		switch {
+		case s[i] == '\\' && quote == '"':
+			i++
+		case s[i] == quote && quote == '\'' && i+1 < len(s) && s[i+1] == quote:
+			i++
+		case s[i] == quote:
+			return i + 1
 		}
 	}
-	return fmt.Errorf("%q would be read as something else there", value)
+	return -1
+}
+
+// isPlain reports whether text, written without quotes in any place, is a scalar with
+// the tag.
+func isPlain(text, tag string) bool {
+	var doc yaml.Node
+	if strings.ContainsAny(text, ",[]{}\n") || yaml.Load([]byte("[ "+text+" ]"), &doc) != nil {
+		return false
+	}
+	list := doc.Content[0].Content
+	return len(list) == 1 && list[0].Kind == yaml.ScalarNode && list[0].Value == text && list[0].Tag == tag && list[0].HeadComment+list[0].LineComment+list[0].FootComment == ""
+}
+
+// doubleQuoted writes text in double quotes, as YAML and JSON read them alike.
+func doubleQuoted(text string) string {
+	var b strings.Builder
+	b.WriteByte('"')
+	for _, r := range text {
+		switch {
+		case r == '"' || r == '\\':
+			b.WriteByte('\\')
+			b.WriteRune(r)
+		case r < ' ' || r == 0x7f || 0x80 <= r && r < 0xa0 || r == 0x2028 || r == 0x2029 || r == 0xfeff:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		default:
+			b.WriteRune(r)
+		}
+	}
+	b.WriteByte('"')
+	return b.String()
+}
+
+// sameBut returns an error unless after reads as before with the values of edits, and
+// nothing else.
+func sameBut(before, after []byte, edits []Edit) error {
+	was, problems := Documents("", before, MaxFileSize)
+	is, more := Documents("", after, MaxFileSize)
+	if err := errors.Join(problems.Err(), more.Err()); err != nil {
+		return fmt.Errorf("the file would not be readable any more: %w", err)
+	}
+	differ := 0
+	if len(was) != len(is) || !slices.EqualFunc(was, is, func(a, b *Document) bool { return same(a.node, b.node, &differ) }) || differ > len(edits) {
+		return errors.New("the file would read as something else than itself with the new values")
+	}
+	return nil
+}
+
+// same reports whether two trees have the same form. Scalars that differ are counted;
+// of embedded texts, such as the rules in a ConfigMap, each counts for as many edits as
+// it has lines that differ.
+func same(a, b *yaml.Node, differ *int) bool {
+	if a.Kind != b.Kind || a.Tag != b.Tag || len(a.Content) != len(b.Content) || a.Anchor != b.Anchor {
+		return false
+	}
+	comments := func(n *yaml.Node) [3]string { return [3]string{n.HeadComment, n.LineComment, n.FootComment} }
+	if !reflect.DeepEqual(comments(a), comments(b)) {
+		return false
+	}
+	if a.Value != b.Value {
+		of, now := strings.Split(a.Value, "\n"), strings.Split(b.Value, "\n")
+		if len(of) != len(now) {
+			return false
+		}
+		for i := range of {
+			if of[i] != now[i] {
+				*differ++
+			}
+		}
+	}
+	for i := range a.Content {
+		if !same(a.Content[i], b.Content[i], differ) {
+			return false
+		}
+	}
+	return true
 }

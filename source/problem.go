@@ -98,20 +98,23 @@ func (ps Problems) Without(s Severity) Problems {
 	return slices.DeleteFunc(slices.Clone(ps), func(p Problem) bool { return p.Severity == s })
 }
 
-// Sort orders problems by their position in the file and drops repetitions,
-// which arise where an alias leads to the same place twice. Messages that quote at
-// length what is in the file lose their middle.
+// Sort orders the problems of each file by their position, files in the order in
+// which they come, and drops repetitions, which arise where an alias leads to the
+// same place twice.
 func (ps Problems) Sort() Problems {
-	for i := range ps {
-		ps[i].Message = shorten(ps[i].Message)
+	file := map[string]int{}
+	for _, p := range ps {
+		if _, known := file[p.File]; !known {
+			file[p.File] = len(file)
+		}
 	}
 	slices.SortStableFunc(ps, func(a, b Problem) int {
-		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Col, b.Col))
+		return cmp.Or(cmp.Compare(file[a.File], file[b.File]), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Col, b.Col))
 	})
 	return slices.Compact(ps)
 }
 
-// shorten returns a message of at most 1.5 KiB: how it begins, and what to do, with
+// shorten returns message in at most 1.5 KiB, whatever it quotes: how it begins, and what to do, with
 // which it ends.
 func shorten(message string) string {
 	const most, end = 1536, 400

@@ -15,12 +15,14 @@ func (m *manifest) above() []string {
 	if m.key == nil {
 		return nil
 	}
-	first := m.doc.Content[0].Content[0]
+	first := m.root.Content[0]
 	comments := []string{m.doc.HeadComment, first.HeadComment}
-	if m.spec != first {
-		comments = append(comments, m.spec.HeadComment)
+	for _, key := range m.keys {
+		if key != first {
+			comments = append(comments, key.HeadComment)
+		}
+		comments = append(comments, key.LineComment)
 	}
-	comments = append(comments, m.spec.LineComment, m.key.HeadComment, m.key.LineComment)
 	return slices.DeleteFunc(comments, func(c string) bool { return c == "" })
 }
 
@@ -29,7 +31,10 @@ func (m *manifest) above() []string {
 func (m *manifest) below() []string {
 	lines := commentsIn(m.config)
 	if m.key != nil {
-		lines = append(lines, commentLines(m.key.FootComment, m.spec.FootComment, m.doc.Content[0].FootComment, m.doc.FootComment)...)
+		for _, key := range slices.Backward(m.keys) {
+			lines = append(lines, commentLines(key.FootComment)...)
+		}
+		lines = append(lines, commentLines(m.root.FootComment, m.doc.FootComment)...)
 	}
 	return lines
 }

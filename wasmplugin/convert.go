@@ -30,12 +30,18 @@ type Conversion struct {
 // A rules file that declares its tag headers comes out as it went in. The
 // Conversion is nil exactly when Problems, those of [rules.Load], hold an Error.
 func Convert(name string, src []byte, o rules.Options) (*Conversion, source.Problems) {
-	f := rules.Parse(name, src)
-	table, problems := rules.Compile(f, o)
+	docs, problems := source.Documents(name, src, rules.MaxFileSize)
+	if len(problems) > 0 {
+		return nil, problems
+	}
+	table, problems := rules.Compile(rules.Parse(name, docs), o)
 	if table == nil {
 		return nil, problems
 	}
-	m := read(f.Text())
+	if text, in := embedded(docs[0]); text.Exists() {
+		return convertText(name, in, text, o, problems)
+	}
+	m := read(src, docs)
 	c := &Conversion{Digest: table.Digest(), Manifest: m.key != nil}
 	declaration, err := declare(m, table, o)
 	if err != nil {
@@ -84,41 +90,44 @@ func impossible(name string, err error) source.Problem {
 // A manifest is what is read of src, which [rules.Load] accepts.
 type manifest struct {
 	src    []byte
-	doc    *yaml.Node // the document
-	spec   *yaml.Node // the key spec; nil in a bare file
-	key    *yaml.Node // the key pluginConfig; nil in a bare file
-	next   *yaml.Node // the first key behind the value of key, or nil
-	config *yaml.Node // the mapping with the rules
+	doc    *yaml.Node   // the document, with the comments around it
+	root   *yaml.Node   // the mapping that is the manifest, or the rules
+	keys   []*yaml.Node // the keys that lead to the rules, from spec on
+	spec   *yaml.Node   // the key spec; nil in a bare file
+	key    *yaml.Node   // the key pluginConfig; nil in a bare file
+	next   *yaml.Node   // the first key behind the value of key, or nil
+	config *yaml.Node   // the mapping with the rules
 
 	propagation *yaml.Node // the ASMHeaderPropagation behind it, or nil
 }
 
-func read(text *source.Text) *manifest {
-	m := &manifest{src: bytes.TrimPrefix(text.Bytes(), []byte("\ufeff")), doc: text.Whole[0]}
-	if len(text.Documents) > 1 {
-		m.propagation = text.Documents[1]
+// read reads src, whose documents are docs.
+func read(src []byte, docs []*source.Document) *manifest {
+	m := &manifest{src: source.Plain(src), doc: docs[0].Around(), root: docs[0].Node()}
+	if len(docs) > 1 {
+		m.propagation = docs[1].Node()
 	}
-	m.find()
+	m.find(docs[0])
 	return m
 }
 
 // find finds the rules in the document.
-func (m *manifest) find() {
-	root := m.doc.Content[0]
-	if source.Index(root, "kind") < 0 {
-		m.config = root
-		return
+func (m *manifest) find(d *source.Document) {
+	if d.Kind == "List" { // with one manifest, as rules.Load takes it
+		d = source.Items(d.Get("items"))[0]
+		m.root = d.Node()
 	}
-	i := source.Index(root, "spec")
-	m.spec = root.Content[i]
-	spec := source.Resolve(root.Content[i+1])
-	j := source.Index(spec, "pluginConfig")
-	m.key, m.config = spec.Content[j], source.Resolve(spec.Content[j+1])
-	switch {
-	case j+2 < len(spec.Content):
-		m.next = spec.Content[j+2]
-	case i+2 < len(root.Content):
-		m.next = root.Content[i+2]
+	m.config = m.root
+	for _, name := range rules.PathIn(d) {
+		i := source.Index(m.config, name)
+		if i+2 < len(m.config.Content) {
+			m.next = m.config.Content[i+2]
+		}
+		m.keys = append(m.keys, m.config.Content[i])
+		m.config = source.Resolve(m.config.Content[i+1])
+	}
+	if len(m.keys) > 0 {
+		m.spec, m.key = m.keys[0], m.keys[len(m.keys)-1]
 	}
 }
 

@@ -119,9 +119,12 @@ func (m *manifest) fields(f func(name string, key, value *yaml.Node)) {
 			}
 		}
 	}
-	root := m.doc.Content[0]
-	each("", root, m.spec)
-	each("spec.", source.Resolve(root.Content[source.Index(root, "spec")+1]), m.key)
+	at, prefix := m.root, ""
+	for _, key := range m.keys {
+		each(prefix, at, key)
+		at = source.Resolve(at.Content[source.Index(at, key.Value)+1])
+		prefix += key.Value + "."
+	}
 }
 
 // valueOf returns what a note shows of a field's value: a short text, or nothing.

@@ -10,13 +10,15 @@ import (
 )
 
 // rewrite returns the lines of the rules written anew, which is for those that
-// cannot be lifted: JSON, and aliases into the rest of the manifest.
+// cannot be lifted: JSON, aliases into the rest of the manifest, and what a manifest may
+// say in words that a rules file does not have.
 func (m *manifest) rewrite() ([]string, error) {
 	left := rules.MaxFileSize
 	config := plain(m.config, &left)
 	if config == nil {
 		return nil, errors.New("with its aliases written out it has more than 1 MiB")
 	}
+	translate(config)
 	text, err := dump(config)
 	return splitLines(text), err
 }
@@ -44,4 +46,35 @@ func plain(n *yaml.Node, left *int) *yaml.Node {
 		c.Style |= yaml.FlowStyle // [] and {} are all that can be written
 	}
 	return &c
+}
+
+// translate gives the rules in n, which is a copy, the words of a rules file: what a
+// manifest may have beside them goes, and match.host and partitionedPolicies become
+// match.hosts and partitions.
+func translate(n *yaml.Node) {
+	remove(n, "debug")
+	remove(n, "workloadSelector")
+	i := source.Index(n, "rules")
+	if i < 0 {
+		return
+	}
+	for _, rule := range n.Content[i+1].Content {
+		if i := source.Index(rule, "partitionedPolicies"); i >= 0 {
+			rule.Content[i].Value = "partitions"
+		}
+		if i := source.Index(rule, "match"); i >= 0 {
+			match := rule.Content[i+1]
+			if j := source.Index(match, "host"); j >= 0 {
+				match.Content[j].Value = "hosts"
+				match.Content[j+1] = &yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq", Style: yaml.FlowStyle, Content: []*yaml.Node{match.Content[j+1]}}
+			}
+		}
+	}
+}
+
+// remove takes key out of the mapping n.
+func remove(n *yaml.Node, key string) {
+	if i := source.Index(n, key); i >= 0 {
+		n.Content = append(n.Content[:i:i], n.Content[i+2:]...)
+	}
 }

@@ -108,7 +108,7 @@ func TestProblem(t *testing.T) {
 	var plain, colored strings.Builder
 	writeProblem(terminal.New(&plain), p)
 	writeProblem(terminal.Colored(&colored), p)
-	want := "rules.yaml:3:14: error: a policy is the number 1; expected a mapping with the keys range, tagValue [type]\n" +
+	want := "rules.yaml:3:14: error: a policy is the number 1; expected a mapping with the keys from, range, ramp, allowDecrease, tagValue [type]\n" +
 		"    3 |   policies:\t[1]\n" +
 		"      |            \t ^\n"
 	if plain.String() != want {

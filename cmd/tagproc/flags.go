@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/tagproc/tagproc/rules"
-	"github.com/tagproc/tagproc/source"
 )
 
 // check has a command check its flags before it runs: all wrong ones are reported
@@ -44,11 +43,8 @@ func (f *rulesFlags) addTo(cmd *cobra.Command) {
 
 // check returns an error of usage if the flags name what cannot be a tag header.
 func (f *rulesFlags) check() error {
-	_, problems := rules.NewOwned(f.headers, f.prefixes)
-	for _, p := range problems {
-		if p.Severity == source.Error {
-			return fmt.Errorf("--tag-header, --tag-header-prefix: %s", p.Message)
-		}
+	if _, err := rules.NewOwned(f.headers, f.prefixes); err != nil {
+		return fmt.Errorf("--tag-header, --tag-header-prefix: %w", err)
 	}
 	return nil
 }

@@ -77,12 +77,12 @@ func decode(t tester, text string) configuration {
 		t.Fatalf("%d documents, %v in\n%s", len(docs), problems, text)
 	}
 	var spec networking.EnvoyFilter
-	if err := docs[0].Decode(&spec, true, "spec"); err != nil {
+	if err := docs[0].Get("spec").Message(&spec).Err(); err != nil {
 		t.Fatalf("%v in\n%s", err, text)
 	}
 	value := func(i int, m proto.Message) {
 		t.Helper()
-		if err := docs[0].Decode(m, true, "spec", "configPatches", i, "patch", "value"); err != nil {
+		if err := docs[0].Get("spec", "configPatches", i, "patch", "value").Message(m).Err(); err != nil {
 			t.Fatalf("%v in\n%s", err, text)
 		}
 	}

@@ -25,30 +25,30 @@ func isASM(d *source.Document, kind string) bool {
 
 // asmGroup reads an ASMSwimLaneGroup.
 func (r *reader) asmGroup(d *source.Document) *draft {
-	root := place{doc: d}
-	g := &draft{at: root, name: text{d.Name, root.at("metadata").at("name"), true}, strict: true}
-	permissive := root.at("spec").at("permissiveModeConfiguration")
-	clusters := place{}
+	root := d.Value
+	g := &draft{doc: d, at: root, name: text{d.Name, root.Get("metadata").Get("name"), true}, strict: true}
+	permissive := root.Get("spec").Get("permissiveModeConfiguration")
+	clusters := source.Value{}
 	r.spec(root,
-		field{"services", func(p place) {
-			r.list(p, "services, each with name and namespace", func(p place) {
+		field{"services", func(p source.Value) {
+			r.List(p, "services, each with name and namespace", func(p source.Value) {
 				if s, ok := r.asmService(p, &clusters); ok {
 					g.services = append(g.services, s)
 				}
 			})
 		}},
-		field{"ingress", func(p place) { r.asmIngress(p, g) }},
-		field{"isPermissive", func(p place) {
+		field{"ingress", func(p source.Value) { r.asmIngress(p, g) }},
+		field{"isPermissive", func(p source.Value) {
 			permissive, isSet := false, false
 			r.asBool(&permissive, &isSet)(p)
 			g.strict = isSet && !permissive
 		}},
-		field{"permissiveModeConfiguration", func(p place) { r.asmPermissive(p, g) }},
+		field{"permissiveModeConfiguration", func(p source.Value) { r.asmPermissive(p, g) }},
 		r.unsupported("defaultTrafficPolicyPatch", "write the traffic policy into the DestinationRules"),
 		r.unsupported("defaultHttpRoutePatch", "write what it sets into the VirtualServices"),
 		r.unsupported("autoUpdate", "run render again when the lanes change"),
 	)
-	if clusters.doc != nil {
+	if !clusters.IsZero() {
 		r.note(clusters, "cluster: not needed; Istio takes the endpoints of a service in all clusters of the mesh")
 	}
 	if g.strict && g.routeHeader.set {
@@ -58,35 +58,35 @@ func (r *reader) asmGroup(d *source.Document) *draft {
 }
 
 // spec reads the spec of a manifest of others.
-func (r *reader) spec(root place, fields ...field) (ok bool) {
-	if p := root.at("spec"); p.node() != nil {
-		return r.mapping(theirs, p, "spec", fields...)
+func (r *reader) spec(root source.Value, fields ...field) (ok bool) {
+	if p := root.Get("spec"); p.Exists() {
+		return r.foreign(p, "spec", fields...)
 	}
-	r.error(root.at("spec"), source.KindMissing, "this %s has no spec", root.doc.Kind)
+	r.error(root.Get("spec"), source.KindMissing, "%s has no spec", root.Text("kind"))
 	return false
 }
 
 // unsupported is a field that ASM has and nothing is made of.
 func (r *reader) unsupported(name, instead string) field {
-	return field{name, func(p place) {
+	return field{name, func(p source.Value) {
 		r.warn(p, source.KindUnsupported, "%s is not supported: nothing is made of it; %s", name, instead)
 	}}
 }
 
-func (r *reader) asmService(p place, clusters *place) (serviceText, bool) {
+func (r *reader) asmService(p source.Value, clusters *source.Value) (serviceText, bool) {
 	var name, namespace text
-	r.mapping(theirs, p, "a service",
+	r.foreign(p, "a service",
 		field{"name", r.asText(&name)},
 		field{"namespace", r.asText(&namespace)},
-		field{"cluster", func(p place) {
-			if clusters.doc == nil {
+		field{"cluster", func(p source.Value) {
+			if clusters.IsZero() {
 				*clusters = p
 			}
 		}},
 		r.unsupported("trafficPolicyPatch", "write the traffic policy into the DestinationRule of the service"),
 		r.unsupported("httpRoutePatch", "write what it sets into the VirtualService of the service"),
 	)
-	if p.node() != nil && (p.at("name").node() == nil || p.at("namespace").node() == nil) {
+	if p.Exists() && (!p.Get("name").Exists() || !p.Get("namespace").Exists()) {
 		r.error(p, source.KindMissing, "a service has a name and a namespace")
 	}
 	if !name.set || !namespace.set {
@@ -95,31 +95,31 @@ func (r *reader) asmService(p place, clusters *place) (serviceText, bool) {
 	return serviceText{Service{namespace.v, name.v}, p}, true
 }
 
-func (r *reader) asmIngress(p place, g *draft) {
-	r.mapping(theirs, p, "ingress",
-		field{"gateway", func(p place) {
+func (r *reader) asmIngress(p source.Value, g *draft) {
+	r.foreign(p, "ingress",
+		field{"gateway", func(p source.Value) {
 			var name, namespace text
 			kind := text{v: "ASM"}
-			r.mapping(theirs, p, "gateway", field{"name", r.asText(&name)}, field{"namespace", r.asText(&namespace)}, field{"type", r.asText(&kind)})
+			r.foreign(p, "gateway", field{"name", r.asText(&name)}, field{"namespace", r.asText(&namespace)}, field{"type", r.asText(&kind)})
 			if kind.v != "ASM" {
-				r.warn(p.at("type"), source.KindUnsupported, "a gateway of type %s is not supported: only the routes inside of the mesh are made; type ASM is a Gateway of Istio", source.Shorten(kind.v))
+				r.warn(p.Get("type"), source.KindUnsupported, "a gateway of type %s is not supported: only the routes inside of the mesh are made; type ASM is a Gateway of Istio", source.Shorten(kind.v))
 				return
 			}
 			g.gateway, g.gatewayAt = Gateway{namespace.v, name.v}, p
 		}},
-		field{"ingressRouting", func(p place) {
+		field{"ingressRouting", func(p source.Value) {
 			strategy := text{v: "rule_based"}
 			var rule *weightedDraft
-			r.mapping(theirs, p, "ingressRouting",
+			r.foreign(p, "ingressRouting",
 				field{"ingressRoutingStrategy", r.asText(&strategy)},
-				field{"weightedRoutingRule", func(p place) { rule = r.asmWeighted(p) }},
+				field{"weightedRoutingRule", func(p source.Value) { rule = r.asmWeighted(p) }},
 			)
 			switch {
 			case strategy.v == "weighted" && rule == nil:
 				g.weighted = &weightedDraft{at: p}
 			case strategy.v == "weighted":
 				g.weighted = rule
-			case strategy.v != "rule_based":
+			case strategy.v != "rule_based" && strategy.v != "rule-based": // the resource and the API write it in two ways
 				r.error(strategy.at, source.KindUnsupported, "the ingressRoutingStrategy %q is not known; expected rule_based or weighted", source.Shorten(strategy.v))
 			case rule != nil:
 				r.warn(rule.at, KindNoEffect, "weightedRoutingRule has no effect: ingressRoutingStrategy is not weighted")
@@ -128,12 +128,12 @@ func (r *reader) asmIngress(p place, g *draft) {
 	)
 }
 
-func (r *reader) asmWeighted(p place) *weightedDraft {
+func (r *reader) asmWeighted(p source.Value) *weightedDraft {
 	w := &weightedDraft{at: p}
-	r.mapping(theirs, p, "weightedRoutingRule",
-		field{"hosts", func(p place) { w.hosts = r.texts(p, "hosts") }},
-		field{"requestMatches", func(p place) {
-			r.list(p, "matches", func(p place) {
+	r.foreign(p, "weightedRoutingRule",
+		field{"hosts", func(p source.Value) { w.hosts = r.texts(p, "hosts") }},
+		field{"requestMatches", func(p source.Value) {
+			r.List(p, "matches", func(p source.Value) {
 				if m, ok := r.match(p); ok {
 					w.matches = append(w.matches, m)
 				}
@@ -143,16 +143,13 @@ func (r *reader) asmWeighted(p place) *weightedDraft {
 	return w
 }
 
-func (r *reader) asmPermissive(p place, g *draft) {
-	r.mapping(theirs, p, "permissiveModeConfiguration",
+func (r *reader) asmPermissive(p source.Value, g *draft) {
+	r.foreign(p, "permissiveModeConfiguration",
 		field{"fallbackTarget", r.asText(&g.baseline)},
-		field{"serviceLevelFallbackTarget", func(p place) {
-			if n := r.visit(p); n != nil {
-				for key := range r.keys(p, n, "serviceLevelFallbackTarget") {
-					at := p.at(key.Value)
-					if lane := r.text(at); lane.set {
-						g.fallback = append(g.fallback, fallbackDraft{serviceText{asmName(key.Value), at}, lane})
-					}
+		field{"serviceLevelFallbackTarget", func(p source.Value) {
+			for e := range r.FreeKeys(p, "serviceLevelFallbackTarget") {
+				if lane := r.text(e); lane.set {
+					g.fallback = append(g.fallback, fallbackDraft{serviceText{asmName(e.Key()), e}, lane})
 				}
 			}
 		}},
@@ -172,25 +169,25 @@ func asmName(s string) Service {
 
 // asmLane reads an ASMSwimLane.
 func (r *reader) asmLane(d *source.Document) laneDraft {
-	root := place{doc: d}
-	l := laneDraft{at: root, name: text{d.Name, root.at("metadata").at("name"), true}, labels: map[string]string{}, labelsAt: root.at("spec"), all: true, created: d.Text("metadata", "creationTimestamp")}
-	clusters := place{doc: d} // the group's are enough to be told of
+	root := d.Value
+	l := laneDraft{doc: d, at: root, name: text{d.Name, root.Get("metadata").Get("name"), true}, labels: map[string]string{}, labelsAt: root.Get("spec"), all: true, created: d.Text("metadata", "creationTimestamp")}
+	clusters := d.Value // the group's are enough to be told of
 	l.whole = r.spec(root,
-		field{"labelSelector", func(p place) { l.labels, l.labelsAt = r.textMap(p, "labelSelector"), p }},
-		field{"services", func(p place) {
+		field{"labelSelector", func(p source.Value) { l.labels, l.labelsAt = r.labels(p, "labelSelector"), p }},
+		field{"services", func(p source.Value) {
 			l.all = false
-			r.list(p, "services, each with name and namespace", func(p place) {
+			r.List(p, "services, each with name and namespace", func(p source.Value) {
 				if s, ok := r.asmService(p, &clusters); ok {
 					l.services = append(l.services, s)
 				}
 			})
 		}},
-		field{"ingressRules", func(place) {}}, // asmRules reads them
-		field{"ingressWeight", func(p place) {
+		field{"ingressRules", func(source.Value) {}}, // asmRules reads them
+		field{"ingressWeight", func(p source.Value) {
 			l.share = &shareDraft{at: p}
-			r.mapping(theirs, p, "ingressWeight",
-				field{"destination", func(p place) { l.share.target = r.asmDestination(p) }},
-				field{"weight", func(p place) { l.share.weight, _ = r.number(p, 0, maxWeight) }},
+			r.foreign(p, "ingressWeight",
+				field{"destination", func(p source.Value) { l.share.target = r.asmDestination(p) }},
+				field{"weight", func(p source.Value) { l.share.weight, _ = r.number(p, 0, maxWeight) }},
 			)
 		}},
 	)
@@ -202,29 +199,29 @@ func (r *reader) asmLane(d *source.Document) laneDraft {
 
 // asmRules reads the ingressRules of a lane.
 func (r *reader) asmRules(l laneDraft) (drafts []ruleDraft) {
-	rulesAt := l.at.at("spec").at("ingressRules")
-	if rulesAt.node() == nil {
+	rulesAt := l.at.Get("spec").Get("ingressRules")
+	if !rulesAt.Exists() {
 		return nil
 	}
-	r.list(rulesAt, "rules", func(p place) {
+	r.List(rulesAt, "rules", func(p source.Value) {
 		rule := ruleDraft{at: p, lane: l.name}
 		name := text{v: fmt.Sprintf("%s-%d", l.name.v, len(drafts)+1)}
 		online, isSet, ok := false, false, true
-		r.mapping(theirs, p, "an ingress rule",
+		r.foreign(p, "an ingress rule",
 			field{"name", r.asText(&name)},
-			field{"online", func(p place) {
+			field{"online", func(p source.Value) {
 				r.asBool(&online, &isSet)(p)
 				isSet = true // or the file is refused
 			}},
-			field{"hosts", func(p place) { rule.hosts = r.texts(p, "hosts") }},
-			field{"match", func(p place) {
+			field{"hosts", func(p source.Value) { rule.hosts = r.texts(p, "hosts") }},
+			field{"match", func(p source.Value) {
 				m, readable := r.match(p)
 				if ok = readable; ok && !isEmpty(m) {
 					rule.matches = []*networking.HTTPMatchRequest{m}
 				}
 			}},
-			field{"route", func(p place) {
-				r.mapping(theirs, p, "route", field{"destination", func(p place) { rule.target = r.asmDestination(p) }})
+			field{"route", func(p source.Value) {
+				r.foreign(p, "route", field{"destination", func(p source.Value) { rule.target = r.asmDestination(p) }})
 			}},
 		)
 		rule.name, rule.offline = name.v, !online
@@ -234,7 +231,7 @@ func (r *reader) asmRules(l laneDraft) (drafts []ruleDraft) {
 		case !online:
 			r.note(p, "rule %s of lane %s is not online: it is left out", source.Shorten(name.v), l.name.v)
 		}
-		if rule.target.service.at.doc == nil {
+		if rule.target.service.at.IsZero() {
 			r.error(p, source.KindMissing, "rule %s has no route.destination.host", source.Shorten(name.v))
 			ok = false
 		}
@@ -247,16 +244,16 @@ func (r *reader) asmRules(l laneDraft) (drafts []ruleDraft) {
 
 // asmDestination reads where requests go: a host, and a port, as ASM writes it or
 // as Istio does.
-func (r *reader) asmDestination(p place) (t target) {
-	port := func(p place) {
+func (r *reader) asmDestination(p source.Value) (t target) {
+	port := func(p source.Value) {
 		i, _ := r.number(p, 1, maxPort)
 		t.port, t.portAt = uint32(i), p
 	}
 	var host text
-	r.mapping(theirs, p, "destination",
+	r.foreign(p, "destination",
 		field{"host", r.asText(&host)},
 		field{"portNum", port},
-		field{"port", func(p place) { r.mapping(theirs, p, "port", field{"number", port}) }},
+		field{"port", func(p source.Value) { r.foreign(p, "port", field{"number", port}) }},
 	)
 	if host.set {
 		t.service = serviceText{hostName(host.v), host.at}

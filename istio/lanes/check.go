@@ -53,7 +53,7 @@ type checker struct {
 
 // check returns the group that d is, or nil after reporting why it is none.
 func (r *reader) check(d *draft, ports map[Service][]uint32) *Group {
-	before := r.errors()
+	before := r.Errors()
 	c := &checker{reader: r, d: d, ports: ports, requests: map[string]text{}, g: &Group{
 		Name: d.name.v, Strict: d.strict, Gateway: d.gateway,
 		RouteHeader: strings.ToLower(d.routeHeader.v), TraceHeader: strings.ToLower(d.traceHeader.v),
@@ -63,25 +63,16 @@ func (r *reader) check(d *draft, ports map[Service][]uint32) *Group {
 	c.gateway()
 	c.services()
 	c.lanes()
-	if r.errors() > before || len(c.g.Services) == 0 || len(c.g.Lanes) == 0 {
+	if r.Errors() > before || len(c.g.Services) == 0 || len(c.g.Lanes) == 0 {
 		return nil // what refers to lanes and services would be wrong for their sake
 	}
 	c.fallbacks()
 	c.rules()
 	c.weights()
-	if r.errors() > before {
+	if r.Errors() > before {
 		return nil
 	}
 	return c.g
-}
-
-func (r *reader) errors() (n int) {
-	for _, p := range r.problems {
-		if p.Severity == source.Error {
-			n++
-		}
-	}
-	return n
 }
 
 // name checks a name of what becomes a name in Kubernetes.
@@ -99,9 +90,8 @@ func (c *checker) name(t text, what string, is func(string) bool) bool {
 func (c *checker) headers() {
 	switch {
 	case c.d.routeHeader.set:
-		_, problems := rules.NewOwned([]string{c.d.routeHeader.v}, nil)
-		for _, p := range problems {
-			c.error(c.d.routeHeader.at, rules.KindForbiddenHeader, "the route header is a tag header: %s", p.Message)
+		if _, err := rules.NewOwned([]string{c.d.routeHeader.v}, nil); err != nil {
+			c.error(c.d.routeHeader.at, rules.KindForbiddenHeader, "the route header is a tag header: %v", err)
 		}
 	case !c.d.strict && c.d.whole:
 		c.error(c.d.at, source.KindMissing, "the group %s has no routeHeader: in loose mode a header has to say in which lane a request is", c.d.name.v)
@@ -131,7 +121,7 @@ func (r *reader) headerName(t text) {
 }
 
 func (c *checker) gateway() {
-	if g := c.d.gateway; c.d.gatewayAt.doc != nil && (!manifest.IsDNSLabel(g.Namespace) || !manifest.IsName(g.Name)) {
+	if g := c.d.gateway; !c.d.gatewayAt.IsZero() && (!manifest.IsDNSLabel(g.Namespace) || !manifest.IsName(g.Name)) {
 		c.error(c.d.gatewayAt, rules.KindName, "the gateway is %q; expected the namespace and the name of a Gateway of Istio, such as istio-system/ingressgateway", source.Shorten(g.String()))
 	}
 }

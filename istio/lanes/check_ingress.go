@@ -22,7 +22,7 @@ func (c *checker) rules() {
 		c.note(c.d.rules[0].at, "there is no gateway: no routes at a gateway are made of the rules")
 		return
 	}
-	if len(c.d.rules) == 0 && !c.g.Gateway.IsZero() && c.errors() == 0 {
+	if len(c.d.rules) == 0 && !c.g.Gateway.IsZero() && c.Errors() == 0 {
 		c.note(c.d.gatewayAt, "no rule says which requests enter at gateway %s: no routes are made there", c.g.Gateway)
 	}
 	for _, d := range c.d.rules {
@@ -125,7 +125,7 @@ func (c *checker) weights() {
 		return
 	}
 	c.warn(w.at, KindNoEffect, "weighted: the lane of each request is chosen by chance, and the tags of requests are not looked at: a user goes from lane to lane; ingress rules by the route header keep users where they are")
-	before := len(c.problems)
+	before := c.Errors()
 	rule := &WeightedRule{Hosts: c.hosts(w.hosts), Matches: slices.DeleteFunc(w.matches, isEmpty)}
 	if len(rule.Matches) < len(w.matches) {
 		rule.Matches = nil // one of them holds always
@@ -136,7 +136,7 @@ func (c *checker) weights() {
 			c.note(l.at, "lane %s has no ingressWeight: it gets no requests at the gateway", l.name.v)
 			continue
 		}
-		if l.share.target.service.at.doc == nil {
+		if l.share.target.service.at.IsZero() {
 			c.error(l.share.at, source.KindMissing, "the weight of lane %s has no destination.host", l.name.v)
 			continue
 		}
@@ -147,7 +147,7 @@ func (c *checker) weights() {
 		}
 		sum += l.share.weight
 	}
-	if sum == 0 && len(c.problems) == before {
+	if sum == 0 && c.Errors() == before {
 		c.error(w.at, KindWeight, "no lane has a weight: nobody would answer")
 	}
 	c.g.Weighted = rule

@@ -61,8 +61,8 @@ func (c *checker) lane(d laneDraft) {
 // servicesOf returns the services of a lane, in the order of the group.
 func (c *checker) servicesOf(d laneDraft) (services []Service) {
 	if d.all {
-		if isASM(d.at.doc, laneKind) && !c.d.strict && d.whole {
-			c.warn(d.at.at("spec"), source.KindMissing, "lane %s does not say its services, as lanes in loose mode do: it is taken to have all of the group", d.name.v)
+		if d.doc != nil && isASM(d.doc, laneKind) && !c.d.strict && d.whole {
+			c.warn(d.at.Get("spec"), source.KindMissing, "lane %s does not say its services, as lanes in loose mode do: it is taken to have all of the group", d.name.v)
 		}
 		return c.g.Services
 	}
@@ -95,7 +95,7 @@ func (c *checker) inGroup(s serviceText) bool {
 	return false
 }
 
-func (c *checker) labels(p place, of string, labels map[string]string) {
+func (c *checker) labels(p source.Value, of string, labels map[string]string) {
 	if labels != nil && len(labels) == 0 {
 		c.error(p, KindLabels, "%s selects no pods: expected labels", of)
 	}
@@ -116,7 +116,7 @@ func (c *checker) fallbacks() {
 		return
 	case c.d.baseline.set:
 		c.g.Baseline = c.d.baseline.v
-	case isASM(c.d.at.doc, groupKind):
+	case isASM(c.d.doc, groupKind):
 		c.note(c.d.at, "group %s names no fallbackTarget: lane %s, the first, is the baseline", c.g.Name, c.g.Baseline)
 	}
 	c.g.Fallback = map[Service]string{}

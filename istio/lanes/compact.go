@@ -26,7 +26,7 @@ type named struct {
 	header text
 	values []text
 	lane   text
-	at     place
+	at     source.Value
 }
 
 // An entry is a service by which requests enter.
@@ -34,26 +34,26 @@ type entry struct {
 	target target
 	hosts  []text
 	match  *networking.HTTPMatchRequest
-	at     place
+	at     source.Value
 }
 
 // lanesFile reads a lanes file.
 func (r *reader) lanesFile(d *source.Document) *draft {
 	f := &lanesFile{namespace: text{v: "default"}}
-	f.at = place{doc: d}
-	if p := f.at.at("namespace"); p.node() != nil {
+	f.doc, f.at = d, d.Value
+	if p := f.at.Get("namespace"); p.Exists() {
 		f.namespace = r.text(p) // what names of services mean depends on it
 	}
-	r.mapping(ours, f.at, "a lanes file",
+	r.mapping(f.at, "a lanes file",
 		field{"laneGroup", r.asText(&f.name)},
-		field{"mode", func(p place) {
+		field{"mode", func(p source.Value) {
 			mode := r.text(p)
 			f.strict = mode.v == "strict"
 			if mode.set && mode.v != "loose" && mode.v != "strict" {
 				r.error(p, rules.KindMode, "the mode %q is not known; expected loose or strict", source.Shorten(mode.v))
 			}
 		}},
-		field{"gateway", func(p place) {
+		field{"gateway", func(p source.Value) {
 			if t := r.text(p); t.set {
 				namespace, name, _ := strings.Cut(t.v, "/")
 				f.gateway, f.gatewayAt = Gateway{namespace, name}, p
@@ -61,28 +61,28 @@ func (r *reader) lanesFile(d *source.Document) *draft {
 		}},
 		field{"routeHeader", r.asText(&f.routeHeader)},
 		field{"traceHeader", r.asText(&f.traceHeader)},
-		field{"namespace", func(place) {}}, // has been read
-		field{"services", func(p place) { f.services = r.serviceNames(p, f) }},
+		field{"namespace", func(source.Value) {}}, // has been read
+		field{"services", func(p source.Value) { f.services = r.serviceNames(p, f) }},
 		field{"baseline", r.asText(&f.baseline)},
-		field{"fallback", func(p place) {
+		field{"fallback", func(p source.Value) {
 			r.perService(p, f, "fallback", func(s serviceText) {
 				if lane := r.text(s.at); lane.set {
 					f.fallback = append(f.fallback, fallbackDraft{s, lane})
 				}
 			})
 		}},
-		field{"lanes", func(p place) {
-			r.list(p, "lanes, each with name and labels", func(p place) { f.lanes = append(f.lanes, r.compactLane(p, f)) })
+		field{"lanes", func(p source.Value) {
+			r.List(p, "lanes, each with name and labels", func(p source.Value) { f.lanes = append(f.lanes, r.compactLane(p, f)) })
 		}},
-		field{"named", func(p place) {
-			r.list(p, "named users, each with header, values and lane", func(p place) {
+		field{"named", func(p source.Value) {
+			r.List(p, "named users, each with header, values and lane", func(p source.Value) {
 				if n, ok := r.namedUsers(p); ok {
 					f.named = append(f.named, n)
 				}
 			})
 		}},
-		field{"ingress", func(p place) {
-			r.list(p, "entries, each with a service", func(p place) {
+		field{"ingress", func(p source.Value) {
+			r.List(p, "entries, each with a service", func(p source.Value) {
 				if e, ok := r.entry(p, f); ok {
 					f.ingress = append(f.ingress, e)
 				}
@@ -90,10 +90,10 @@ func (r *reader) lanesFile(d *source.Document) *draft {
 		}},
 	)
 	if len(f.named) > 0 && len(f.ingress) == 0 {
-		r.error(f.at.at("named"), source.KindMissing, "named users enter by no service: expected ingress, a list with the services by which requests enter")
+		r.error(f.at.Get("named"), source.KindMissing, "named users enter by no service: expected ingress, a list with the services by which requests enter")
 	}
 	if len(f.ingress) > 0 && len(f.named) == 0 && !f.routeHeader.set && f.strict {
-		r.warn(f.at.at("ingress"), KindNoEffect, "nothing says which requests enter which lane: name users, or the routeHeader; no routes are made of ingress")
+		r.warn(f.at.Get("ingress"), KindNoEffect, "nothing says which requests enter which lane: name users, or the routeHeader; no routes are made of ingress")
 	}
 	for _, n := range f.named {
 		if !slices.ContainsFunc(f.lanes, func(l laneDraft) bool { return l.name.v == n.lane.v }) {
@@ -113,7 +113,7 @@ func (f *lanesFile) serviceName(s string) Service {
 	return Service{f.namespace.v, s}
 }
 
-func (r *reader) serviceNames(p place, f *lanesFile) (services []serviceText) {
+func (r *reader) serviceNames(p source.Value, f *lanesFile) (services []serviceText) {
 	for _, t := range r.texts(p, "services") {
 		services = append(services, serviceText{f.serviceName(t.v), t.at})
 	}
@@ -121,26 +121,21 @@ func (r *reader) serviceNames(p place, f *lanesFile) (services []serviceText) {
 }
 
 // perService reads the values of a mapping by service.
-func (r *reader) perService(p place, f *lanesFile, what string, read func(s serviceText)) {
-	var fields []field
-	if n := p.node(); n != nil {
-		for i := 0; i+1 < len(n.Content); i += 2 {
-			key := n.Content[i].Value
-			fields = append(fields, field{key, func(p place) { read(serviceText{f.serviceName(key), p}) }})
-		}
+func (r *reader) perService(p source.Value, f *lanesFile, what string, read func(s serviceText)) {
+	for e := range r.FreeKeys(p, what) {
+		read(serviceText{f.serviceName(e.Key()), e})
 	}
-	r.mapping(ours, p, what, fields...)
 }
 
-func (r *reader) compactLane(p place, f *lanesFile) laneDraft {
+func (r *reader) compactLane(p source.Value, f *lanesFile) laneDraft {
 	l := laneDraft{at: p, all: true, labels: map[string]string{}, labelsAt: p}
-	l.whole = r.mapping(ours, p, "a lane",
+	l.whole = r.mapping(p, "a lane",
 		field{"name", r.asText(&l.name)},
-		field{"labels", func(p place) { l.labels, l.labelsAt = r.textMap(p, "labels"), p }},
-		field{"services", func(p place) { l.services, l.all = r.serviceNames(p, f), false }},
-		field{"serviceLabels", func(p place) {
+		field{"labels", func(p source.Value) { l.labels, l.labelsAt = r.labels(p, "labels"), p }},
+		field{"services", func(p source.Value) { l.services, l.all = r.serviceNames(p, f), false }},
+		field{"serviceLabels", func(p source.Value) {
 			r.perService(p, f, "serviceLabels", func(s serviceText) {
-				l.serviceLabels = append(l.serviceLabels, serviceLabels{s, r.textMap(s.at, "the labels of a service")})
+				l.serviceLabels = append(l.serviceLabels, serviceLabels{s, r.labels(s.at, "the labels of a service")})
 			})
 		}},
 	)
@@ -150,12 +145,12 @@ func (r *reader) compactLane(p place, f *lanesFile) laneDraft {
 	return l
 }
 
-func (r *reader) namedUsers(p place) (n named, ok bool) {
+func (r *reader) namedUsers(p source.Value) (n named, ok bool) {
 	n.at = p
-	ok = r.mapping(ours, p, "a named user",
+	ok = r.mapping(p, "a named user",
 		field{"name", r.asText(&n.name)},
 		field{"header", r.asText(&n.header)},
-		field{"values", func(p place) { n.values = r.texts(p, "values of the header") }},
+		field{"values", func(p source.Value) { n.values = r.texts(p, "values of the header") }},
 		field{"lane", r.asText(&n.lane)},
 	)
 	if ok && (!n.header.set || !n.lane.set || len(n.values) == 0) {
@@ -172,26 +167,26 @@ func (r *reader) namedUsers(p place) (n named, ok bool) {
 	return n, ok
 }
 
-func (r *reader) entry(p place, f *lanesFile) (e entry, ok bool) {
+func (r *reader) entry(p source.Value, f *lanesFile) (e entry, ok bool) {
 	e = entry{at: p, match: &networking.HTTPMatchRequest{}}
 	matchOK := true
-	ok = r.mapping(ours, p, "an entry of ingress",
-		field{"service", func(p place) {
+	ok = r.mapping(p, "an entry of ingress",
+		field{"service", func(p source.Value) {
 			if t := r.text(p); t.set {
 				e.target.service = serviceText{f.serviceName(t.v), p}
 			}
 		}},
-		field{"port", func(p place) {
+		field{"port", func(p source.Value) {
 			i, _ := r.number(p, 1, maxPort)
 			e.target.port, e.target.portAt = uint32(i), p
 		}},
-		field{"hosts", func(p place) { e.hosts = r.texts(p, "hosts") }},
-		field{"match", func(p place) { e.match, matchOK = r.match(p) }},
+		field{"hosts", func(p source.Value) { e.hosts = r.texts(p, "hosts") }},
+		field{"match", func(p source.Value) { e.match, matchOK = r.match(p) }},
 	)
-	if ok && e.target.service.at.doc == nil {
+	if ok && e.target.service.at.IsZero() {
 		r.error(p, source.KindMissing, "an entry of ingress has a service")
 	}
-	return e, ok && matchOK && e.target.service.at.doc != nil
+	return e, ok && matchOK && !e.target.service.at.IsZero()
 }
 
 // write writes out, for each lane, the rules that ASM would have: those who are

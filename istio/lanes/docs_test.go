@@ -61,7 +61,7 @@ func TestDocs(t *testing.T) {
 func checkHTTPS(t *testing.T, d *source.Document) {
 	t.Helper()
 	var g networking.Gateway
-	if err := d.Decode(&g, true, "spec"); err != nil {
+	if err := d.Get("spec").Message(&g).Err(); err != nil {
 		t.Fatal(err)
 	}
 	if d.ID() != "Gateway istio-system/ingressgateway" || d.APIVersion != apiVersion || len(g.Servers) != 2 {

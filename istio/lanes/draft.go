@@ -1,18 +1,23 @@
 package lanes
 
-import networking "istio.io/api/networking/v1alpha3"
+import (
+	networking "istio.io/api/networking/v1alpha3"
 
-// A draft is a group as it is written, in either form: each part with its place,
+	"github.com/tagproc/tagproc/source"
+)
+
+// A draft is a group as it is written, in either form: each part with its source.Value,
 // nothing checked against the rest.
 type draft struct {
-	at          place
+	doc         *source.Document
+	at          source.Value
 	whole       bool // nothing was wrong in it: what is not here is not written
 	name        text
 	strict      bool
 	routeHeader text
 	traceHeader text
 	gateway     Gateway
-	gatewayAt   place
+	gatewayAt   source.Value
 	services    []serviceText
 	lanes       []laneDraft
 	baseline    text
@@ -24,7 +29,7 @@ type draft struct {
 // text is a string and where it stands.
 type text struct {
 	v   string
-	at  place
+	at  source.Value
 	set bool
 }
 
@@ -32,15 +37,16 @@ type text struct {
 type serviceText struct {
 	Service
 
-	at place
+	at source.Value
 }
 
 type laneDraft struct {
-	at            place
+	doc           *source.Document // nil: a lane of a lanes file
+	at            source.Value
 	whole         bool // likewise
 	name          text
 	labels        map[string]string // nil: there are some that cannot be read
-	labelsAt      place
+	labelsAt      source.Value
 	services      []serviceText
 	all           bool // services are not said: all of the group
 	serviceLabels []serviceLabels
@@ -59,7 +65,7 @@ type fallbackDraft struct {
 }
 
 type ruleDraft struct {
-	at      place
+	at      source.Value
 	name    string
 	lane    text
 	hosts   []text
@@ -72,17 +78,17 @@ type ruleDraft struct {
 type target struct {
 	service serviceText
 	port    uint32
-	portAt  place
+	portAt  source.Value
 }
 
 type weightedDraft struct {
-	at      place
+	at      source.Value
 	hosts   []text
 	matches []*networking.HTTPMatchRequest
 }
 
 type shareDraft struct {
-	at     place
+	at     source.Value
 	target target
 	weight int
 }

@@ -2,14 +2,11 @@ package lanes
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
 	"regexp"
 	"slices"
 	"strings"
 
-	"go.yaml.in/yaml/v4"
-	"google.golang.org/protobuf/reflect/protoreflect"
 	networking "istio.io/api/networking/v1alpha3"
 
 	"github.com/tagproc/tagproc/source"
@@ -17,14 +14,24 @@ import (
 
 // match reads a condition in the form that VirtualServices have. A field that is
 // not known is an error: without it the condition would hold for more requests.
-func (r *reader) match(p place) (*networking.HTTPMatchRequest, bool) {
+func (r *reader) match(p source.Value) (*networking.HTTPMatchRequest, bool) {
 	m := &networking.HTTPMatchRequest{}
-	if !r.isMatch(p, m.ProtoReflect().Descriptor()) {
+	if !p.IsMapping() {
+		r.Mapping(p, "a match") // says that it is none
 		return nil, false
 	}
-	if err := p.doc.Decode(m, true, p.path...); err != nil {
-		_, why, _ := strings.Cut(err.Error(), "): ") // behind a place in its JSON
-		r.error(p, KindMatch, "this is no match of a VirtualService: %s", why)
+	faults := p.Message(m)
+	for _, f := range faults {
+		reason := f.Reason
+		switch f.Sort {
+		case source.UnknownField:
+			reason += ": without it the condition would hold for more requests"
+		case source.NullValue:
+			reason += "; leave the key out where none is meant"
+		}
+		r.Add(f.At.Problem(source.Error, KindMatch, "a match of Istio: "+reason))
+	}
+	if len(faults) > 0 {
 		return nil, false
 	}
 	for _, f := range []struct {
@@ -36,7 +43,7 @@ func (r *reader) match(p place) (*networking.HTTPMatchRequest, bool) {
 		{"sourceNamespace", m.SourceNamespace != ""},
 	} {
 		if f.set {
-			r.error(p.at(f.name), KindMatch, "%s says something of callers in the mesh; this is a rule of the gateway", f.name)
+			r.error(p.Get(f.name), KindMatch, "%s says something of callers in the mesh; this is a rule of the gateway", f.name)
 			return nil, false
 		}
 	}
@@ -45,50 +52,12 @@ func (r *reader) match(p place) (*networking.HTTPMatchRequest, bool) {
 	return m, r.isRegex(p, m)
 }
 
-// isMatch reports whether every key of the mapping at p is a field of a message.
-func (r *reader) isMatch(p place, message protoreflect.MessageDescriptor) bool {
-	n := r.visit(p)
-	if n == nil {
-		return false
-	}
-	if n.Kind != yaml.MappingNode {
-		r.error(p, source.KindType, "expected a mapping, and this is %s", source.Describe(n))
-		return false
-	}
-	var known []string
-	for i := range message.Fields().Len() {
-		known = append(known, message.Fields().Get(i).JSONName())
-	}
-	ok := true
-	for key := range r.keys(p, n, "a match") {
-		f := message.Fields().ByJSONName(key.Value)
-		value := p.at(key.Value)
-		switch {
-		case f == nil:
-			r.problem(p.doc.ProblemAt(key, source.Error, KindMatch, fmt.Sprintf(
-				"a match of Istio has no %q here; expected one of %s", source.Shorten(key.Value), strings.Join(known, ", "))))
-			ok = false
-		case value.node() == nil:
-			r.error(value, source.KindMissing, "%q has no value; leave the key out where none is meant", key.Value)
-			ok = false
-		case f.IsMap() && f.MapValue().Message() != nil && value.node().Kind == yaml.MappingNode:
-			for name := range r.keys(value, value.node(), key.Value) {
-				ok = r.isMatch(value.at(name.Value), f.MapValue().Message()) && ok
-			}
-		case f.IsMap():
-		case f.Message() != nil:
-			ok = r.isMatch(value, f.Message()) && ok
-		}
-	}
-	return ok
-}
-
 // isRegex reports whether the regular expressions of a match are such.
-func (r *reader) isRegex(p place, m *networking.HTTPMatchRequest) bool {
+func (r *reader) isRegex(p source.Value, m *networking.HTTPMatchRequest) bool {
 	ok := true
-	check := func(p place, s *networking.StringMatch) {
+	check := func(p source.Value, s *networking.StringMatch) {
 		if _, err := regexp.Compile(s.GetRegex()); err != nil {
-			r.error(p.at("regex"), KindMatch, "this is no regular expression of RE2: %v", err)
+			r.error(p.Get("regex"), KindMatch, "this is no regular expression of RE2: %v", err)
 			ok = false
 		}
 	}
@@ -96,14 +65,14 @@ func (r *reader) isRegex(p place, m *networking.HTTPMatchRequest) bool {
 		name string
 		m    *networking.StringMatch
 	}{{"uri", m.Uri}, {"scheme", m.Scheme}, {"method", m.Method}, {"authority", m.Authority}} {
-		check(p.at(f.name), f.m)
+		check(p.Get(f.name), f.m)
 	}
 	for _, f := range []struct {
 		name string
 		m    map[string]*networking.StringMatch
 	}{{"headers", m.Headers}, {"withoutHeaders", m.WithoutHeaders}, {"queryParams", m.QueryParams}} {
 		for _, key := range slices.Sorted(maps.Keys(f.m)) {
-			check(p.at(f.name).at(key), f.m[key])
+			check(p.Get(f.name).Get(key), f.m[key])
 		}
 	}
 	return ok

@@ -33,14 +33,14 @@ func (r *reader) notNeeded(docs []*source.Document, groups []*Group) {
 	for _, kind := range slices.Sorted(maps.Keys(count)) {
 		kinds = append(kinds, fmt.Sprintf("%s (%d)", source.Shorten(kind), count[kind]))
 	}
-	r.note(place{doc: first}, "nothing is made of what is no lane, Service or rules: %s", strings.Join(kinds, ", "))
+	r.note(first.Value, "nothing is made of what is no lane, Service or rules: %s", strings.Join(kinds, ", "))
 }
 
 // ownEntry notes that a VirtualService of the user's own leads to a service of a
 // group at a gateway, and reports whether it does.
 func (r *reader) ownEntry(d *source.Document, groups []*Group) bool {
 	var vs networking.VirtualService
-	if d.Kind != "VirtualService" || d.Labels[managedBy] == tagproc || d.Decode(&vs, false, "spec") != nil {
+	if d.Kind != "VirtualService" || d.Labels[managedBy] == tagproc || !readable(d, &vs) {
 		return false
 	}
 	namespace := cmp.Or(d.Namespace, "default")
@@ -68,9 +68,15 @@ func (r *reader) ownEntry(d *source.Document, groups []*Group) bool {
 			if slices.Contains(at, groups[i].Gateway.String()) && len(groups[i].hosts()) > 0 {
 				then = "Istio puts its routes and those that are made here behind each other, in no order to rely on; keep one of them"
 			}
-			r.note(place{doc: d}, "%s leads to %s at gateway %s, and stays as it is: %s", d.ID(), s, strings.Join(at, ", "), then)
+			r.note(d.Value, "%s leads to %s at gateway %s, and stays as it is: %s", d.ID(), s, strings.Join(at, ", "), then)
 			return true
 		}
 	}
 	return false
+}
+
+// readable reads the spec of an Istio object that is not tagproc's, and reports whether
+// it is one: what is wrong in it is for others to say.
+func readable(d *source.Document, spec *networking.VirtualService) bool {
+	return !slices.ContainsFunc(d.Get("spec").Message(spec), func(f source.Fault) bool { return f.Sort == source.WrongValue })
 }

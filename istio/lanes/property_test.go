@@ -236,7 +236,7 @@ func apply(t *rapid.T, text string) *mesh {
 }
 
 func (m *mesh) decode(d *source.Document, into proto.Message) {
-	if err := d.Decode(into, true, "spec"); err != nil {
+	if err := d.Get("spec").Message(into).Err(); err != nil {
 		m.t.Fatal(err)
 	}
 }

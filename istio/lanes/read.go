@@ -12,7 +12,7 @@ import (
 type Note struct {
 	Message string
 
-	at source.Problem // for its place
+	at source.Problem // for its source.Value
 }
 
 // String returns "file:line:col: note: message".
@@ -39,11 +39,11 @@ func Read(docs []*source.Document) ([]*Group, []Note, source.Problems) {
 	r.together(drafts, groups)
 	r.tags(docs, groups)
 	r.notNeeded(r.others, groups)
-	r.sort(docs)
-	if r.problems.Err() != nil {
+	problems := r.sorted(docs)
+	if r.Errors() > 0 {
 		groups = nil
 	}
-	return groups, r.notes, r.problems
+	return groups, r.notes, problems
 }
 
 // drafts reads the groups that documents are.
@@ -52,7 +52,7 @@ func (r *reader) drafts(docs []*source.Document) (drafts []*draft) {
 	byName := map[string]*draft{} // of ASM
 	for _, d := range docs {
 		var g *draft
-		before := r.errors()
+		before := r.Errors()
 		switch {
 		case isASM(d, groupKind):
 			g = r.asmGroup(d)
@@ -71,7 +71,7 @@ func (r *reader) drafts(docs []*source.Document) (drafts []*draft) {
 			r.error(g.name.at, KindGroup, "there is a lane group %s already; give this one another name", g.name.v)
 			continue
 		}
-		g.whole = r.errors() == before
+		g.whole = r.Errors() == before
 		if !g.name.set && g.whole {
 			r.error(g.at, source.KindMissing, "there is no laneGroup, the name of the group")
 		}
@@ -83,19 +83,19 @@ func (r *reader) drafts(docs []*source.Document) (drafts []*draft) {
 			g.lanes = append(g.lanes, r.asmLane(d))
 			continue
 		}
-		r.problem(d.Problem(source.Error, KindGroup, fmt.Sprintf(
-			"lane %s is of the group %q by its label %s, and no file has an %s of that name", d.Name, group, laneLabel, groupKind), "metadata", "labels"))
+		r.Add(d.Get("metadata", "labels").Problem(source.Error, KindGroup, fmt.Sprintf(
+			"lane %s is of the group %q by its label %s, and no file has an %s of that name", d.Name, group, laneLabel, groupKind)))
 	}
 	for _, g := range drafts {
-		if isASM(g.at.doc, groupKind) {
+		if isASM(g.doc, groupKind) {
 			byCreation(g.lanes)
 			for _, l := range g.lanes {
 				g.rules = append(g.rules, r.asmRules(l)...)
 			}
 		}
 	}
-	if len(drafts) == 0 && len(r.problems) == 0 {
-		r.problem(source.Problem{File: firstFile(docs), Kind: KindGroup, Message: "there is no lane group in the files; expected an " + groupKind + " with its " + laneKind + "s, or a lanes file with laneGroup, services and lanes"})
+	if len(drafts) == 0 && r.Errors() == 0 {
+		r.Add(source.Problem{File: firstFile(docs), Kind: KindGroup, Message: "there is no lane group in the files; expected an " + groupKind + " with its " + laneKind + "s, or a lanes file with laneGroup, services and lanes"})
 	}
 	return drafts
 }
@@ -110,7 +110,7 @@ func firstFile(docs []*source.Document) string {
 // isLanesFile reports whether d is meant to be a lanes file: what is neither an
 // object nor a rules file.
 func isLanesFile(d *source.Document) bool {
-	return d.Kind == "" && (d.Node("laneGroup") != nil || d.Node("lanes") != nil || d.Node("rules") == nil)
+	return d.Kind == "" && (d.Get("laneGroup").Exists() || d.Get("lanes").Exists() || !d.Get("rules").Exists())
 }
 
 // byCreation orders lanes by age, if that is known of all: the first one made is
@@ -130,9 +130,9 @@ func (r *reader) ports(docs []*source.Document) map[Service][]uint32 {
 			continue
 		}
 		s := Service{cmp.Or(d.Namespace, "default"), d.Name}
-		for i := 0; d.Node("spec", "ports", i) != nil && i < maxRules; i++ {
-			p := place{d, []any{"spec", "ports", i, "port"}}
-			if p.node() == nil {
+		for i := 0; d.Get("spec", "ports", i).Exists() && i < maxRules; i++ {
+			p := d.Get("spec", "ports", i, "port")
+			if !p.Exists() {
 				continue
 			}
 			if port, ok := r.number(p, 1, maxPort); ok && !slices.Contains(ports[s], uint32(port)) {
@@ -177,19 +177,19 @@ func (r *reader) together(drafts []*draft, groups []*Group) {
 	}
 }
 
-// sort orders problems by their places.
-func (r *reader) sort(docs []*source.Document) {
+// sorted returns the problems by their places, files in the order of docs. An entry of
+// ingress is behind the rule of each lane, so that it can be told several times.
+func (r *reader) sorted(docs []*source.Document) source.Problems {
 	file := map[string]int{}
 	for _, d := range docs {
 		if _, known := file[d.File]; !known {
 			file[d.File] = len(file)
 		}
 	}
-	slices.SortStableFunc(r.problems, func(a, b source.Problem) int {
-		return cmp.Or(cmp.Compare(file[a.File], file[b.File]), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Col, b.Col))
-	})
-	r.problems = slices.Compact(r.problems) // an entry of ingress is behind the rule of each lane
+	problems := r.Problems()
+	slices.SortStableFunc(problems, func(a, b source.Problem) int { return cmp.Compare(file[a.File], file[b.File]) })
 	slices.SortStableFunc(r.notes, func(a, b Note) int {
 		return cmp.Or(cmp.Compare(file[a.at.File], file[b.at.File]), cmp.Compare(a.at.Line, b.at.Line), cmp.Compare(a.at.Col, b.at.Col))
 	})
+	return problems
 }

@@ -97,8 +97,8 @@ func TestTooMany(t *testing.T) {
 		{"services", head + "services: [" + many("s%d, ", maxServices+1) + "]\nlanes:\n- {name: a, labels: {a: b}}\n", "1001 services; the most is 1000"},
 		{"lanes", head + "services: [a]\nlanes:\n" + many("- {name: s%d, labels: {a: b}}\n", maxLanes+1), "101 lanes; the most is 100"},
 		{"matches", head + "services: [a]\nlanes:\n- {name: s1, labels: {a: b}}\nnamed:\n- {header: x, lane: s1, values: [" + many(`"%d", `, maxRules+1) + "]}\ningress:\n- service: a\n- {service: a, hosts: [a]}\n", "more than 10000 matches"},
-		{"keys", head + "services: [a]\nlanes:\n- {name: s1, labels: {" + many("a%d: b, ", maxKeys+1) + "}}\n", "more than 1000 keys"},
-		{"problems", head + "services: [" + many("S%d, ", 999) + "]\nlanes:\n" + many("- {name: S%d}\n", 99), "more than 1000 problems"},
+		{"keys", head + "services: [a]\nlanes:\n- {name: s1, labels: {" + many("a%d: b, ", 1001) + "}}\n", "more than 1000 keys"},
+		{"problems", head + "services: [" + many("S%d, ", 999) + "]\nlanes:\n" + many("- {name: S%d}\n", 99), "more than 1000 errors"},
 	} {
 		groups, _, problems := Read(documents(t, "f.yaml", []byte(c.src)))
 		if groups != nil || !strings.Contains(fmt.Sprint(problems.Err()), c.want) {

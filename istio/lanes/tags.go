@@ -4,41 +4,42 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tagproc/tagproc/rules"
 	"github.com/tagproc/tagproc/source"
 )
 
-// rulesPath returns where the rules stand in d, a WasmPlugin of the Hash tagging
-// plug-in or a rules file, or nil.
-func rulesPath(d *source.Document) []any {
-	switch {
-	case d.Kind == "WasmPlugin" && d.Node("spec", "pluginConfig", "rules") != nil:
-		return []any{"spec", "pluginConfig", "rules"}
-	case d.Kind == "" && !isLanesFile(d):
-		return []any{"rules"}
+// rulesIn returns the list of rules in d, a manifest of a hash tagging plug-in or a rules
+// file.
+func rulesIn(d *source.Document) source.Value {
+	if d.Kind == "" && !isLanesFile(d) {
+		return d.Get("rules")
 	}
-	return nil
+	v := d.Value
+	for _, key := range rules.PathIn(d) {
+		v = v.Get(key)
+	}
+	return v.Get("rules")
 }
 
-func hasRules(d *source.Document) bool { return rulesPath(d) != nil }
+func hasRules(d *source.Document) bool { return rulesIn(d).Exists() }
 
 // tags says which tags of rules lead to no lane, and which route header no rule
 // writes. What rules mean else, and what is wrong with them, others say.
 func (r *reader) tags(docs []*source.Document, groups []*Group) {
 	written := map[string]bool{}
-	first := place{}
+	first := source.Value{}
 	for _, d := range docs {
-		path := rulesPath(d)
-		for i := 0; path != nil && d.Node(append(path, i)...) != nil; i++ {
-			if first.doc == nil {
-				first = place{d, path}
+		list := rulesIn(d)
+		for _, rule := range list.Elements() {
+			if first.IsZero() {
+				first = list
 			}
-			rule := place{d, append(slices.Clone(path), i)}
-			header := strings.ToLower(d.Text(rule.at("tagHeader").path...))
+			header := strings.ToLower(rule.Text("tagHeader"))
 			written[header] = true
 			r.tagsOfRule(rule, header, groups)
 		}
 	}
-	if first.doc == nil {
+	if first.IsZero() {
 		return
 	}
 	for _, g := range groups {
@@ -48,21 +49,21 @@ func (r *reader) tags(docs []*source.Document, groups []*Group) {
 	}
 }
 
-func (r *reader) tagsOfRule(rule place, header string, groups []*Group) {
+func (r *reader) tagsOfRule(rule source.Value, header string, groups []*Group) {
 	using := slices.DeleteFunc(slices.Clone(groups), func(g *Group) bool { return g.RouteHeader != header })
 	if len(using) == 0 {
 		return
 	}
 	for _, key := range []string{"overrides", "policies"} {
-		for i := 0; rule.at(key).at(i).node() != nil; i++ {
-			if r.visited++; r.visited > maxNodes {
+		for _, entry := range rule.Get(key).Elements() {
+			if !r.Visit(entry) {
 				return
 			}
 			if key == "overrides" {
-				r.namedElsewhere(rule, rule.at(key).at(i), using)
+				r.namedElsewhere(rule, entry, using)
 			}
-			value := rule.at(key).at(i).at("tagValue")
-			tag := rule.doc.Text(value.path...)
+			value := entry.Get("tagValue")
+			tag := value.Text()
 			if tag == "" || slices.ContainsFunc(using, func(g *Group) bool { return g.Lane(tag) != nil }) {
 				continue
 			}
@@ -73,24 +74,23 @@ func (r *reader) tagsOfRule(rule place, header string, groups []*Group) {
 
 // namedElsewhere says which users of an override the lanes have elsewhere: at the
 // gateway their route decides, and not the tag.
-func (r *reader) namedElsewhere(rule, override place, groups []*Group) {
-	if mode := rule.doc.Text(rule.at("mode").path...); mode == "shadow" || mode == "off" {
+func (r *reader) namedElsewhere(rule, override source.Value, groups []*Group) {
+	if mode := rule.Text("mode"); mode == "shadow" || mode == "off" {
 		return // it writes no tag
 	}
-	tag := rule.doc.Text(override.at("tagValue").path...)
+	tag := override.Text("tagValue")
 	given := "no tag"
 	if tag != "" {
 		given = "the tag " + source.Shorten(tag)
 	}
-	header := strings.ToLower(rule.doc.Text(rule.at("header").path...))
+	header := strings.ToLower(rule.Text("header"))
 	for _, g := range groups {
 		laneOf := g.named(header)
-		for i := 0; override.at("values").at(i).node() != nil; i++ {
-			if r.visited++; r.visited > maxNodes {
+		for _, value := range override.Get("values").Elements() {
+			if !r.Visit(value) {
 				return
 			}
-			value := override.at("values").at(i)
-			user := rule.doc.Text(value.path...)
+			user := value.Text()
 			if lane, named := laneOf[user]; named && lane != tag {
 				r.warn(value, KindNamed, "the rules give %s: %s %s, and the lanes of group %s have this user in %s, by a route of the gateway that decides before the tag, unlike what explain says; name one lane in both, or take the user out of one",
 					header, source.Shorten(user), given, g.Name, lane)

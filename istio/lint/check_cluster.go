@@ -109,7 +109,7 @@ func clusterHTTP2(m *model, found found) {
 		if packed != nil && packed.UnmarshalTo(o) == nil && o.GetExplicitHttpConfig().GetHttp2ProtocolOptions() != nil {
 			continue
 		}
-		if c.doc.Node(c.value("http2_protocol_options").path...) != nil {
+		if c.value("http2_protocol_options").get().Exists() {
 			continue
 		}
 		found(c.value(), "the cluster speaks HTTP/1.1, and gRPC is HTTP/2: no request to tagproc succeeds",

@@ -71,11 +71,9 @@ func (m *model) sideHeaders() (hs []sideHeader) {
 // declared returns where the rules say that a header is theirs: in tagHeaders, or
 // in the first rule that writes it.
 func (s *ruleSet) declared(key, name string) place {
-	if list := s.doc.Node(s.in("tagHeaders", key).path...); list != nil {
-		for i, n := range list.Content {
-			if strings.EqualFold(n.Value, name) {
-				return s.in("tagHeaders", key, i)
-			}
+	for i, v := range s.get("tagHeaders", key).Elements() {
+		if strings.EqualFold(v.Text(), name) {
+			return s.in("tagHeaders", key, i)
 		}
 	}
 	for i, r := range s.table.Rules() {

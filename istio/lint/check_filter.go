@@ -188,8 +188,8 @@ func lateKey(m *model, found found) {
 			continue
 		}
 		for _, d := range m.jwt {
-			for i := 0; d.Node("spec", "jwtRules", i) != nil; i++ {
-				for j := 0; d.Node("spec", "jwtRules", i, "outputClaimToHeaders", j) != nil; j++ {
+			for i := 0; d.Get("spec", "jwtRules", i).Exists(); i++ {
+				for j := 0; d.Get("spec", "jwtRules", i, "outputClaimToHeaders", j).Exists(); j++ {
 					if header := lower(d.Text("spec", "jwtRules", i, "outputClaimToHeaders", j, "header")); m.isKey(header) {
 						found(f.in("patch", "operation"), fmt.Sprintf("the filter runs before authentication, which makes the key %s of a token (%s): tagproc sees what the client sent, or nothing",
 							header, place{d, []any{"spec", "jwtRules", i}}), "write INSERT_BEFORE, with the subFilter "+contract.Router)

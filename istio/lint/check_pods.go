@@ -77,14 +77,12 @@ func rulesConfigMap(m *model, found found) {
 			continue
 		}
 		key := s.rulesKey(i, v)
-		if key == "" || d.Node("data", key) != nil || d.Node("binaryData", key) != nil {
+		if key == "" || d.Get("data", key).Exists() || d.Get("binaryData", key).Exists() {
 			continue
 		}
 		var keys []string
-		if data := d.Node("data"); data != nil {
-			for j := 0; j+1 < len(data.Content); j += 2 {
-				keys = append(keys, data.Content[j].Value)
-			}
+		for _, e := range d.Get("data").Entries() {
+			keys = append(keys, e.Key())
 		}
 		found(s.argument("rules"), fmt.Sprintf("%s has no key %s, only %s: tagproc finds no rules file and ends", id(d), key, list(keys)),
 			"name the key in --rules")

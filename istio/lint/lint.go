@@ -134,13 +134,16 @@ type place struct {
 func (p place) in(path ...any) place { return place{p.doc, slices.Concat(p.path, path)} }
 
 // text returns the scalar at path below p, or "".
-func (p place) text(path ...any) string { return p.doc.Text(p.in(path...).path...) }
+func (p place) text(path ...any) string { return p.get(path...).Text() }
+
+// get returns what stands at path below p.
+func (p place) get(path ...any) source.Value { return p.doc.Get(p.path...).Get(path...) }
 
 // String returns where p is, for a message about something else.
 func (p place) String() string { return p.problem(0, "", "").Place() }
 
 func (p place) problem(s source.Severity, k source.Kind, message string) source.Problem {
-	return p.doc.Problem(s, k, message, p.path...)
+	return p.get().Problem(s, k, message)
 }
 
 // list joins names for a message: "a, b and c".

@@ -9,8 +9,6 @@ import (
 
 // A model is what the files say, as far as checks look at it.
 type model struct {
-	behind *source.Document // the ASMHeaderPropagation behind what is read, or nil
-
 	rules     []*ruleSet
 	filters   []*extProc
 	managers  []*manager

@@ -1,9 +1,6 @@
 package lint
 
 import (
-	"encoding/json"
-	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -13,9 +10,7 @@ import (
 	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ext_proc/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	earlyv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/http/early_header_mutation/header_mutation/v3"
-	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/reflect/protoregistry"
 	networking "istio.io/api/networking/v1alpha3"
 
 	"github.com/tagproc/tagproc/source"
@@ -36,7 +31,7 @@ func (p *patch) value(path ...any) place { return p.in("patch", "value").in(path
 // typed returns the place of a part of the typed_config.
 func (p *patch) typed(path ...any) place {
 	for _, key := range []string{"typed_config", "typedConfig"} {
-		if p.doc.Node(p.value(key).path...) != nil {
+		if p.value(key).get().Exists() {
 			return p.value(key).in(path...)
 		}
 	}
@@ -142,7 +137,7 @@ const extProcType = "envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor
 // isManager reports whether a patch sets what tagproc stands on.
 func isManager(p patch) bool {
 	return slices.ContainsFunc([]string{"early_header_mutation_extensions", "max_request_headers_kb", "common_http_protocol_options"},
-		func(key string) bool { return p.doc.Node(p.typed(key).path...) != nil })
+		func(key string) bool { return p.typed(key).get().Exists() })
 }
 
 func (h *manager) readEarly() {
@@ -166,89 +161,28 @@ func (m *model) keepTagproc() {
 	}
 }
 
-// decode reads what stands at a place. What the message does not have is a
-// finding, and the rest is read all the same; ok says that there is a rest.
+// decode reads what stands at a place. What the message does not have is a finding,
+// and the rest is read all the same; ok says that there is a rest.
 func (m *model) decode(at place, message proto.Message) (ok bool) {
-	err := at.doc.Decode(message, true, at.path...)
-	if err == nil {
+	v := at.get()
+	if !v.Exists() {
 		return true
 	}
-	text := decodeReason(err)
-	name := quoted.FindStringSubmatch(text)
-	where := at
-	if name != nil {
-		where = at.in(pathTo(at, name[1])...)
-	}
-	severity, kind, why := source.Error, kindUnknownField, text
 	fix := "correct it: Istio leaves it out with a warning that few see, and the setting does not hold"
 	if strings.HasPrefix(string(message.ProtoReflect().Descriptor().FullName()), "istio.") {
 		fix = "correct it: the API server refuses it, or drops it"
 	}
-	switch {
-	case name == nil:
-	case strings.HasPrefix(text, "unable to resolve"):
-		severity, kind = source.Warning, kindUnknownType
-		why = fmt.Sprintf("lint does not know the type %s", name[1])
-		fix = "check the spelling: Istio and Envoy refuse a type that they do not know, and the patch with it"
-	case strings.HasPrefix(text, "unknown field"):
-		why = fmt.Sprintf("there is no field %q here", name[1])
-	}
-	m.add(where, severity, kind, why, fix)
-	proto.Reset(message)
-	return decodeKnown(at, message) == nil
-}
-
-// decodeKnown reads what stands at a place, without fields and types that nobody
-// knows.
-func decodeKnown(at place, message proto.Message) error {
-	var v any
-	if err := at.doc.Node(at.path...).Decode(&v); err != nil {
-		return err
-	}
-	text, err := json.Marshal(withoutUnknown(v))
-	if err != nil {
-		return err
-	}
-	return protojson.UnmarshalOptions{DiscardUnknown: true}.Unmarshal(text, message)
-}
-
-// withoutUnknown returns v without the parts that are of unknown types.
-func withoutUnknown(v any) any {
-	switch v := v.(type) {
-	case map[string]any:
-		if url, ok := v["@type"].(string); ok {
-			if _, err := protoregistry.GlobalTypes.FindMessageByURL(url); err != nil {
-				return nil
-			}
+	for _, f := range v.Message(message) {
+		p := f.At.Problem(source.Error, kindUnknownField, f.Reason)
+		how := fix
+		switch f.Sort {
+		case source.NullValue:
+			continue // as if it were not there
+		case source.UnknownType:
+			p = f.At.Problem(source.Warning, kindUnknownType, "lint does not know the type "+source.Shorten(f.Name))
+			how = "check the spelling: Istio and Envoy refuse a type that they do not know, and the patch with it"
 		}
-		for key, value := range v {
-			v[key] = withoutUnknown(value)
-		}
-	case []any:
-		for i, value := range v {
-			v[i] = withoutUnknown(value)
-		}
+		m.findings = append(m.findings, readFinding{Finding{p, how}, at.doc})
 	}
-	return v
-}
-
-var (
-	quoted      = regexp.MustCompile(`"([^"]+)"`)
-	decodePlace = regexp.MustCompile(`^(couldn't read .*?: )?(proto: )?(\(line \d+:\d+\): )?`)
-)
-
-// decodeReason returns the reason of an error of Decode, without the place in a
-// text that nobody has. protobuf varies its blanks to keep others from comparing.
-func decodeReason(err error) string {
-	text := strings.ReplaceAll(err.Error(), "\u00a0", " ")
-	return decodePlace.ReplaceAllString(text, "")
-}
-
-// pathTo returns the path below p to the first key, or value, of a name.
-func pathTo(p place, name string) []any {
-	n := p.doc.Node(p.path...)
-	if n == nil {
-		return nil
-	}
-	return searchNode(n, name, 0)
+	return v.IsMapping()
 }

@@ -81,9 +81,7 @@ func (m *model) addWorkload(d *source.Document) {
 	if d.Kind == "Pod" {
 		w.path = nil
 	}
-	if n := d.Node(w.path...); n != nil {
-		_ = n.Decode(w) // what is not as it should be stays empty
-	}
+	_ = w.get().Decode(w) // what is not as it should be stays empty
 	for i := range w.Spec.InitContainers {
 		w.Spec.InitContainers[i].at = w.in("spec", "initContainers", i)
 	}

@@ -43,9 +43,7 @@ type selector struct {
 
 func (m *model) addNetworkPolicy(d *source.Document) {
 	p := &networkPolicy{place: place{doc: d}}
-	if n := d.Node("spec"); n != nil {
-		_ = n.Decode(p) // what is not as it should be stays empty
-	}
+	_ = d.Get("spec").Decode(p) // what is not as it should be stays empty
 	m.networks = append(m.networks, p)
 }
 
@@ -103,9 +101,7 @@ type authorizationRule struct {
 
 func (m *model) addAuthorizationPolicy(d *source.Document) {
 	p := &authorizationPolicy{place: place{doc: d}}
-	if n := d.Node("spec"); n != nil {
-		_ = n.Decode(p) // what is not as it should be stays empty
-	}
+	_ = d.Get("spec").Decode(p) // what is not as it should be stays empty
 	m.authorizations = append(m.authorizations, p)
 }
 

@@ -4,8 +4,6 @@ import (
 	"slices"
 	"strings"
 
-	"go.yaml.in/yaml/v4"
-
 	"github.com/tagproc/tagproc/rules"
 	"github.com/tagproc/tagproc/source"
 )
@@ -14,9 +12,10 @@ import (
 type ruleSet struct {
 	place // of the mapping with the key rules
 
-	table *rules.Table // of a usable file
-	file  *rules.File
+	table *rules.Table       // of a usable file
+	docs  []*source.Document // the file: the rules, and what may stand behind them
 
+	problems  source.Problems  // of reading docs
 	configMap *source.Document // that has it under key, or nil
 	key       string
 }
@@ -35,11 +34,11 @@ func (m *model) sets() (usable []*ruleSet) {
 }
 
 func (m *model) addBare(d *source.Document) {
-	if isRules(d, nil) || d.Node("tagHeaders") != nil {
-		m.addRules(&ruleSet{place: place{doc: d}, file: rules.Of(d, m.behind)})
+	if isRules(d.Value) || d.Get("tagHeaders").Exists() {
+		m.addRules(&ruleSet{place: place{doc: d}, docs: []*source.Document{d}})
 		return
 	}
-	if d.Node("laneGroup") != nil {
+	if d.Get("laneGroup").Exists() {
 		m.others[lanesFile]++
 		return
 	}
@@ -53,8 +52,8 @@ func (m *model) addBare(d *source.Document) {
 func (m *model) addWasmPlugin(d *source.Document) {
 	m.inserted = append(m.inserted, namespace(d)+"."+d.Name)
 	path := []any{"spec", "pluginConfig"}
-	if isRules(d, path) {
-		m.addRules(&ruleSet{place: place{d, path}, file: rules.Of(d, m.behind)})
+	if isRules(d.Get(path...)) {
+		m.addRules(&ruleSet{place: place{d, path}, docs: []*source.Document{d}})
 	}
 }
 
@@ -62,27 +61,21 @@ func (m *model) addWasmPlugin(d *source.Document) {
 // tagproc's rules is one even if it does not look like it.
 func (m *model) addConfigMap(d *source.Document) {
 	m.configs = append(m.configs, d)
-	data := d.Node("data")
-	if data == nil || data.Kind != yaml.MappingNode {
-		return
-	}
-	for i := 0; i+1 < len(data.Content); i += 2 {
-		s := &ruleSet{configMap: d, key: data.Content[i].Value}
+	for _, text := range d.Get("data").Entries() {
+		s := &ruleSet{configMap: d, key: text.Key(), place: place{d, []any{"data", text.Key()}}}
 		named := strings.Contains(d.Name, "tagproc-rules") || strings.Contains(d.Name, "tagproc") && strings.HasPrefix(s.key, "rules")
-		if !named && !strings.Contains(data.Content[i+1].Value, "rules") {
+		if !named && !strings.Contains(text.Text(), "rules") {
 			continue // there are many ConfigMaps, and long ones
 		}
-		s.place = place{d, []any{"data", s.key}}
-		text, exact := embedded(d, data.Content[i+1])
-		docs, problems := source.Read(d.File, text)
-		readable := len(problems) == 0 && len(docs) == 1
-		if !(readable && isRules(docs[0], nil)) && !named {
+		docs, problems, exact := text.Embedded()
+		readable := len(problems) == 0 && len(docs) > 0 && docs[0].IsMapping()
+		if !(readable && isRules(docs[0].Value)) && !named {
 			continue
 		}
+		s.docs, s.problems = docs, problems
 		if exact && readable {
 			s.place = place{doc: docs[0]}
 		}
-		s.file = rules.Parse(d.File, text)
 		m.addRules(s)
 	}
 }
@@ -92,21 +85,35 @@ func (m *model) addRules(s *ruleSet) {
 	m.rules = append(m.rules, s)
 }
 
+// joinBehind adds to the rules that were found last what may stand behind them as the
+// second document of their file.
+func (m *model) joinBehind(next []*source.Document) {
+	if len(next) == 0 || len(m.rules) == 0 || next[0].Kind != "ASMHeaderPropagation" {
+		return
+	}
+	if s := m.rules[len(m.rules)-1]; next[0].File == s.doc.File {
+		s.docs = append(s.docs, next[0])
+	}
+}
+
 // loadRules compiles the rules files. Rules that are in a ConfigMap too count
 // there.
 func (m *model) loadRules(o rules.Options) {
 	mounted := map[string]bool{}
 	for _, s := range m.rules {
-		table, problems := rules.Compile(s.file, o)
-		s.table, problems = table, problems.Without(source.Note)
+		problems := s.problems
+		if len(problems) == 0 {
+			s.table, problems = rules.Compile(rules.Parse(s.doc.File, s.docs), o)
+			problems = problems.Without(source.Note)
+		}
 		if s.doc == s.configMap { // places of the text, not of the file
 			for i, p := range problems {
 				problems[i] = s.problem(p.Severity, p.Kind, p.Message)
 			}
 		}
 		m.tell(problems)
-		if table != nil && s.configMap != nil {
-			mounted[table.Digest()] = true
+		if s.table != nil && s.configMap != nil {
+			mounted[s.table.Digest()] = true
 		}
 	}
 	m.rules = slices.DeleteFunc(m.rules, func(s *ruleSet) bool {
@@ -114,39 +121,14 @@ func (m *model) loadRules(o rules.Options) {
 	})
 }
 
-// isRules reports whether a rules file stands at path: others have a key of that
-// name too.
-func isRules(d *source.Document, path []any) bool {
-	at := place{d, path}
-	list := d.Node(at.in("rules").path...)
-	if list == nil || list.Kind != yaml.SequenceNode {
+// isRules reports whether v is a rules file: others have a key of that name too.
+func isRules(v source.Value) bool {
+	list := v.Get("rules")
+	if !list.IsList() {
 		return false
 	}
-	if len(list.Content) == 0 {
-		return d.Node(at.in("tagHeaders").path...) != nil || len(d.Node(path...).Content) == 2
+	if first := list.Get(0); first.Exists() {
+		return first.Get("tagHeader").Exists() || first.Get("policies").Exists()
 	}
-	return d.Node(at.in("rules", 0, "tagHeader").path...) != nil || d.Node(at.in("rules", 0, "policies").path...) != nil
-}
-
-// embedded returns a text in a document as a file of its own. Where each of its
-// lines is one of the document, everything stands in it where it stands there;
-// exact says so.
-func embedded(d *source.Document, n *yaml.Node) (text []byte, exact bool) {
-	if n.Style&yaml.LiteralStyle == 0 {
-		return []byte(n.Value), false
-	}
-	all := d.Source().Lines()
-	var b strings.Builder
-	b.WriteString(strings.Repeat("\n", n.Line)) // up to the line of the | itself
-	for i, line := range strings.Split(strings.TrimRight(n.Value, "\n"), "\n") {
-		if n.Line+i >= len(all) {
-			return []byte(n.Value), false
-		}
-		whole := all[n.Line+i]
-		if !strings.HasSuffix(whole, line) || strings.TrimSpace(strings.TrimSuffix(whole, line)) != "" {
-			return []byte(n.Value), false
-		}
-		b.WriteString(whole + "\n")
-	}
-	return []byte(b.String()), true
+	return v.Get("tagHeaders").Exists() || len(v.Entries()) == 1
 }

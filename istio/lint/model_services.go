@@ -24,9 +24,7 @@ type servicePort struct {
 
 func (m *model) addService(d *source.Document) {
 	s := &service{place: place{doc: d}}
-	if n := d.Node("spec"); n != nil {
-		_ = n.Decode(s) // what is not as it should be stays empty
-	}
+	_ = d.Get("spec").Decode(s) // what is not as it should be stays empty
 	s.host = d.Name + "." + namespace(d) + clusterDomain
 	m.services = append(m.services, s)
 }

@@ -86,12 +86,9 @@ func read(files []File, o rules.Options) *model {
 	}
 	docs = m.applied(docs)
 	for n, d := range docs {
-		m.behind = nil
-		if n+1 < len(docs) && docs[n+1].Kind == "ASMHeaderPropagation" && docs[n+1].File == d.File {
-			m.behind = docs[n+1]
-		}
 		if d.Kind == "" {
 			m.addBare(d)
+			m.joinBehind(docs[n+1:])
 			continue
 		}
 		i := readerOf(d)
@@ -103,6 +100,9 @@ func read(files []File, o rules.Options) *model {
 		m.counts[d.Kind]++
 		m.has[d.Kind] = true
 		readers[i].read(m, d)
+		if d.Kind == "WasmPlugin" {
+			m.joinBehind(docs[n+1:])
+		}
 	}
 	m.indexServices()
 	m.loadRules(o)
@@ -143,9 +143,9 @@ func isNearly(got, kind string) bool {
 // wrongCase returns the end of a message about a key that is apiVersion in another
 // case, or "".
 func wrongCase(d *source.Document) string {
-	for i := 0; i+1 < len(d.Root().Content); i += 2 {
-		if key := d.Root().Content[i].Value; strings.EqualFold(key, "apiVersion") {
-			return fmt.Sprintf(" (it has %q)", key)
+	for _, e := range d.Entries() {
+		if strings.EqualFold(e.Key(), "apiVersion") {
+			return fmt.Sprintf(" (it has %q)", e.Key())
 		}
 	}
 	return ""
@@ -175,7 +175,7 @@ func (m *model) isForeign(p source.Problem, f File, docs []*source.Document) boo
 		return m.swept[p.File]
 	case source.KindNoName:
 		return slices.ContainsFunc(docs, func(d *source.Document) bool {
-			return d.Kind != "" && d.Name == "" && readerOf(d) < 0 && d.Problem(p.Severity, p.Kind, p.Message, "metadata") == p
+			return d.Kind != "" && d.Name == "" && readerOf(d) < 0 && d.Get("metadata").Problem(p.Severity, p.Kind, p.Message) == p
 		})
 	}
 	return false

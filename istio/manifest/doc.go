@@ -1,8 +1,10 @@
-// Package manifest writes objects of Kubernetes: with comments, in an order that
-// does not change. Package source reads them.
+// Package manifest is the manifests of Kubernetes as text: documents that are
+// read with the place of everything in them, and objects that are written with
+// comments, in an order that does not change.
 //
-// [Write] makes a file of Objects. What an object means is known to others; what is
-// in a spec is said by the protobuf messages of Istio and Envoy.
+// [Read] makes Documents of a file, and [Write] a file of Objects. What an object
+// means is known to others; what is in a spec is said by the protobuf messages
+// of Istio and Envoy.
 //
 // This package never knows files, networks, or a cluster.
 package manifest

@@ -11,8 +11,6 @@ import (
 	"go.yaml.in/yaml/v4"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
-
-	"github.com/tagproc/tagproc/source"
 )
 
 // An Object is an object of Kubernetes to be written.
@@ -124,7 +122,7 @@ func (t *Tree) Comment(text string, path ...any) *Tree {
 		t.errs = append(t.errs, errors.New("a comment of the whole belongs to the object"))
 		return t
 	}
-	parent, rest := source.Descend(t.root, path[:len(path)-1])
+	parent, rest := descend(t.root, path[:len(path)-1])
 	if len(rest) == 0 {
 		if n := head(parent, path[len(path)-1]); n != nil {
 			n.HeadComment = comment(text)
@@ -139,15 +137,17 @@ func (t *Tree) Comment(text string, path ...any) *Tree {
 // place of a key that it has already stays.
 func (t *Tree) Put(sub *Tree, key string, path ...any) *Tree {
 	t.errs = append(t.errs, sub.errs...)
-	n, rest := source.Descend(t.root, path)
+	n, rest := descend(t.root, path)
 	if len(rest) > 0 || n.Kind != yaml.MappingNode {
 		t.errs = append(t.errs, fmt.Errorf("there is no mapping at %v to put %s into", path, key))
 		return t
 	}
 	n.Style &^= yaml.FlowStyle // an empty one is written in brackets
-	if i := source.Index(n, key); i >= 0 {
-		n.Content[i+1] = sub.root
-		return t
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Value == key {
+			n.Content[i+1] = sub.root
+			return t
+		}
 	}
 	n.Content = append(n.Content, scalar(key), sub.root)
 	return t
@@ -157,10 +157,14 @@ func (t *Tree) Put(sub *Tree, key string, path ...any) *Tree {
 func head(n *yaml.Node, step any) *yaml.Node {
 	key, isKey := step.(string)
 	if !isKey {
-		return source.Child(n, step)
+		return child(n, step)
 	}
-	if i := source.Index(n, key); i >= 0 {
-		return n.Content[i]
+	if n.Kind == yaml.MappingNode {
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			if n.Content[i].Value == key {
+				return n.Content[i]
+			}
+		}
 	}
 	return nil
 }
@@ -219,4 +223,33 @@ func mapping(pairs ...any) *yaml.Node {
 		n.Content = append(n.Content, p.(*yaml.Node))
 	}
 	return n
+}
+
+// descend follows path as far as it leads and returns where it ended and what of path
+// is left.
+func descend(n *yaml.Node, path []any) (*yaml.Node, []any) {
+	for i, step := range path {
+		next := child(n, step)
+		if next == nil {
+			return n, path[i:]
+		}
+		n = next
+	}
+	return n, nil
+}
+
+func child(n *yaml.Node, step any) *yaml.Node {
+	switch step := step.(type) {
+	case string:
+		for i := 0; n.Kind == yaml.MappingNode && i+1 < len(n.Content); i += 2 {
+			if n.Content[i].Value == step {
+				return n.Content[i+1]
+			}
+		}
+	case int:
+		if n.Kind == yaml.SequenceNode && 0 <= step && step < len(n.Content) {
+			return n.Content[step]
+		}
+	}
+	return nil
 }

@@ -35,13 +35,13 @@ func decode(t testing.TB, text string) (p printed) {
 		t.Fatalf("%d documents, %v in\n%s", len(docs), problems, text)
 	}
 	var spec networking.EnvoyFilter
-	if err := docs[0].Decode(&spec, true, "spec"); err != nil {
+	if err := docs[0].Get("spec").Message(&spec).Err(); err != nil {
 		t.Fatalf("%v in\n%s", err, text)
 	}
 	for i, patch := range spec.GetConfigPatches() {
 		value := func(m proto.Message) {
 			t.Helper()
-			if err := docs[0].Decode(m, true, "spec", "configPatches", i, "patch", "value"); err != nil {
+			if err := docs[0].Get("spec", "configPatches", i, "patch", "value").Message(m).Err(); err != nil {
 				t.Fatalf("%v in\n%s", err, text)
 			}
 		}

@@ -1,11 +1,9 @@
 package propagation
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
-
-	"go.yaml.in/yaml/v4"
+	"strings"
 
 	"github.com/tagproc/tagproc/istio/manifest"
 	"github.com/tagproc/tagproc/rules"
@@ -35,37 +33,36 @@ func Read(docs []*source.Document, o rules.Options) ([]*Scope, source.Problems) 
 		case kindHeaderPropagation:
 			r.manifests = append(r.manifests, d)
 		default:
-			r.add(d.Problem(source.Warning, rules.KindPropagation, d.ID()+": nothing of it is needed to propagate headers", "kind"))
+			r.Add(d.Get("kind").Problem(source.Warning, rules.KindPropagation, d.ID()+": nothing of it is needed to propagate headers"))
 		}
 	}
-	if r.problems.Err() == nil {
+	if r.Errors() == 0 {
 		r.scope()
 	}
-	if r.problems.Err() != nil {
-		return nil, r.problems
+	if r.Errors() > 0 {
+		return nil, r.Problems()
 	}
-	return r.scopes, r.problems
+	return r.scopes, r.Problems()
 }
 
 type reader struct {
-	source    *source.Document // that has the rules, or nil
+	source.Reader
+
+	rulesIn   *source.Document // that has the rules, or nil
 	table     *rules.Table
 	manifests []*source.Document
 
-	scopes   []*Scope
-	problems source.Problems
+	scopes []*Scope
 }
 
-func (r *reader) add(ps ...source.Problem) { r.problems = append(r.problems, ps...) }
-
 func (r *reader) rules(d *source.Document, o rules.Options) {
-	if r.source != nil {
-		r.add(d.Problem(source.Error, rules.KindSeveralDocuments, "there are rules in "+r.source.File+" already; expected one rules file, for one gateway"))
+	if r.rulesIn != nil {
+		r.Add(d.Problem(source.Error, rules.KindSeveralDocuments, "there are rules in "+r.rulesIn.File+" already; expected one rules file, for one gateway"))
 		return
 	}
-	table, problems := rules.Compile(rules.Of(d, nil), o)
-	r.source, r.table = d, table
-	r.add(problems...)
+	table, problems := rules.Compile(rules.Parse(d.File, []*source.Document{d}), o)
+	r.rulesIn, r.table = d, table
+	r.Add(problems...)
 }
 
 // scope makes scopes of what was found.
@@ -76,7 +73,7 @@ func (r *reader) scope() {
 	}
 	switch {
 	case !declared.IsZero() && len(r.manifests) > 0:
-		r.add(r.manifests[0].Problem(source.Error, rules.KindPropagation, "propagation is declared already in "+r.source.File+"; declare it in one place"))
+		r.Add(r.manifests[0].Problem(source.Error, rules.KindPropagation, "propagation is declared already in "+r.rulesIn.File+"; declare it in one place"))
 	case !declared.IsZero():
 		r.scopes = []*Scope{{Name: "tagproc-propagation", Headers: declared}}
 	case len(r.manifests) > 0:
@@ -84,9 +81,9 @@ func (r *reader) scope() {
 			r.manifest(d)
 		}
 	case r.table != nil:
-		r.add(r.source.Problem(source.Error, rules.KindPropagation, "no tag header travels by these rules; add propagation with headers or headerPrefixes, or name the file of an "+kindHeaderPropagation+" too"))
+		r.Add(r.rulesIn.Problem(source.Error, rules.KindPropagation, "no tag header travels by these rules; add propagation with headers or headerPrefixes, or name the file of an "+kindHeaderPropagation+" too"))
 	default:
-		r.add(source.Problem{File: fileOf(r.problems), Kind: rules.KindPropagation, Message: "nothing says what travels; expected a rules file with propagation, or an " + kindHeaderPropagation})
+		r.Add(source.Problem{File: fileOf(r.Problems()), Kind: rules.KindPropagation, Message: "nothing says what travels; expected a rules file with propagation, or an " + kindHeaderPropagation})
 	}
 }
 
@@ -101,97 +98,79 @@ func fileOf(ps source.Problems) string {
 // manifest reads an ASMHeaderPropagation.
 func (r *reader) manifest(d *source.Document) {
 	if d.Group() != "istio.alibabacloud.com" {
-		r.add(d.Problem(source.Error, rules.KindEnvelope, "this "+kindHeaderPropagation+" has another apiVersion than one of istio.alibabacloud.com", "apiVersion"))
+		r.Add(d.Get("apiVersion").Problem(source.Error, rules.KindEnvelope, "this "+kindHeaderPropagation+" has another apiVersion than one of istio.alibabacloud.com"))
 		return
 	}
-	r.known(d, []string{"workloadSelector", "headers", "headerPrefixes"}, source.Warning, "spec")
-	r.known(d, []string{"labels"}, source.Error, "spec", "workloadSelector") // what is not understood must not mean all pods
-	s := &Scope{Name: d.Name, Namespace: d.Namespace, Selector: r.labels(d)}
-	for _, o := range slices.Concat(
-		r.names(d, "headers", func(name string) rules.Owned { return rules.Owned{Headers: []string{name}} }),
-		r.names(d, "headerPrefixes", func(name string) rules.Owned { return rules.Owned{Prefixes: []string{name}} }),
-	) {
-		s.Headers.Headers = append(s.Headers.Headers, o.Headers...)
-		s.Headers.Prefixes = append(s.Headers.Prefixes, o.Prefixes...)
+	s := &Scope{Name: d.Name, Namespace: d.Namespace}
+	if spec := d.Get("spec"); spec.Exists() {
+		r.Foreign(spec, "spec",
+			source.Field{Name: "workloadSelector", Read: func(v source.Value) { s.Selector = r.selector(v) }},
+			source.Field{Name: "headers", Read: func(v source.Value) { r.names(s, v, false) }},
+			source.Field{Name: "headerPrefixes", Read: func(v source.Value) { r.names(s, v, true) }},
+			source.Field{Name: "headerPrefix", Hidden: true, Read: func(v source.Value) { r.names(s, v, true) }}, // as the field reference has it
+		)
 	}
 	for _, names := range []*[]string{&s.Headers.Headers, &s.Headers.Prefixes} {
 		slices.Sort(*names)
 		*names = slices.Compact(*names)
 	}
-	if s.Headers.IsZero() && r.problems.Err() == nil {
-		r.add(d.Problem(source.Error, source.KindMissing, "no header travels by this "+kindHeaderPropagation+"; list names under headers, beginnings of names under headerPrefixes, or both", "spec"))
+	if s.Headers.IsZero() && r.Errors() == 0 {
+		r.Add(d.Get("spec").Problem(source.Error, source.KindMissing, "no header travels by this "+kindHeaderPropagation+"; list names under headers, beginnings of names under headerPrefixes, or both"))
 	}
 	r.scopes = append(r.scopes, s)
 }
 
-// known tells of keys of the mapping at path that are not known.
-func (r *reader) known(d *source.Document, keys []string, severity source.Severity, path ...any) {
-	n := d.Node(path...)
-	if n == nil {
-		return
-	}
-	if n.Kind != yaml.MappingNode {
-		r.add(d.ProblemAt(n, source.Error, source.KindType, fmt.Sprintf("%v is no mapping; expected one with the keys %v", path[len(path)-1], keys)))
-		return
-	}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		if k := n.Content[i]; !slices.Contains(keys, k.Value) {
-			r.add(d.ProblemAt(k, severity, source.KindUnknownKey, fmt.Sprintf("nothing is made of %q; expected one of %v", k.Value, keys)))
+// selector returns the labels of the pods that are selected. What is not understood
+// must not mean all pods.
+func (r *reader) selector(v source.Value) (labels map[string]string) {
+	r.Mapping(v, "workloadSelector", source.Field{Name: "labels", Read: func(v source.Value) {
+		labels = map[string]string{}
+		for e := range r.FreeKeys(v, "labels") {
+			if labels[e.Key()] = e.Text(); !e.IsScalar() || !manifest.IsLabel(e.Key(), e.Text()) {
+				r.Add(e.Problem(source.Error, source.KindType, fmt.Sprintf("%q is no label of Kubernetes; expected a name and a text", source.Shorten(e.Key()))))
+			}
 		}
+	}})
+	return labels
+}
+
+// names adds to s what travels of the names in v, a list or one name: with rules those
+// that are tag headers of theirs.
+func (r *reader) names(s *Scope, v source.Value, prefixes bool) {
+	names := []source.Scalar[string]{}
+	if v.IsScalar() {
+		names = append(names, r.String(v))
+	} else {
+		names = r.Strings(v, "names of headers").Elements
+	}
+	for _, name := range names {
+		if !name.OK() {
+			continue
+		}
+		owned, err := r.travels(name.V, prefixes)
+		switch {
+		case err != nil:
+			r.Add(name.Problem(source.Error, rules.KindHeader, err.Error()))
+		case owned.IsZero():
+			r.Add(name.Problem(source.Warning, rules.KindPropagation, fmt.Sprintf("%q is no tag header of the rules in %s: it does not travel", source.Shorten(name.V), r.rulesIn.File)))
+		}
+		s.Headers.Headers = append(s.Headers.Headers, owned.Headers...)
+		s.Headers.Prefixes = append(s.Headers.Prefixes, owned.Prefixes...)
 	}
 }
 
-// labels returns the labels of the pods that are selected.
-func (r *reader) labels(d *source.Document) map[string]string {
-	n := d.Node("spec", "workloadSelector", "labels")
-	if n == nil {
-		return nil
+// travels returns what travels of a name, or of a beginning of names: all of it, or with
+// rules what is a tag header of theirs.
+func (r *reader) travels(name string, prefix bool) (travels rules.Owned, err error) {
+	name = strings.ToLower(name)
+	named := rules.Owned{Headers: []string{name}}
+	if prefix {
+		named = rules.Owned{Prefixes: []string{name}}
 	}
-	m := map[string]string{}
-	for i := 0; n.Kind == yaml.MappingNode && i+1 < len(n.Content); i += 2 {
-		key, value := n.Content[i], n.Content[i+1]
-		if value.Kind == yaml.ScalarNode && manifest.IsLabel(key.Value, value.Value) {
-			m[key.Value] = value.Value
-			continue
-		}
-		r.add(d.ProblemAt(value, source.Error, source.KindType, fmt.Sprintf("%q is no label of Kubernetes; expected a name and a text", key.Value)))
+	if r.table != nil {
+		travels = r.table.Owned().And(named)
+	} else if travels, err = rules.NewOwned(named.Headers, named.Prefixes); err != nil {
+		return rules.Owned{}, err
 	}
-	return m
-}
-
-// names returns what travels of each of the names that stand at a key of the spec;
-// owned makes a tag header of one.
-func (r *reader) names(d *source.Document, key string, owned func(name string) rules.Owned) (travels []rules.Owned) {
-	n := d.Node("spec", key)
-	if n == nil {
-		return nil
-	}
-	if n.Kind != yaml.SequenceNode {
-		r.add(d.ProblemAt(n, source.Error, source.KindType, key+" is no list; expected one of names"))
-		return nil
-	}
-	for i, name := range n.Content {
-		if name.Kind != yaml.ScalarNode {
-			r.add(d.Problem(source.Error, source.KindType, "expected the name of a header", "spec", key, i))
-			continue
-		}
-		o := rules.Options{TagHeaders: owned(name.Value)}
-		if r.table != nil {
-			o.TagHeaders = r.table.Owned()
-		}
-		// The checks are those of the rules.
-		src, err := json.Marshal(map[string]any{"rules": []any{}, "propagation": map[string][]string{key: {name.Value}}})
-		if err != nil {
-			r.add(d.Problem(source.Error, rules.KindHeader, err.Error(), "spec", key, i))
-			continue
-		}
-		table, problems := rules.Load(d.File, src, o)
-		for _, p := range problems[:min(1, len(problems))] { // the others say it again
-			r.add(d.Problem(p.Severity, p.Kind, p.Message, "spec", key, i))
-		}
-		if table != nil {
-			travels = append(travels, table.Propagated())
-		}
-	}
-	return travels
+	return travels, travels.CheckTravels()
 }

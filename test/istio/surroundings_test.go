@@ -64,7 +64,7 @@ func surroundings(t *testing.T, docs []*source.Document) string {
 // decode decodes the spec of an object.
 func decode(t *testing.T, d *source.Document, spec proto.Message) {
 	t.Helper()
-	if err := d.Decode(spec, true, "spec"); err != nil {
+	if err := d.Get("spec").Message(spec).Err(); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -1,0 +1,325 @@
+package source
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// maxValues bounds the values that a Reader visits. Only aliases of aliases have more.
+const maxValues = 600_000
+
+// maxKeys bounds the keys of one mapping whose keys are free.
+const maxKeys = 1000
+
+// A Reader takes values apart and collects what is wrong with them. It goes on with
+// the rest after a problem, so that all of them are told at once. The zero Reader is
+// ready to read.
+type Reader struct {
+	Report
+
+	visited int
+}
+
+// A Field is one key that a mapping may have.
+type Field struct {
+	Name   string
+	Read   func(v Value) // reads the value; v has the key
+	Hidden bool          // not offered in messages: Read refuses it
+}
+
+// Spent reports whether reading was given up because aliases expand to too much: what
+// was read is not the whole.
+func (r *Reader) Spent() bool { return r.visited > maxValues }
+
+// Visit counts v and reports whether it may be looked at: aliases of aliases expand
+// beyond any memory. Every method of the Reader visits what it reads.
+func (r *Reader) Visit(v Value) bool {
+	if r.visited++; r.visited == maxValues+1 {
+		r.Add(v.Problem(Error, KindAliases, fmt.Sprintf("the aliases of this file expand to more than %d values; write them out", maxValues)))
+	}
+	return r.visited <= maxValues
+}
+
+// Mapping reads the keys of v, which is called what in messages. A key that no field
+// has is an error, with what was probably meant. It reports whether v is a mapping at
+// all.
+func (r *Reader) Mapping(v Value, what string, fields ...Field) bool {
+	if !r.isMapping(v, what, fields) {
+		return false
+	}
+	for e := range r.Keys(v, what, fields...) {
+		if f := field(fields, e.key.Value); f != nil {
+			f.Read(e)
+			continue
+		}
+		meant := Nearest(e.key.Value, names(fields))
+		r.Add(e.KeyPlace().Problem(Error, KindUnknownKey, fmt.Sprintf("%s has no key %q%s; expected one of %s", what, Shorten(e.key.Value), DidYouMean(meant), strings.Join(names(fields), ", "))))
+		// What a misspelt key holds is read as what was meant, so that its problems are found and the key is not missed.
+		if f := field(fields, meant); f != nil && v.get(meant).node == nil {
+			f.Read(e)
+		}
+	}
+	return true
+}
+
+// Foreign reads the keys of v in a manifest of others: a key that no field has is a
+// warning that nothing is made of it, and null is as if the key were not there.
+func (r *Reader) Foreign(v Value, what string, fields ...Field) bool {
+	if !r.isMapping(v, what, fields) {
+		return false
+	}
+	for e := range r.Keys(v, what, fields...) {
+		switch f := field(fields, e.key.Value); {
+		case f == nil:
+			r.Add(e.KeyPlace().Problem(Warning, KindUnsupported, fmt.Sprintf("%s.%s is not known to tagproc: nothing is made of it", what, Shorten(e.key.Value))))
+		case e.Exists():
+			f.Read(e)
+		}
+	}
+	return true
+}
+
+func (r *Reader) isMapping(v Value, what string, fields []Field) bool {
+	if !r.Visit(v) {
+		return false
+	}
+	if v.IsMapping() {
+		return true
+	}
+	expected := "a mapping"
+	if len(fields) > 0 {
+		expected += " with the keys " + strings.Join(names(fields), ", ")
+	}
+	r.Add(v.Problem(Error, KindType, fmt.Sprintf("%s is %s; expected %s", what, v.Describe(), expected)))
+	return false
+}
+
+// Keys yields the entries of the mapping v, which is called what in messages, whose
+// keys are texts, each key once. It reports the others: keys of another type, merge
+// keys, and keys that come again. Without fields, which are offered in messages, at
+// most a thousand keys are read.
+func (r *Reader) Keys(v Value, what string, fields ...Field) func(yield func(Value) bool) {
+	return func(yield func(Value) bool) {
+		if len(fields) == 0 && len(v.node.Content) > 2*maxKeys {
+			r.Add(v.Problem(Error, KindTooLarge, fmt.Sprintf("%s has more than %d keys, the most that are read", what, maxKeys)))
+			return
+		}
+		lines := map[string]int{}
+		for _, e := range v.Entries() {
+			if r.Full() {
+				return // a file of mistakes alone takes no time
+			}
+			if first, twice := lines[e.key.Value]; twice && e.key.Tag == "!!str" {
+				r.Add(e.KeyPlace().Problem(Error, KindDuplicateKey, duplicateKey(e.key.Value, first)+"; remove one"))
+				continue
+			}
+			switch k := (Value{node: e.key}); {
+			case e.key.Tag == "!!merge":
+				r.Add(e.KeyPlace().Problem(Error, KindAliases, "merge keys (<<) are not read here; write the keys out"))
+			case e.key.Kind != yaml.ScalarNode || e.key.Tag != "!!str":
+				expected := "expected a string"
+				if len(fields) > 0 {
+					expected = "expected one of " + strings.Join(names(fields), ", ")
+				}
+				r.Add(e.KeyPlace().Problem(Error, KindUnknownKey, fmt.Sprintf("%s has %s as a key; %s", what, k.Describe(), expected)))
+			default:
+				lines[e.key.Value] = e.KeyPlace().line
+				if !yield(e) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// FreeKeys yields the entries of the mapping v whose keys are names of the user's, as
+// Keys does. It reports where v is no mapping, and yields nothing.
+func (r *Reader) FreeKeys(v Value, what string) func(yield func(Value) bool) {
+	if !r.isMapping(v, what, nil) {
+		return func(func(Value) bool) {}
+	}
+	return r.Keys(v, what)
+}
+
+// List reads each element of v. It reports whether v is a list.
+func (r *Reader) List(v Value, of string, read func(v Value)) bool {
+	switch {
+	case !r.Visit(v):
+		return false
+	case !v.Exists():
+		r.Add(v.KeyPlace().Problem(Error, KindMissing, fmt.Sprintf("%s has no value; expected a list of %s", v.name, of)))
+		return false
+	case !v.IsList():
+		r.Add(v.Problem(Error, KindType, fmt.Sprintf("%s is %s; expected a list of %s", v.name, v.Describe(), of)))
+		return false
+	}
+	for _, e := range v.Elements() {
+		read(e)
+	}
+	return true
+}
+
+// A Scalar is a scalar of a file and where it stands.
+type Scalar[T any] struct {
+	Place // of null, that of its key
+
+	V   T
+	Set bool // the key is there
+	Bad bool // the value is of a wrong type, which has been reported
+}
+
+// OK reports whether the scalar is there and readable.
+func (s Scalar[T]) OK() bool { return s.Set && !s.Bad }
+
+// A List is a list of a file, and where its key stands.
+type List[T any] struct {
+	Place
+
+	Elements []T // those that are readable
+	Set      bool
+	Bad      bool // it is no list, or an element was not readable, which has been reported
+}
+
+// ListOf reads a list; element reports whether one is readable.
+func ListOf[T any](r *Reader, v Value, of string, element func(v Value) (T, bool)) List[T] {
+	l := List[T]{Place: v.KeyPlace(), Set: true}
+	ok := r.List(v, of, func(v Value) {
+		if e, readable := element(v); readable {
+			l.Elements = append(l.Elements, e)
+		} else {
+			l.Bad = true
+		}
+	})
+	l.Bad = l.Bad || !ok
+	return l
+}
+
+// scalar reads v; parse reports whether a scalar is what was expected.
+func scalar[T any](r *Reader, v Value, expected string, parse func(n *yaml.Node) (T, bool)) Scalar[T] {
+	s := Scalar[T]{Place: v.at, Set: true, Bad: true}
+	switch {
+	case !r.Visit(v):
+		return s
+	case !v.Exists():
+		s.Place = v.KeyPlace()
+		r.Add(s.Problem(Error, KindMissing, fmt.Sprintf("%s has no value; expected %s", v.name, expected)))
+		return s
+	case v.node.Kind == yaml.ScalarNode:
+		if parsed, ok := parse(v.node); ok {
+			s.V, s.Bad = parsed, false
+			return s
+		}
+	}
+	r.Add(v.Problem(Error, KindType, fmt.Sprintf("%s is %s; expected %s", v.name, v.Describe(), expected)))
+	return s
+}
+
+// String reads a text.
+func (r *Reader) String(v Value) Scalar[string] {
+	expected := "a string"
+	if v.Exists() && v.node.Kind == yaml.ScalarNode && v.node.Tag != "!!str" {
+		expected = fmt.Sprintf("a string: write %q, in quotes", Shorten(v.node.Value))
+	}
+	return scalar(r, v, expected, func(n *yaml.Node) (string, bool) { return n.Value, n.Tag == "!!str" })
+}
+
+// Word reads a text that should be one of words. Whether it is, is for the caller.
+func (r *Reader) Word(v Value, words []string) Scalar[string] {
+	return scalar(r, v, "one of "+strings.Join(words, ", "), func(n *yaml.Node) (string, bool) { return n.Value, n.Tag == "!!str" })
+}
+
+// Parsed reads a text, or what YAML takes for a time, that parse understands.
+func Parsed[T any](r *Reader, v Value, expected string, parse func(text string) (T, bool)) Scalar[T] {
+	return scalar(r, v, expected, func(n *yaml.Node) (parsed T, ok bool) {
+		if n.Tag != "!!str" && n.Tag != "!!timestamp" {
+			return parsed, false
+		}
+		return parse(n.Value)
+	})
+}
+
+// Strings reads a list of texts, those that are texts.
+func (r *Reader) Strings(v Value, of string) List[Scalar[string]] {
+	return ListOf(r, v, of, func(v Value) (Scalar[string], bool) { return r.String(v), true })
+}
+
+// StringMap reads a mapping of texts to texts, which is called what in messages. It is
+// not ok where something is not readable.
+func (r *Reader) StringMap(v Value, what string) (m map[string]string, ok bool) {
+	if !r.Visit(v) {
+		return nil, false
+	}
+	if !v.IsMapping() {
+		r.Add(v.Problem(Error, KindType, fmt.Sprintf("%s is %s; expected a mapping of strings to strings", what, v.Describe())))
+		return nil, false
+	}
+	m, ok = map[string]string{}, true
+	for e := range r.Keys(v, what) {
+		s := r.String(e)
+		m[e.key.Value] = s.V
+		ok = ok && s.OK()
+	}
+	return m, ok
+}
+
+// Bool reads true or false, as plain words: yes and on are texts to some readers.
+func (r *Reader) Bool(v Value) Scalar[bool] {
+	return scalar(r, v, "true or false", func(n *yaml.Node) (bool, bool) {
+		return n.Value == "true", n.Tag == "!!bool" && n.Style == 0 && (n.Value == "true" || n.Value == "false")
+	})
+}
+
+// Int reads a whole number in plain decimal digits: 010 is eight to one YAML reader
+// and ten to another. A number too large for an int is the nearest one.
+func (r *Reader) Int(v Value) Scalar[int] {
+	expected := "a whole number in plain decimal digits"
+	if v.Exists() && v.node.Kind == yaml.ScalarNode && v.node.Tag == "!!str" {
+		if digits := strings.TrimSuffix(v.node.Value, "%"); isPlainInt(digits) {
+			expected += fmt.Sprintf(": write %s, without quotes or a percent sign", Shorten(digits))
+		}
+	}
+	return scalar(r, v, expected, parseInt)
+}
+
+// IntIn reads a whole number from low to high.
+func (r *Reader) IntIn(v Value, low, high int) Scalar[int] {
+	return scalar(r, v, fmt.Sprintf("a whole number from %d to %d", low, high), func(n *yaml.Node) (int, bool) {
+		i, ok := parseInt(n)
+		return i, ok && low <= i && i <= high
+	})
+}
+
+func parseInt(n *yaml.Node) (int, bool) {
+	number := n.Tag == "!!int" || n.Tag == "!!float" // digits beyond 64 bits are a float to YAML
+	if !number || n.Style != 0 || !isPlainInt(strings.TrimPrefix(n.Value, "-")) {
+		return 0, false
+	}
+	i, _ := strconv.Atoi(n.Value) // of a number too large, the nearest int
+	return i, true
+}
+
+// isPlainInt reports whether s is decimal digits without a leading zero.
+func isPlainInt(s string) bool {
+	return s == "0" || s != "" && s[0] != '0' && strings.Trim(s, "0123456789") == ""
+}
+
+func field(fields []Field, name string) *Field {
+	if i := slices.IndexFunc(fields, func(f Field) bool { return f.Name == name }); i >= 0 {
+		return &fields[i]
+	}
+	return nil
+}
+
+// names returns the names of the fields that messages offer.
+func names(fields []Field) (ns []string) {
+	for _, f := range fields {
+		if !f.Hidden {
+			ns = append(ns, f.Name)
+		}
+	}
+	return ns
+}
