@@ -54,7 +54,9 @@ func (c *calls) tap(ctx context.Context, info *tap.Info) (context.Context, error
 		guestOf(ctx).waiting.Add(1)
 		return ctx, nil
 	}
+	g := guestOf(ctx)
 	ctx, cancel := context.WithTimeout(ctx, c.unaryLimit)
+	g.called(cancel)
 	context.AfterFunc(ctx, cancel) // it ends with its parent, which ends with the call
 	return ctx, nil
 }

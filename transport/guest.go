@@ -45,6 +45,9 @@ type guest struct {
 
 	share share // of the streams
 
+	calls    []context.CancelFunc // the newest that are no streams; for called alone
+	lastCall int
+
 	received int          // bytes, up to greeting; for Read alone, likewise:
 	first    [known]byte  // of them
 	over     atomic.Bool  // nothing comes any more
@@ -86,6 +89,21 @@ func (g *guest) hear(b []byte) {
 	if g.received >= greeting {
 		g.greeted()
 	}
+}
+
+// maxCalls is how many calls that are no streams a connection has at a time. With one
+// more the oldest is ended.
+const maxCalls = 64
+
+// called is told how to end a call that begins, by the goroutine that reads.
+func (g *guest) called(end context.CancelFunc) {
+	if len(g.calls) < maxCalls {
+		g.calls = append(g.calls, end)
+		return
+	}
+	g.calls[g.lastCall]() // does nothing where it has ended
+	g.calls[g.lastCall] = end
+	g.lastCall = (g.lastCall + 1) % maxCalls
 }
 
 // yield gives others their turns while too many streams wait.

@@ -3,6 +3,7 @@ package transport
 import (
 	"io"
 	"net"
+	"slices"
 	"strconv"
 	"testing"
 
@@ -121,5 +122,18 @@ func TestLastWords(t *testing.T) {
 		if _, err := io.Copy(io.Discard, p); err != nil {
 			t.Fatalf("the connection ends with %v, want well", err)
 		}
+	}
+}
+
+// TestCalls checks that of too many calls that are no streams the oldest is ended.
+func TestCalls(t *testing.T) {
+	t.Parallel()
+	g := new(guest)
+	var ended []int
+	for i := range maxCalls + 2 {
+		g.called(func() { ended = append(ended, i) })
+	}
+	if !slices.Equal(ended, []int{0, 1}) {
+		t.Errorf("calls %v are ended, want the two oldest", ended)
 	}
 }

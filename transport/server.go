@@ -68,13 +68,13 @@ const (
 	maxStreamsOfConnection = 2560
 
 	// maxWaitingStreams is how many streams may wait for their requests at a time, over
-	// all connections: each costs 12 KiB.
-	maxWaitingStreams = 12 << 10
+	// all connections: each costs 12 KiB, and one of reflection, with its answer, 20 KiB.
+	maxWaitingStreams = 8 << 10
 
 	// maxStreams is how many streams may be open at a time, over all connections. They
 	// stay open where bodies are streamed, and with peers that want it so: as many
-	// take 200 MiB.
-	maxStreams = 16 << 10
+	// take 170 MiB.
+	maxStreams = 12 << 10
 
 	// maxHeaderBytes bounds the headers of a stream, which are gRPC's own: those
 	// of the user's request are inside of a message.

@@ -90,18 +90,10 @@ func (all *streams) serve(g *guest, srv any, ss grpc.ServerStream, handler grpc.
 func (all *streams) begin(s *stream) bool {
 	all.mu.Lock()
 	share := &s.guest.share
-	var surplus *stream
-	counter := all.refused
-	if all.waiting+all.active >= all.max {
-		greediest := all.greediest((*guest).countStreams)
-		if greediest == nil || greediest.countStreams() <= share.count()+1 {
-			all.mu.Unlock()
-			return false
-		}
-		if surplus = greediest.share.waiting.oldest; surplus == nil {
-			surplus = greediest.share.active.oldest
-		}
-		all.remove(surplus)
+	surplus, counter, ok := all.makeRoom(s.guest)
+	if !ok {
+		all.mu.Unlock()
+		return false
 	}
 	if !share.listed {
 		share.listed = true
@@ -109,10 +101,6 @@ func (all *streams) begin(s *stream) bool {
 	}
 	s.looks = all.looks
 	all.insert(s, &share.waiting)
-	if all.waiting > all.maxWaiting { // and then there was no surplus above
-		surplus, counter = all.greediest((*guest).countWaiting).share.waiting.oldest, all.reaped
-		all.remove(surplus)
-	}
 	if !all.looking {
 		all.looking = true
 		time.AfterFunc(all.period, all.look)
@@ -122,6 +110,30 @@ func (all *streams) begin(s *stream) bool {
 		surplus.reap(counter)
 	}
 	return true
+}
+
+// makeRoom takes a stream from the connection with most, if there is none left for
+// one. It reports false if that is the one itself: then the new stream is the one too
+// many, and costs least while it has not begun.
+func (all *streams) makeRoom(one *guest) (surplus *stream, counter prometheus.Counter, ok bool) {
+	var count func(*guest) int
+	switch {
+	case all.waiting+all.active >= all.max:
+		count, counter = (*guest).countStreams, all.refused
+	case all.waiting >= all.maxWaiting:
+		count, counter = (*guest).countWaiting, all.reaped
+	default:
+		return nil, nil, true
+	}
+	greediest := all.greediest(count)
+	if greediest == nil || count(greediest) <= count(one)+1 {
+		return nil, nil, false
+	}
+	if surplus = greediest.share.waiting.oldest; surplus == nil {
+		surplus = greediest.share.active.oldest
+	}
+	all.remove(surplus)
+	return surplus, counter, true
 }
 
 func (g *guest) countStreams() int { return g.share.count() }

@@ -221,23 +221,26 @@ func TestShares(t *testing.T) {
 	}
 }
 
-// TestWaitingStreamsAreBounded checks that of too many streams that wait the
-// connection with most of them loses the one that has waited longest.
+// TestWaitingStreamsAreBounded checks that where too many streams wait the connection
+// with most of them gets no more, and loses the one that has waited longest to another.
 func TestWaitingStreamsAreBounded(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, 3, 100)
+	b := newBench(t, 4, 100)
 	ours, theirs := new(guest), new(guest)
 	active := b.fill(theirs, 20, true)
 	other := b.fill(ours, 1, false)
 	silent := b.fill(theirs, 3, false)
-	b.expect("one too many of theirs", 1, 0, silent[0])
+	if _, ok := b.open(theirs); ok {
+		t.Error("one too many of theirs is let in")
+	}
+	b.expect("one too many of theirs", 0, 0)
 	b.fill(ours, 1, false)
-	b.expect("one of ours", 2, 0, silent[0], silent[1])
+	b.expect("one of ours", 1, 0, silent[0])
 	if b.ended[active[0]] || b.ended[other[0]] {
 		t.Error("an active stream, or one of a connection with few, is ended")
 	}
-	if b.waiting != 3 || b.active != 20 {
-		t.Errorf("%d streams wait and %d are active, want 3 and 20", b.waiting, b.active)
+	if b.waiting != 4 || b.active != 20 {
+		t.Errorf("%d streams wait and %d are active, want 4 and 20", b.waiting, b.active)
 	}
 }
 

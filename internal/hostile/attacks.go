@@ -29,8 +29,9 @@ import (
 // units of it were done: streams, frames or messages. rate is how many units there
 // may be per second; 0: no bound.
 type Attack struct {
-	Name string
-	Run  func(ctx context.Context, address string, connections, rate int) (units int64, err error)
+	Name  string
+	Holds bool // streams, of which there are so many at a time
+	Run   func(ctx context.Context, address string, connections, rate int) (units int64, err error)
 }
 
 // Attacks are all that is known.
@@ -41,16 +42,18 @@ func Attacks() []Attack {
 	}
 	for _, h := range holds {
 		h.hold = heldStreams
-		all = append(all, h.attack(h.Name))
+		a := h.attack(h.Name)
+		a.Holds = true
+		all = append(all, a)
 	}
 	for _, c := range costly {
-		all = append(all, Attack{c.name, c.run})
+		all = append(all, Attack{Name: c.name, Run: c.run})
 	}
 	return all
 }
 
 func (f Flood) attack(name string) Attack {
-	return Attack{name, func(ctx context.Context, address string, connections, rate int) (int64, error) {
+	return Attack{Name: name, Run: func(ctx context.Context, address string, connections, rate int) (int64, error) {
 		sent, _, err := f.Run(ctx, address, connections, rate)
 		return sent, err
 	}}

@@ -80,7 +80,7 @@ func (s *siege) silentStreams(t *testing.T, begin func(p *hostile.Peer, n int) e
 		return ended >= each*len(peers)
 	})
 	s.findings.within("last one ended after", time.Since(opened), reapLimit)
-	s.findings.exactly("streams reaped", int(s.tagproc.metric(t, "tagproc_streams_reaped_total")), each*len(peers))
+	s.findings.exactly("streams reaped or refused", int(s.tagproc.metric(t, "tagproc_streams_reaped_total")+s.tagproc.metric(t, "tagproc_streams_refused_total")), each*len(peers))
 	for _, p := range peers { // each still answers
 		if err := errors.Join(p.Ask(each), p.Send()); err != nil {
 			t.Fatalf("tagproc closed a connection: %v", err)

@@ -9,6 +9,9 @@ import (
 	"strings"
 	"testing"
 
+	extproc "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
+	"google.golang.org/grpc"
+
 	"github.com/tagproc/tagproc/internal/envoy/envoytest"
 	"github.com/tagproc/tagproc/internal/mesh"
 )
@@ -71,6 +74,45 @@ func TestForeign(t *testing.T) {
 					t.Errorf("the log has no line with the client and %q:\n%s", tt.line, log)
 				}
 			})
+		}
+	})
+}
+
+// full is a server that ends each stream at once and well, as tagproc does when it
+// has as many as memory is meant for.
+type full struct {
+	extproc.UnimplementedExternalProcessorServer
+}
+
+func (full) Process(extproc.ExternalProcessor_ProcessServer) error { return nil }
+
+// TestStreamRefused checks that a request whose stream ends without an answer passes,
+// in either failure mode, and that the access log says tagproc=10 of it.
+func TestStreamRefused(t *testing.T) {
+	envoytest.Each(t, func(t *testing.T, envoy string) {
+		t.Helper()
+		t.Parallel()
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := grpc.NewServer()
+		extproc.RegisterExternalProcessorServer(s, full{})
+		served := make(chan error, 1)
+		go func() { served <- s.Serve(l) }()
+		t.Cleanup(func() {
+			s.Stop()
+			if err := <-served; err != nil {
+				t.Error(err)
+			}
+		})
+		for _, mode := range []string{"true", "false"} {
+			m, log := startMeshAndLog(t, mesh.Options{Binary: envoy, Tagproc: l.Addr(), Edit: func(config string) string {
+				return strings.Replace(config, "failure_mode_allow: true", "failure_mode_allow: "+mode, 1)
+			}})
+			if got, want := logged(t, m, log, "jack"), (line{status: "10", why: "-"}); got != want {
+				t.Errorf("failure_mode_allow: %s: the line ends in %+v, want %+v", mode, got, want)
+			}
 		}
 	})
 }

@@ -82,10 +82,12 @@ func newBed(t *testing.T) *bed {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { application.Close() })
-	example := deploy.Envoy
+	// The application is slow to be reached where an attack takes the CPU of the machine
+	// that both are on: that is none of tagproc's business.
+	example := strings.ReplaceAll(deploy.Envoy, "connect_timeout: 1s", "connect_timeout: 30s")
 	if !*full { // gives a machine time that is busy with other tests
-		example = strings.NewReplacer("message_timeout: 0.2s", "message_timeout: 30s", "connect_timeout: 1s", "connect_timeout: 30s").Replace(example)
-		if example == deploy.Envoy {
+		example = strings.Replace(example, "message_timeout: 0.2s", "message_timeout: 30s", 1)
+		if !strings.Contains(example, "message_timeout: 30s") {
 			t.Fatal("the example has no message_timeout that is known here")
 		}
 	}
