@@ -335,6 +335,11 @@ func TestStreamsHeld(t *testing.T) {
 		}
 		held = append(held, stream)
 	}
+	awaitValue(t, most, func() float64 { // a handler says so after its reply
+		all.mu.Lock()
+		defer all.mu.Unlock()
+		return float64(all.active)
+	})
 	if err := end(open(t, theirs, echoMethod)); err != nil {
 		t.Errorf("one more of theirs ends with %v, want well", err)
 	}
