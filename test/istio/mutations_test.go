@@ -1,7 +1,6 @@
 package istio
 
 import (
-	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -130,13 +129,13 @@ func (m mutation) isRefused(t *testing.T, s set) {
 func apply(t testing.TB, c *cluster.Cluster, before, after []*source.Document) {
 	t.Helper()
 	for _, d := range after {
-		if i := find(before, d.ID()); i < 0 || !bytes.Equal(bytes.TrimSpace(before[i].Source()), bytes.TrimSpace(d.Source())) {
-			c.Apply(t, string(d.Source()))
+		if i := find(before, d.ID()); i < 0 || written(t, before[i]) != written(t, d) {
+			c.Apply(t, written(t, d))
 		}
 	}
 	for _, d := range before {
 		if find(after, d.ID()) < 0 {
-			c.Delete(t, string(d.Source()))
+			c.Delete(t, written(t, d))
 		}
 	}
 	c.RolloutAll(t)

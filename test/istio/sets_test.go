@@ -89,6 +89,16 @@ func (s set) objects(t testing.TB, deploy string) []*source.Document {
 }
 
 // find returns the index of an object, or -1.
+// written returns an object as a file of its own.
+func written(t testing.TB, d *source.Document) string {
+	t.Helper()
+	text, err := d.YAML(1 << 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
 func find(objects []*source.Document, id string) int {
 	return slices.IndexFunc(objects, func(d *source.Document) bool { return d.ID() == id })
 }
@@ -108,7 +118,7 @@ func (s set) start(t testing.TB) *cluster.Cluster {
 	t.Helper()
 	c := cluster.Start(t, s.options)
 	for _, d := range s.objects(t, checkedOut(t)) {
-		c.Apply(t, string(d.Source()))
+		c.Apply(t, written(t, d))
 	}
 	c.RolloutAll(t)
 	c.Expect(t, s.rows(t)...)
@@ -160,7 +170,7 @@ func lint(t testing.TB, objects []*source.Document) []string {
 	args := []string{"lint", "-o", "json"}
 	for i, d := range objects {
 		file := filepath.Join(dir, fmt.Sprintf("%d-%s.yaml", i, d.Kind))
-		if err := os.WriteFile(file, d.Source(), 0o600); err != nil {
+		if err := os.WriteFile(file, []byte(written(t, d)), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		args = append(args, file)
