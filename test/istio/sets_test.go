@@ -88,7 +88,6 @@ func (s set) objects(t testing.TB, deploy string) []*source.Document {
 	return all
 }
 
-// find returns the index of an object, or -1.
 // written returns an object as a file of its own.
 func written(t testing.TB, d *source.Document) string {
 	t.Helper()
@@ -99,6 +98,7 @@ func written(t testing.TB, d *source.Document) string {
 	return string(text)
 }
 
+// find returns the index of an object, or -1.
 func find(objects []*source.Document, id string) int {
 	return slices.IndexFunc(objects, func(d *source.Document) bool { return d.ID() == id })
 }
