@@ -60,7 +60,7 @@ type compiler struct {
 	keys     map[Key]int
 	tags     map[Tag]int32
 	made     [][]madePolicy // by index of table.rules
-	named    []map[string]outcome
+	named    []map[namedUser]outcome
 
 	inputs       []value[string] // the request headers that something needs, and where it stands
 	keyPlaces    []value[string] // the headers that are keys
@@ -151,14 +151,14 @@ func (c *compiler) linkRule(i int, sums map[sumID]int) {
 	p := &program{
 		mode: r.Mode, hash: r.Hash, seed: r.Hash.seed(r.Salt), modulo: r.Modulo,
 		header: 1 << (max(0, slices.Index(c.headers, r.TagHeader)) % 32),
-		when:   t.in.conditionsOf(r.Match), overrides: c.named[i], steps: stepsAt(made, time.Time{}),
+		when:   t.in.conditionsOf(r.Match), named: c.named[i], steps: stepsAt(made, time.Time{}),
 	}
-	for _, k := range r.Keys {
+	for j, k := range r.Keys {
 		id := sumID{c.keys[k], p.hash, p.seed}
 		if _, ok := sums[id]; !ok {
 			sums[id] = len(sums)
 		}
-		p.keys = append(p.keys, programKey{source: k.Source, key: id.key, slot: t.keySlots[id.key], sum: sums[id]})
+		p.keys = append(p.keys, programKey{source: k.Source, key: id.key, slot: t.keySlots[id.key], sum: sums[id], overrides: overridesOf(c.named[i], j)})
 	}
 	t.compiled = append(t.compiled, p)
 	stages := [][]step{p.steps}

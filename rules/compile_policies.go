@@ -9,11 +9,22 @@ import (
 	"github.com/tagproc/tagproc/source"
 )
 
+// A namedUser is a value of a key that an override names.
+type namedUser struct {
+	key   int // index into Rule.Keys, or anyKey
+	value string
+}
+
+// anyKey is the key of a user who is named wherever the id stands.
+const anyKey = -1
+
 // overrides compiles the named users of a rule; nil: there are none.
-func (c *compiler) overrides(n *ruleNode, r *Rule) (named map[string]outcome) {
-	line := map[string]int{}
-	for i, o := range n.overrides.elements {
-		c.overrideOutcome(&o)
+func (c *compiler) overrides(n *ruleNode, r *Rule) (named map[namedUser]outcome) {
+	line := map[namedUser]int{}
+	for i := range n.overrides.elements {
+		o := &n.overrides.elements[i]
+		c.overrideOutcome(o)
+		key, ok := c.overrideKey(o, r)
 		out := outcome{policy: int32(i), tag: NoTag}
 		if o.tagValue.ok() {
 			out.tag = c.tag(r.TagHeader, o.tagValue)
@@ -23,25 +34,88 @@ func (c *compiler) overrides(n *ruleNode, r *Rule) (named map[string]outcome) {
 			if !v.ok() {
 				continue
 			}
-			key := TrimBlanks(v.v)
-			if wrong := checkOverrideValue(key); wrong != "" {
+			value := TrimBlanks(v.v)
+			if wrong := checkOverrideValue(value); wrong != "" {
 				c.file.problem(v.pos, KindOverride, fmt.Sprintf("the value %q %s", source.Shorten(v.v), wrong))
 				continue
 			}
-			if first, twice := line[key]; twice {
-				c.file.problem(v.pos, KindOverride, fmt.Sprintf("the value %q is decided already in line %d; remove one of the two", source.Shorten(key), first))
+			if first := decidedIn(line, key, value, len(r.Keys)); first > 0 {
+				c.file.problem(v.pos, KindOverride, fmt.Sprintf("the value %q is decided already in line %d; remove one of the two", source.Shorten(value), first))
 				continue
 			}
-			line[key] = v.pos.Line()
-			values = append(values, key)
+			user := namedUser{key, value}
+			line[user] = v.pos.Line()
+			values = append(values, value)
 			if named == nil {
-				named = map[string]outcome{}
+				named = map[namedUser]outcome{}
 			}
-			named[key] = out
+			if ok {
+				named[user] = out
+			}
 		}
-		r.Overrides = append(r.Overrides, Override{Values: values, TagValue: o.tagValue.v})
+		made := Override{Values: values, TagValue: o.tagValue.v}
+		if ok && key != anyKey {
+			made.Key = &r.Keys[key]
+		}
+		r.Overrides = append(r.Overrides, made)
 	}
 	return named
+}
+
+// decidedIn returns the line in which a value is named already for the same key, or 0.
+func decidedIn(line map[namedUser]int, key int, value string, keys int) int {
+	if first := line[namedUser{anyKey, value}]; first > 0 {
+		return first
+	}
+	if key != anyKey {
+		return line[namedUser{key, value}]
+	}
+	for k := range keys {
+		if first := line[namedUser{k, value}]; first > 0 {
+			return first
+		}
+	}
+	return 0
+}
+
+// overrideKey returns the index of the key that an override is about.
+func (c *compiler) overrideKey(o *overrideNode, r *Rule) (key int, ok bool) {
+	if o.key == nil {
+		ids := slices.DeleteFunc(slices.Clone(r.Keys), func(k Key) bool { return k.Source == KeyVisitor })
+		if len(ids) > 1 {
+			c.file.note(o.pos, source.Warning, KindOverride, fmt.Sprintf("this override takes its users by any of the keys %s: whoever can set one of them can become a named user; add the key that is meant, such as \"key: {%s: %s}\"",
+				keysText(ids), ids[0].Source, ids[0].Name))
+		}
+		return anyKey, true
+	}
+	k := Key{Source: KeyHeader, Name: strings.ToLower(o.key.header.v)}
+	switch {
+	case o.key.other:
+		return anyKey, false
+	case o.key.cookie.set:
+		k = Key{KeyCookie, o.key.cookie.v}
+	case o.key.query.set:
+		k = Key{KeyQuery, o.key.query.v}
+	case o.key.visitor != nil:
+		k = Key{KeyVisitor, o.key.visitor.cookie.v}
+	}
+	if key = slices.Index(r.Keys, k); key < 0 && len(r.Keys) > 0 {
+		c.file.problem(o.key.pos, KindOverride, fmt.Sprintf("the rule has no key %q; expected one of %s", k, keysText(r.Keys)))
+	}
+	return key, key >= 0
+}
+
+// overridesOf returns the named users by a key: of index key.
+func overridesOf(named map[namedUser]outcome, key int) (of map[string]outcome) {
+	for user, o := range named {
+		if user.key == anyKey || user.key == key {
+			if of == nil {
+				of = map[string]outcome{}
+			}
+			of[user.value] = o
+		}
+	}
+	return of
 }
 
 // overrideOutcome checks that an override says what its users get, once, and

@@ -20,10 +20,11 @@ func digestOf(t *Table) string {
 	type rule struct {
 		Name, Key, TagHeader, Hash, Salt, Mode string
 		Modulo                                 uint32
-		Overrides                              map[string]string // by value of the key
-		Steps                                  []stepText        // before every ramp
-		Match                                  *Match            `json:",omitempty"`
-		Ramp                                   []stage           `json:",omitempty"` // the steps from an instant on, where they change
+		Overrides                              map[string]string            // by value of the key
+		Steps                                  []stepText                   // before every ramp
+		Match                                  *Match                       `json:",omitempty"`
+		OfKeys                                 map[string]map[string]string `json:",omitempty"` // overrides, by key and its value
+		Ramp                                   []stage                      `json:",omitempty"` // the steps from an instant on, where they change
 	}
 	canonical := struct {
 		Owned           Owned
@@ -48,8 +49,19 @@ func digestOf(t *Table) string {
 		if !r.Match.IsZero() {
 			c.Match = &r.Match
 		}
-		for v, o := range t.compiled[i].overrides {
-			c.Overrides[v] = t.tagText(o)
+		for user, o := range t.compiled[i].named {
+			if user.key == anyKey {
+				c.Overrides[user.value] = t.tagText(o)
+				continue
+			}
+			key := r.Keys[user.key].String()
+			if c.OfKeys == nil {
+				c.OfKeys = map[string]map[string]string{}
+			}
+			if c.OfKeys[key] == nil {
+				c.OfKeys[key] = map[string]string{}
+			}
+			c.OfKeys[key][user.value] = t.tagText(o)
 		}
 		last := c.Steps
 		for at, p := range t.programs(i) {

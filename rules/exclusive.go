@@ -116,7 +116,7 @@ func (c *compiler) overlap(a, b member) string {
 			return fmt.Sprintf("both take buckets %d to %d%s; begin the later one with \"from\"", from, to-1, when)
 		}
 		for user := range c.usersNamed(a.rule, b.rule) {
-			if t.compiled[a.rule].tagOf(user) == a.tag && t.compiled[b.rule].tagOf(user) == b.tag {
+			if t.haveBoth(a, b, user) {
 				return "an override names a user who has the other as well; name the user in both rules"
 			}
 		}
@@ -129,7 +129,7 @@ func (c *compiler) usersNamed(a, b int) map[string]bool {
 	users := map[string]bool{}
 	for _, rule := range []int{a, b} {
 		for user := range c.named[rule] {
-			users[user] = true
+			users[user.value] = true
 		}
 	}
 	return users
@@ -142,7 +142,7 @@ func isNobody(stages []*Table, m member) bool {
 		if slices.ContainsFunc(p.steps, func(s step) bool { return s.tag == m.tag }) {
 			return false
 		}
-		for _, o := range p.overrides {
+		for _, o := range p.named {
 			if o.tag == m.tag {
 				return false
 			}
@@ -170,9 +170,20 @@ func meet(a, b *program, tagA, tagB int32) (from, to uint32, ok bool) {
 	return 0, 0, false
 }
 
-// tagOf returns the tag that a user has whatever the match.
-func (p *program) tagOf(user string) int32 {
-	if o, named := p.overrides[user]; named {
+// haveBoth reports whether a user, known by whichever key, has the tags of a and b.
+func (t *Table) haveBoth(a, b member, user string) bool {
+	pa, pb := t.compiled[a.rule], t.compiled[b.rule]
+	for key := range pa.keys {
+		if pa.tagOf(user, key) == a.tag && pb.tagOf(user, key) == b.tag {
+			return true
+		}
+	}
+	return false
+}
+
+// tagOf returns the tag that a user has whatever the match, if known by a key.
+func (p *program) tagOf(user string, key int) int32 {
+	if o, named := p.keys[key].overrides[user]; named {
 		return o.tag
 	}
 	if i := p.find(uint32(p.hash.sum([]byte(user), p.seed) % uint64(p.modulo))); i < len(p.steps) {

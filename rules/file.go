@@ -118,6 +118,7 @@ type headerMatchNode struct {
 
 type overrideNode struct {
 	pos      pos
+	key      *keyNode // nil: any key of the rule
 	values   listOf[value[string]]
 	tagValue value[string]
 	none     value[bool]

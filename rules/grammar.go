@@ -105,6 +105,11 @@ func (d *decoder) rule(v source.Value) {
 func (d *decoder) override(v source.Value) (o overrideNode, ok bool) {
 	o.pos = v.Place()
 	ok = d.Mapping(v, "an override",
+		field{Name: "key", Read: func(v source.Value) {
+			k, ok := d.key(v)
+			k.other = k.other || !ok
+			o.key = &k
+		}},
 		field{Name: "values", Read: func(v source.Value) { o.values = d.texts(v, "values of the key") }},
 		field{Name: "tagValue", Read: d.asText(&o.tagValue)},
 		field{Name: "none", Read: d.asBool(&o.none)},

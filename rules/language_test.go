@@ -72,6 +72,9 @@ func TestLanguage(t *testing.T) {
 		{"an earlier policy wins", "header: x-user-id, tagHeader: tag, policies: [{from: 20, range: 30, tagValue: s3}, {range: 100, tagValue: s1}]", []pair{{"x-user-id", "stacy"}}, "policy s3"},
 		{"the second partition", "header: x-user-id, tagHeader: tag, partitions: [{partitionSize: 10, tagValue: s2}, {partitionSize: 10, tagValue: s3}]", []pair{{"x-user-id", "jessie"}}, "policy s3"},
 		{"behind all partitions", "header: x-user-id, tagHeader: tag, partitions: [{partitionSize: 10, tagValue: s2}, {partitionSize: 10, tagValue: s3}]", []pair{{"x-user-id", "stacy"}}, "no_policy -"},
+		{"an override of the key that is taken", keys + "overrides: [{key: {header: x-user-id}, values: [jason], tagValue: s9}], " + s2, []pair{{"x-user-id", "jason"}}, "override s9"},
+		{"an override of another key", keys + "overrides: [{key: {header: x-user-id}, values: [jason], tagValue: s9}], " + s2, []pair{{"cookie", "uid=jason"}}, "no_policy -"},
+		{"an override of any key", keys + "overrides: [{values: [jason], tagValue: s9}], " + s2, []pair{{"cookie", "uid=jason"}}, "override s9"},
 		{"an override of a cookie", "keys: [{cookie: uid}], overrides: [{values: [jason], tagValue: s9}], " + s2, []pair{{"cookie", "uid=jason"}}, "override s9"},
 	} {
 		table := mustLoad(t, "rules:\n- {"+tt.rule+"}")
@@ -258,6 +261,7 @@ func TestDigestOfLanguage(t *testing.T) {
 		{plain, "name: a, tagHeader: tag, keys: [{header: x-user-id}, {cookie: uid}], " + policies, "rule a: key header x-user-id → header x-user-id, cookie uid (users change buckets)"},
 		{plain, "name: a, tagHeader: tag, match: {hosts: [a.b], paths: [{prefix: /c}], headers: [{name: d, present: true}]}, header: x-user-id, " + policies, "rule a: match none → host a.b, path /c…, header d present"},
 		{plain, "name: a, tagHeader: tag, header: x-user-id, policies: [{range: 20, tagValue: s2}, {from: 30, range: 40, tagValue: s3}]", "rule a: s3 takes buckets 20 to 39 → 30 to 39"},
+		{plain, "name: a, tagHeader: tag, header: x-user-id, overrides: [{key: {header: x-user-id}, values: [jason], tagValue: s2}], " + policies, "rule a: users named for s2: 1 added, 0 removed"},
 		{plain, ramp, "rule a: s3 takes buckets 20 to 39 → 0 to 39, then 20 to 39 from 2026-12-01T08:00:00Z, then 30 to 39 from 2026-12-02T08:00:00Z" +
 			"|rule a: s2 takes buckets 0 to 19 → none, then 0 to 19 from 2026-12-01T08:00:00Z, then 0 to 29 from 2026-12-02T08:00:00Z"},
 		{ramp, strings.Replace(ramp, "2026-12-02T09:00:00+01:00", "2026-12-02T08:00:00Z", 1), ""},

@@ -77,15 +77,15 @@ func (t *Table) Match(r *Request) []Decision {
 
 // A program is a rule, ready to be executed.
 type program struct {
-	mode      Mode
-	hash      Hash
-	header    uint32 // the bit of its tag header
-	modulo    uint32
-	seed      uint64
-	when      *conditions // nil: always
-	keys      []programKey
-	overrides map[string]outcome
-	steps     []step // bounds strictly ascending
+	mode   Mode
+	hash   Hash
+	header uint32 // the bit of its tag header
+	modulo uint32
+	seed   uint64
+	when   *conditions // nil: always
+	keys   []programKey
+	steps  []step // bounds strictly ascending
+	named  map[namedUser]outcome
 }
 
 // A programKey is a key, ready to be looked up.
@@ -94,6 +94,8 @@ type programKey struct {
 	key    int // index of Table.keys
 	slot   int // of Request.values
 	sum    int // index of Request.sums
+
+	overrides map[string]outcome // nil: nobody is named by this key
 }
 
 // outcome is what a policy or an override says.
@@ -129,8 +131,8 @@ func (p *program) match(r *Request, d *Decision) {
 		d.Reason = ReasonNoKey
 		return
 	}
-	if p.overrides != nil {
-		if o, named := p.overrides[string(key)]; named {
+	if k.overrides != nil {
+		if o, named := k.overrides[string(key)]; named {
 			d.Reason, d.Policy, d.Tag = ReasonOverride, o.policy, o.tag
 			return
 		}

@@ -203,6 +203,7 @@ const (
 
 // An Override decides for named users before the hash does.
 type Override struct {
+	Key      *Key     // whose values; nil: those of any key of the rule
 	Values   []string // of the key, blanks around them left out, compared byte by byte
 	TagValue string   // empty: these users get no tag
 }

@@ -10,12 +10,14 @@ import (
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ext_proc/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	headermutationv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/header_mutation/v3"
 	earlyv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/http/early_header_mutation/header_mutation/v3"
 	"go.uber.org/goleak"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
 	networking "istio.io/api/networking/v1alpha3"
 
+	"github.com/tagproc/tagproc/contract"
 	"github.com/tagproc/tagproc/istio/manifest"
 	"github.com/tagproc/tagproc/rules"
 	"github.com/tagproc/tagproc/source"
@@ -62,6 +64,7 @@ func render(t tester, table *rules.Table, o Options) string {
 type configuration struct {
 	operation networking.EnvoyFilter_Patch_Operation // of the filter
 	filter    *hcmv3.HttpFilter
+	visitors  *hcmv3.HttpFilter // nil: there is none
 	ext       *extprocv3.ExternalProcessor
 	manager   *hcmv3.HttpConnectionManager // what is merged into it
 	early     *earlyv3.HeaderMutation      // nil: there is none
@@ -99,8 +102,14 @@ func decode(t tester, text string) configuration {
 		}
 		switch p.GetApplyTo() {
 		case networking.EnvoyFilter_HTTP_FILTER:
-			c.operation, c.filter, c.ext = p.GetPatch().GetOperation(), &hcmv3.HttpFilter{}, &extprocv3.ExternalProcessor{}
-			value(i, c.filter)
+			filter := &hcmv3.HttpFilter{}
+			value(i, filter)
+			if filter.GetName() == contract.VisitorFilter {
+				c.visitors = filter
+				unpack(filter.GetTypedConfig(), &headermutationv3.HeaderMutation{})
+				continue
+			}
+			c.operation, c.filter, c.ext = p.GetPatch().GetOperation(), filter, &extprocv3.ExternalProcessor{}
 			unpack(c.filter.GetTypedConfig(), c.ext)
 		case networking.EnvoyFilter_NETWORK_FILTER:
 			filter := &listenerv3.Filter{}

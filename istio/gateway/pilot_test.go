@@ -43,6 +43,9 @@ func bootstrap(t *testing.T, c configuration, tags []string) []byte {
 		at = len(hcm.GetHttpFilters()) - 1
 	}
 	hcm.HttpFilters = slices.Insert(hcm.GetHttpFilters(), at, c.filter)
+	if c.visitors != nil {
+		hcm.HttpFilters = slices.Insert(hcm.GetHttpFilters(), at, c.visitors)
+	}
 	proto.Merge(hcm, c.manager)
 
 	b := &bootstrapv3.Bootstrap{

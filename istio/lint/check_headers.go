@@ -102,7 +102,7 @@ func namedTwice(m *model, found found) {
 			for j, o := range r.Overrides {
 				for _, k := range r.Keys {
 					for _, id := range o.Values {
-						if u := (user{k.Name, id, r.TagHeader}); k.Source == rules.KeyHeader && r.Mode == rules.ModeEnforce && named[u].at.doc == nil {
+						if u := (user{k.Name, id, r.TagHeader}); k.Source == rules.KeyHeader && (o.Key == nil || *o.Key == k) && r.Mode == rules.ModeEnforce && named[u].at.doc == nil {
 							named[u] = tag{o.TagValue, s.rule(i, "overrides", j)}
 						}
 					}
