@@ -9,7 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// TestPprof holds that profiles are there where they were asked for, and nowhere
+// TestPprof checks that profiles are there where they were asked for, and nowhere
 // else.
 func TestPprof(t *testing.T) {
 	for _, on := range []bool{false, true} {

@@ -50,7 +50,7 @@ func TestRestore(t *testing.T) {
 	}
 }
 
-// TestWrittenIsRestored holds that a hop restores every tag that the gateway or
+// TestWrittenIsRestored checks that a hop restores every tag that the gateway or
 // another hop writes.
 func TestWrittenIsRestored(t *testing.T) {
 	t.Parallel()
@@ -106,7 +106,7 @@ func TestCollect(t *testing.T) {
 	}
 }
 
-// FuzzRestore holds that a hop reads what OpenTelemetry's library reads, where the two
+// FuzzRestore checks that a hop reads what OpenTelemetry's library reads, where the two
 // can mean the same: in baggage that it reads as a whole, of names that stand there
 // once and are said in no other way.
 func FuzzRestore(f *testing.F) {
@@ -213,7 +213,7 @@ func BenchmarkCollector(b *testing.B) {
 	}
 }
 
-// TestHopAllocates holds what the benchmarks show: nothing is allocated.
+// TestHopAllocates checks what the benchmarks show: nothing is allocated.
 func TestHopAllocates(t *testing.T) {
 	for name := range hopHeaders {
 		headers := benchmarkHeadersOf(name)

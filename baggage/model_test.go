@@ -138,7 +138,7 @@ func restored(header string) map[string][]string {
 	return headers
 }
 
-// FuzzForged holds that no hop restores a header that a client forged, whichever
+// FuzzForged checks that no hop restores a header that a client forged, whichever
 // libraries passed the baggage on, and that it restores what was written.
 func FuzzForged(f *testing.F) {
 	for _, member := range []string{

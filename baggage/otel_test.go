@@ -51,7 +51,7 @@ func hasOurs(member string) bool {
 	})
 }
 
-// FuzzOpenTelemetry holds that whatever OpenTelemetry's library reads before, it
+// FuzzOpenTelemetry checks that whatever OpenTelemetry's library reads before, it
 // reads after, other members in the names of tags aside, and that it reads the tags
 // first and with their values.
 func FuzzOpenTelemetry(f *testing.F) {

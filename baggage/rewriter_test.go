@@ -75,7 +75,7 @@ func TestRewrite(t *testing.T) {
 	}
 }
 
-// TestForged holds what counts as a member of an owned name.
+// TestForged checks what counts as a member of an owned name.
 func TestForged(t *testing.T) {
 	t.Parallel()
 	for _, member := range []string{
@@ -100,7 +100,7 @@ func TestForged(t *testing.T) {
 	}
 }
 
-// TestTrusted holds that without owned names a member goes if another one of its
+// TestTrusted checks that without owned names a member goes if another one of its
 // name is written.
 func TestTrusted(t *testing.T) {
 	t.Parallel()
@@ -181,7 +181,7 @@ func BenchmarkRewriter(b *testing.B) {
 	}
 }
 
-// TestAllocates holds what the benchmark shows: nothing is allocated.
+// TestAllocates checks what the benchmark shows: nothing is allocated.
 func TestAllocates(t *testing.T) {
 	tags := []*Member{NewMember("lane", "s2")}
 	for name, headers := range benchmarkHeaders {

@@ -37,7 +37,7 @@ func TestEnvoyUnixDiffersInOneLine(t *testing.T) {
 	}
 }
 
-// TestRules holds that the example rules are without fault and own what Envoy's
+// TestRules checks that the example rules are without fault and own what Envoy's
 // configuration names in its three places.
 func TestRules(t *testing.T) {
 	t.Parallel()

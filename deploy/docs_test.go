@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// TestDocsSamples holds that docs/istio.md names no file that is not there, and
+// TestDocsSamples checks that docs/istio.md names no file that is not there, and
 // that every manifest of a walk-through is a step of it. test/istio runs its
 // commands.
 func TestDocsSamples(t *testing.T) {

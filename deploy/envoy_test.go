@@ -47,7 +47,7 @@ func unpack[M proto.Message](t *testing.T, packed *anypb.Any, m M) M {
 	return m
 }
 
-// TestEnvoySettings holds the settings that the example is there to show and that
+// TestEnvoySettings checks the settings that the example is there to show and that
 // no request can tell: each is a measured loss where it is missing.
 func TestEnvoySettings(t *testing.T) {
 	t.Parallel()
@@ -86,7 +86,7 @@ func TestEnvoySettings(t *testing.T) {
 		"more headers pass than by default":            ingress.CommonHttpProtocolOptions.GetMaxHeadersCount().GetValue() > 100 && ingress.MaxRequestHeadersKb.GetValue() > 60,
 	} {
 		if !ok {
-			t.Errorf("it does not hold that %s", what)
+			t.Errorf("it does not ensure that %s", what)
 		}
 	}
 

@@ -10,7 +10,7 @@ import (
 	"github.com/tagproc/tagproc/internal/program"
 )
 
-// TestEnvoyFilter holds that envoyfilter/ and the EnvoyFilters of the samples are what
+// TestEnvoyFilter checks that envoyfilter/ and the EnvoyFilters of the samples are what
 // tagproc prints: for the first document the rules file of its WasmPlugin, and from
 // that what the gateway needs; and what the sidecars need where applications forward
 // no tags.

@@ -34,7 +34,7 @@ func text(t *testing.T, comment string, objects []*manifest.Object) string {
 	return out.String()
 }
 
-// TestSampleLanes holds that the routes of the first walk-through are what tagproc
+// TestSampleLanes checks that the routes of the first walk-through are what tagproc
 // makes of its lanes, and that the lanes to migrate from are the same ones.
 func TestSampleLanes(t *testing.T) {
 	t.Parallel()

@@ -40,7 +40,7 @@ func exceptCohorts(problems source.Problems) source.Problems {
 	return slices.DeleteFunc(problems, func(p source.Problem) bool { return p.Kind == rules.KindSameCohort })
 }
 
-// TestSampleRules holds that the rules of each step mean what the manifest of the
+// TestSampleRules checks that the rules of each step mean what the manifest of the
 // walk-through's step means, and give each user the tags that are printed there.
 func TestSampleRules(t *testing.T) {
 	t.Parallel()
@@ -99,7 +99,7 @@ func tagsOf(table *rules.Table, user string) map[string]string {
 	return tags
 }
 
-// TestSameRules holds that the rules of the first walk-through mean the same
+// TestSameRules checks that the rules of the first walk-through mean the same
 // wherever they stand.
 func TestSameRules(t *testing.T) {
 	t.Parallel()
@@ -115,7 +115,7 @@ func TestSameRules(t *testing.T) {
 	}
 }
 
-// TestSampleRecompute holds that the hops' rules of the first walk-through are the
+// TestSampleRecompute checks that the hops' rules of the first walk-through are the
 // gateway's, with the user named whom there a route names.
 func TestSampleRecompute(t *testing.T) {
 	t.Parallel()
@@ -130,7 +130,7 @@ func TestSampleRecompute(t *testing.T) {
 	}
 }
 
-// TestSamplePropagated holds that the rules for applications that forward baggage
+// TestSamplePropagated checks that the rules for applications that forward baggage
 // alone are the others of their step, and that all their tags travel.
 func TestSamplePropagated(t *testing.T) {
 	t.Parallel()
@@ -156,7 +156,7 @@ func TestSamplePropagated(t *testing.T) {
 	}
 }
 
-// TestSampleRaise holds that the steps of the first walk-through differ in the
+// TestSampleRaise checks that the steps of the first walk-through differ in the
 // range of the canary alone, and that the rules file is what the ConfigMap holds.
 func TestSampleRaise(t *testing.T) {
 	t.Parallel()
@@ -186,7 +186,7 @@ func TestSampleRaise(t *testing.T) {
 	}
 }
 
-// TestSamplePlugins holds that the manifests to migrate from are those of the
+// TestSamplePlugins checks that the manifests to migrate from are those of the
 // walk-throughs, byte by byte.
 func TestSamplePlugins(t *testing.T) {
 	t.Parallel()

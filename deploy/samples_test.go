@@ -41,7 +41,7 @@ func documents(t *testing.T) map[string][]*source.Document {
 	return files
 }
 
-// TestSamplesAreComplete holds that every manifest is one that kubectl takes as it
+// TestSamplesAreComplete checks that every manifest is one that kubectl takes as it
 // is, wherever the current context points, and that a later step finds the object
 // that it changes.
 func TestSamplesAreComplete(t *testing.T) {
@@ -70,7 +70,7 @@ func TestSamplesAreComplete(t *testing.T) {
 	}
 }
 
-// TestSampleApplications holds that the applications of each directory are the
+// TestSampleApplications checks that the applications of each directory are the
 // chain that the walk-through calls, and that a Deployment and its pods have the
 // labels that it selects by.
 func TestSampleApplications(t *testing.T) {

@@ -23,7 +23,7 @@ rules:
 - {header: x-user-id, tagHeader: appver, policies: [{range: 100, tagValue: v1}]}
 `
 
-// TestBaggage holds that baggage becomes what is told, and that this is what the
+// TestBaggage checks that baggage becomes what is told, and that this is what the
 // processor makes of it.
 func TestBaggage(t *testing.T) {
 	const both = "appver-b=v1,appver-a=v%2C2"

@@ -25,7 +25,7 @@ func load(t *testing.T, src string) *rules.Table {
 	return table
 }
 
-// TestWalkthroughs holds the tags of every user of both walk-throughs.
+// TestWalkthroughs checks the tags of every user of both walk-throughs.
 func TestWalkthroughs(t *testing.T) {
 	steps, err := walkthrough.Steps()
 	if err != nil || len(steps) == 0 {
@@ -119,7 +119,7 @@ func decoded(t *testing.T, text string) (v any) {
 	return v
 }
 
-// TestHashValue holds that a reader of JSON gets every bit of a hash.
+// TestHashValue checks that a reader of JSON gets every bit of a hash.
 func TestHashValue(t *testing.T) {
 	for want, rule := range map[string]string{
 		`777243802`:             "{header: x-user-id, tagHeader: t, policies: [{range: 100, tagValue: v}]}",
@@ -132,7 +132,7 @@ func TestHashValue(t *testing.T) {
 	}
 }
 
-// TestRemoved holds that headers of a client that only tagproc sets are shown.
+// TestRemoved checks that headers of a client that only tagproc sets are shown.
 func TestRemoved(t *testing.T) {
 	table := "rules: [{header: x-user-id, tagHeader: appver-a, policies: [{range: 50, tagValue: v}]}]\n"
 	declared := "tagHeaders: {headerPrefixes: [appver]}\n"

@@ -39,7 +39,7 @@ func read(tb testing.TB, file string) []byte {
 	return src
 }
 
-// TestGolden holds the report of each good file and the errors of each bad one.
+// TestGolden checks the report of each good file and the errors of each bad one.
 func TestGolden(t *testing.T) {
 	table := load(t, read(t, "testdata/rules.yaml"))
 	files, err := filepath.Glob("testdata/*/*.csv")
@@ -83,7 +83,7 @@ func text(t *testing.T, report *Report, err error) string {
 	return string(out) + "\n"
 }
 
-// TestWalkthroughs holds that what users of the walk-throughs see is what the
+// TestWalkthroughs checks that what users of the walk-throughs see is what the
 // rules decide, and that a user who sees something else is found.
 func TestWalkthroughs(t *testing.T) {
 	steps, err := walkthrough.Steps()
@@ -240,7 +240,7 @@ func (e *endless) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// TestBounded holds that a file without an end in a row ends all the same.
+// TestBounded checks that a file without an end in a row ends all the same.
 func TestBounded(t *testing.T) {
 	table := load(t, read(t, "testdata/rules.yaml"))
 	for name, tt := range map[string]struct{ head, rest, want string }{
@@ -264,7 +264,7 @@ func TestBounded(t *testing.T) {
 	}
 }
 
-// TestMaxUsers holds that no more users are remembered than are allowed, and that
+// TestMaxUsers checks that no more users are remembered than are allowed, and that
 // the report says so.
 func TestMaxUsers(t *testing.T) {
 	table := load(t, read(t, "testdata/rules.yaml"))
@@ -279,7 +279,7 @@ func TestMaxUsers(t *testing.T) {
 	}
 }
 
-// TestCanceled holds that a long file is given up when nobody waits any more.
+// TestCanceled checks that a long file is given up when nobody waits any more.
 func TestCanceled(t *testing.T) {
 	table := load(t, read(t, "testdata/rules.yaml"))
 	ctx, cancel := context.WithCancel(t.Context())
@@ -299,7 +299,7 @@ type failing struct{}
 
 func (failing) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
-// TestReadError holds that a file that cannot be read to its end is not taken for
+// TestReadError checks that a file that cannot be read to its end is not taken for
 // a shorter one.
 func TestReadError(t *testing.T) {
 	table := load(t, read(t, "testdata/rules.yaml"))

@@ -14,7 +14,7 @@ import (
 	"github.com/tagproc/tagproc/rules"
 )
 
-// TestRandom holds, for random rules and users, that exactly those users are found
+// TestRandom checks, for random rules and users, that exactly those users are found
 // to be sent elsewhere whose row says something else than the rules decide.
 func TestRandom(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -73,7 +73,7 @@ func tagsOf(table *rules.Table, headers []string, id string) []string {
 	return tags
 }
 
-// FuzzCompare holds that no file does harm: the figures add up, and what is wrong
+// FuzzCompare checks that no file does harm: the figures add up, and what is wrong
 // has a place in the file.
 func FuzzCompare(f *testing.F) {
 	table := load(f, read(f, "testdata/rules.yaml"))

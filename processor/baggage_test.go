@@ -218,7 +218,7 @@ func setting(header, key string) string {
 	return fmt.Sprintf("- {header: %s, tagHeader: %s, policies: [{range: 100, tagValue: v}]}\n", key, header)
 }
 
-// TestAppendSet holds that what is written by hand is what protobuf writes.
+// TestAppendSet checks that what is written by hand is what protobuf writes.
 func TestAppendSet(t *testing.T) {
 	t.Parallel()
 	for _, n := range []int{1, 100, 127, 128, 16_000, 20_000} {

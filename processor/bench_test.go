@@ -202,7 +202,7 @@ func TestReplyToLanguageAllocates(t *testing.T) {
 	}
 }
 
-// TestReplyAllocates holds what the benchmark shows: nothing is allocated. The
+// TestReplyAllocates checks what the benchmark shows: nothing is allocated. The
 // scratch is its own, because with the race detector sync.Pool forgets some.
 func TestReplyAllocates(t *testing.T) {
 	requests := benchmarkRequests(t)

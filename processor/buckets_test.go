@@ -7,7 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestBucketsStay holds that a user is in the same buckets whatever happens to
+// TestBucketsStay checks that a user is in the same buckets whatever happens to
 // the processor, and whichever form the request has.
 func TestBucketsStay(t *testing.T) {
 	t.Parallel()

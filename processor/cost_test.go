@@ -71,7 +71,7 @@ func answerOnce(p *plan, sc *scratch, d contract.Direction, dst, msg []byte) []b
 	return dst
 }
 
-// TestCostIsLinear holds that a byte costs about the same in a large message as in a
+// TestCostIsLinear checks that a byte costs about the same in a large message as in a
 // small one. What is quadratic costs 32 times as much, and never less, however often
 // it is measured; a machine that is busy is not busy for ever.
 func TestCostIsLinear(t *testing.T) {
@@ -105,7 +105,7 @@ func TestCostIsLinear(t *testing.T) {
 	}
 }
 
-// TestTooMany holds that of a message with more headers than Envoy sends only as many
+// TestTooMany checks that of a message with more headers than Envoy sends only as many
 // are kept as it may send, and that none of them counts.
 func TestTooMany(t *testing.T) {
 	p := New(Options{})

@@ -8,7 +8,7 @@ import (
 	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
 )
 
-// TestMayMatter holds that the filter keeps no name away that matters, and most
+// TestMayMatter checks that the filter keeps no name away that matters, and most
 // of a browser's names that do not.
 func TestMayMatter(t *testing.T) {
 	t.Parallel()
@@ -57,7 +57,7 @@ func TestScratchIsReused(t *testing.T) {
 	}
 }
 
-// TestScratchForgets holds that nothing of a request is kept in memory once it
+// TestScratchForgets checks that nothing of a request is kept in memory once it
 // is answered.
 func TestScratchForgets(t *testing.T) {
 	t.Parallel()
@@ -99,7 +99,7 @@ func TestScratchForgets(t *testing.T) {
 	}
 }
 
-// TestLargeScratchGoes holds that the memory of one large request is not kept.
+// TestLargeScratchGoes checks that the memory of one large request is not kept.
 func TestLargeScratchGoes(t *testing.T) {
 	t.Parallel()
 	p := New(Options{})

@@ -67,7 +67,7 @@ func TestFaultIsLogged(t *testing.T) {
 	}
 }
 
-// TestFaultPanic holds that panics are counted one by one, and change nothing.
+// TestFaultPanic checks that panics are counted one by one, and change nothing.
 func TestFaultPanic(t *testing.T) {
 	t.Parallel()
 	p := New(Options{})

@@ -23,7 +23,7 @@ import (
 	"github.com/tagproc/tagproc/contract"
 )
 
-// TestCases holds Restore and Collect to the cases that Envoy's Lua filter is held to.
+// TestCases checks Restore and Collect against the cases that Envoy's Lua filter passes.
 func TestCases(t *testing.T) {
 	t.Parallel()
 	for _, d := range []contract.Direction{contract.Restore, contract.Collect} {
@@ -103,7 +103,7 @@ func linesOf(t *testing.T, lines []string) (headers [][2]string) {
 	return headers
 }
 
-// TestHop holds what the cases do not: the directions beside each other, named
+// TestHop checks what the cases do not: the directions beside each other, named
 // users, rules, and the limits.
 func TestHop(t *testing.T) {
 	t.Parallel()
@@ -291,7 +291,7 @@ rules:
 	}
 }
 
-// TestDirection holds how a stream says its direction, and that one who says nonsense
+// TestDirection checks how a stream says its direction, and that one who says nonsense
 // gets no harm and a line in the log.
 func TestDirection(t *testing.T) {
 	t.Parallel()
@@ -346,7 +346,7 @@ func TestDirection(t *testing.T) {
 	}
 }
 
-// TestMetadataOfHops holds what access logs of sidecars say.
+// TestMetadataOfHops checks what access logs of sidecars say.
 func TestMetadataOfHops(t *testing.T) {
 	t.Parallel()
 	p := New(Options{Metadata: true})
@@ -405,7 +405,7 @@ func BenchmarkHop(b *testing.B) {
 	}
 }
 
-// TestHopAllocates holds what the benchmark shows: nothing is allocated.
+// TestHopAllocates checks what the benchmark shows: nothing is allocated.
 func TestHopAllocates(t *testing.T) {
 	for _, o := range []Options{{}, {Metadata: true}, {Limits: Limits{MaxHeaders: 200}}} {
 		p := New(o)

@@ -109,7 +109,7 @@ func TestMetadataOfLargeFiles(t *testing.T) {
 	}
 }
 
-// TestMetadataOnlyOfDecisions holds that what no table decided on has none.
+// TestMetadataOnlyOfDecisions checks that what no table decided on has none.
 func TestMetadataOnlyOfDecisions(t *testing.T) {
 	t.Parallel()
 	user := marshal(t, headersRequest(rawHeaders("x-user-id", "jessie")))

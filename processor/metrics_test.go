@@ -112,7 +112,7 @@ func idle(direction string) string {
 	return b.String()
 }
 
-// TestMetricsAfterReload holds that a rule goes on counting after a reload.
+// TestMetricsAfterReload checks that a rule goes on counting after a reload.
 func TestMetricsAfterReload(t *testing.T) {
 	t.Parallel()
 	p := New(Options{})
@@ -126,7 +126,7 @@ func TestMetricsAfterReload(t *testing.T) {
 	}
 }
 
-// TestMetricsOfRulesThatAreGone holds that a series lives as long as its rule.
+// TestMetricsOfRulesThatAreGone checks that a series lives as long as its rule.
 func TestMetricsOfRulesThatAreGone(t *testing.T) {
 	t.Parallel()
 	registry := prometheus.NewPedanticRegistry()
@@ -159,7 +159,7 @@ tagproc_key_absent_total{key="header x-user-id"} 0
 	}
 }
 
-// TestObservabilityIsCounted holds that a reply nobody waits for is counted.
+// TestObservabilityIsCounted checks that a reply nobody waits for is counted.
 func TestObservabilityIsCounted(t *testing.T) {
 	t.Parallel()
 	p := New(Options{})

@@ -147,7 +147,7 @@ func TestSetTableWhileReplying(t *testing.T) {
 	}
 }
 
-// TestSample holds that one request in each second is logged, in full but for
+// TestSample checks that one request in each second is logged, in full but for
 // who it is of, and none above the level of debugging.
 func TestSample(t *testing.T) {
 	t.Parallel()

@@ -30,7 +30,7 @@ func isTagged(t *testing.T, p *Processor, user string) bool {
 	return strings.Contains(string(reply), "s2")
 }
 
-// TestRampMoves holds that a step is in force from its nanosecond on, and that a
+// TestRampMoves checks that a step is in force from its nanosecond on, and that a
 // table that is set meanwhile begins where its own ramps stand.
 func TestRampMoves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -73,7 +73,7 @@ func TestRampMoves(t *testing.T) {
 	})
 }
 
-// TestRampFollowsClock holds that a clock that is set is followed within a second, in
+// TestRampFollowsClock checks that a clock that is set is followed within a second, in
 // either direction, also behind the last step.
 func TestRampFollowsClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -103,7 +103,7 @@ func TestRampFollowsClock(t *testing.T) {
 	})
 }
 
-// TestRampUnderLoad holds that requests are answered with one step or the other while
+// TestRampUnderLoad checks that requests are answered with one step or the other while
 // steps move.
 func TestRampUnderLoad(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

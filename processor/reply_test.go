@@ -197,7 +197,7 @@ func pairs(flat []string) [][2]string {
 	return list
 }
 
-// TestReplyValueForm holds that a reply uses the field that the request uses.
+// TestReplyValueForm checks that a reply uses the field that the request uses.
 func TestReplyValueForm(t *testing.T) {
 	t.Parallel()
 	p := New(Options{})
@@ -226,7 +226,7 @@ func TestReplyValueForm(t *testing.T) {
 	}
 }
 
-// TestReplyLimits holds that no result exceeds the limits of Envoy.
+// TestReplyLimits checks that no result exceeds the limits of Envoy.
 func TestReplyLimits(t *testing.T) {
 	t.Parallel()
 	// many returns n headers of 20 bytes each, whose names begin with prefix.
@@ -348,7 +348,7 @@ func TestReplyLimits(t *testing.T) {
 	}
 }
 
-// TestAppendEmpty holds that each is of its kind and says nothing else.
+// TestAppendEmpty checks that each is of its kind and says nothing else.
 func TestAppendEmpty(t *testing.T) {
 	t.Parallel()
 	wants := map[phase]*extprocv3.ProcessingResponse{

@@ -146,7 +146,7 @@ var projected = func() protoreflect.MessageDescriptor {
 	return fd.Messages().ByName("ProcessingRequest")
 }()
 
-// checkRead holds the reader equal to the protobuf library on msg.
+// checkRead compares the reader with the protobuf library on msg.
 func checkRead(t *testing.T, r *request, msg []byte) {
 	t.Helper()
 	ok := r.read(msg)
@@ -364,7 +364,7 @@ func FuzzRead(f *testing.F) {
 	f.Fuzz(func(t *testing.T, msg []byte) { checkRead(t, &r, msg) })
 }
 
-// TestOutlineOf holds what is certain about messages that cannot be read.
+// TestOutlineOf checks what is certain about messages that cannot be read.
 func TestOutlineOf(t *testing.T) {
 	t.Parallel()
 	seeds := readSeeds(t)

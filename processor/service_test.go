@@ -213,7 +213,7 @@ func TestServiceNeverFails(t *testing.T) {
 	})
 }
 
-// TestServiceTooLarge holds what becomes of a message above the server's limit.
+// TestServiceTooLarge checks what becomes of a message above the server's limit.
 func TestServiceTooLarge(t *testing.T) {
 	t.Parallel()
 	p := New(Options{})
@@ -264,7 +264,7 @@ func TestServiceConcurrent(t *testing.T) {
 	}
 }
 
-// TestServiceBesideOthers holds that the codec serves ordinary messages, and
+// TestServiceBesideOthers checks that the codec serves ordinary messages, and
 // that reflection knows the service.
 func TestServiceBesideOthers(t *testing.T) {
 	t.Parallel()
@@ -421,7 +421,7 @@ func TestCodecUnmarshal(t *testing.T) {
 	}
 }
 
-// TestCodecMarshal holds that a reply is sent from the memory that it is in, and
+// TestCodecMarshal checks that a reply is sent from the memory that it is in, and
 // that gRPC gives that back when all references are gone, not earlier.
 func TestCodecMarshal(t *testing.T) {
 	t.Parallel()
@@ -445,7 +445,7 @@ func TestCodecMarshal(t *testing.T) {
 	data.Free()
 }
 
-// TestReplyPool holds that buffers have the room that they were asked for.
+// TestReplyPool checks that buffers have the room that they were asked for.
 func TestReplyPool(t *testing.T) {
 	t.Parallel()
 	var p replyPool

@@ -324,7 +324,7 @@ func TestShed(t *testing.T) {
 	})
 }
 
-// TestShedLeavesBodies holds that pieces of a body come back at any time.
+// TestShedLeavesBodies checks that pieces of a body come back at any time.
 func TestShedLeavesBodies(t *testing.T) {
 	t.Parallel()
 	p := New(Options{MaxPending: 1})
@@ -355,7 +355,7 @@ func TestShedLeavesBodies(t *testing.T) {
 	}
 }
 
-// TestShedNothingByDefault holds that so many messages may be pending that no
+// TestShedNothingByDefault checks that so many messages may be pending that no
 // ordinary burst comes near.
 func TestShedNothingByDefault(t *testing.T) {
 	t.Parallel()

@@ -40,7 +40,7 @@ func loggedBy(t *testing.T, reply []byte) map[string]any {
 	return logged
 }
 
-// TestVisitors holds which cookies are given, that they have one id for a request,
+// TestVisitors checks which cookies are given, that they have one id for a request,
 // another for the next one, and that a visitor who has an id keeps it.
 func TestVisitors(t *testing.T) {
 	t.Parallel()
@@ -108,7 +108,7 @@ func TestVisitors(t *testing.T) {
 	}
 }
 
-// TestVisitorKeepsTag holds that the id of a first reply decides the next requests as
+// TestVisitorKeepsTag checks that the id of a first reply decides the next requests as
 // it decided the first, and that nobody but the gateway gives ids.
 func TestVisitorKeepsTag(t *testing.T) {
 	t.Parallel()
@@ -148,7 +148,7 @@ func TestVisitorKeepsTag(t *testing.T) {
 	}
 }
 
-// TestMetricsOfLanguage holds the label key, what no_match and absent keys count, and
+// TestMetricsOfLanguage checks the label key, what no_match and absent keys count, and
 // that ids are in no label.
 func TestMetricsOfLanguage(t *testing.T) {
 	t.Parallel()

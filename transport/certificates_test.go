@@ -165,7 +165,7 @@ func TestMutualTLS(t *testing.T) {
 	awaitMetric(t, s.registry, "tagproc_tls_handshake_failures_total", 2)
 }
 
-// TestRotation holds that new files are used for new connections, that old
+// TestRotation checks that new files are used for new connections, that old
 // connections live on, and that files which cannot be used change nothing.
 func TestRotation(t *testing.T) {
 	t.Parallel()
@@ -217,7 +217,7 @@ func TestRotation(t *testing.T) {
 	}
 }
 
-// TestTornRotation holds that a certificate whose key comes a moment later is no
+// TestTornRotation checks that a certificate whose key comes a moment later is no
 // failure.
 func TestTornRotation(t *testing.T) {
 	t.Parallel()
@@ -242,7 +242,7 @@ func TestTornRotation(t *testing.T) {
 	}
 }
 
-// TestCertificateLog holds what is said of files that are in use: for how long,
+// TestCertificateLog checks what is said of files that are in use: for how long,
 // whether clients need a certificate, and what is new.
 func TestCertificateLog(t *testing.T) {
 	t.Parallel()
@@ -289,7 +289,7 @@ func TestCertificateLog(t *testing.T) {
 	check("start without authorities", "level=WARN", "client_ca=none authorities=0")
 }
 
-// TestLoadCertificates holds what is said of files that cannot be used at the
+// TestLoadCertificates checks what is said of files that cannot be used at the
 // start.
 func TestLoadCertificates(t *testing.T) {
 	t.Parallel()

@@ -38,7 +38,7 @@ func awaitClosed(t *testing.T, conn net.Conn) (received []byte) {
 	return received
 }
 
-// TestClose holds that a door that is closed ends the connections that have not
+// TestClose checks that a door that is closed ends the connections that have not
 // greeted, leaves the others, and lets nobody in.
 func TestClose(t *testing.T) {
 	t.Parallel()
@@ -88,7 +88,7 @@ func TestClose(t *testing.T) {
 	say("and goes on")
 }
 
-// TestMaxConnections holds that one connection too many, over all listeners, is
+// TestMaxConnections checks that one connection too many, over all listeners, is
 // closed at once, and that one that ends makes room.
 func TestMaxConnections(t *testing.T) {
 	t.Parallel()
@@ -121,7 +121,7 @@ func TestMaxConnections(t *testing.T) {
 	awaitMetric(t, r.registry, "tagproc_connections", 2)
 }
 
-// TestSilentConnections holds that connections on which nothing comes count, and
+// TestSilentConnections checks that connections on which nothing comes count, and
 // are closed.
 func TestSilentConnections(t *testing.T) {
 	t.Parallel()
@@ -140,7 +140,7 @@ func TestSilentConnections(t *testing.T) {
 	}
 }
 
-// TestGarbage holds that a peer that speaks something else leaves nothing behind.
+// TestGarbage checks that a peer that speaks something else leaves nothing behind.
 func TestGarbage(t *testing.T) {
 	t.Parallel()
 	r := start(t, Options{})

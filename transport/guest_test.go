@@ -32,7 +32,7 @@ var guestDesc = grpc.ServiceDesc{
 	}},
 }
 
-// TestWaiting holds that a stream waits until its handler begins and no longer,
+// TestWaiting checks that a stream waits until its handler begins and no longer,
 // also where there is no handler for its method.
 func TestWaiting(t *testing.T) {
 	t.Parallel()
@@ -49,7 +49,7 @@ func TestWaiting(t *testing.T) {
 	}
 }
 
-// TestReadWaits holds that a connection with too many streams that wait gives
+// TestReadWaits checks that a connection with too many streams that wait gives
 // others their turns before it reads on.
 func TestReadWaits(t *testing.T) {
 	t.Parallel()
@@ -68,7 +68,7 @@ type silentConn struct{ net.Conn }
 
 func (silentConn) Read([]byte) (int, error) { return 0, nil }
 
-// TestTap holds that a stream waits from its first bytes on.
+// TestTap checks that a stream waits from its first bytes on.
 func TestTap(t *testing.T) {
 	t.Parallel()
 	g := new(guest)
@@ -87,7 +87,7 @@ func TestTap(t *testing.T) {
 	}
 }
 
-// TestYield holds that streams which wait hold up the next read until they have
+// TestYield checks that streams which wait hold up the next read until they have
 // begun, and those that never will do not for ever.
 func TestYield(t *testing.T) {
 	t.Parallel()

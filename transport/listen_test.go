@@ -41,7 +41,7 @@ func TestListen(t *testing.T) {
 	}
 }
 
-// TestExplain holds what is said of what the system answers to users without
+// TestExplain checks what is said of what the system answers to users without
 // rights, whoever runs the tests.
 func TestExplain(t *testing.T) {
 	t.Parallel()
@@ -62,14 +62,14 @@ func TestExplain(t *testing.T) {
 	}
 }
 
-// TestLongestSocketPath holds that a path of the most bytes is taken.
+// TestLongestSocketPath checks that a path of the most bytes is taken.
 func TestLongestSocketPath(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	listen(t, UnixScheme+dir+"/"+strings.Repeat("s", longestSocketPath-len(dir)-1), ListenOptions{}).Close()
 }
 
-// TestOneOwnerOfASocket holds that of many that start at once over a stale socket
+// TestOneOwnerOfASocket checks that of many that start at once over a stale socket
 // one gets it.
 func TestOneOwnerOfASocket(t *testing.T) {
 	t.Parallel()
@@ -104,7 +104,7 @@ func TestOneOwnerOfASocket(t *testing.T) {
 	}
 }
 
-// TestSocketMode holds that a socket has the rights that it was told to have,
+// TestSocketMode checks that a socket has the rights that it was told to have,
 // whatever the umask, and at no time more. The umask is that of the process: the
 // test does not run in parallel.
 func TestSocketMode(t *testing.T) {

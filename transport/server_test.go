@@ -259,7 +259,7 @@ func (p *peer) awaitGoAway(t *testing.T) *http2.GoAwayFrame {
 	}
 }
 
-// TestLargeMessage holds that a message over the limit fails its own stream, and
+// TestLargeMessage checks that a message over the limit fails its own stream, and
 // one just within it does not.
 func TestLargeMessage(t *testing.T) {
 	t.Parallel()
@@ -278,7 +278,7 @@ func TestLargeMessage(t *testing.T) {
 	}
 }
 
-// TestPingFlood holds that a peer that pings without end loses its connection, and
+// TestPingFlood checks that a peer that pings without end loses its connection, and
 // others notice nothing.
 func TestPingFlood(t *testing.T) {
 	t.Parallel()
@@ -298,7 +298,7 @@ func TestPingFlood(t *testing.T) {
 	}
 }
 
-// TestKeepalive holds that a peer which pings now and then, without a stream, keeps
+// TestKeepalive checks that a peer which pings now and then, without a stream, keeps
 // its connection.
 func TestKeepalive(t *testing.T) {
 	t.Parallel()
@@ -323,7 +323,7 @@ func TestKeepalive(t *testing.T) {
 	}
 }
 
-// TestConnectionAge holds that a connection is asked to end at its age, and that
+// TestConnectionAge checks that a connection is asked to end at its age, and that
 // its streams go on.
 func TestConnectionAge(t *testing.T) {
 	t.Parallel()
@@ -340,7 +340,7 @@ func TestConnectionAge(t *testing.T) {
 	}
 }
 
-// TestSettings holds what a peer is told that it may do.
+// TestSettings checks what a peer is told that it may do.
 func TestSettings(t *testing.T) {
 	t.Parallel()
 	r := start(t, Options{})

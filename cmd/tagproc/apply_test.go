@@ -8,7 +8,7 @@ import (
 	"github.com/tagproc/tagproc/rules"
 )
 
-// TestSummary holds that what is logged of a load is bounded, however large the
+// TestSummary checks that what is logged of a load is bounded, however large the
 // rules file is.
 func TestSummary(t *testing.T) {
 	t.Parallel()

@@ -14,7 +14,7 @@ import (
 	"github.com/tagproc/tagproc/source"
 )
 
-// TestExitCodes holds the exit codes that scripts rely on.
+// TestExitCodes checks the exit codes that scripts rely on.
 func TestExitCodes(t *testing.T) {
 	dir := t.TempDir()
 	good, bad := filepath.Join(dir, "good.yaml"), filepath.Join(dir, "bad.yaml")
@@ -95,7 +95,7 @@ func TestExitCodes(t *testing.T) {
 	}
 }
 
-// TestProblem holds what a problem looks like on a terminal: its line of the
+// TestProblem checks what a problem looks like on a terminal: its line of the
 // file, and a caret below the column.
 func TestProblem(t *testing.T) {
 	_, problems := rules.Load("rules.yaml", []byte("rules:\n- header: x-user-id\n  policies:\t[1]\n"), rules.Options{})

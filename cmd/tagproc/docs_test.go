@@ -56,7 +56,7 @@ func rows(text string) map[string][]string {
 
 var backquoted = regexp.MustCompile("`([^`]+)`")
 
-// TestDocsFlags holds that docs/operations.md has every flag of serve, with its
+// TestDocsFlags checks that docs/operations.md has every flag of serve, with its
 // default, and no other.
 func TestDocsFlags(t *testing.T) {
 	t.Parallel()
@@ -124,7 +124,7 @@ func metricsOf(text string) map[string]metric {
 	return metrics
 }
 
-// TestDocsMetrics holds that docs/operations.md has every metric of tagproc, with
+// TestDocsMetrics checks that docs/operations.md has every metric of tagproc, with
 // its labels, and no other.
 func TestDocsMetrics(t *testing.T) {
 	t.Parallel()
@@ -191,7 +191,7 @@ func TestDocsMetrics(t *testing.T) {
 // metricName matches the names of metrics that stand in documents.
 var metricName = regexp.MustCompile(`\b(?:tagproc|go|process|envoy)_\w+|\bup\b`)
 
-// TestDocsAlerts holds that the alerts are whole, lead to rows of the table that
+// TestDocsAlerts checks that the alerts are whole, lead to rows of the table that
 // says what to do, and do not page for one blip, and that the metrics which
 // docs/operations.md names exist, with the values of their labels. TestDocsEnvoy
 // looks for those of Envoy.
@@ -258,7 +258,7 @@ func TestDocsAlerts(t *testing.T) {
 	}
 }
 
-// TestDocsEnvoy holds that the counters of Envoy that docs/operations.md names
+// TestDocsEnvoy checks that the counters of Envoy that docs/operations.md names
 // exist on every release, or on the one that stands beside them.
 func TestDocsEnvoy(t *testing.T) {
 	t.Parallel()

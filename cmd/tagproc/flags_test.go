@@ -18,7 +18,7 @@ func eachCommand(c *cobra.Command, f func(c *cobra.Command, path []string)) {
 	}
 }
 
-// TestSharedFlags holds that every command checks the flags that it shares with
+// TestSharedFlags checks that every command checks the flags that it shares with
 // others, whatever it checks of its own, and that -o means one thing.
 func TestSharedFlags(t *testing.T) {
 	t.Parallel()

@@ -15,7 +15,7 @@ import (
 	"github.com/tagproc/tagproc/transport"
 )
 
-// TestNoUserIDs holds that ids of users are in no metric, no log line and no
+// TestNoUserIDs checks that ids of users are in no metric, no log line and no
 // metadata, whatever becomes of their requests.
 func TestNoUserIDs(t *testing.T) {
 	t.Parallel()

@@ -9,7 +9,7 @@ import (
 	"github.com/tagproc/tagproc/internal/terminal"
 )
 
-// TestProgress holds that a short file is read in silence, and that a long one is
+// TestProgress checks that a short file is read in silence, and that a long one is
 // not: now and then, in one line, which is gone at the end.
 func TestProgress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

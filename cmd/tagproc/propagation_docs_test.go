@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestDocsPropagation holds that docs/propagation.md has commands that exist, with
+// TestDocsPropagation checks that docs/propagation.md has commands that exist, with
 // flags that they have, and links that lead somewhere.
 func TestDocsPropagation(t *testing.T) {
 	t.Parallel()

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// TestReadme holds what the README shows: its rules file is without fault, and
+// TestReadme checks what the README shows: its rules file is without fault, and
 // explain and the demo print what stands there.
 func TestReadme(t *testing.T) {
 	text, err := os.ReadFile("../../README.md")

@@ -141,7 +141,7 @@ func rights(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// plain holds that what the last command wrote is lines of printable text:
+// plain checks that what the last command wrote is lines of printable text:
 // plain stdout|stderr.
 func plain(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {

@@ -123,7 +123,7 @@ func tagOf(t *testing.T, stream extprocv3.ExternalProcessor_ProcessClient) strin
 	return string(sets[0].Header.RawValue)
 }
 
-// TestStreams holds that a client may have more streams open than HTTP/2
+// TestStreams checks that a client may have more streams open than HTTP/2
 // implementations allow by default, and a message over the limit fails its own
 // stream alone, which ends well.
 func TestStreams(t *testing.T) {
@@ -143,7 +143,7 @@ func TestStreams(t *testing.T) {
 	}
 }
 
-// TestLimits holds that the limits of the options reach the processor.
+// TestLimits checks that the limits of the options reach the processor.
 func TestLimits(t *testing.T) {
 	for _, limits := range []processor.Limits{{MaxHeaders: 1}, {MaxHeaderBytes: 20}} {
 		r := startServer(t, serverOptions{processor: processor.Options{Limits: limits}})
@@ -153,7 +153,7 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// TestReflection holds that tools such as grpcurl and ghz can list the services.
+// TestReflection checks that tools such as grpcurl and ghz can list the services.
 func TestReflection(t *testing.T) {
 	r := startServer(t, serverOptions{})
 	stream, err := reflectionv1.NewServerReflectionClient(r.dial(t)).ServerReflectionInfo(t.Context())
@@ -187,7 +187,7 @@ func TestReflection(t *testing.T) {
 	}
 }
 
-// TestStopIsBounded holds that a stream that does not end does not keep the
+// TestStopIsBounded checks that a stream that does not end does not keep the
 // server from ending.
 func TestStopIsBounded(t *testing.T) {
 	var log bytes.Buffer
@@ -201,7 +201,7 @@ func TestStopIsBounded(t *testing.T) {
 	}
 }
 
-// TestStopAtOnce holds that a server which is told to end before it has begun to
+// TestStopAtOnce checks that a server which is told to end before it has begun to
 // serve ends well.
 func TestStopAtOnce(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "rules.yaml")
@@ -223,7 +223,7 @@ func TestStopAtOnce(t *testing.T) {
 	}
 }
 
-// TestFailedListener holds that a listener which fails ends the server with its
+// TestFailedListener checks that a listener which fails ends the server with its
 // error, and without the drain delay.
 func TestFailedListener(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "rules.yaml")
@@ -247,7 +247,7 @@ func TestFailedListener(t *testing.T) {
 	}
 }
 
-// TestRulesWhileDraining holds that the rules are kept current until the end.
+// TestRulesWhileDraining checks that the rules are kept current until the end.
 func TestRulesWhileDraining(t *testing.T) {
 	r := startServer(t, serverOptions{drainDelay: 3 * time.Second})
 	ended := make(chan error, 1)

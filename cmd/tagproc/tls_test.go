@@ -22,7 +22,7 @@ import (
 	"github.com/tagproc/tagproc/transport"
 )
 
-// TestTLS holds that the files of TLS are used, and kept current, for as long as
+// TestTLS checks that the files of TLS are used, and kept current, for as long as
 // the server runs.
 func TestTLS(t *testing.T) {
 	dir := t.TempDir()

@@ -11,7 +11,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// TestStart holds that done is closed when wait has returned, with or without one
+// TestStart checks that done is closed when wait has returned, with or without one
 // of the caller's.
 func TestStart(t *testing.T) {
 	t.Parallel()

@@ -132,7 +132,7 @@ func TestReport(t *testing.T) {
 	}
 }
 
-// TestRepeated holds that reports of one request sent twice are the same bytes, and
+// TestRepeated checks that reports of one request sent twice are the same bytes, and
 // that each is kept.
 func TestRepeated(t *testing.T) {
 	t.Parallel()
@@ -199,7 +199,7 @@ func TestOrders(t *testing.T) {
 	}
 }
 
-// TestDelay holds that a delay delays, and ends with the client or the server.
+// TestDelay checks that a delay delays, and ends with the client or the server.
 func TestDelay(t *testing.T) {
 	t.Parallel()
 	for name, c := range clients(t) {
@@ -252,7 +252,7 @@ func TestDelay(t *testing.T) {
 	}
 }
 
-// TestHalfRequest holds that a request that breaks off is not reported.
+// TestHalfRequest checks that a request that breaks off is not reported.
 func TestHalfRequest(t *testing.T) {
 	t.Parallel()
 	s := start(t)

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestVersionsArePinned holds that the Makefile fetches what the tests look for.
+// TestVersionsArePinned checks that the Makefile fetches what the tests look for.
 func TestVersionsArePinned(t *testing.T) {
 	t.Parallel()
 	files := map[string]string{

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// TestFindRunsNoStrangersFile holds that a binary which another user has put above
+// TestFindRunsNoStrangersFile checks that a binary which another user has put above
 // the working directory is refused.
 func TestFindRunsNoStrangersFile(t *testing.T) {
 	root := t.TempDir()

@@ -37,7 +37,7 @@ func TestEscape(t *testing.T) {
 	}
 }
 
-// TestPrintf holds that arguments of every sort are escaped, and formats are not.
+// TestPrintf checks that arguments of every sort are escaped, and formats are not.
 func TestPrintf(t *testing.T) {
 	t.Parallel()
 	const evil = "\x1b[31m\u009b\n"
@@ -70,7 +70,7 @@ func TestPrintf(t *testing.T) {
 	}
 }
 
-// TestHostile holds that nothing of an argument reaches the terminal but printable
+// TestHostile checks that nothing of an argument reaches the terminal but printable
 // text, and that JSON keeps its meaning.
 func TestHostile(t *testing.T) {
 	t.Parallel()
@@ -133,7 +133,7 @@ func (f *failing) Write([]byte) (int, error) {
 	return 0, fmt.Errorf("write %d fails", f.writes)
 }
 
-// TestErr holds that the first error is kept and nothing is written behind it.
+// TestErr checks that the first error is kept and nothing is written behind it.
 func TestErr(t *testing.T) {
 	t.Parallel()
 	f := &failing{}

@@ -53,7 +53,7 @@ func TestPack(t *testing.T) {
 	}
 }
 
-// TestExpression holds that names are quoted, and match as a whole.
+// TestExpression checks that names are quoted, and match as a whole.
 func TestExpression(t *testing.T) {
 	t.Parallel()
 	e := regexp.MustCompile("^(?:" + Expression(rules.Owned{Headers: []string{"a.b", "c|d"}, Prefixes: []string{"p+"}}, "e$") + ")$")

@@ -20,7 +20,7 @@ import (
 	"github.com/tagproc/tagproc/rules"
 )
 
-// TestEnvoy holds that both releases of Envoy take what is printed and do what it
+// TestEnvoy checks that both releases of Envoy take what is printed and do what it
 // is for: the tag reaches the routes, and what was forged does not.
 func TestEnvoy(t *testing.T) {
 	envoytest.Each(t, testEnvoy)

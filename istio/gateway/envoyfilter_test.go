@@ -31,7 +31,7 @@ rules:
 	nothing  = "tagHeaders: {headers: [x-asm-prefer-tag]}\nrules: []"
 )
 
-// TestGolden holds what is printed. What is printed is read back strictly.
+// TestGolden checks what is printed. What is printed is read back strictly.
 func TestGolden(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -70,7 +70,7 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// TestStable holds the promise of tagHeaders: an edit of the rules within them
+// TestStable checks the promise of tagHeaders: an edit of the rules within them
 // needs no new render.
 func TestStable(t *testing.T) {
 	t.Parallel()
@@ -136,7 +136,7 @@ func TestNothingToWrite(t *testing.T) {
 	}
 }
 
-// TestBounds holds what Envoy leaves to a tagproc that somebody has taken over:
+// TestBounds checks what Envoy leaves to a tagproc that somebody has taken over:
 // SECURITY.md says so.
 func TestBounds(t *testing.T) {
 	t.Parallel()
@@ -152,7 +152,7 @@ func TestBounds(t *testing.T) {
 		"its metadata is of one namespace":               len(p.GetMetadataOptions().GetReceivingNamespaces().GetUntyped()) == 1 && len(p.GetMetadataOptions().GetReceivingNamespaces().GetTyped()) == 0,
 	} {
 		if !ok {
-			t.Errorf("it does not hold that %s: %v", what, p)
+			t.Errorf("it does not ensure that %s: %v", what, p)
 		}
 	}
 }

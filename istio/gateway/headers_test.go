@@ -15,7 +15,7 @@ import (
 	"github.com/tagproc/tagproc/rules"
 )
 
-// TestHeaders holds that Envoy's three lists, as they are printed, agree with the
+// TestHeaders checks that Envoy's three lists, as they are printed, agree with the
 // rules on every name: what is stripped and what may be changed are the owned
 // headers in every spelling of what stands between letters and digits, and what is
 // forwarded are these and the keys.

@@ -9,7 +9,7 @@ import (
 	"github.com/tagproc/tagproc/internal/envoy/envoytest"
 )
 
-// TestVisitors holds that both releases of Envoy take what is printed for rules that
+// TestVisitors checks that both releases of Envoy take what is printed for rules that
 // give ids to visitors, in either phase, and give them: once, and to nobody else.
 func TestVisitors(t *testing.T) {
 	envoytest.Each(t, testVisitors)

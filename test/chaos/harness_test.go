@@ -11,7 +11,7 @@ import (
 	"github.com/tagproc/tagproc/internal/envoy"
 )
 
-// TestLoad holds that a load sees everything that may be wrong with an answer.
+// TestLoad checks that a load sees everything that may be wrong with an answer.
 func TestLoad(t *testing.T) {
 	t.Parallel()
 	bucket := make(map[string]int)
@@ -71,7 +71,7 @@ func TestLoad(t *testing.T) {
 	}
 }
 
-// TestLoadDoesNotWait holds that requests are sent though nothing is answered, and
+// TestLoadDoesNotWait checks that requests are sent though nothing is answered, and
 // that their latency counts from when they were due.
 func TestLoadDoesNotWait(t *testing.T) {
 	t.Parallel()
@@ -97,7 +97,7 @@ func TestLoadDoesNotWait(t *testing.T) {
 	}
 }
 
-// TestGenerations holds that rules and what is expected of them agree on which
+// TestGenerations checks that rules and what is expected of them agree on which
 // generation is which.
 func TestGenerations(t *testing.T) {
 	t.Parallel()
@@ -163,7 +163,7 @@ func TestFindings(t *testing.T) {
 	}
 }
 
-// TestJudgesTime holds that only -full judges time and memory. It is not parallel:
+// TestJudgesTime checks that only -full judges time and memory. It is not parallel:
 // the flag is for all tests.
 func TestJudgesTime(t *testing.T) {
 	was := *full
@@ -236,7 +236,7 @@ func TestNumbers(t *testing.T) {
 	}
 }
 
-// TestTrouble holds that lines arrive whole, however they were written, and that
+// TestTrouble checks that lines arrive whole, however they were written, and that
 // those of good answers go.
 func TestTrouble(t *testing.T) {
 	t.Parallel()

@@ -34,7 +34,7 @@ rules:
 - {name: trial, header: x-user-id, tagHeader: appver-c, mode: shadow, policies: [{range: 100, tagValue: v2}]}
 `
 
-// TestDataPaths holds that at a sidecar both data paths send the application the same
+// TestDataPaths checks that at a sidecar both data paths send the application the same
 // headers, whatever baggage comes: Envoy's Lua filter, and tagproc. Both are what
 // istio/propagation prints.
 func TestDataPaths(t *testing.T) {
@@ -268,7 +268,7 @@ func newSidecar(t *testing.T, version string) *sidecar {
 	return &sidecar{process}
 }
 
-// checkCounters holds that no request went on without either filter: Envoy lets those
+// checkCounters checks that no request went on without either filter: Envoy lets those
 // pass on which one fails.
 func (s *sidecar) checkCounters(t *testing.T) {
 	t.Helper()

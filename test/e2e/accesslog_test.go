@@ -19,7 +19,7 @@ import (
 // exampleRules is what operators start from.
 const exampleRules = "../../deploy/envoy/rules.yaml"
 
-// TestAccessLog holds that a line of the shipped access log says why its request
+// TestAccessLog checks that a line of the shipped access log says why its request
 // got its tags, word for word as `tagproc explain` does, and that it says what there
 // is to say where tagproc tells nothing or is not there.
 func TestAccessLog(t *testing.T) {

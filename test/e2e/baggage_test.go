@@ -22,7 +22,7 @@ rules:
 - {header: x-user-id, tagHeader: appver-b, policies: [{range: 20, tagValue: "v=2,;%"}]}
 `
 
-// TestBaggage holds what an application is sent in the header baggage: tags first,
+// TestBaggage checks what an application is sent in the header baggage: tags first,
 // other members as they were, and no forged ones, whoever the user is.
 func TestBaggage(t *testing.T) {
 	envoytest.Each(t, testBaggage)

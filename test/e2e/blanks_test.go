@@ -14,7 +14,7 @@ import (
 	"github.com/tagproc/tagproc/internal/mesh"
 )
 
-// TestBlanks holds that blanks around a key are no part of it. Envoy leaves them in
+// TestBlanks checks that blanks around a key are no part of it. Envoy leaves them in
 // place over HTTP/2.
 func TestBlanks(t *testing.T) {
 	envoytest.Each(t, testBlanks)

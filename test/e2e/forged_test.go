@@ -31,7 +31,7 @@ rules:
 - {header: x-user-id, tagHeader: appver-b, policies: [{range: 10, tagValue: v2}]}
 `
 
-// TestForgedTags holds that tags which a client sends choose no route, while
+// TestForgedTags checks that tags which a client sends choose no route, while
 // TestForgeries has their forms: where a
 // policy matches, where none does, where there is no user, after the rule of the
 // tag is deleted, and without tagproc. With the configuration as it is shipped

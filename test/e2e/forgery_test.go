@@ -205,7 +205,7 @@ var honestTags = map[string][]echo.Bytes{"x-asm-prefer-tag": {"s1"}, "appver-b":
 // leastForms is how many forged forms there are at least.
 const leastForms = 376
 
-// TestForgeries holds that no forged form of a tag reaches an application, over HTTP/1.1
+// TestForgeries checks that no forged form of a tag reaches an application, over HTTP/1.1
 // and HTTP/2: with tagproc, without it, and while it is killed and comes back; with the
 // shipped configuration, and where tagproc alone removes them. Members of baggage and
 // correlation-context are the exception without tagproc: SECURITY.md says so.

@@ -19,7 +19,7 @@ rules:
   - {range: 100, tagValue: s1}
 `
 
-// TestHeaders holds that tagproc tags by the first key, whatever its bytes, and
+// TestHeaders checks that tagproc tags by the first key, whatever its bytes, and
 // that large requests pass and are tagged. The key with bytes that are not UTF-8
 // has the bucket 88, computed by the definition of FNV-1a.
 func TestHeaders(t *testing.T) {

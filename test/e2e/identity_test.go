@@ -18,7 +18,7 @@ import (
 	"github.com/tagproc/tagproc/internal/mesh"
 )
 
-// TestVerifiedIdentity holds what SECURITY.md promises of the configuration that it
+// TestVerifiedIdentity checks what SECURITY.md promises of the configuration that it
 // shows: the key is the subject of a token, and nothing else can fill it in.
 func TestVerifiedIdentity(t *testing.T) {
 	text, err := os.ReadFile("../../SECURITY.md")

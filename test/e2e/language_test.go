@@ -141,7 +141,7 @@ func (b *browser) visit(t *testing.T, address, path string, header http.Header) 
 	return string(body), response.Header
 }
 
-// TestLanguage holds that keys and matches are found in what Envoy sends.
+// TestLanguage checks that keys and matches are found in what Envoy sends.
 func TestLanguage(t *testing.T) {
 	envoytest.Each(t, testLanguage)
 }
@@ -233,7 +233,7 @@ func testVisitors(t *testing.T, binary string) {
 		}
 		wg.Wait()
 	}
-	// share holds that the share of the canary is within the interval in which it is
+	// share checks that the share of the canary is within the interval in which it is
 	// 999 times in 1,000.
 	share := func(percent float64) {
 		t.Helper()

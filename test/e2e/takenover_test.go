@@ -145,7 +145,7 @@ func (impostor) Process(stream extprocv3.ExternalProcessor_ProcessServer) error 
 	return nil
 }
 
-// TestTakenOver holds what the shipped configuration leaves to a tagproc that somebody
+// TestTakenOver checks what the shipped configuration leaves to a tagproc that somebody
 // has taken over: owned headers, errors, and the body of a request together with its
 // method. SECURITY.md says so.
 func TestTakenOver(t *testing.T) {

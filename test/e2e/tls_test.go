@@ -14,7 +14,7 @@ import (
 	"github.com/tagproc/tagproc/internal/mesh"
 )
 
-// TestTLSToTagproc holds that the transport_socket of docs/operations.md works,
+// TestTLSToTagproc checks that the transport_socket of docs/operations.md works,
 // and that where the two sides do not agree requests go on untagged and Envoy
 // counts it as the document says.
 func TestTLSToTagproc(t *testing.T) {

@@ -142,7 +142,7 @@ func setVersions(t *testing.T, m *mesh.Mesh, step walkthrough.Step) {
 	}
 }
 
-// checkUser holds the tags that tagproc wrote, by its counters and by what the
+// checkUser checks the tags that tagproc wrote, by its counters and by what the
 // first application saw, and the version of each application.
 func checkUser(t *testing.T, m *mesh.Mesh, p *tagproc, step walkthrough.Step, u walkthrough.User) {
 	t.Helper()
@@ -188,7 +188,7 @@ func checkUser(t *testing.T, m *mesh.Mesh, p *tagproc, step walkthrough.Step, u 
 	}
 }
 
-// checkVersions holds the version of each application.
+// checkVersions checks the version of each application.
 func checkVersions(t *testing.T, u walkthrough.User, trace chain.Trace) {
 	t.Helper()
 	if got := trace.Versions(); !maps.Equal(got, u.Versions) {

@@ -39,7 +39,7 @@ kubectl rollout status deployment/`+d+` -n default
 	}
 }
 
-// TestBaggage holds every step of the second document with applications that forward
+// TestBaggage checks every step of the second document with applications that forward
 // baggage and nothing else; one of them does it by OpenTelemetry's instrumentation.
 func TestBaggage(t *testing.T) {
 	t.Parallel()
@@ -92,7 +92,7 @@ func startBaggage(t *testing.T, release string) *walk {
 	return w
 }
 
-// TestBaggageExtProc holds the third step where tagproc restores the tags at each hop,
+// TestBaggageExtProc checks the third step where tagproc restores the tags at each hop,
 // at a socket in the pod, in the place of Lua.
 func TestBaggageExtProc(t *testing.T) {
 	t.Parallel()
@@ -127,7 +127,7 @@ tagproc render propagation deploy/samples/asm/ratios/header-propagation.yaml --d
 	}
 }
 
-// TestForgedBaggage holds that neither baggage nor tags of a client choose a version:
+// TestForgedBaggage checks that neither baggage nor tags of a client choose a version:
 // with tagproc up, as the rules alone have it, and with tagproc down, where Envoy
 // removes the header.
 func TestForgedBaggage(t *testing.T) {

@@ -14,7 +14,7 @@ import (
 // terminal is how a terminal takes a block: a grep that finds nothing does not end it.
 const terminal = "set +eo pipefail\n"
 
-// TestDiagnosis holds that a hop that drops baggage ends in the baseline, and that the
+// TestDiagnosis checks that a hop that drops baggage ends in the baseline, and that the
 // blocks of docs/propagation.md say which one it is.
 func TestDiagnosis(t *testing.T) {
 	t.Parallel()

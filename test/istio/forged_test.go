@@ -19,7 +19,7 @@ type forgery struct {
 	chooses bool // where nothing removes it
 }
 
-// TestForgedLanes holds that a client's tag chooses no lane.
+// TestForgedLanes checks that a client's tag chooses no lane.
 func TestForgedLanes(t *testing.T) {
 	t.Parallel()
 	for _, release := range envoy.Versions() {
@@ -42,7 +42,7 @@ func TestForgedLanes(t *testing.T) {
 	}
 }
 
-// TestForgedRatios holds the same of tag headers that are known by their beginning.
+// TestForgedRatios checks the same of tag headers that are known by their beginning.
 func TestForgedRatios(t *testing.T) {
 	t.Parallel()
 	w := begin(t, "2", cluster.Options{NoGateway: true})
@@ -98,7 +98,7 @@ func (w *walk) forge(t *testing.T, users []string, filter string, forgeries []fo
 	}
 }
 
-// unmoved holds that each forgery of each user is answered, and seen by each hop, as
+// unmoved checks that each forgery of each user is answered, and seen by each hop, as
 // the user's honest request.
 func (w *walk) unmoved(t *testing.T, when string, users []string, forgeries []forgery) {
 	t.Helper()

@@ -46,7 +46,7 @@ kubectl apply -f deploy/samples/lanes/3-lanes.yaml -f deploy/samples/lanes/4-rul
 	return w
 }
 
-// TestLanes holds every step of the first document, with the samples as they are.
+// TestLanes checks every step of the first document, with the samples as they are.
 func TestLanes(t *testing.T) {
 	t.Parallel()
 	w := startLanes(t, envoy.Version)
@@ -91,7 +91,7 @@ kubectl delete deployment mockc-s2 -n default
 	w.NoPods(t, "default", "mockc-s2")
 }
 
-// TestLanesPreviousEnvoy holds the first step and the way back on the older Envoy.
+// TestLanesPreviousEnvoy checks the first step and the way back on the older Envoy.
 func TestLanesPreviousEnvoy(t *testing.T) {
 	t.Parallel()
 	w := startLanes(t, envoy.PreviousVersion)
@@ -102,7 +102,7 @@ func TestLanesPreviousEnvoy(t *testing.T) {
 	w.sees(t, pluginDeleted, jason)
 }
 
-// TestLanesOrigins holds that whatever tagproc makes of the lanes and the rules that
+// TestLanesOrigins checks that whatever tagproc makes of the lanes and the rules that
 // somebody has, users see the same.
 func TestLanesOrigins(t *testing.T) {
 	t.Parallel()

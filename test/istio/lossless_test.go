@@ -6,7 +6,7 @@ import (
 	"github.com/tagproc/tagproc/internal/envoy"
 )
 
-// TestLossless holds that no request is lost while the filter comes and goes, the
+// TestLossless checks that no request is lost while the filter comes and goes, the
 // rules change, and the canary is promoted, in the order of docs/istio.md.
 func TestLossless(t *testing.T) {
 	t.Parallel()

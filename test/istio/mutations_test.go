@@ -37,7 +37,7 @@ type mutation struct {
 // An edit replaces a text that stands once in a file below deploy/.
 type edit struct{ file, old, edited string }
 
-// TestMutations holds that checks like those of the walk-throughs notice mistakes in
+// TestMutations checks that checks like those of the walk-throughs notice mistakes in
 // what deploy/ has: every row holds; the wrong manifests are applied, and rows stop to
 // hold for the reason that is expected; the right ones are applied, and they hold
 // again. So it is the mistake that is noticed, however slow the machine.
@@ -141,7 +141,7 @@ func apply(t testing.TB, c *cluster.Cluster, before, after []*source.Document) {
 	c.RolloutAll(t)
 }
 
-// TestMutationsAreFound holds that lint has nothing to say of what is right, and names
+// TestMutationsAreFound checks that lint has nothing to say of what is right, and names
 // what is wrong with a mutation, where files show it.
 func TestMutationsAreFound(t *testing.T) {
 	t.Parallel()

@@ -37,7 +37,7 @@ tagproc render envoyfilter --rules deploy/samples/ratios/rules.yaml | kubectl ap
 `
 )
 
-// TestRatios holds every step of the second document, with the samples as they are.
+// TestRatios checks every step of the second document, with the samples as they are.
 func TestRatios(t *testing.T) {
 	t.Parallel()
 	w := begin(t, "2", cluster.Options{NoGateway: true})
@@ -64,7 +64,7 @@ kubectl delete deployment app-c-v2 -n default
 	w.end(t)
 }
 
-// TestRatiosPreviousEnvoy holds the third step on the older Envoy, with rules that
+// TestRatiosPreviousEnvoy checks the third step on the older Envoy, with rules that
 // tagproc makes of ASM's manifest.
 func TestRatiosPreviousEnvoy(t *testing.T) {
 	t.Parallel()

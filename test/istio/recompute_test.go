@@ -17,7 +17,7 @@ kubectl set env deployment/mocka-s1 deployment/mockb-s1 deployment/mockc-s1 depl
 for app in mocka-s1 mockb-s1 mockc-s1 mockc-s2; do kubectl rollout status deployment/$app -n default; done
 `
 
-// TestRecompute holds every step of the first document with applications that forward
+// TestRecompute checks every step of the first document with applications that forward
 // the user's id and nothing else.
 func TestRecompute(t *testing.T) {
 	t.Parallel()
@@ -71,7 +71,7 @@ tagproc render recompute --rules $HOME/rules.yaml --namespace default | kubectl 
 	}
 }
 
-// TestRecomputeInAHurry holds that without the hops' filter all but the first hop are
+// TestRecomputeInAHurry checks that without the hops' filter all but the first hop are
 // the baseline's.
 func TestRecomputeInAHurry(t *testing.T) {
 	t.Parallel()

@@ -32,7 +32,7 @@ func startService(t *testing.T) *walk {
 	return w
 }
 
-// TestService holds that two replicas share the requests, and that one that dies
+// TestService checks that two replicas share the requests, and that one that dies
 // takes none with it.
 func TestService(t *testing.T) {
 	t.Parallel()
@@ -67,7 +67,7 @@ func TestService(t *testing.T) {
 	}
 }
 
-// TestServiceReplicaDies holds that a replica that is killed takes no request with it,
+// TestServiceReplicaDies checks that a replica that is killed takes no request with it,
 // and no tag: Envoy asks the other one.
 func TestServiceReplicaDies(t *testing.T) {
 	t.Parallel()
@@ -104,7 +104,7 @@ func TestServiceReplicaDies(t *testing.T) {
 	}
 }
 
-// TestServiceComesAndGoes holds that no request is lost while tagproc is installed and
+// TestServiceComesAndGoes checks that no request is lost while tagproc is installed and
 // removed in the order of docs/deployment.md: before the filter, and after it.
 func TestServiceComesAndGoes(t *testing.T) {
 	t.Parallel()

@@ -7,7 +7,7 @@ import (
 	"github.com/tagproc/tagproc/test/istio/cluster"
 )
 
-// TestShell holds that blocks of shell work as on a machine with kubectl.
+// TestShell checks that blocks of shell work as on a machine with kubectl.
 func TestShell(t *testing.T) {
 	t.Parallel()
 	c := cluster.Start(t, cluster.Options{})

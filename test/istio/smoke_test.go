@@ -36,7 +36,7 @@ func smoke(t testing.TB, o cluster.Options) *cluster.Cluster {
 	return c
 }
 
-// TestCluster holds that the cluster that the other tests run on does what it says.
+// TestCluster checks that the cluster that the other tests run on does what it says.
 func TestCluster(t *testing.T) {
 	t.Parallel()
 	for _, release := range envoy.Versions() {
@@ -79,7 +79,7 @@ func TestCluster(t *testing.T) {
 	}
 }
 
-// TestMistakes holds that the cluster sees what goes wrong.
+// TestMistakes checks that the cluster sees what goes wrong.
 func TestMistakes(t *testing.T) {
 	t.Parallel()
 	filter := read(t, "testdata/smoke/envoyfilter.yaml")
@@ -108,7 +108,7 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
-// TestValidate holds that the manifests of the smoke test have nothing wrong that can
+// TestValidate checks that the manifests of the smoke test have nothing wrong that can
 // be seen without running them.
 func TestValidate(t *testing.T) {
 	t.Parallel()

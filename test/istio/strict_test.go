@@ -6,7 +6,7 @@ import (
 	"github.com/tagproc/tagproc/test/istio/cluster"
 )
 
-// TestStrict holds that in strict mode requests stay in the lane of their tag through
+// TestStrict checks that in strict mode requests stay in the lane of their tag through
 // the whole chain, and do so too where an application does not forward the tag.
 func TestStrict(t *testing.T) {
 	t.Parallel()

@@ -14,7 +14,7 @@ import (
 	"github.com/tagproc/tagproc/test/istio/cluster"
 )
 
-// validate holds that Kubernetes and Istio take manifests without a warning, and that
+// validate checks that Kubernetes and Istio take manifests without a warning, and that
 // istioctl's analyzers have nothing to say of them.
 func validate(t *testing.T, streams ...string) {
 	t.Helper()
@@ -109,7 +109,7 @@ func yamlFiles(t *testing.T, dir string) map[string][]byte {
 	return files
 }
 
-// kustomized holds that a file below kustomize/ is one of a kustomization, and
+// kustomized checks that a file below kustomize/ is one of a kustomization, and
 // validates what that makes.
 func kustomized(t *testing.T, deploy, path string) {
 	t.Helper()

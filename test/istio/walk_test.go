@@ -43,7 +43,7 @@ func steps(t testing.TB, document string) map[string]walkthrough.Step {
 	return found
 }
 
-// TestOracle holds that the steps of both documents are all that there are: end holds
+// TestOracle checks that the steps of both documents are all that there are: end holds
 // that a walk sees each of its own.
 func TestOracle(t *testing.T) {
 	t.Parallel()

@@ -23,7 +23,7 @@ const (
 	drainLimit = 5 * time.Second
 )
 
-// TestRestricted holds both forms to what the Pod Security Standard asks for, and to
+// TestRestricted checks both forms against what the Pod Security Standard asks for, and to
 // a root that cannot be written to, which it does not ask for.
 func TestRestricted(t *testing.T) {
 	t.Parallel()
@@ -60,7 +60,7 @@ func restricted(t *testing.T, pod *corev1.PodTemplateSpec) {
 	}
 }
 
-// TestSized holds the limits to what the documents say.
+// TestSized compares the limits with what the documents say.
 func TestSized(t *testing.T) {
 	t.Parallel()
 	advised := documented(t, "operations.md", `\*\*Memory\*\*: give it (\d+) MiB`)
@@ -99,7 +99,7 @@ func documented(t *testing.T, name, pattern string) resource.Quantity {
 	return resource.MustParse(string(m[1]) + "Mi")
 }
 
-// TestRulesAreMounted holds that the file that tagproc reads is the ConfigMap's, in a
+// TestRulesAreMounted checks that the file that tagproc reads is the ConfigMap's, in a
 // mount that follows its changes.
 func TestRulesAreMounted(t *testing.T) {
 	t.Parallel()
@@ -129,7 +129,7 @@ func TestRulesAreMounted(t *testing.T) {
 	}
 }
 
-// TestEndsInTime holds that pods are given the time that they take to end.
+// TestEndsInTime checks that pods are given the time that they take to end.
 func TestEndsInTime(t *testing.T) {
 	t.Parallel()
 	p := pod(t, service)
@@ -155,7 +155,7 @@ func grace(t *testing.T, pod *corev1.PodTemplateSpec) time.Duration {
 	return time.Duration(*pod.Spec.TerminationGracePeriodSeconds) * time.Second
 }
 
-// TestSidecarIsNative holds that tagproc is there before the gateway and after it, and
+// TestSidecarIsNative checks that tagproc is there before the gateway and after it, and
 // that a tagproc that is not ready leaves the gateway ready.
 func TestSidecarIsNative(t *testing.T) {
 	t.Parallel()
@@ -175,7 +175,7 @@ func TestSidecarIsNative(t *testing.T) {
 	}
 }
 
-// TestSocketIsShared holds that both containers have the directory of the socket, and
+// TestSocketIsShared checks that both containers have the directory of the socket, and
 // tagproc alone may write to it.
 func TestSocketIsShared(t *testing.T) {
 	t.Parallel()
@@ -195,7 +195,7 @@ func TestSocketIsShared(t *testing.T) {
 	}
 }
 
-// TestGOMAXPROCS holds that without a limit of CPU Go is told how many to use.
+// TestGOMAXPROCS checks that without a limit of CPU Go is told how many to use.
 func TestGOMAXPROCS(t *testing.T) {
 	t.Parallel()
 	for form := range deployments {

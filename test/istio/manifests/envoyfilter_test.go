@@ -16,7 +16,7 @@ import (
 // envoyFilters are what `tagproc render envoyfilter` makes for a form.
 var envoyFilters = map[string]string{sidecar: "sidecar.yaml", service: "service.yaml"}
 
-// TestRulesAreThoseOfTheEnvoyFilter holds that the rules which tagproc is given are
+// TestRulesAreThoseOfTheEnvoyFilter checks that the rules which tagproc is given are
 // those of which the EnvoyFilters are made.
 func TestRulesAreThoseOfTheEnvoyFilter(t *testing.T) {
 	t.Parallel()
@@ -29,7 +29,7 @@ func TestRulesAreThoseOfTheEnvoyFilter(t *testing.T) {
 	}
 }
 
-// TestEnvoyFilterFits holds that Envoy looks for tagproc where it is, and that both
+// TestEnvoyFilterFits checks that Envoy looks for tagproc where it is, and that both
 // have the same limits.
 func TestEnvoyFilterFits(t *testing.T) {
 	t.Parallel()

@@ -77,7 +77,7 @@ func patched(t *testing.T, gateway *appsv1.Deployment) *appsv1.Deployment {
 	return object.(*appsv1.Deployment)
 }
 
-// TestPatch holds that kubectl makes of the patch what kustomize does, also the second
+// TestPatch checks that kubectl makes of the patch what kustomize does, also the second
 // time.
 func TestPatch(t *testing.T) {
 	t.Parallel()
@@ -92,7 +92,7 @@ func TestPatch(t *testing.T) {
 	}
 }
 
-// TestChart holds that a gateway from Istio's chart gets from gateway-values.yaml what
+// TestChart checks that a gateway from Istio's chart gets from gateway-values.yaml what
 // one that is patched has.
 func TestChart(t *testing.T) {
 	t.Parallel()
@@ -141,7 +141,7 @@ func injected(t *testing.T, deployment *appsv1.Deployment, settings values.Map) 
 	return p
 }
 
-// TestGatewayIsInjected holds that Istio leaves tagproc as it is, in gateways of both
+// TestGatewayIsInjected checks that Istio leaves tagproc as it is, in gateways of both
 // kinds, and runs Envoy in the group that may use the socket. Probes above all: those
 // that went through Envoy would wait for it, and Envoy for them.
 func TestGatewayIsInjected(t *testing.T) {
@@ -175,7 +175,7 @@ func TestGatewayIsInjected(t *testing.T) {
 	}
 }
 
-// TestServiceIsInjected holds that the service form gets a sidecar that outlives
+// TestServiceIsInjected checks that the service form gets a sidecar that outlives
 // tagproc, that its probes still arrive, and that with Istio's CNI, which makes the
 // privileged init container unnecessary, its pods remain restricted.
 func TestServiceIsInjected(t *testing.T) {

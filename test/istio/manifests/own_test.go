@@ -113,7 +113,7 @@ func TestOwn(t *testing.T) {
 	}
 }
 
-// TestOwnGateway holds that tagproc's guards let in the gateway that the patches of
+// TestOwnGateway checks that tagproc's guards let in the gateway that the patches of
 // docs/deployment.md name, and with them nobody else.
 func TestOwnGateway(t *testing.T) {
 	t.Parallel()

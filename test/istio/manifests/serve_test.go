@@ -172,7 +172,7 @@ func (s *server) terminate(t *testing.T) {
 	}
 }
 
-// checkSocket holds that Envoy may connect to the socket, and others may not.
+// checkSocket checks that Envoy may connect to the socket, and others may not.
 func (s *server) checkSocket(t *testing.T, envoy *corev1.SecurityContext) {
 	t.Helper()
 	if os.Geteuid() != 0 {

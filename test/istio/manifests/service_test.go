@@ -17,7 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
-// TestPorts holds that Service, NetworkPolicy, probes and arguments mean the same
+// TestPorts checks that Service, NetworkPolicy, probes and arguments mean the same
 // ports.
 func TestPorts(t *testing.T) {
 	t.Parallel()
@@ -60,7 +60,7 @@ func TestPorts(t *testing.T) {
 	}
 }
 
-// TestSelectors holds that what is meant for tagproc's pods takes them, and no pod of
+// TestSelectors checks that what is meant for tagproc's pods takes them, and no pod of
 // the gateway.
 func TestSelectors(t *testing.T) {
 	t.Parallel()
@@ -128,7 +128,7 @@ components: [../deploy/components/strict-mtls]
 	return map[string]*typev1.WorkloadSelector{"AuthorizationPolicy": authorization.Selector, "PeerAuthentication": peers.Selector}
 }
 
-// TestReplicas holds that there are two at least, one after the other is replaced,
+// TestReplicas checks that there are two at least, one after the other is replaced,
 // and that who applies the manifests does not undo the autoscaler.
 func TestReplicas(t *testing.T) {
 	t.Parallel()

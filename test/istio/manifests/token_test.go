@@ -45,7 +45,7 @@ func tokens(t *testing.T, pod *corev1.PodTemplateSpec, c *corev1.Container) (pat
 	return paths
 }
 
-// TestNoToken holds that tagproc has no token in a pod that Kubernetes has admitted,
+// TestNoToken checks that tagproc has no token in a pod that Kubernetes has admitted,
 // Istio has injected, and Kubernetes has admitted again, as it does with what a webhook
 // changed; and that Istio's proxy keeps those that it had.
 func TestNoToken(t *testing.T) {
