@@ -104,6 +104,9 @@ func New(o Options) *Processor {
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}
+	if o.Registerer != nil {
+		o.Registerer.MustRegister(p.stepMetrics()...)
+	}
 	p.sampling = p.log.Enabled(context.Background(), slog.LevelDebug)
 	p.fault = faultOfEnvironment(p.log)
 	p.SetTable(nil)

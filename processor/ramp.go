@@ -3,6 +3,8 @@ package processor
 import (
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/tagproc/tagproc/rules"
 )
 
@@ -84,14 +86,37 @@ func instant(t time.Time) string {
 	return t.UTC().Format(time.RFC3339Nano)
 }
 
-// Step returns since when the rules decide as they do now, and when they will decide
-// in another way by themselves. Both are zero where there are no ramps.
-func (p *Processor) Step() (since, next time.Time) {
+// Step returns since when the rules decide as they do now, when they will decide in
+// another way by themselves, and when they will do so for the last time, or did. An
+// instant that there is not is zero, as all are without ramps.
+func (p *Processor) Step() (since, next, last time.Time) {
 	p.setting.Lock()
 	defer p.setting.Unlock()
 	if p.stages.table == nil {
-		return since, next
+		return since, next, last
 	}
 	t, next := p.stages.table.At(p.now())
-	return t.Since(), next
+	instants := t.Instants()
+	return t.Since(), next, instants[len(instants)-1]
+}
+
+// stepMetrics are the gauges of Step.
+func (p *Processor) stepMetrics() (gauges []prometheus.Collector) {
+	for step, of := range map[string]func() time.Time{
+		"current": func() time.Time { since, _, _ := p.Step(); return since },
+		"next":    func() time.Time { _, next, _ := p.Step(); return next },
+		"last":    func() time.Time { _, _, last := p.Step(); return last },
+	} {
+		gauges = append(gauges, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name:        "tagproc_ramp_step_timestamp_seconds",
+			Help:        "Unix time at which the step of the rules' ramps that is in force began (current), at which the next one begins, and at which the last one does or did; 0: there is none.",
+			ConstLabels: prometheus.Labels{"step": step},
+		}, func() float64 {
+			if at := of(); !at.IsZero() {
+				return float64(at.UnixMilli()) / 1000
+			}
+			return 0
+		}))
+	}
+	return gauges
 }

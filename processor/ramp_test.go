@@ -7,6 +7,9 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
 // rampRules is a file whose one user, jessie in bucket 16, is in from at on, and
@@ -36,7 +39,8 @@ func TestRampMoves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		at := start.Add(90 * time.Minute)
-		p := New(Options{Metadata: true})
+		registry := prometheus.NewPedanticRegistry()
+		p := New(Options{Metadata: true, Registerer: registry})
 		p.SetTable(load(t, rampRules(at)))
 		check := func(jessie, vance bool, since, next time.Time) {
 			t.Helper()
@@ -44,8 +48,12 @@ func TestRampMoves(t *testing.T) {
 			if isTagged(t, p, "jessie") != jessie || isTagged(t, p, "vance") != vance {
 				t.Errorf("%v after the start: jessie is tagged: %v, vance: %v", time.Since(start), isTagged(t, p, "jessie"), isTagged(t, p, "vance"))
 			}
-			if s, n := p.Step(); !s.Equal(since) || !n.Equal(next) {
+			s, n, last := p.Step()
+			if !s.Equal(since) || !n.Equal(next) {
 				t.Errorf("%v after the start: the step is from %v to %v, want %v to %v", time.Since(start), s, n, since, next)
+			}
+			if none := since.IsZero() && next.IsZero(); none != last.IsZero() || !none && last.Before(next) {
+				t.Errorf("%v after the start: the last step is at %v", time.Since(start), last)
 			}
 		}
 		var beginning time.Time
@@ -54,6 +62,15 @@ func TestRampMoves(t *testing.T) {
 		check(false, false, beginning, at)
 		time.Sleep(time.Nanosecond)
 		check(true, false, at, at.Add(24*time.Hour))
+		if err := testutil.GatherAndCompare(registry, strings.NewReader(fmt.Sprintf(`
+# HELP tagproc_ramp_step_timestamp_seconds Unix time at which the step of the rules' ramps that is in force began (current), at which the next one begins, and at which the last one does or did; 0: there is none.
+# TYPE tagproc_ramp_step_timestamp_seconds gauge
+tagproc_ramp_step_timestamp_seconds{step="current"} %d
+tagproc_ramp_step_timestamp_seconds{step="last"} %d
+tagproc_ramp_step_timestamp_seconds{step="next"} %[2]d
+`, at.Unix(), at.Unix()+24*3600)), "tagproc_ramp_step_timestamp_seconds"); err != nil {
+			t.Error(err)
+		}
 		reply, _ := p.NewStream().Reply(nil, marshal(t, headersRequest(rawHeaders("x-user-id", "jessie"))))
 		if since := loggedBy(t, reply)["rulesSince"]; since != at.UTC().Format(time.RFC3339Nano) {
 			t.Errorf("the metadata says rulesSince %v, want %v", since, at)

@@ -77,6 +77,14 @@ func (t *Table) Stages() []*Table {
 	return slices.Clone(t.schedule.stages)
 }
 
+// Instants returns when the Table changes by itself, in the order of time.
+func (t *Table) Instants() []time.Time {
+	if t.schedule == nil {
+		return nil
+	}
+	return slices.Clone(t.schedule.instants)
+}
+
 // HasRamps reports whether the decisions depend on the time.
 func (t *Table) HasRamps() bool { return t.schedule != nil }
 
