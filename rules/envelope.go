@@ -40,6 +40,31 @@ func PathIn(d *source.Document) []string {
 	return nil
 }
 
+// In returns the mapping that has the rules of an object: the object itself where it is
+// a rules file, what its envelope holds, or the text of a ConfigMap. It is nothing where
+// there is no key "rules".
+func In(d *source.Document) source.Value {
+	v := d.Value
+	switch path := PathIn(d); {
+	case path != nil:
+		for _, key := range path {
+			v = v.Get(key)
+		}
+	case d.Kind == "ConfigMap" && d.Group() == "":
+		docs, problems, _ := TextIn(d).Embedded()
+		if len(problems) > 0 || len(docs) == 0 {
+			return source.Value{}
+		}
+		return In(docs[0])
+	case d.Kind != "":
+		return source.Value{}
+	}
+	if !v.Get("rules").Exists() {
+		return source.Value{}
+	}
+	return v
+}
+
 // trafficLabel is the kind of the manifest by which ASM's sidecars label requests.
 const trafficLabel = "TrafficLabel"
 

@@ -22,7 +22,7 @@ func newRenderRecomputeCommand() *cobra.Command {
 		Short: "Make sidecars derive tags again from the user's id",
 		Long: `Print the EnvoyFilter with which sidecars derive tags again by the same rules,
 named users included, outbound and before the route is chosen: for applications
-that forward the header with the user's id, and neither tags nor baggage. A tag
+that forward the header or cookie with the user's id, and neither tags nor baggage. A tag
 that is in the request stays, and one that baggage restores wins.
 
 What that costs: with --data-path lua the ratios are part of the configuration of
@@ -33,7 +33,8 @@ the rules stands in the configuration of each sidecar, to be compared:
   istioctl proxy-config listeners POD -o json | grep -o 'rules digest: [0-9a-f]*'
 
 With --data-path ext_proc tagproc decides, at a socket that every sidecar has. The
-hash xxh3, with a salt or without, is computed there alone.
+hash xxh3 and ramps are for ext_proc alone. Rules about hosts, paths, queries and
+visitors are refused: requests between applications do not have what they look at.
 
 FILE may be -, standard input.`,
 		Example: `  tagproc render recompute --rules rules.yaml --namespace default

@@ -8,17 +8,12 @@ import (
 	"github.com/tagproc/tagproc/source"
 )
 
-// rulesIn returns the list of rules in d, a manifest of a hash tagging plug-in or a rules
-// file.
+// rulesIn returns the list of rules in d, a rules file or what has one in it.
 func rulesIn(d *source.Document) source.Value {
-	if d.Kind == "" && !isLanesFile(d) {
-		return d.Get("rules")
+	if d.Kind == "" && isLanesFile(d) {
+		return source.Value{}
 	}
-	v := d.Value
-	for _, key := range rules.PathIn(d) {
-		v = v.Get(key)
-	}
-	return v.Get("rules")
+	return rules.In(d).Get("rules")
 }
 
 func hasRules(d *source.Document) bool { return rulesIn(d).Exists() }
@@ -54,7 +49,7 @@ func (r *reader) tagsOfRule(rule source.Value, header string, groups []*Group) {
 	if len(using) == 0 {
 		return
 	}
-	for _, key := range []string{"overrides", "policies"} {
+	for _, key := range []string{"overrides", "policies", "partitions", "partitionedPolicies"} {
 		for _, entry := range rule.Get(key).Elements() {
 			if !r.Visit(entry) {
 				return
@@ -83,20 +78,31 @@ func (r *reader) namedElsewhere(rule, override source.Value, groups []*Group) {
 	if tag != "" {
 		given = "the tag " + source.Shorten(tag)
 	}
-	header := strings.ToLower(rule.Text("header"))
-	for _, g := range groups {
-		laneOf := g.named(header)
-		for _, value := range override.Get("values").Elements() {
-			if !r.Visit(value) {
-				return
-			}
-			user := value.Text()
-			if lane, named := laneOf[user]; named && lane != tag {
-				r.warn(value, KindNamed, "the rules give %s: %s %s, and the lanes of group %s have this user in %s, by a route of the gateway that decides before the tag, unlike what explain says; name one lane in both, or take the user out of one",
-					header, source.Shorten(user), given, g.Name, lane)
+	for _, header := range keyHeaders(rule) {
+		for _, g := range groups {
+			laneOf := g.named(header)
+			for _, value := range override.Get("values").Elements() {
+				if !r.Visit(value) {
+					return
+				}
+				user := value.Text()
+				if lane, named := laneOf[user]; named && lane != tag {
+					r.warn(value, KindNamed, "the rules give %s: %s %s, and the lanes of group %s have this user in %s, by a route of the gateway that decides before the tag, unlike what explain says; name one lane in both, or take the user out of one",
+						header, source.Shorten(user), given, g.Name, lane)
+				}
 			}
 		}
 	}
+}
+
+// keyHeaders returns the headers that are keys of a rule, in lower case.
+func keyHeaders(rule source.Value) (headers []string) {
+	for _, k := range append(rule.Get("keys").Elements(), rule) {
+		if name := k.Text("header"); name != "" {
+			headers = append(headers, strings.ToLower(name))
+		}
+	}
+	return headers
 }
 
 // named returns the lanes of users whom rules name by a header, by its value. Of

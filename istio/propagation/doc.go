@@ -45,8 +45,10 @@
 //
 // # Recompute: tags are derived again
 //
-// Outbound, by the enforced rules of a table, as [rules.Table.Match] decides them: a
-// key is the first value of its header. A tag header that is in the request already,
+// Outbound, by the enforced rules of a table, as [rules.Table.Match] decides them.
+// Refused are rules about hosts, paths and queries, which are others between
+// applications, and about visitors, who are given ids by the gateway alone; in Lua also
+// ramps, and hashes of 64 bits. A tag header that is in the request already,
 // with whatever value, stays. Restore overwrites what recompute decides, and
 // recompute leaves alone what restore set, so that of both together restored
 // baggage wins, whichever is first.

@@ -3,6 +3,7 @@ package propagation
 import (
 	"embed"
 	"fmt"
+	"slices"
 	"strings"
 	"text/template"
 
@@ -15,7 +16,10 @@ import (
 //go:embed *.lua.tmpl
 var templateFiles embed.FS
 
-var templates = template.Must(template.New("").Funcs(template.FuncMap{"lua": quote}).ParseFS(templateFiles, "*.lua.tmpl"))
+var templates = template.Must(template.New("").Funcs(template.FuncMap{
+	"lua":     quote,
+	"present": func(h rules.HeaderMatch) bool { return h.Test == rules.HeaderPresent },
+}).ParseFS(templateFiles, "*.lua.tmpl"))
 
 // restoreSource returns the filter that makes headers of members.
 func restoreSource(o rules.Owned) (string, error) { return luaSource("restore.lua.tmpl", o) }
@@ -26,10 +30,16 @@ func collectSource(o rules.Owned) (string, error) { return luaSource("collect.lu
 // recomputeSource returns the filter that decides by the rules of t that are
 // enforced.
 func recomputeSource(t *rules.Table) (string, error) {
-	return luaSource("recompute.lua.tmpl", struct {
-		Digest string
-		Rules  []rules.Rule
-	}{t.Digest(), enforced(t)})
+	data := struct {
+		Digest           string
+		Rules            []rules.Rule
+		Cookies, Matches bool // some rule needs them
+	}{Digest: t.Digest(), Rules: enforced(t)}
+	for _, r := range data.Rules {
+		data.Cookies = data.Cookies || slices.ContainsFunc(r.Keys, func(k rules.Key) bool { return k.Source == rules.KeyCookie })
+		data.Matches = data.Matches || len(r.Match.Headers) > 0
+	}
+	return luaSource("recompute.lua.tmpl", data)
 }
 
 func luaSource(name string, data any) (string, error) {

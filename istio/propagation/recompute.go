@@ -3,6 +3,7 @@ package propagation
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/tagproc/tagproc/contract"
 	"github.com/tagproc/tagproc/istio/envoyfilter"
@@ -48,49 +49,33 @@ func Recompute(t *rules.Table, o Options) (*manifest.Object, error) {
 // and gives nobody a cookie.
 func onlyAtGateway(t *rules.Table) error {
 	var errs []error
+	refuse := func(rule, what string) {
+		errs = append(errs, fmt.Errorf("rule %s %s; let its tags travel instead: tagproc render propagation", rule, what))
+	}
 	for _, r := range enforced(t) {
 		for _, k := range r.Keys {
-			if k.Source == rules.KeyQuery || k.Source == rules.KeyVisitor {
-				errs = append(errs, fmt.Errorf("rule %s has the key %s, which requests between applications do not have; let its tags travel instead: tagproc render propagation", r.Name, k))
+			switch k.Source {
+			case rules.KeyQuery:
+				refuse(r.Name, "has the key "+k.String()+", which requests between applications do not have")
+			case rules.KeyVisitor:
+				refuse(r.Name, "has the key "+k.String()+", which the gateway alone gives")
 			}
 		}
-		if len(r.Match.Hosts)+len(r.Match.Paths) > 0 {
-			errs = append(errs, fmt.Errorf("rule %s matches hosts or paths, and requests between applications have others; let its tags travel instead: tagproc render propagation", r.Name))
+		if len(r.Match.Hosts) > 0 {
+			refuse(r.Name, "matches hosts, and requests between applications have others")
+		}
+		if len(r.Match.Paths) > 0 {
+			refuse(r.Name, "matches paths, and requests between applications have others")
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// beyondLua returns an error for what the Lua source cannot do of r.
-func beyondLua(r rules.Rule) error {
-	var what string
-	switch {
-	case len(r.Keys) > 1:
-		what = "several keys"
-	case r.Keys[0].Source != rules.KeyHeader:
-		what = "the key " + r.Keys[0].String()
-	case !r.Match.IsZero():
-		what = "a match"
-	}
-	for _, p := range r.Policies {
-		switch {
-		case p.Ramp != nil:
-			what = "a ramp"
-		case p.From > 0:
-			what = "ranges that begin above 0"
-		}
-	}
-	if what == "" {
-		return nil
-	}
-	return fmt.Errorf("rule %s has %s, which the Lua of sidecars does not know; use --data-path=%s", r.Name, what, ExtProc)
-}
-
 func recomputeLua(t *rules.Table) (*manifest.Tree, error) {
 	var errs []error
 	for _, r := range enforced(t) {
-		if err := beyondLua(r); err != nil {
-			errs = append(errs, err)
+		if slices.ContainsFunc(r.Policies, func(p rules.Policy) bool { return p.Ramp != nil }) {
+			errs = append(errs, fmt.Errorf("rule %s has a ramp, which Lua would hold at the step of the moment it is rendered; use --data-path=%s, which takes every step at its instant", r.Name, ExtProc))
 		}
 		if r.Hash != rules.FNV1a32 {
 			errs = append(errs, fmt.Errorf("rule %s has the hash %s, which Lua cannot compute: its numbers have 53 bits; use --data-path=%s, or the hash %s (which moves users to other buckets)",

@@ -28,10 +28,10 @@ func recomputedByLua(t testing.TB, table *rules.Table) []*hcmv3.HttpFilter {
 // of the rules, where tags are trusted.
 func recomputed(table *rules.Table, request []header) []header {
 	r := table.NewRequest()
-	for i, k := range table.Keys() {
+	for i, name := range table.Inputs() {
 		for _, h := range request {
-			if h.name == k.Name {
-				r.SetKey(i, []byte(h.value))
+			if h.name == name {
+				r.SetHeader(i, []byte(h.value))
 			}
 		}
 	}
@@ -116,7 +116,10 @@ type generatedRules struct {
 	named []string // users
 }
 
-var keys = []string{"x-user-id", "x-tenant", "X-Odd!#$%&'*+.^_`|~"}
+var (
+	keys    = []string{"x-user-id", "x-tenant", "X-Odd!#$%&'*+.^_`|~"}
+	cookies = []string{"uid", "u-1"}
+)
 
 func generateRules(t *testing.T, rng *rand.Rand) (g generatedRules) {
 	t.Helper()
@@ -125,12 +128,25 @@ func generateRules(t *testing.T, rng *rand.Rand) (g generatedRules) {
 		modulo := pick(rng, 1, 2, 7, 100, 100, 1000, 999_983, 1_000_000)
 		var policies []any
 		for range 1 + rng.IntN(4) {
-			policies = append(policies, map[string]any{"range": rng.IntN(modulo + 1), "tagValue": pick(rng, "s1", "s2", `"`, `\`, `\"]]--`, "%d%s", "{{.}}", strings.Repeat("~", 256))})
+			from := pick(rng, 0, rng.IntN(modulo+1))
+			policies = append(policies, map[string]any{"from": from, "range": from + rng.IntN(modulo+1-from), "tagValue": pick(rng, "s1", "s2", `"`, `\`, `\"]]--`, "%d%s", "{{.}}", strings.Repeat("~", 256))})
 		}
 		rule := map[string]any{
-			"name":   fmt.Sprint(pick(rng, "checkout", "[[", "[==[", "]]--[[", "\\", "%", "{{.}}"), i),
-			"header": pick(rng, keys...), "tagHeader": pick(rng, "tag-a", "tag-b", "tag-c", "Tag!#$%&'*+.^_`|~"),
-			"modulo": modulo, "policies": policies, "mode": pick(rng, "enforce", "enforce", "enforce", "enforce", "shadow", "off"),
+			"name": fmt.Sprint(pick(rng, "checkout", "[[", "[==[", "]]--[[", "\\", "%", "{{.}}"), i),
+			"keys": generateKeys(rng), "tagHeader": pick(rng, "tag-a", "tag-b", "tag-c", "Tag!#$%&'*+.^_`|~"),
+			"modulo": modulo, "mode": pick(rng, "enforce", "enforce", "enforce", "enforce", "shadow", "off"),
+		}
+		if rng.IntN(4) == 0 {
+			rule["partitions"] = []any{map[string]any{"partitionSize": modulo / 3, "tagValue": "p1"}, map[string]any{"partitionSize": modulo / 2, "tagValue": "p2"}}
+		} else {
+			rule["policies"] = policies
+		}
+		if rng.IntN(3) == 0 {
+			conditions := []any{map[string]any{"name": "x-tenant", "present": rng.IntN(3) > 0}}
+			if rng.IntN(2) == 0 {
+				conditions = append(conditions, map[string]any{"name": "X-Beta", "exact": pick(rng, "1", `"\`, "b c")})
+			}
+			rule["match"] = map[string]any{"headers": conditions[rng.IntN(len(conditions)):]}
 		}
 		if rng.IntN(2) == 0 {
 			values := map[string]bool{}
@@ -163,6 +179,33 @@ func generateRules(t *testing.T, rng *rand.Rand) (g generatedRules) {
 	}
 	g.src, g.table = string(src), load(t, string(src))
 	return g
+}
+
+// generateKeys returns one to three keys that hops have.
+func generateKeys(rng *rand.Rand) []any {
+	var all []any
+	for _, name := range keys {
+		all = append(all, map[string]any{"header": name})
+	}
+	for _, name := range cookies {
+		all = append(all, map[string]any{"cookie": name})
+	}
+	rng.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	return all[:pick(rng, 1, 1, 2, 3)]
+}
+
+// generateCookies returns the value of a header.
+func (g *generatedRules) generateCookies(rng *rand.Rand) string {
+	var b strings.Builder
+	for range rng.IntN(5) {
+		id := fmt.Sprint("user-", rng.IntN(1_000_000))
+		if len(g.named) > 0 && rng.IntN(3) == 0 {
+			id = pick(rng, g.named...)
+		}
+		b.WriteString(pick(rng, "", "", " ", "\t ") + pick(rng, "uid", "uid", "UID", "u-1", "other", "", "xuid") + pick(rng, "=", "=", "=", " = ", "", "==") +
+			pick(rng, id, id, `"`+id+`"`, `" `+id+`"`, `"`, `""`, "", "%41", `"`+id) + pick(rng, ";", "; ", ";", " ;", ";;", ""))
+	}
+	return b.String()
 }
 
 // generateUser returns an id of a user as rules may have it: UTF-8, without control
@@ -204,6 +247,12 @@ func (g *generatedRules) request(rng *rand.Rand) (lines []string) {
 			}
 			lines = append(lines, k+": "+id)
 		}
+	}
+	for range pick(rng, 0, 1, 1, 1, 2) {
+		lines = append(lines, pick(rng, "cookie: ", "Cookie: ")+g.generateCookies(rng))
+	}
+	for range pick(rng, 0, 1, 1, 2) {
+		lines = append(lines, "x-beta: "+pick(rng, "1", "1", `"\`, "b c", "", "2"))
 	}
 	if rng.IntN(3) == 0 {
 		lines = append(lines, pick(rng, "tag-a: sent", "Tag-B: sent", "tag-c:"))
@@ -250,7 +299,23 @@ func TestRecomputeRefuses(t *testing.T) {
 			"rule b has the hash xxh3, which Lua cannot compute: its numbers have 53 bits; use --data-path=ext_proc, or the hash fnv1a32 (which moves users to other buckets)\n" +
 				"rule c has the hash xxh3, which Lua cannot compute: its numbers have 53 bits; use --data-path=ext_proc, or the hash fnv1a32 (which moves users to other buckets)",
 		},
+		{
+			"a ramp", "rules: [{name: a, header: h, tagHeader: a, policies: [{tagValue: v, ramp: [{at: 2026-12-01T09:00:00Z, range: 1}]}]}]",
+			"rule a has a ramp, which Lua would hold at the step of the moment it is rendered; use --data-path=ext_proc, which takes every step at its instant",
+		},
+		{
+			"what only the gateway sees", "rules: [{name: a, keys: [{query: q}, {visitor: {cookie: v}}], tagHeader: a, policies: [{range: 1, tagValue: v}]}, {name: b, match: {hosts: [a.example]}, header: h, tagHeader: b, policies: [{range: 1, tagValue: v}]}, {name: c, match: {paths: [{exact: /}]}, header: h, tagHeader: c, policies: [{range: 1, tagValue: v}]}]",
+			"rule a has the key query q, which requests between applications do not have; let its tags travel instead: tagproc render propagation\n" +
+				"rule a has the key visitor v, which the gateway alone gives; let its tags travel instead: tagproc render propagation\n" +
+				"rule b matches hosts, and requests between applications have others; let its tags travel instead: tagproc render propagation\n" +
+				"rule c matches paths, and requests between applications have others; let its tags travel instead: tagproc render propagation",
+		},
 	} {
+		for _, path := range []DataPath{Lua, ExtProc} {
+			if _, err := Recompute(load(t, c.src), Options{DataPath: path, Address: "unix:///x"}); (path == Lua || strings.HasPrefix(c.want, "no rule") || c.name == "what only the gateway sees") != (err != nil) {
+				t.Errorf("%s: Recompute by %s = %v", c.name, path, err)
+			}
+		}
 		_, err := Recompute(load(t, c.src), Options{DataPath: Lua})
 		if err == nil || !strings.HasPrefix(err.Error(), c.want) {
 			t.Errorf("%s: Recompute = %v, want %q", c.name, err, c.want)

@@ -27,10 +27,10 @@ const kindHeaderPropagation = "ASMHeaderPropagation"
 func Read(docs []*source.Document, o rules.Options) ([]*Scope, source.Problems) {
 	r := reader{}
 	for _, d := range docs {
-		switch d.Kind {
-		case "", "WasmPlugin":
+		switch {
+		case d.Kind == "", rules.PathIn(d) != nil, rules.In(d).Exists():
 			r.rules(d, o)
-		case kindHeaderPropagation:
+		case d.Kind == kindHeaderPropagation:
 			r.manifests = append(r.manifests, d)
 		default:
 			r.Add(d.Get("kind").Problem(source.Warning, rules.KindPropagation, d.ID()+": nothing of it is needed to propagate headers"))

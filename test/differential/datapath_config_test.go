@@ -85,7 +85,7 @@ func hopListener(name string, filters list) object {
 				"http_filters":          append(slices.Clip(filters), router),
 				"route_config": object{"virtual_hosts": list{object{
 					"name": "all", "domains": list{"*"},
-					"routes": list{object{"match": object{"prefix": "/"}, "route": object{"cluster": "application"}}},
+					"routes": list{object{"match": object{"prefix": "/"}, "route": object{"cluster": "application", "timeout": "0s"}}},
 				}}},
 			},
 		}}}},

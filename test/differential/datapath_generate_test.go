@@ -14,6 +14,12 @@ func generateHop(seed, index uint64) []string {
 	for range g.IntN(3) {
 		lines = append(lines, g.inCase(pick(g, "x-user-id", "x-user-id", "x-user-id", "x-account"))+": "+pick(g, "jason", "0001", "bob", "", "é", "\xff\xfe", fmt.Sprint("user-", g.IntN(10_000)), g.memberText()))
 	}
+	for range pick(g, 0, 1, 1, 2) {
+		lines = append(lines, g.inCase("cookie")+": "+g.cookies())
+	}
+	for range pick(g, 0, 1, 1, 1, 2) {
+		lines = append(lines, g.inCase(pick(g, "x-beta", "x-beta", "x-beta", "x-beta", "x-off"))+": "+pick(g, "1", "1", "1", "", "2", "\"1\""))
+	}
 	if g.chance(60) {
 		for range 1 + g.IntN(3) {
 			name := pick(g, "x-asm-prefer-tag", "appver-a", "appver-b", "appver", "appver-a.b_c", "appver!", "x-other")
@@ -27,6 +33,16 @@ func generateHop(seed, index uint64) []string {
 	}
 	g.Shuffle(len(lines), func(i, j int) { lines[i], lines[j] = lines[j], lines[i] })
 	return lines
+}
+
+// cookies returns the value of a header: pairs, and what is none.
+func (g generator) cookies() string {
+	var b strings.Builder
+	for range g.IntN(6) {
+		value := pick(g, "jason", fmt.Sprint("user-", g.IntN(10_000)), fmt.Sprintf("\"user-%d\"", g.IntN(10_000)), "\" blank \"", "\"", "\"\"", "", "%41", g.memberText())
+		b.WriteString(pick(g, "", "", " ", "\t") + pick(g, "uid", "uid", "u-1", "UID", "xuid", "uid ", "") + pick(g, "=", "=", "=", " = ", "", "==") + value + pick(g, ";", "; ", "; ", " ;", ";;", ""))
+	}
+	return b.String()
 }
 
 // baggage returns the value of a header: empty, of a few members, of around 64, or of

@@ -31,6 +31,9 @@ rules:
 - {name: account, header: x-account, tagHeader: x-asm-prefer-tag, policies: [{range: 100, tagValue: "s=3,\"\\%"}]}
 - {name: a, header: x-user-id, modulo: 1000000, tagHeader: appver-a, policies: [{range: 333333, tagValue: v2}, {range: 666666, tagValue: v3}]}
 - {name: b, header: x-user-id, modulo: 7, tagHeader: appver-b, policies: [{range: 3, tagValue: v2}]}
+- {name: beta, match: {headers: [{name: x-beta, exact: "1"}, {name: x-off, present: false}]}, keys: [{cookie: uid}, {header: x-user-id}], tagHeader: appver-d, policies: [{from: 50, range: 100, tagValue: v4}, {range: 20, tagValue: v2}]}
+- {name: anyone, keys: [{header: x-account}, {cookie: u-1}, {cookie: uid}], tagHeader: appver-d, partitions: [{partitionSize: 30, tagValue: v2}, {partitionSize: 60, tagValue: v3}]}
+- {name: present, match: {headers: [{name: x-beta, present: true}]}, keys: [{cookie: uid}], tagHeader: appver-e, overrides: [{values: [jason], none: true}], policies: [{range: 90, tagValue: v5}]}
 - {name: trial, header: x-user-id, tagHeader: appver-c, mode: shadow, policies: [{range: 100, tagValue: v2}]}
 `
 
@@ -67,7 +70,7 @@ func (s *sidecar) compare(t *testing.T, d contract.Direction, table *rules.Table
 			lua, extProc := newHop(s.envoy.Listeners[listenerOf(d, propagation.Lua)]), newHop(s.envoy.Listeners[listenerOf(d, propagation.ExtProc)])
 			defer lua.close()
 			defer extProc.close()
-			keys := table.NewRequest()
+			request := table.NewRequest()
 			for !t.Failed() {
 				index := next.Add(1) - 1
 				if index >= total {
@@ -100,7 +103,7 @@ func (s *sidecar) compare(t *testing.T, d contract.Direction, table *rules.Table
 				}
 				// Nothing but the rules says a tag.
 				decided.Add(1)
-				if want := decide(table, keys, lines); !maps.Equal(tagsOf(l.headers), want) {
+				if want := decide(table, request, lines); !maps.Equal(tagsOf(l.headers), want) {
 					t.Errorf("seed %d, request %d: of\n%.3000q\nthe tags are %q, want %q by the rules", *seed, index, lines, tagsOf(l.headers), want)
 					return
 				}
@@ -115,17 +118,17 @@ func (s *sidecar) compare(t *testing.T, d contract.Direction, table *rules.Table
 }
 
 // decide returns the tags that the rules give to a request.
-func decide(table *rules.Table, keys *rules.Request, lines []string) map[string]string {
-	keys.Reset()
-	for i, k := range table.Keys() {
+func decide(table *rules.Table, request *rules.Request, lines []string) map[string]string {
+	request.Reset()
+	for i, input := range table.Inputs() {
 		for _, l := range lines {
-			if name, value, _ := strings.Cut(l, ":"); strings.EqualFold(name, k.Name) {
-				keys.SetKey(i, []byte(strings.Trim(value, " \t")))
+			if name, value, _ := strings.Cut(l, ":"); strings.EqualFold(name, input) {
+				request.SetHeader(i, []byte(strings.Trim(value, " \t")))
 			}
 		}
 	}
 	tags := map[string]string{}
-	for _, d := range table.Match(keys) {
+	for _, d := range table.Match(request) {
 		if d.Writes() {
 			tag := table.Tags()[d.Tag]
 			tags[tag.Header] = tag.Value
