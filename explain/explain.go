@@ -114,7 +114,7 @@ func Hints(t *rules.Table, headers []Header) (hints []string) {
 	for _, h := range headers {
 		isKey := slices.ContainsFunc(t.Inputs(), func(name string) bool { return isInput(h, name) })
 		if near := source.Nearest(h.Name, missing); near != "" && !isKey && !isForged(t, strings.ToLower(h.Name)) {
-			hints = append(hints, fmt.Sprintf("no rule reads the header %q, did you mean %q?", h.Name, near))
+			hints = append(hints, fmt.Sprintf("no rule reads the header %q%s", h.Name, source.DidYouMean(near)))
 		}
 	}
 	return hints

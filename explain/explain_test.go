@@ -159,8 +159,8 @@ func TestHints(t *testing.T) {
 		headers []Header
 		want    []string
 	}{
-		{[]Header{{"x-userid", "jack"}}, []string{`no rule reads the header "x-userid", did you mean "x-user-id"?`}},
-		{[]Header{{"X_User_Id", "jack"}}, []string{`no rule reads the header "X_User_Id", did you mean "x-user-id"?`}},
+		{[]Header{{"x-userid", "jack"}}, []string{`no rule reads the header "x-userid" (did you mean "x-user-id"?)`}},
+		{[]Header{{"X_User_Id", "jack"}}, []string{`no rule reads the header "X_User_Id" (did you mean "x-user-id"?)`}},
 		{[]Header{{"x-user-id", "jack"}, {"x-userid", "jack"}}, nil},
 		{[]Header{{"x-device-id", "d"}, {"appver-a", "v2"}, {"accept", "*/*"}, {"cookie", "a"}}, nil},
 	} {

@@ -22,7 +22,7 @@ var goldenBuckets = []struct{ fields, want string }{
 	{"hash: xxh3, modulo: 1000000, salt: spring-launch", "c9daa47d3707a0bb43f0553f02c9a098d4f2c1584f205d1e03eaa6db97cb896c"},
 }
 
-// TestMillionUsers holds that every user has the bucket that they have always
+// TestMillionUsers checks that every user has the bucket that they have always
 // had, also where the rules are loaded anew with other ranges on the way.
 func TestMillionUsers(t *testing.T) {
 	t.Parallel()

@@ -125,7 +125,7 @@ func texts(cs []Change) (texts []string) {
 	return texts
 }
 
-// TestChangesOfNothing holds that no table is a table that owns and decides
+// TestChangesOfNothing checks that no table is a table that owns and decides
 // nothing.
 func TestChangesOfNothing(t *testing.T) {
 	table := mustLoad(t, oneRule)
@@ -169,7 +169,7 @@ func TestChangeJSON(t *testing.T) {
 	}
 }
 
-// TestChangesAndDigest holds that there are changes exactly where digests differ.
+// TestChangesAndDigest checks that there are changes exactly where digests differ.
 func TestChangesAndDigest(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		first := drawFile(rt)

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestForbiddenTags holds that no rule writes a header of the list in docs/rules.md, nor
+// TestForbiddenTags checks that no rule writes a header of the list in docs/rules.md, nor
 // one that begins as such a header does, and that the list there is the whole list.
 func TestForbiddenTags(t *testing.T) {
 	t.Parallel()

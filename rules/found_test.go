@@ -4,7 +4,7 @@ import "testing"
 
 // What properties found once, as cases with names.
 
-// TestOwnedAndNestedPrefixes holds that the longer one of two prefixes that begin alike
+// TestOwnedAndNestedPrefixes checks that the longer one of two prefixes that begin alike
 // is what both have in common.
 func TestOwnedAndNestedPrefixes(t *testing.T) {
 	t.Parallel()
@@ -16,7 +16,7 @@ func TestOwnedAndNestedPrefixes(t *testing.T) {
 	}
 }
 
-// TestChangesOfAnUnwrittenTag holds that the propagation of a tag that no bucket gets is
+// TestChangesOfAnUnwrittenTag checks that the propagation of a tag that no bucket gets is
 // no change where the digest says none.
 func TestChangesOfAnUnwrittenTag(t *testing.T) {
 	t.Parallel()

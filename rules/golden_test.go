@@ -48,7 +48,7 @@ func TestErr(t *testing.T) {
 	}
 }
 
-// TestOK holds what good files compile to, and their warnings.
+// TestOK checks what good files compile to, and their warnings.
 func TestOK(t *testing.T) {
 	files, err := filepath.Glob("testdata/ok/*")
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestOwnedAnd holds that the headers in both are those that each contains.
+// TestOwnedAnd checks that the headers in both are those that each contains.
 func TestOwnedAnd(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		names := rapid.SliceOfN(rapid.StringMatching("[ab]{1,4}"), 0, 3)

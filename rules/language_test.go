@@ -84,7 +84,7 @@ func TestLanguage(t *testing.T) {
 	}
 }
 
-// TestNoMatchOwnsNothing holds that a rule that is not for a request leaves the tag
+// TestNoMatchOwnsNothing checks that a rule that is not for a request leaves the tag
 // header to the next one.
 func TestNoMatchOwnsNothing(t *testing.T) {
 	table := mustLoad(t, `
@@ -212,7 +212,7 @@ rules:
 	}
 }
 
-// TestManyRamps holds that a file of 32 ramps of 30 steps is small and quick to
+// TestManyRamps checks that a file of 32 ramps of 30 steps is small and quick to
 // compile, and that stages share what does not change.
 func TestManyRamps(t *testing.T) {
 	var b strings.Builder
@@ -240,7 +240,7 @@ func TestManyRamps(t *testing.T) {
 	}
 }
 
-// TestDigestOfLanguage holds what changes the digest, and what says the same.
+// TestDigestOfLanguage checks what changes the digest, and what says the same.
 func TestDigestOfLanguage(t *testing.T) {
 	load := func(rule string) *Table {
 		return mustLoad(t, "tagHeaders: {headers: [tag]}\nrules:\n- {"+rule+"}")

@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// FuzzLoad holds that every input gives either a table or an error with a place,
+// FuzzLoad checks that every input gives either a table or an error with a place,
 // that the table can be used, and that a file means the same twice.
 func FuzzLoad(f *testing.F) {
 	for _, pattern := range []string{"testdata/ok/*.yaml", "testdata/ok/*.json", "testdata/err/*.yaml"} {
@@ -59,7 +59,7 @@ func FuzzLoad(f *testing.F) {
 	})
 }
 
-// TestDigest holds what the digest is blind to and what it sees.
+// TestDigest checks what the digest is blind to and what it sees.
 func TestDigest(t *testing.T) {
 	base := mustLoad(t, oneRule).Digest()
 	same := map[string]string{
@@ -98,7 +98,7 @@ func TestDigest(t *testing.T) {
 	}
 }
 
-// TestOptions holds that flags declare tag headers for a file that does not.
+// TestOptions checks that flags declare tag headers for a file that does not.
 func TestOptions(t *testing.T) {
 	flags := Options{TagHeaders: Owned{Headers: []string{"X-ASM-Prefer-Tag"}, Prefixes: []string{"appver"}}}
 	table, problems := Load("r.yaml", []byte(oneRule), flags)
@@ -124,7 +124,7 @@ func TestOptions(t *testing.T) {
 	}
 }
 
-// TestLongLine holds that a file of one long line does not become a thousand
+// TestLongLine checks that a file of one long line does not become a thousand
 // long lines in what is reported.
 func TestLongLine(t *testing.T) {
 	src := "rules: [" + strings.Repeat("{ü: 1}, ", 20_000) + "]"
@@ -141,7 +141,7 @@ func TestLongLine(t *testing.T) {
 	}
 }
 
-// TestWarningsNeverRefuse holds that a file with any number of warnings is used.
+// TestWarningsNeverRefuse checks that a file with any number of warnings is used.
 func TestWarningsNeverRefuse(t *testing.T) {
 	src := oneRule + strings.Repeat("  - {range: 100, tagValue: s3}\n", 3*1000)
 	table, problems := Load("r.yaml", []byte(src), Options{})
@@ -155,7 +155,7 @@ func TestWarningsNeverRefuse(t *testing.T) {
 	}
 }
 
-// TestOwned holds that declared tag headers are found whatever their order.
+// TestOwned checks that declared tag headers are found whatever their order.
 func TestOwned(t *testing.T) {
 	table := mustLoad(t, "tagHeaders: {headers: [zeta, Alpha, zeta, mid], headerPrefixes: [y-, b-]}\nrules: []\n")
 	want := Owned{Headers: []string{"alpha", "mid", "zeta"}, Prefixes: []string{"b-", "y-"}}

@@ -12,7 +12,7 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// FuzzManifest holds that a manifest means what its pluginConfig means alone: the
+// FuzzManifest checks that a manifest means what its pluginConfig means alone: the
 // same digest, or a refusal of both.
 func FuzzManifest(f *testing.F) {
 	for _, pattern := range []string{"testdata/ok/*.yaml", "testdata/ok/*.json", "testdata/err/*.yaml", "../internal/walkthrough/testdata/*.wasmplugin.yaml"} {

@@ -98,7 +98,7 @@ func TestWrites(t *testing.T) {
 	}
 }
 
-// TestFirstKey holds that the first value of a key counts, an empty one too: a
+// TestFirstKey checks that the first value of a key counts, an empty one too: a
 // client that adds a second header must not choose its bucket.
 func TestFirstKey(t *testing.T) {
 	table := mustLoad(t, oneRule)
@@ -118,7 +118,7 @@ func TestFirstKey(t *testing.T) {
 	}
 }
 
-// TestSaltsAreIndependent holds that users of one cohort are not gathered in
+// TestSaltsAreIndependent checks that users of one cohort are not gathered in
 // another that has its own salt: of the 20% in the first, 20% are in the second.
 func TestSaltsAreIndependent(t *testing.T) {
 	rule := "- {header: x-user-id, tagHeader: tag-%[1]s, hash: xxh3, salt: %[1]s, policies: [{range: 20, tagValue: v2}]}\n"
@@ -199,7 +199,7 @@ func checkSteps(t interface{ Fatalf(string, ...any) }, table *Table, ranges []in
 	}
 }
 
-// TestHashOnce holds that a key is hashed once for each hash and salt, however
+// TestHashOnce checks that a key is hashed once for each hash and salt, however
 // many rules use it, and only once in a request.
 func TestHashOnce(t *testing.T) {
 	rule := func(name, fields string) string {
@@ -230,7 +230,7 @@ func TestHashOnce(t *testing.T) {
 	}
 }
 
-// TestEveryTagHeader holds that with as many tag headers as a file may have each
+// TestEveryTagHeader checks that with as many tag headers as a file may have each
 // is owned by a rule of its own.
 func TestEveryTagHeader(t *testing.T) {
 	var src strings.Builder

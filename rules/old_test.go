@@ -8,7 +8,7 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 )
 
-// TestOldFiles holds that a file of the language's first form keeps its digest,
+// TestOldFiles checks that a file of the language's first form keeps its digest,
 // its buckets and its tags. The archive was written before the language had more
 // than header keys and plain ranges; it is not written again.
 func TestOldFiles(t *testing.T) {

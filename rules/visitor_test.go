@@ -22,7 +22,7 @@ func TestIsVisitorID(t *testing.T) {
 	}
 }
 
-// TestDraw holds that ids have their form, differ, and have each bit set half of
+// TestDraw checks that ids have their form, differ, and have each bit set half of
 // the time.
 func TestDraw(t *testing.T) {
 	const n = 10_000
@@ -55,7 +55,7 @@ var hexValues = func() (values [256]uint8) {
 	return values
 }()
 
-// TestSetCookie holds that net/http reads what is written.
+// TestSetCookie checks that net/http reads what is written.
 func TestSetCookie(t *testing.T) {
 	with := func(edit func(*Visitor)) Visitor {
 		v := defaultVisitor

@@ -28,10 +28,10 @@ func TestMessage(t *testing.T) {
 		{"a Struct", "configPatches:\n- applyTo: CLUSTER\n  patch: {operation: ADD, value: {a: [1, 2.5, null, true, {b: c}]}}\n", &networking.EnvoyFilter{}, nil},
 		{"a map", "http:\n- match: [{headers: {a: {exact: b}}}]\n", &networking.VirtualService{}, nil},
 
-		{"an unknown field", "name: a\nconect_timeout: 1s\n", &clusterv3.Cluster{}, []string{`f:2:1: there is no field "conect_timeout" here, did you mean "connect_timeout"?`}},
+		{"an unknown field", "name: a\nconect_timeout: 1s\n", &clusterv3.Cluster{}, []string{`f:2:1: there is no field "conect_timeout" here (did you mean "connect_timeout"?)`}},
 		{
 			"two unknown fields, and one deep below", "hosts: [a]\nhtp: 1\nhttp:\n- rout: []\n  match:\n  - headers: {a: {exactly: b}}\n", &networking.VirtualService{},
-			[]string{`f:2:1: there is no field "htp" here, did you mean "http"?; expected one of`, `f:4:3: there is no field "rout" here`, `f:6:19: there is no field "exactly" here`},
+			[]string{`f:2:1: there is no field "htp" here (did you mean "http"?); expected one of`, `f:4:3: there is no field "rout" here`, `f:6:19: there is no field "exactly" here`},
 		},
 		{"a wrong duration", "connect_timeout: 5\nname: a\n", &clusterv3.Cluster{}, []string{`f:1:18: "connect_timeout" is the number 5; expected a duration`}},
 		{"a wrong enum", "type: STRIKT_DNS\n", &clusterv3.Cluster{}, []string{`f:1:7: "type" is the string "STRIKT_DNS"; expected one of STATIC, STRICT_DNS`}},

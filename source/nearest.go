@@ -7,29 +7,36 @@ import (
 	"github.com/agnivade/levenshtein"
 )
 
-// maxCandidate is the length from which a word is no misspelling, in bytes.
+// maxCandidate is the length, in bytes, above which a word has no suggestion.
 const maxCandidate = 256
 
-// Nearest returns the candidate that got is most likely a misspelling of, or "".
+// Nearest returns the candidate that got most likely misspells, or "": among equally
+// near ones the first. One letter may differ, in longer words two, or a fifth of them.
+// A candidate equal to got is skipped.
 func Nearest(got string, candidates []string) string {
 	if len(got) > maxCandidate {
 		return ""
 	}
-	best, bestDistance := "", max(2, len(got)/3)+1
+	most := 1
+	if len(got) > 5 {
+		most = max(2, len(got)/5)
+	}
+	best, bestDistance := "", most+1
 	for _, c := range candidates {
-		d := levenshtein.ComputeDistance(strings.ToLower(got), strings.ToLower(c))
-		if d < bestDistance && d < len(c) {
+		if c == got {
+			continue
+		}
+		if d := levenshtein.ComputeDistance(strings.ToLower(got), strings.ToLower(c)); d < bestDistance && d < len(c) {
 			best, bestDistance = c, d
 		}
 	}
 	return best
 }
 
-// DidYouMean returns the part of a message that offers a candidate, if there is
-// one.
+// DidYouMean returns the part of a message that offers a candidate: "" for "".
 func DidYouMean(candidate string) string {
 	if candidate == "" {
 		return ""
 	}
-	return fmt.Sprintf(", did you mean %q?", candidate)
+	return fmt.Sprintf(" (did you mean %q?)", candidate)
 }

@@ -64,7 +64,7 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// FuzzConvert holds what every conversion has to be: a rules file of the same
+// FuzzConvert checks what every conversion has to be: a rules file of the same
 // meaning, with the comments of the rules, which converts to itself.
 func FuzzConvert(f *testing.F) {
 	for _, src := range files(f, append(inputs, "../rules/testdata/err/*.yaml")...) {
@@ -102,7 +102,7 @@ func FuzzConvert(f *testing.F) {
 	})
 }
 
-// TestNothingIsSilent holds that each field of a manifest is in a note, and each
+// TestNothingIsSilent checks that each field of a manifest is in a note, and each
 // comment in the rules file or in a note.
 func TestNothingIsSilent(t *testing.T) {
 	for file, src := range files(t, "testdata/commented.yaml", "testdata/odd-layout.yaml", "testdata/flow.yaml", "testdata/kubectl.yaml", "../internal/walkthrough/testdata/*.wasmplugin.yaml") {
@@ -146,7 +146,7 @@ func TestNothingIsSilent(t *testing.T) {
 	}
 }
 
-// TestOptions holds that tag headers declared by flags are those that are written.
+// TestOptions checks that tag headers declared by flags are those that are written.
 func TestOptions(t *testing.T) {
 	src := files(t, "testdata/bare.yaml")["testdata/bare.yaml"]
 	o := rules.Options{TagHeaders: rules.Owned{Headers: []string{"X-ASM-Prefer-Tag"}, Prefixes: []string{"appver"}}}
@@ -167,7 +167,7 @@ func TestOptions(t *testing.T) {
 	}
 }
 
-// TestAliasesOfAliases holds that a small manifest does not become a large file.
+// TestAliasesOfAliases checks that a small manifest does not become a large file.
 func TestAliasesOfAliases(t *testing.T) {
 	const aliases = 60_000
 	src := "{apiVersion: extensions.istio.io/v1alpha1, kind: WasmPlugin, metadata: {x: &x " + strings.Repeat("x", 5000) + "}, spec: {pluginConfig: {rules: [" +

@@ -56,7 +56,7 @@ func TestDocs(t *testing.T) {
 	}
 }
 
-// checkHTTPS holds that a Gateway ends TLS, and has HTTP routes: it is the one that
+// checkHTTPS checks that a Gateway ends TLS, and has HTTP routes: it is the one that
 // the lanes files of the document name.
 func checkHTTPS(t *testing.T, d *source.Document) {
 	t.Helper()
@@ -76,7 +76,7 @@ func checkHTTPS(t *testing.T, d *source.Document) {
 	}
 }
 
-// TestDocsKeys holds that docs/lanes.md has each key of a lanes file, and no other.
+// TestDocsKeys checks that docs/lanes.md has each key of a lanes file, and no other.
 func TestDocsKeys(t *testing.T) {
 	t.Parallel()
 	src, err := os.ReadFile("../../docs/lanes.md")

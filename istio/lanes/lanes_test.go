@@ -64,7 +64,7 @@ func said(notes []Note, problems source.Problems) string {
 	return out.String()
 }
 
-// TestOK holds what good files become, and what is said of them.
+// TestOK checks what good files become, and what is said of them.
 func TestOK(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("testdata/ok/*.yaml")

@@ -278,7 +278,7 @@ func matches(r *networking.HTTPMatchRequest, path string, headers, source map[st
 	return strings.HasPrefix(path, r.Uri.GetPrefix())
 }
 
-// TestRandomModels holds that the rendered resources send each request where its
+// TestRandomModels checks that the rendered resources send each request where its
 // model says, and that both forms of a model become the same resources.
 func TestRandomModels(t *testing.T) {
 	t.Parallel()

@@ -13,7 +13,7 @@ import (
 	"github.com/tagproc/tagproc/source"
 )
 
-// TestBothForms holds that the first document is the same group and the same
+// TestBothForms checks that the first document is the same group and the same
 // resources in both forms, and that its tables fit in fewer than 20 lines.
 func TestBothForms(t *testing.T) {
 	t.Parallel()
@@ -40,7 +40,7 @@ func TestBothForms(t *testing.T) {
 	}
 }
 
-// TestAnyOrder holds that manifests may come in several files and any order, and
+// TestAnyOrder checks that manifests may come in several files and any order, and
 // with a WasmPlugin that fits.
 func TestAnyOrder(t *testing.T) {
 	t.Parallel()
@@ -59,7 +59,7 @@ func TestAnyOrder(t *testing.T) {
 	}
 }
 
-// TestOldestIsBaseline holds that of lanes without a fallbackTarget the oldest is the
+// TestOldestIsBaseline checks that of lanes without a fallbackTarget the oldest is the
 // baseline, although kubectl lists by name.
 func TestOldestIsBaseline(t *testing.T) {
 	t.Parallel()
@@ -107,7 +107,7 @@ func TestTooMany(t *testing.T) {
 	}
 }
 
-// FuzzRead holds that what is read can be rendered, or is refused with words.
+// FuzzRead checks that what is read can be rendered, or is refused with words.
 func FuzzRead(f *testing.F) {
 	for _, pattern := range []string{"testdata/ok/*.yaml", "testdata/err/*.yaml"} {
 		files, err := filepath.Glob(pattern)

@@ -7,6 +7,7 @@ import (
 	networking "istio.io/api/networking/v1alpha3"
 
 	"github.com/tagproc/tagproc/rules"
+	"github.com/tagproc/tagproc/source"
 )
 
 // A written tag is one that a rule may write, at the first place that says so.
@@ -140,11 +141,11 @@ func (m *model) reportUnrouted(found found) func(at place, header, value string)
 	}
 }
 
-// misspeltTag finds a route for a value that is nearly one that rules write.
+// misspeltTag finds a route for a misspelt value.
 func misspeltTag(m *model, found found) {
 	m.eachUnwritten(func(h headerMatch, near string) {
 		if near != "" {
-			found(h.at, fmt.Sprintf("no rule writes %s: %s, so this route is never taken; did you mean %q?", h.header, h.match.GetExact(), near),
+			found(h.at, fmt.Sprintf("no rule writes %s: %s, so this route is never taken%s", h.header, h.match.GetExact(), source.DidYouMean(near)),
 				"write it as the rules have it: case counts")
 		}
 	})
@@ -186,7 +187,7 @@ func (m *model) eachUnwritten(f func(h headerMatch, near string)) {
 		}
 		for _, h := range v.matched {
 			if value := h.match.GetExact(); value != "" && m.owns(h.header) && !slices.Contains(written[h.header], value) {
-				f(h, nearest(value, unrouted[h.header]))
+				f(h, source.Nearest(value, unrouted[h.header]))
 			}
 		}
 	}
@@ -202,8 +203,8 @@ func misspeltHeader(m *model, found found) {
 		if m.owns(h.header) || m.isKey(h.header) {
 			continue
 		}
-		if near := nearest(h.header, tagHeaders); near != "" {
-			found(h.at, fmt.Sprintf("no rule writes the header %s, so this route is never taken; did you mean %q?", h.header, near),
+		if near := source.Nearest(h.header, tagHeaders); near != "" {
+			found(h.at, fmt.Sprintf("no rule writes the header %s, so this route is never taken%s", h.header, source.DidYouMean(near)),
 				"write it as the tagHeader of the rule")
 		}
 	}

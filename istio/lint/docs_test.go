@@ -9,7 +9,7 @@ import (
 	"github.com/tagproc/tagproc/source"
 )
 
-// TestDocs holds that docs/lint.md has every kind of finding, with its severity, and
+// TestDocs checks that docs/lint.md has every kind of finding, with its severity, and
 // no other.
 func TestDocs(t *testing.T) {
 	text, err := os.ReadFile("../../docs/lint.md")

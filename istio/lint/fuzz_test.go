@@ -8,7 +8,7 @@ import (
 	"github.com/tagproc/tagproc/rules"
 )
 
-// FuzzLint holds that no file makes lint fail, and that each finding has a message
+// FuzzLint checks that no file makes lint fail, and that each finding has a message
 // and a place.
 func FuzzLint(f *testing.F) {
 	for _, pattern := range []string{"testdata/*/*/*.yaml"} {

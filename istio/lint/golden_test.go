@@ -80,7 +80,7 @@ func TestErr(t *testing.T) {
 	}
 }
 
-// TestOK holds that complete sets without fault have no findings, and that every
+// TestOK checks that complete sets without fault have no findings, and that every
 // check was made.
 func TestOK(t *testing.T) {
 	for _, dir := range []string{"testdata/ok/sidecar", "testdata/ok/service"} {
@@ -142,7 +142,7 @@ func TestListOfRules(t *testing.T) {
 	}
 }
 
-// TestNotChecked holds that a report names what was not looked for.
+// TestNotChecked checks that a report names what was not looked for.
 func TestNotChecked(t *testing.T) {
 	r := Files([]File{{Name: "rules.yaml", Source: []byte("tagHeaders: {headers: [x-tag]}\nrules: []\n")}}, rules.Options{})
 	listed := 0

@@ -8,7 +8,7 @@ import (
 	"github.com/tagproc/tagproc/rules"
 )
 
-// TestManyServices holds that a cluster of a thousand Services is looked at in a
+// TestManyServices checks that a cluster of a thousand Services is looked at in a
 // time that no limit of a test notices: each at its own path of one gateway, in two
 // lanes, with a named user.
 func TestManyServices(t *testing.T) {

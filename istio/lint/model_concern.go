@@ -141,7 +141,7 @@ func (m *model) knowsTags() func(v *virtualService) bool {
 		name = lower(name)
 		is, told := known[name]
 		if !told {
-			is = m.owns(name) || m.isKey(name) || nearest(name, tagHeaders) != "" || len(tagHeaders) == 0 &&
+			is = m.owns(name) || m.isKey(name) || source.Nearest(name, tagHeaders) != "" || len(tagHeaders) == 0 &&
 				slices.ContainsFunc(m.filters, func(f *extProc) bool { return f.isSelective() && f.forwards(name) })
 			known[name] = is
 		}

@@ -9,7 +9,7 @@ import (
 	"github.com/tagproc/tagproc/source"
 )
 
-// TestMutations holds that mistakes which people make in a set that works are
+// TestMutations checks that mistakes which people make in a set that works are
 // named. Each is an edit of one file.
 func TestMutations(t *testing.T) {
 	for _, c := range []struct {
@@ -73,7 +73,7 @@ func TestMutations(t *testing.T) {
 	}
 }
 
-// TestFixes holds what is told to do where the cause is another than it seems.
+// TestFixes checks what is told to do where the cause is another than it seems.
 func TestFixes(t *testing.T) {
 	for _, c := range []struct {
 		name, set, file, old, edited string
@@ -150,7 +150,7 @@ func TestRulesForms(t *testing.T) {
 	}
 }
 
-// TestUnsuspicious holds that what works, or is not lint's to judge, is not found
+// TestUnsuspicious checks that what works, or is not lint's to judge, is not found
 // wrong.
 func TestUnsuspicious(t *testing.T) {
 	// Documents that are added to a set.

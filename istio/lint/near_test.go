@@ -7,12 +7,12 @@ import (
 	"github.com/tagproc/tagproc/rules"
 )
 
-// What is nearly a kind that checks look at is no "other": it is a finding.
+// A misspelt kind is a finding, and not counted as "other".
 func TestNearMisses(t *testing.T) {
 	const rest = "metadata: {name: x, namespace: istio-system}\nspec: {}\n"
 	for head, want := range map[string]string{
-		"apiversion: networking.istio.io/v1alpha3\nkind: EnvoyFilter\n": `f.yaml:1:1: warning: this EnvoyFilter has no apiVersion, which is one of networking.istio.io (it has "apiversion")`,
-		"kind: EnvoyFilter\n": `f.yaml:1:1: warning: this EnvoyFilter has no apiVersion, which is one of networking.istio.io;`,
+		"apiversion: networking.istio.io/v1alpha3\nkind: EnvoyFilter\n": `f.yaml:1:1: warning: this EnvoyFilter has no apiVersion; expected one of networking.istio.io (it has "apiversion")`,
+		"kind: EnvoyFilter\n": `f.yaml:1:1: warning: this EnvoyFilter has no apiVersion; expected one of networking.istio.io;`,
 		"apiVersion: networking.istio.io/v1alpha3\nkind: Envoyfilter\n":   `f.yaml:2:7: warning: there is no kind Envoyfilter (did you mean "EnvoyFilter"?)`,
 		"apiVersion: networking.istio.io/v1\nkind: VirtualServices\n":     `f.yaml:2:7: warning: there is no kind VirtualServices (did you mean "VirtualService"?)`,
 		"apiVersion: v1\nkind: Configmap\n":                               `f.yaml:2:7: warning: there is no kind Configmap (did you mean "ConfigMap"?)`,

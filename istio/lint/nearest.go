@@ -5,43 +5,23 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
-	"github.com/agnivade/levenshtein"
+	"github.com/tagproc/tagproc/source"
 )
 
-// nearest returns the candidate that got is most likely a misspelling of, or "": of
-// equal ones the first. One letter may differ, and in a longer name some.
-func nearest(got string, candidates []string) string {
-	most := 1
-	if len(got) > 5 {
-		most = max(2, len(got)/5)
-	}
-	best, bestDistance := "", most+1
-	for _, c := range candidates {
-		if c == got {
-			continue
-		}
-		if d := levenshtein.ComputeDistance(strings.ToLower(got), strings.ToLower(c)); d < bestDistance && d < len(c) {
-			best, bestDistance = c, d
-		}
-	}
-	return best
-}
-
-// didYouMean returns the end of a message that offers what is nearest, or "". Of
-// names such as s1 and s2 neither is the other misspelt.
+// didYouMean returns the end of a message that offers the nearest candidate, or "".
+// Two letters are too few to be a misspelling: s1 is not s2 misspelt.
 func didYouMean(got string, candidates []string) string {
-	if n := nearest(got, candidates); n != "" && (len(n) > 2 || len(n) != len(got)) {
-		return fmt.Sprintf(" (did you mean %q?)", n)
+	if n := source.Nearest(got, candidates); len(n) > 2 || len(n) != len(got) {
+		return source.DidYouMean(n)
 	}
 	return ""
 }
 
-// thereIs returns the end of a message that names a route which is nearly the one
-// that is missed, or "".
+// thereIs returns the end of a message that names the existing route whose value is
+// nearest to the missed one, or "".
 func thereIs(missed string, routes []string) string {
-	if n := nearest(missed, routes); n != "" {
+	if n := source.Nearest(missed, routes); n != "" {
 		return fmt.Sprintf(" (there is a route for %q)", n)
 	}
 	return ""

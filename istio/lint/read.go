@@ -119,17 +119,17 @@ func readerOf(d *source.Document) int {
 	return slices.IndexFunc(readers, func(r reader) bool { return r.kind == d.Kind && r.group == d.Group() })
 }
 
-// nearMiss tells of a document that is nearly of a kind that checks look at: of
-// another case or with a letter wrong, or without its apiVersion.
+// nearMiss reports a document whose kind is one that checks look at, in another case
+// or with one letter wrong, or whose apiVersion is missing.
 func (m *model) nearMiss(d *source.Document) {
 	const fix = "correct it; kubectl refuses the object as it is, and lint does not look at it"
 	for _, r := range readers {
 		switch {
 		case r.kind == d.Kind && r.group != "" && d.APIVersion == "":
-			m.add(place{doc: d}, source.Warning, kindUnknownDocument, fmt.Sprintf("this %s has no apiVersion, which is one of %s%s", d.Kind, r.group, wrongCase(d)), fix)
+			m.add(place{doc: d}, source.Warning, kindUnknownDocument, fmt.Sprintf("this %s has no apiVersion; expected one of %s%s", d.Kind, r.group, wrongCase(d)), fix)
 			return
 		case r.kind != d.Kind && (r.group == d.Group() || d.APIVersion == "") && isNearly(d.Kind, r.kind):
-			m.add(place{d, []any{"kind"}}, source.Warning, kindUnknownDocument, fmt.Sprintf("there is no kind %s (did you mean %q?)", d.Kind, r.kind), fix)
+			m.add(place{d, []any{"kind"}}, source.Warning, kindUnknownDocument, fmt.Sprintf("there is no kind %s%s", d.Kind, source.DidYouMean(r.kind)), fix)
 			return
 		}
 	}

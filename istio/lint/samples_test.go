@@ -15,7 +15,7 @@ import (
 
 const deployed = "../../deploy/"
 
-// TestDeployed holds that what deploy/ has is without findings, at each step of the
+// TestDeployed checks that what deploy/ has is without findings, at each step of the
 // samples, with tagproc in both forms.
 func TestDeployed(t *testing.T) {
 	service := deployment(t, "kustomize/overlays/service/*.yaml")
@@ -49,7 +49,7 @@ func TestDeployed(t *testing.T) {
 	}
 }
 
-// TestRendered holds that what render makes of rules of all sorts knows them.
+// TestRendered checks that what render makes of rules of all sorts knows them.
 func TestRendered(t *testing.T) {
 	for _, address := range []string{"unix:///run/tagproc/tagproc.sock", "tagproc.istio-system:9002"} {
 		for _, path := range []string{"envoy/rules.yaml", "envoyfilter/rules.yaml", "samples/ratios/rules.yaml"} {

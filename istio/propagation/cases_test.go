@@ -100,7 +100,7 @@ func relevant(request []header, is func(name string) bool) (lines []string) {
 
 func isBaggage(name string) bool { return name == "baggage" }
 
-// TestOracle holds that the references of the tests with generated requests are what
+// TestOracle checks that the references of the tests with generated requests are what
 // the cases say.
 func TestOracle(t *testing.T) {
 	t.Parallel()

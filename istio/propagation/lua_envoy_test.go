@@ -33,7 +33,7 @@ rules: [{header: x-user-id, tagHeader: appver-a, policies: [{range: 100, tagValu
 	return decode(t, written(t, object, err)).asked(t, fmt.Sprintf("tagproc %v", o))
 }
 
-// TestPropagation holds that both data paths, on both releases of Envoy, do what the
+// TestPropagation checks that both data paths, on both releases of Envoy, do what the
 // package's documentation says: on the cases, and on generated requests what the
 // references do.
 func TestPropagation(t *testing.T) {
@@ -92,7 +92,7 @@ func testPropagation(t *testing.T, binary string) {
 	}
 }
 
-// TestRoutes holds that routes see what a filter sets, although it stands before
+// TestRoutes checks that routes see what a filter sets, although it stands before
 // others: the route is chosen anew.
 func TestRoutes(t *testing.T) {
 	envoytest.Each(t, testRoutes)

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// FuzzQuote holds that Lua reads every text as it was, from printable ASCII that
+// FuzzQuote checks that Lua reads every text as it was, from printable ASCII that
 // cannot end a line or a comment.
 func FuzzQuote(f *testing.F) {
 	for _, s := range []string{"", "appver", `"`, `\`, `\"`, "]]", "a\nb\r\x00c", "\x7f\x80\xff", "1\x001", "é→", "{{lua .}}", "%d"} {

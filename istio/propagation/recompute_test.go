@@ -48,7 +48,7 @@ func recomputed(table *rules.Table, request []header) []header {
 	return out
 }
 
-// TestRecompute holds that both data paths, on both releases of Envoy, decide as
+// TestRecompute checks that both data paths, on both releases of Envoy, decide as
 // rules.Table.Match, for random rules and keys, and that restored baggage wins: in
 // Lua with restore in the same chain, before or behind.
 func TestRecompute(t *testing.T) {
@@ -260,7 +260,7 @@ func (g *generatedRules) request(rng *rand.Rand) (lines []string) {
 	return lines
 }
 
-// TestManyUsers holds that Envoy takes rules that name very many users.
+// TestManyUsers checks that Envoy takes rules that name very many users.
 func TestManyUsers(t *testing.T) {
 	envoytest.Each(t, testManyUsers)
 }
@@ -334,7 +334,7 @@ func TestRecomputeRefuses(t *testing.T) {
 	}
 }
 
-// TestRecomputeBlanks holds that both data paths leave out blanks around a key, which
+// TestRecomputeBlanks checks that both data paths leave out blanks around a key, which
 // Envoy does over HTTP/1.1 alone.
 func TestRecomputeBlanks(t *testing.T) {
 	envoytest.Each(t, func(t *testing.T, binary string) {

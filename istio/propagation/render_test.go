@@ -20,7 +20,7 @@ rules:
 - {name: dropped, header: x-user-id, tagHeader: appver-d, mode: off, policies: [{range: 1, tagValue: x}]}
 `
 
-// TestGolden holds what is printed. What is printed is read back strictly.
+// TestGolden checks what is printed. What is printed is read back strictly.
 func TestGolden(t *testing.T) {
 	t.Parallel()
 	table := load(t, ratios)
@@ -57,7 +57,7 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// TestStable holds that an edit of the rules needs a new render of what follows from
+// TestStable checks that an edit of the rules needs a new render of what follows from
 // them, and of nothing else.
 func TestStable(t *testing.T) {
 	t.Parallel()
