@@ -43,6 +43,36 @@ func Spelled(name string) string {
 	return b.String()
 }
 
+// Misspelled returns an expression for each header of o that has separators: it matches
+// the header in every spelling of its separators except its own. A header that another
+// name or beginning of o spells as it is, is one of o and not misspelt.
+func Misspelled(o rules.Owned) (expressions []string) {
+	for _, name := range o.Headers {
+		if e := misspelled(name, ""); e != "" {
+			expressions = append(expressions, e)
+		}
+	}
+	for _, p := range o.Prefixes {
+		if e := misspelled(p, ".*"); e != "" {
+			expressions = append(expressions, e)
+		}
+	}
+	return expressions
+}
+
+// misspelled is an alternative for each separator of name: that one is another
+// character, and those before it are as they are written.
+func misspelled(name, behind string) string {
+	var alternatives []string
+	for i, c := range name {
+		if isSeparator(c) {
+			other := "[^a-z0-9" + regexp.QuoteMeta(string(c)) + "]" // QuoteMeta leaves -, which may stand at the end
+			alternatives = append(alternatives, regexp.QuoteMeta(name[:i])+other+Spelled(name[i+1:])+behind)
+		}
+	}
+	return strings.Join(alternatives, "|")
+}
+
 func isSeparator(c rune) bool { return !('a' <= c && c <= 'z' || '0' <= c && c <= '9') }
 
 // Patterns match the headers of o in every spelling, names first.

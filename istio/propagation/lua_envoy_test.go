@@ -126,6 +126,40 @@ func testRoutes(t *testing.T, binary string) {
 	}
 }
 
+// TestSpellings checks that sidecars remove tags in other spellings, whichever data path
+// carries the tags, and nothing else.
+func TestSpellings(t *testing.T) {
+	envoytest.Each(t, testSpellings)
+}
+
+func testSpellings(t *testing.T, binary string) {
+	t.Helper()
+	t.Parallel()
+	travels := rules.Owned{Headers: []string{"x-asm-prefer-tag"}, Prefixes: []string{"appver", "x-v."}}
+	table := load(t, "rules: [{header: x-user-id, tagHeader: x-asm-prefer-tag, policies: [{range: 100, tagValue: s1}]}]")
+	asked := propagatedByTagproc(t, travels)
+	s := startSidecar(t, binary, map[string][]*hcmv3.HttpFilter{
+		"lua":       propagated(t, travels).outbound,
+		"ext_proc":  asked.outbound,
+		"recompute": recomputedByLua(t, table),
+	}, asked.cluster)
+	for listener, kept := range map[string][]string{
+		"lua":       {"x-asm-prefer-tag: s1", "x-asm-prefer-tags: 1", "x-v.a: 1", "x_asm_prefer: 1", "x_other: 1"},
+		"ext_proc":  {"x-asm-prefer-tag: s1", "x-asm-prefer-tags: 1", "x-v.a: 1", "x_asm_prefer: 1", "x_other: 1"},
+		"recompute": {"x-asm-prefer-tag: s1", "x-asm-prefer-tags: 1", "x-v-a: s2", "x-v.a: 1", "x_asm_prefer: 1", "x_other: 1", "x_v_b: s2"},
+	} {
+		lines := append(slices.Clone(kept), "x_asm_prefer_tag: s2", "X_Asm-Prefer-Tag: s2", "x-asm.prefer-tag: s2", "x-asm-prefer~tag: s2", "x-v-a: s2", "x_v_b: s2")
+		slices.Sort(lines)
+		got, err := s.send(t, listener, slices.Compact(lines))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if lines := relevant(got, everything); !slices.Equal(lines, kept) {
+			t.Errorf("%s: the application is sent %q, want %q", listener, lines, kept)
+		}
+	}
+}
+
 func everything(name string) bool { return name != "host" }
 
 // generateRequest returns the lines of a request with odd baggage, and with headers

@@ -38,6 +38,9 @@ func Recompute(t *rules.Table, o Options) (*manifest.Object, error) {
 	filter := s.filter("tagproc-recompute", "", nil)
 	filter.Comment = s.recomputePurpose(t)
 	filter.Patches = []envoyfilter.Patch{envoyfilter.First(envoyfilter.Outbound, tree, "Outbound: the rules decide."+first)}
+	if err := addSpellings(filter, t.Owned()); err != nil {
+		return nil, err
+	}
 	if err := s.addCluster(filter, recomputeCluster); err != nil {
 		return nil, err
 	}

@@ -28,6 +28,9 @@ func Propagation(s *Scope, o Options) (*manifest.Object, error) {
 		return nil, err
 	}
 	filter.Patches = append(filter.Patches, envoyfilter.First(envoyfilter.Outbound, restore, "Outbound: members become headers."+first))
+	if err := addSpellings(filter, s.Headers); err != nil {
+		return nil, err
+	}
 	if o.Inbound {
 		collect, err := set.propagationFilter(s, contract.Collect)
 		if err != nil {

@@ -144,7 +144,7 @@ tagproc render envoyfilter --rules deploy/samples/ratios/propagated/rules.yaml -
 kubectl apply -f $HOME/filter.yaml
 `)
 			w.Eventually(t, "early removal", func() error {
-				if !strings.Contains(w.EnvoyAdmin(t, cluster.SystemNamespace, "istio-ingressgateway", "/config_dump?resource=dynamic_listeners"), `"remove": "baggage"`) {
+				if !strings.Contains(w.EnvoyAdmin(t, cluster.SystemNamespace, "istio-ingressgateway", "/config_dump?resource=dynamic_listeners"), `"regex": "baggage|`) {
 					return errors.New("the gateway's Envoy does not remove baggage")
 				}
 				return nil

@@ -145,8 +145,9 @@ func kustomized(t *testing.T, deploy, path string) {
 
 // componentsOf says what components are for, seen from an overlay.
 var componentsOf = map[string]string{
-	"sidecar":     "../sidecar", // it is in there already; twice is once
-	"strict-mtls": "../service",
+	"sidecar":       "../sidecar", // it is in there already; twice is once
+	"sidecar-admin": "../sidecar",
+	"strict-mtls":   "../service",
 }
 
 // stepFiles are the files of the samples that are applied one step after the other. A
