@@ -23,6 +23,7 @@ type sideHeader struct {
 	// What it is. A key is read, a tag written and stripped; baggage is written, and
 	// has members of others.
 	key, baggage, trusted bool
+	looked                bool // of a key: it is not the only one, or part of a match
 }
 
 // all reports whether f holds for the header, or for headers of all sorts with the
@@ -47,10 +48,10 @@ func (m *model) sideHeaders() (hs []sideHeader) {
 				if len(r.Keys) == 1 && k.Source == rules.KeyHeader {
 					at = s.rule(i, "header")
 				}
-				add(sideHeader{at: at, name: k.Header(), probes: []string{k.Header()}, key: true})
+				add(sideHeader{at: at, name: k.Header(), probes: []string{k.Header()}, key: true, looked: len(r.Keys) > 1 || k.Source != rules.KeyHeader})
 			}
 			for _, name := range r.Match.Inputs() {
-				add(sideHeader{at: s.rule(i, "match"), name: name, probes: []string{name}, key: true})
+				add(sideHeader{at: s.rule(i, "match"), name: name, probes: []string{name}, key: true, looked: true})
 			}
 		}
 		trusted := s.table.TrustClientTags()
@@ -151,7 +152,7 @@ func (m *model) isUnknown(h sideHeader) bool {
 func needsRender(m *model, found found) {
 	for _, h := range m.sideHeaders() {
 		if m.isUnknown(h) {
-			found(h.at, fmt.Sprintf("the EnvoyFilter does not know %s: Envoy drops the tag, and a forged one stays", h.name), "render it anew from these rules: tagproc render envoyfilter")
+			found(h.at, fmt.Sprintf("the EnvoyFilter does not know %s: Envoy drops the tag, and a forged one stays", h.name), "render it again from these rules: tagproc render envoyfilter")
 		}
 	}
 }
@@ -165,12 +166,14 @@ func forwardRules(m *model, found found) {
 			}
 			why := fmt.Sprintf("tagproc is not sent %s (%s), so it cannot remove a forged one", h.name, h.at)
 			switch {
+			case h.looked:
+				why = fmt.Sprintf("tagproc is not sent %s, at which a rule looks (%s): it decides as if no request had it", h.name, h.at)
 			case h.key:
 				why = fmt.Sprintf("tagproc is not sent %s, the key of a rule (%s): it tags nobody", h.name, h.at)
 			case h.baggage:
 				why = fmt.Sprintf("tagproc is not sent baggage, which propagation (%s) writes: it cannot remove a forged tag from it", h.at)
 			}
-			found(f.part("forward_rules"), why, "add it to allowed_headers, or render the EnvoyFilter anew")
+			found(f.part("forward_rules"), why, "add it to allowed_headers, or render the EnvoyFilter again: tagproc render envoyfilter")
 		}
 	}
 }

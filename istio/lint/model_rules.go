@@ -8,7 +8,7 @@ import (
 	"github.com/tagproc/tagproc/source"
 )
 
-// A ruleSet is a rules file: bare, in a WasmPlugin, or in a ConfigMap.
+// A ruleSet is a rules file: bare, in a manifest, or in a ConfigMap.
 type ruleSet struct {
 	place // of the mapping with the key rules
 
@@ -49,12 +49,28 @@ func (m *model) addBare(d *source.Document) {
 	}
 }
 
-func (m *model) addWasmPlugin(d *source.Document) {
-	m.inserted = append(m.inserted, namespace(d)+"."+d.Name)
-	path := []any{"spec", "pluginConfig"}
-	if isRules(d.Get(path...)) {
-		m.addRules(&ruleSet{place: place{d, path}, docs: []*source.Document{d}})
+// addExtension reads what adds a filter to Envoy, which may be the plug-in with rules.
+func (m *model) addExtension(d *source.Document) {
+	name := namespace(d) + "." + d.Name
+	m.inserted = append(m.inserted, name, "extensions.istio.io/wasmplugin/"+name, "extensions.istio.io/trafficextension/"+name) // the former by releases before 1.30
+	m.addEnvelope(d)
+}
+
+// addEnvelope looks for rules in a manifest.
+func (m *model) addEnvelope(d *source.Document) {
+	if !isRules(rules.In(d)) {
+		return
 	}
+	var path []any
+	for _, key := range rules.PathIn(d) {
+		path = append(path, key)
+	}
+	m.addRules(&ruleSet{place: place{d, path}, docs: []*source.Document{d}})
+}
+
+func (m *model) addTrafficLabel(d *source.Document) {
+	m.add(place{d, []any{"kind"}}, source.Warning, kindUnknownDocument, "no sidecar of Istio reads a TrafficLabel, by which those of ASM label requests: requests keep no label by it",
+		"let sidecars find the tag again by the rules: tagproc render recompute; or let it travel as baggage: tagproc render propagation")
 }
 
 // addConfigMap looks for rules files among what a ConfigMap holds. What is called

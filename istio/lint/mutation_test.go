@@ -114,6 +114,8 @@ func TestRulesForms(t *testing.T) {
 	indented := "    " + strings.ReplaceAll(strings.TrimSpace(bare), "\n", "\n    ") + "\n"
 	const behind = "---\napiVersion: istio.alibabacloud.com/v1beta1\nkind: ASMHeaderPropagation\nmetadata: {name: p}\nspec: {headerPrefixes: [appver]}\n"
 	const plugin = "apiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\nmetadata: {name: hash-tagging}\nspec:\n  pluginConfig:\n"
+	const extension = "apiVersion: extensions.istio.io/v1alpha1\nkind: TrafficExtension\nmetadata: {name: hash-tagging}\nspec:\n  wasm:\n    pluginConfig:\n"
+	const tagging = "apiVersion: istio.alibabacloud.com/v1\nkind: ASMHashTagging\nmetadata: {name: hash-tagging}\nspec:\n  rules:\n  - {header: x-user-id, tagHeader: appver-a, modulo: 100, partitions: [{partitionSize: 10, tagValue: v2}]}\n"
 	const configMap = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata:\n"
 	for _, c := range []struct {
 		name, src  string
@@ -124,6 +126,10 @@ func TestRulesForms(t *testing.T) {
 		{"bare with propagation", bare + behind, true, 2},
 		{"plugin", plugin + indented, false, 7},
 		{"plugin with propagation", plugin + indented + behind, true, 7},
+		{"extension", extension + "  " + strings.ReplaceAll(indented, "\n    ", "\n      "), false, 8},
+		{"extension with propagation", extension + "  " + strings.ReplaceAll(indented, "\n    ", "\n      ") + behind, true, 8},
+		{"ASMHashTagging", tagging, false, 6},
+		{"ASMHashTagging with propagation", tagging + behind, true, 6},
 		{"literal", configMap + "  rules.yaml: |\n" + indented, false, 7},
 		{"literal, with a comment above", configMap + "  # ours\n  rules.yaml: |-\n\n    # ours\n" + indented, false, 10},
 		{"quoted", configMap + `  rules.yaml: "` + strings.ReplaceAll(bare, "\n", `\n`) + "\"\n", false, 0},
@@ -246,4 +252,12 @@ func edited(t *testing.T, set, file, old, edited string) []File {
 	}
 	files[i].Source = []byte(strings.Replace(string(files[i].Source), old, edited, 1))
 	return files
+}
+
+// TestTrafficLabel holds that a TrafficLabel is answered with what does it here.
+func TestTrafficLabel(t *testing.T) {
+	r := Files([]File{{Name: "f.yaml", Source: []byte("apiVersion: istio.alibabacloud.com/v1beta1\nkind: TrafficLabel\nmetadata: {name: x}\nspec: {rules: []}\n")}}, rules.Options{})
+	if len(r.Findings) != 1 || !strings.Contains(r.Findings[0].String(), "tagproc render recompute") {
+		t.Errorf("findings are %v, want one that names tagproc render recompute", r.Findings)
+	}
 }

@@ -39,7 +39,10 @@ var readers = readerTable{
 	{"RequestAuthentication", "security.istio.io", func(m *model, d *source.Document) { m.jwt = append(m.jwt, d) }},
 	{"AuthorizationPolicy", "security.istio.io", (*model).addAuthorizationPolicy},
 	{"NetworkPolicy", "networking.k8s.io", (*model).addNetworkPolicy},
-	{"WasmPlugin", "extensions.istio.io", (*model).addWasmPlugin},
+	{"WasmPlugin", "extensions.istio.io", (*model).addExtension},
+	{"TrafficExtension", "extensions.istio.io", (*model).addExtension},
+	{"ASMHashTagging", "istio.alibabacloud.com", (*model).addEnvelope},
+	{"TrafficLabel", "istio.alibabacloud.com", (*model).addTrafficLabel},
 	{"HTTPRoute", "gateway.networking.k8s.io", func(m *model, _ *source.Document) { m.foreignRoutes = true }},
 	{"ConfigMap", "", (*model).addConfigMap},
 	{"Namespace", "", func(m *model, d *source.Document) { m.spaces = append(m.spaces, d) }},
@@ -100,7 +103,7 @@ func read(files []File, o rules.Options) *model {
 		m.counts[d.Kind]++
 		m.has[d.Kind] = true
 		readers[i].read(m, d)
-		if d.Kind == "WasmPlugin" {
+		if rules.PathIn(d) != nil {
 			m.joinBehind(docs[n+1:])
 		}
 	}
