@@ -98,7 +98,9 @@ func (r *Request) SetHeader(i int, value []byte) {
 // first call counts, until Reset. The value is not copied; it must stay as it is
 // until then. A Request has its headers set, or its keys, not both.
 func (r *Request) SetKey(i int, value []byte) {
-	r.read |= readCookies | readQuery
+	if r.keys[i].Source != KeyHeader {
+		r.read |= readCookies | readQuery
+	}
 	r.set(r.keySlots[i], value)
 }
 
