@@ -67,6 +67,7 @@ type lasting interface{ Begun() }
 // always is. Where the stream broke, nobody is left to hear of it.
 func (p *Processor) process(stream grpc.ServerStream) {
 	c := &call{stream: *p.NewStreamOf(p.directionOf(stream.Context()))}
+	begun := false
 	for {
 		if stream.RecvMsg(&c.in) != nil {
 			return
@@ -83,7 +84,8 @@ func (p *Processor) process(stream grpc.ServerStream) {
 		if !more {
 			return
 		}
-		if len(data) > 0 { // what has no reply is no request
+		if len(data) > 0 && !begun { // what has no reply is no request
+			begun = true
 			if l, ok := stream.(lasting); ok {
 				l.Begun()
 			}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf16"
@@ -138,16 +139,12 @@ func (c *cleaner) heads() {
 
 // joinJSON joins the pairs of a document that is JSON, where each stands in quotes.
 func (c *cleaner) joinJSON(begin, end int) {
-	var inside []int
-	for _, at := range c.pairs {
-		if begin <= at && at < end {
-			inside = append(inside, at)
-		}
-	}
-	if len(inside) == 0 || !json.Valid(bytes.TrimPrefix(bytes.TrimSpace(c.src[begin:end]), []byte(byteOrderMark))) {
+	first, _ := slices.BinarySearch(c.pairs, begin)
+	last, _ := slices.BinarySearch(c.pairs, end)
+	if first >= last || !json.Valid(bytes.TrimPrefix(bytes.TrimSpace(c.src[begin:end]), []byte(byteOrderMark))) {
 		return
 	}
-	for _, at := range inside {
+	for _, at := range c.pairs[first:last] {
 		c.joined[at] = true
 	}
 }

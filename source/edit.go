@@ -1,6 +1,7 @@
 package source
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"reflect"
@@ -104,7 +105,7 @@ func offset(src []byte, at Place) (int, error) {
 		i += loc[1]
 	}
 	if at.line == 1 {
-		i += len(src) - len(strings.TrimPrefix(string(src), byteOrderMark))
+		i += len(src) - len(bytes.TrimPrefix(src, []byte(byteOrderMark)))
 	}
 	line := string(src[i:])
 	if loc := lineBreak.FindStringIndex(line); loc != nil {
