@@ -67,6 +67,7 @@ type compiler struct {
 	matchPlaces  []value[string] // the headers of matches
 	visitorLines []int           // by index of table.visitors
 	rampSteps    int
+	rampRanges   int
 	exclusive    listOf[exclusiveNode]
 	deciding     map[ownership]int
 	cohorts      map[cohort]cohortRule

@@ -50,12 +50,11 @@ func (c *compiler) whoKeys(n *ruleNode) (keys []Key) {
 // oneKey returns one element of keys.
 func (c *compiler) oneKey(n *keyNode) (Key, bool) {
 	var sources []string
-	for source, v := range map[KeySource]bool{KeyHeader: n.header.set, KeyCookie: n.cookie.set, KeyQuery: n.query.set, KeyVisitor: n.visitor != nil} {
-		if v {
-			sources = append(sources, source.String())
+	for s, is := range []bool{KeyHeader: n.header.set, KeyCookie: n.cookie.set, KeyQuery: n.query.set, KeyVisitor: n.visitor != nil} {
+		if is {
+			sources = append(sources, KeySource(s).String())
 		}
 	}
-	slices.Sort(sources)
 	switch {
 	case n.other:
 		return Key{}, false

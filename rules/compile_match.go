@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -88,7 +89,7 @@ func (c *compiler) path(n *pathNode) (p PathMatch, ok bool) {
 	case strings.ContainsAny(v.v, "?#"):
 		wrong = "has a query or a fragment, which is no part of a path; leave it out"
 	case p.Prefix && len(v.v) > 1 && strings.HasSuffix(v.v, "/"):
-		wrong = fmt.Sprintf("ends with a slash, while a prefix ends where a segment does; write %q", strings.TrimRight(v.v, "/"))
+		wrong = fmt.Sprintf("ends with a slash, while a prefix ends where a segment does; write %q", cmp.Or(strings.TrimRight(v.v, "/"), "/"))
 	}
 	if wrong != "" {
 		c.file.problem(v.pos, KindMatch, fmt.Sprintf("the path %q %s", source.Shorten(v.v), wrong))

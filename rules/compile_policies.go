@@ -176,7 +176,21 @@ func (c *compiler) policies(n *ruleNode, r *Rule) (made []madePolicy) {
 			made = append(made, madePolicy{Policy: p, tag: tag, at: e.place()})
 		}
 	}
-	return made
+	return c.countRampRanges(n, made)
+}
+
+// countRampRanges returns the policies of a rule, none if the steps of ramps make too
+// many ranges: every step has those of every policy of its rule.
+func (c *compiler) countRampRanges(n *ruleNode, made []madePolicy) []madePolicy {
+	steps := 0
+	for _, p := range made {
+		steps += len(p.Ramp)
+	}
+	if c.rampRanges += steps * len(made); steps == 0 || c.rampRanges <= MaxRampRanges {
+		return made
+	}
+	c.file.problem(n.policies.pos, KindRamp, fmt.Sprintf("the ramps up to this rule make %d ranges, each rule's steps times its policies; a file has at most %d: give the ramps fewer steps", c.rampRanges, MaxRampRanges))
+	return nil
 }
 
 // A madePolicy is a policy, its tag, and the place of its range.

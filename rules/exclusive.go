@@ -22,10 +22,16 @@ func (c *compiler) exclude() {
 	if c.file.report.Errors() > 0 {
 		return // users cannot be compared of rules that are incomplete
 	}
+	stages := c.table.Stages()
+	total := 0
 	for _, l := range c.exclusive.elements {
+		if total += len(l.elements); total > MaxExclusive { // each is compared with each
+			c.file.problem(l.pos, KindExclusive, fmt.Sprintf("the lists up to this one have %d elements; a file has at most %d", total, MaxExclusive))
+			return
+		}
 		var members []member
 		for _, v := range l.elements {
-			if m, ok := c.member(v); ok {
+			if m, ok := c.member(v); ok && !isNobody(stages, m) {
 				members = append(members, m)
 			}
 		}
@@ -34,7 +40,7 @@ func (c *compiler) exclude() {
 		}
 		for i, b := range members {
 			for _, a := range members[:i] {
-				if wrong := c.overlap(a, b); wrong != "" {
+				if wrong := c.overlap(stages, a, b); wrong != "" {
 					c.file.problem(b.place.pos, KindExclusive, fmt.Sprintf("a user may have both %s and %s: %s", a.place.v, b.place.v, wrong))
 				}
 			}
@@ -45,14 +51,9 @@ func (c *compiler) exclude() {
 // member returns whom v, which is RULE/TAG, stands for.
 func (c *compiler) member(v value[string]) (m member, ok bool) {
 	m.place = v
-	var known []string
 	for i, r := range c.table.rules {
-		for _, tag := range tagsOf(&r) {
-			text := r.Name + "/" + tag
-			if text != v.v {
-				known = append(known, text)
-				continue
-			}
+		tag, of := strings.CutPrefix(v.v, r.Name+"/")
+		if of && slices.Contains(tagsOf(&r), tag) {
 			if ok {
 				c.file.problem(v.pos, KindExclusive, fmt.Sprintf("%q stands for tags of two rules, since names and tags have slashes; rename one", source.Shorten(v.v)))
 				return m, false
@@ -61,6 +62,12 @@ func (c *compiler) member(v value[string]) (m member, ok bool) {
 		}
 	}
 	if !ok {
+		var known []string
+		for _, r := range c.table.rules {
+			for _, tag := range tagsOf(&r) {
+				known = append(known, r.Name+"/"+tag)
+			}
+		}
 		c.file.problem(v.pos, KindExclusive, fmt.Sprintf("no rule gives %q%s; expected the name of a rule, a slash, and one of its tag values", source.Shorten(v.v), source.DidYouMean(source.Nearest(v.v, known))))
 	}
 	return m, ok
@@ -81,18 +88,11 @@ func tagsOf(r *Rule) []string {
 }
 
 // overlap returns why a user may have the tags of both members, or "".
-func (c *compiler) overlap(a, b member) string {
+func (c *compiler) overlap(stages []*Table, a, b member) string {
 	if a.rule == b.rule {
 		return ""
 	}
 	ra, rb := &c.table.rules[a.rule], &c.table.rules[b.rule]
-	stages := []*Table{c.table}
-	if c.table.schedule != nil {
-		stages = c.table.schedule.stages
-	}
-	if isNobody(stages, a) || isNobody(stages, b) {
-		return ""
-	}
 	var differ []string
 	for _, d := range []struct {
 		what string
@@ -107,15 +107,21 @@ func (c *compiler) overlap(a, b member) string {
 	if differ != nil {
 		return fmt.Sprintf("their rules differ in %s, and independent cohorts always overlap; give both rules the same, and ranges that do not meet", strings.Join(differ, ", "))
 	}
+	users := c.usersNamed(a.rule, b.rule)
+	var pa, pb *program
 	for _, t := range stages {
-		if from, to, ok := meet(t.compiled[a.rule], t.compiled[b.rule], a.tag, b.tag); ok {
+		if pa == t.compiled[a.rule] && pb == t.compiled[b.rule] {
+			continue // a step of other rules
+		}
+		pa, pb = t.compiled[a.rule], t.compiled[b.rule]
+		if from, to, ok := meet(pa, pb, a.tag, b.tag); ok {
 			when := ""
 			if t.stage > 0 {
 				when = " from " + formatInstant(t.Since()) + " on"
 			}
 			return fmt.Sprintf("both take buckets %d to %d%s; begin the later one with \"from\"", from, to-1, when)
 		}
-		for user := range c.usersNamed(a.rule, b.rule) {
+		for user := range users {
 			if t.haveBoth(a, b, user) {
 				return "an override names a user who has the other as well; name the user in both rules"
 			}

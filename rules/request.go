@@ -58,9 +58,8 @@ func (t *Table) NewRequest() *Request {
 	return r
 }
 
-// maxRequestRoom is the room that a Request keeps for the next one: for cookie
-// headers, and in bytes for decoded values. It is above what Envoy sends unless it
-// is told to.
+// The room that a Request keeps for the next one: in cookie headers, and in bytes of
+// decoded values. Envoy sends less unless it is told to.
 const (
 	maxCookieHeaders = 128
 	maxDecoded       = 64 << 10
@@ -212,13 +211,13 @@ func (r *Request) readQuery() {
 	}
 	r.read |= readQuery
 	r.readPlace()
+	var decoded [3 * maxNameLength]byte
 	for rest := r.query; ; {
 		name, value, after, ok := nextParameter(rest)
 		if !ok {
 			return
 		}
 		rest = after
-		var decoded [3 * maxNameLength]byte
 		if isEncoded(name) {
 			if len(name) > len(decoded) {
 				continue // it stands for more than any name has

@@ -15,6 +15,8 @@ const (
 	MaxConditions = 64        // the most hosts, paths, and headers of a match
 	MaxVisitors   = 4         // the most different cookies of visitors of a file
 	MaxRampSteps  = 1000      // the most steps of all ramps of a file
+	MaxRampRanges = 100_000   // the most ranges that the steps of a file make: of each rule, steps times policies
+	MaxExclusive  = 256       // the most elements of all lists of exclusive
 )
 
 // A Table is compiled rules. It is immutable and safe for concurrent use.
