@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/encoding/protowire"
+
 	"github.com/tagproc/tagproc/contract"
 )
 
@@ -140,4 +142,54 @@ func TestTooMany(t *testing.T) {
 	if _, o := pl.answer(nil, sc, contract.Gateway); o != overLimits {
 		t.Errorf("with more bytes than Envoy sends the outcome is %s, want over_limits", outcomeNames[o])
 	}
+}
+
+// FuzzCost checks that a byte of any headers costs about the same in a message of many as
+// in one of few: 64 copies of them cost at most 16 times as much per byte as one copy.
+// What is quadratic costs 64 times as much. The least of many measurements counts, so that
+// a busy machine does not.
+func FuzzCost(f *testing.F) {
+	for _, crowd := range crowds {
+		for d := range contract.UnknownDirection {
+			f.Add(byte(d), headerMap(crowd(100)))
+		}
+	}
+	p := crowded(f)
+	f.Fuzz(func(t *testing.T, direction byte, headers []byte) {
+		const copies, most = 64, 16
+		if len(headers) == 0 || len(headers) > 16<<10 {
+			return
+		}
+		d := contract.Direction(direction) % contract.UnknownDirection
+		messages := [2][]byte{headersMessage(headers), headersMessage(slices.Repeat(headers, copies))}
+		scratches := [2]*scratch{newScratch(p), newScratch(p)}
+		cost := [2]time.Duration{1 << 62, 1 << 62}
+		for deadline := time.Now().Add(10 * time.Second); cost[1] > most*copies*max(cost[0], time.Microsecond); {
+			if time.Now().After(deadline) {
+				t.Fatalf("%s: %d copies of %d bytes cost %v, one costs %v", d, copies, len(headers), cost[1], cost[0])
+			}
+			for i, msg := range messages {
+				start := time.Now()
+				answerOnce(p, scratches[i], d, nil, msg)
+				cost[i] = min(cost[i], time.Since(start))
+			}
+		}
+	})
+}
+
+// headerMap returns a HeaderMap of headers, and headersMessage a ProcessingRequest with
+// the headers of one.
+func headerMap(headers [][2]string) (m []byte) {
+	for _, h := range headers {
+		var e []byte
+		e = protowire.AppendString(protowire.AppendTag(e, 1, protowire.BytesType), h[0])
+		e = protowire.AppendString(protowire.AppendTag(e, 3, protowire.BytesType), h[1])
+		m = protowire.AppendBytes(protowire.AppendTag(m, 1, protowire.BytesType), e)
+	}
+	return m
+}
+
+func headersMessage(headerMap []byte) []byte {
+	m := protowire.AppendBytes([]byte{0x0a}, headerMap) // HttpHeaders.headers
+	return protowire.AppendBytes([]byte{byte(requestHeaders)<<3 | byte(protowire.BytesType)}, m)
 }
