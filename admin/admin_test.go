@@ -75,7 +75,7 @@ func TestReloads(t *testing.T) {
 	expect := func(successful, digest, count string) {
 		t.Helper()
 		want := `
-# HELP tagproc_config_last_reload_successful 1 if the rules file, as it is now, is live; 0 if it was refused and older rules are live.
+# HELP tagproc_config_last_reload_successful 1 if the current rules file is live; 0 if it is refused and older rules are live.
 # TYPE tagproc_config_last_reload_successful gauge
 tagproc_config_last_reload_successful ` + successful + `
 # HELP tagproc_rules Number of live rules.

@@ -12,21 +12,21 @@ import (
 // The bounds of the server. Probes and Prometheus open a handful of connections and
 // send some hundred bytes.
 const (
-	// MaxConnections is how many connections there may be at a time. One more closes
-	// the oldest: a probe, which takes milliseconds, gets its answer beside somebody
-	// who holds all of them.
+	// MaxConnections is the most open connections. A further one closes the oldest, so
+	// that a probe, which takes milliseconds, gets its answer although somebody holds
+	// all of them.
 	MaxConnections = 64
 
-	maxHeaderBytes = 8 << 10 // of a request, its first line included; 4 KiB more by net/http
+	maxHeaderBytes = 8 << 10 // of a request, including its first line; net/http adds 4 KiB
 	maxTarget      = 1 << 10 // bytes of a path and its query
 	readTimeout    = 5 * time.Second
 	writeTimeout   = 10 * time.Second
-	profileTimeout = 5 * time.Minute // to write, with Options.Pprof: a profile is of up to so many seconds
+	profileTimeout = 5 * time.Minute // to write, with Options.Pprof: a profile may take as long as asked
 	idleTimeout    = 2 * time.Minute // above the usual intervals of Prometheus
 )
 
 // NewServer returns a server of [Handler] that is bounded in what a peer can hold,
-// together with [Bound]. Log hears what net/http has to say; nil: nobody does.
+// together with [Bound]. What net/http reports goes to log; nil: it is dropped.
 func NewServer(handler http.Handler, o Options, log *slog.Logger) *http.Server {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
@@ -45,7 +45,7 @@ func NewServer(handler http.Handler, o Options, log *slog.Logger) *http.Server {
 	return s
 }
 
-// Bound returns l with at most [MaxConnections] connections open: one more closes
+// Bound returns l with at most [MaxConnections] open connections: a further one closes
 // the oldest.
 func Bound(l net.Listener) net.Listener { return &bounded{Listener: l, most: MaxConnections} }
 
@@ -79,12 +79,12 @@ func (l *bounded) Accept() (net.Conn, error) {
 	}
 	c, oldest := l.enter(conn)
 	if oldest != nil {
-		_ = oldest.Close() // nothing of it is wanted
+		_ = oldest.Close() // the error does not matter
 	}
 	return c, nil
 }
 
-// enter notes a connection, and returns the oldest where it is one too many.
+// enter notes a connection, and returns the oldest if there is one too many.
 func (l *bounded) enter(conn net.Conn) (c, oldest *connection) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -1,5 +1,5 @@
-// Package admin is what operators and probes see of a running tagproc: the state
-// of its rules, its health, and its metrics, over HTTP.
+// Package admin shows operators and probes a running tagproc over HTTP: the state of its
+// rules, its health, and its metrics.
 //
 // It knows nothing of ext_proc and decides nothing.
 package admin

@@ -10,8 +10,8 @@ import (
 
 // Options are the settings of Handler.
 type Options struct {
-	// Pprof adds /debug/pprof, the profiles of net/http/pprof: whoever may ask for
-	// one sees the process from inside, and slows it down meanwhile.
+	// Pprof adds /debug/pprof, the profiles of net/http/pprof. Whoever asks for one sees
+	// the process from inside, and slows it down meanwhile.
 	Pprof bool
 
 	// Hosts are names that requests may have as their Host, besides addresses,
@@ -21,9 +21,9 @@ type Options struct {
 
 // Handler serves /healthz, which answers 200 as long as the process can answer;
 // /readyz, which answers 200 when ready returns nil and else 503 with its text;
-// and /metrics. These take any Host, for probes and Prometheus. What is for people,
-// in browsers, takes only Hosts that are addresses, localhost, names without a dot,
-// names under svc and svc.cluster.local, and o.Hosts; any other is a 421.
+// and /metrics. These accept any Host, for probes and Prometheus. Pages for browsers
+// accept only Hosts that are addresses, localhost, names without a dot, names under svc
+// and svc.cluster.local, and o.Hosts; any other gets a 421.
 func Handler(metrics prometheus.Gatherer, ready func() error, o Options) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
@@ -58,5 +58,5 @@ func Handler(metrics prometheus.Gatherer, ready func() error, o Options) http.Ha
 func writeText(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(status)
-	_, _ = w.Write([]byte(text)) // the peer has gone: there is nobody to tell
+	_, _ = w.Write([]byte(text)) // fails only if the peer has gone
 }

@@ -9,11 +9,11 @@ import (
 	"strings"
 )
 
-// checkHost answers 421 to requests whose Host is a name that is not known to be
-// tagproc's. A page of an attacker whose name is made to lead to tagproc's address
-// (DNS rebinding) has the browser of somebody inside ask tagproc by that name, and
-// reads the answer. Who asks by address, by localhost, or by a name that only
-// resolves inside is no such page.
+// checkHost answers 421 to requests whose Host is not known to be tagproc's. With DNS
+// rebinding an attacker points the name of a page at tagproc's address; the browser of
+// somebody inside then asks tagproc by that name, and the page reads the answer. An
+// address, localhost, or a name that resolves only inside cannot be the name of such a
+// page.
 func checkHost(known []string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !isOurs(r.Host, known) {
@@ -25,8 +25,8 @@ func checkHost(known []string, next http.Handler) http.Handler {
 	})
 }
 
-// isOurs reports whether the Host of a request is an address, localhost, a name that
-// only a cluster or a local network resolves, one that is known, or nothing.
+// isOurs reports whether the Host of a request is an address, localhost, a name that only
+// a cluster or a local network resolves, a name in hosts, or empty.
 func isOurs(host string, known []string) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
@@ -35,7 +35,7 @@ func isOurs(host string, known []string) bool {
 	if _, err := netip.ParseAddr(host); err == nil {
 		return true
 	}
-	return !strings.Contains(host, ".") || // localhost, a service in its own namespace, and HTTP/1.0, which says none
+	return !strings.Contains(host, ".") || // localhost, a service in its own namespace, and HTTP/1.0 without a Host
 		strings.HasSuffix(host, ".localhost") ||
 		strings.HasSuffix(host, ".svc") || strings.HasSuffix(host, ".svc.cluster.local") ||
 		slices.ContainsFunc(known, func(name string) bool { return strings.EqualFold(name, host) })

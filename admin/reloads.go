@@ -6,8 +6,8 @@ import (
 	"github.com/tagproc/tagproc/rules/rulefile"
 )
 
-// Reloads is the state of the rules file as metrics. The names are those of
-// Prometheus itself and of Alertmanager, so that alerts can be carried over.
+// Reloads is the state of the rules file as metrics, named as in Prometheus and
+// Alertmanager, so that their alerts can be reused.
 type Reloads struct {
 	loads      *prometheus.CounterVec
 	successful prometheus.Gauge
@@ -21,11 +21,11 @@ func NewReloads(r prometheus.Registerer) *Reloads {
 	m := &Reloads{
 		loads: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "tagproc_config_loads_total",
-			Help: "Loads of the rules file whose content had changed, by result.",
+			Help: "Loads of changed content of the rules file, by result.",
 		}, []string{"result"}),
 		successful: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "tagproc_config_last_reload_successful",
-			Help: "1 if the rules file, as it is now, is live; 0 if it was refused and older rules are live.",
+			Help: "1 if the current rules file is live; 0 if it is refused and older rules are live.",
 		}),
 		timestamp: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "tagproc_config_last_reload_success_timestamp_seconds",
@@ -46,7 +46,7 @@ func NewReloads(r prometheus.Registerer) *Reloads {
 	return m
 }
 
-// Record takes the result of a load, whose table is live by now if it has one.
+// Record records the result of a load. If it has a table, the table is live.
 func (m *Reloads) Record(l rulefile.Load) {
 	if l.Table == nil {
 		m.loads.WithLabelValues("failure").Inc()

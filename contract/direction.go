@@ -6,25 +6,23 @@ import "slices"
 // Direction, by name: initial_metadata of Envoy's grpc_service.
 const DirectionKey = "tagproc-direction"
 
-// A Direction says where on its way a request is, and so what is done to it. The
-// zero value is Gateway, which streams need not say.
+// A Direction is where on its way a request is, and so what is done to it. The zero value
+// is Gateway, the default of a stream.
 type Direction uint8
 
 // The directions.
 const (
-	// Gateway, where requests come in: tags are decided on, written, and written into
-	// the baggage, and those that clients forged are removed.
+	// Gateway, where requests come in: tags are decided, written into headers and
+	// baggage, and those that clients forged are removed.
 	Gateway Direction = iota
-	// Restore, at a sidecar, outbound: headers are made of the members of baggage that
-	// are tags, and nothing else is done.
+	// Restore, at a sidecar, outbound: members of baggage that are tags become headers.
 	Restore
-	// Recompute, at a sidecar, outbound: as Restore, and where neither baggage nor a
-	// header says a tag the rules decide. Nothing is removed.
+	// Recompute, at a sidecar, outbound: as Restore, and the rules decide if neither
+	// baggage nor a header has a tag. Nothing is removed.
 	Recompute
-	// Collect, at a sidecar, inbound: members of baggage are made of headers that are
-	// tags, and nothing else is done.
+	// Collect, at a sidecar, inbound: headers that are tags become members of baggage.
 	Collect
-	// UnknownDirection is what any other name says. Nothing is done.
+	// UnknownDirection is any other name. Nothing is done.
 	UnknownDirection
 )
 
@@ -32,10 +30,10 @@ var directionNames = [...]string{
 	Gateway: "gateway", Restore: "restore", Recompute: "recompute", Collect: "collect", UnknownDirection: "unknown",
 }
 
-// String returns the name as streams say it: "restore".
+// String returns the name that streams send, such as "restore".
 func (d Direction) String() string { return directionNames[d] }
 
-// DirectionNames returns what streams may say.
+// DirectionNames returns the names that streams may send.
 func DirectionNames() []string { return slices.Clone(directionNames[:UnknownDirection]) }
 
 // ParseDirection returns the direction of a name, or UnknownDirection.

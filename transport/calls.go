@@ -17,7 +17,7 @@ type calls struct {
 	kinds      func() map[string]kind // by the full names of methods
 }
 
-// A kind says what a method is.
+// A kind is what a method is.
 type kind int
 
 const (
@@ -26,7 +26,7 @@ const (
 	streaming
 )
 
-var errUnknownMethod = status.Error(codes.Unimplemented, "there is no such method")
+var errUnknownMethod = status.Error(codes.Unimplemented, "unknown method")
 
 // kindsOf returns the kinds of the methods of s by their full names.
 func kindsOf(s *grpc.Server) map[string]kind {
@@ -43,9 +43,9 @@ func kindsOf(s *grpc.Server) map[string]kind {
 	return kinds
 }
 
-// tap is what gRPC calls for each call before anything else, on the goroutine that
-// reads from the connection. Streams are counted until their handlers begin. A call
-// that is no stream gets a deadline, which ends it as a whole.
+// gRPC calls tap for each call before anything else, on the goroutine that reads from
+// the connection. tap counts streams until their handlers begin, and gives every other
+// call a deadline.
 //
 // It refuses nothing: grpc-go leaks the timer of a client's grpc-timeout when a tap
 // does, or when the context that it returns has ended.
@@ -61,8 +61,8 @@ func (c *calls) tap(ctx context.Context, info *tap.Info) (context.Context, error
 	return ctx, nil
 }
 
-// begun is told that the handler of a stream begins. It returns the connection, and
-// refuses a method that is not there.
+// begun notes that the handler of a stream begins. It returns the connection, and an
+// error for a method that does not exist.
 func (c *calls) begun(ctx context.Context, method string) (*guest, error) {
 	g := guestOf(ctx)
 	g.begun()

@@ -13,14 +13,14 @@ import (
 	"os"
 )
 
-// CertificateFiles name the PEM files that TLS needs.
+// CertificateFiles are the paths of the PEM files that TLS needs.
 type CertificateFiles struct {
 	Certificate string // of the server, followed by the intermediate ones
 	Key         string // of the certificate, not encrypted
-	ClientCA    string // who signs the certificates of clients; empty: clients need none
+	ClientCA    string // the authorities that sign client certificates; empty: clients need none
 }
 
-// A version identifies a state of the files: their content, or why there is none.
+// A version identifies a state of the files: their contents, or why they cannot be read.
 type version [sha256.Size]byte
 
 // A certificateState is what one look at the files found.
@@ -54,7 +54,7 @@ func (f CertificateFiles) look(read func(path string) ([]byte, error)) certifica
 	return s
 }
 
-// failedState is files that cannot be read.
+// failedState returns the state of files that cannot be read.
 func failedState(err error) certificateState {
 	return certificateState{version: sha256.Sum256([]byte(err.Error())), err: err}
 }
@@ -70,16 +70,16 @@ func readPEM(path string) ([]byte, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("%s does not exist: create it or correct the path", path)
 	case errors.Is(err, fs.ErrPermission):
-		return nil, fmt.Errorf("%s: permission denied: let user %d, as whom tagproc runs, read it and enter the directories above it", path, os.Geteuid())
+		return nil, fmt.Errorf("%s: permission denied: let tagproc's user %d read it and enter the directories above it", path, os.Geteuid())
 	case err != nil:
 		return nil, fmt.Errorf("%s cannot be read: %w", path, err)
 	case len(content) > maxPEMBytes:
-		return nil, fmt.Errorf("%s has more than %d KiB: name a PEM file, which is smaller", path, maxPEMBytes>>10)
+		return nil, fmt.Errorf("%s has more than %d KiB: name a PEM file", path, maxPEMBytes>>10)
 	}
 	return content, nil
 }
 
-// readAtMost reads a file, and of a larger one a byte more than most.
+// readAtMost reads a file, up to one byte more than most.
 func readAtMost(path string, most int64) ([]byte, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -89,7 +89,7 @@ func readAtMost(path string, most int64) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(file, most+1))
 }
 
-// config returns what the files say, to be used for new connections.
+// config returns the configuration that the files make, for new connections.
 func (s certificateState) config() (*tls.Config, error) {
 	if s.err != nil {
 		return nil, s.err
@@ -102,7 +102,7 @@ func (s certificateState) config() (*tls.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the key %s %w", s.files.Key, err)
 	}
-	var certificates []byte // without what else is in the file
+	var certificates []byte // the certificates of the file alone
 	for _, c := range chain {
 		certificates = append(certificates, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})...)
 	}
@@ -114,7 +114,7 @@ func (s certificateState) config() (*tls.Config, error) {
 		MinVersion:   tls.VersionTLS12,
 		NextProtos:   []string{"h2"},
 		Certificates: []tls.Certificate{pair},
-		// Connections last; a client that comes again is verified again.
+		// Connections last, so a client that reconnects is verified again.
 		SessionTicketsDisabled: true,
 	}
 	if s.files.ClientCA == "" {
@@ -132,7 +132,7 @@ func (s certificateState) config() (*tls.Config, error) {
 	return config, nil
 }
 
-// changes returns the files that another state had with other content.
+// changes returns the files whose content differs from another state.
 func (s certificateState) changes(before certificateState) []string {
 	var files []string
 	for _, file := range []struct {

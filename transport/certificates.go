@@ -19,13 +19,13 @@ import (
 // CertificateOptions are the settings of LoadCertificates.
 type CertificateOptions struct {
 	Interval   time.Duration         // between two looks at the files; 0 means a second
-	Wake       <-chan struct{}       // has Run look at the files at once; nil: only Interval does
+	Wake       <-chan struct{}       // makes Run look at the files at once; nil: only Interval does
 	Registerer prometheus.Registerer // takes the metrics; nil: they are not exported
 	Logger     *slog.Logger          // nil: nothing is logged
 }
 
-// Certificates are what a server shows its clients, and by what it knows them,
-// kept current.
+// Certificates are the certificate that a server shows its clients and the authorities
+// by which it verifies them. They follow their files.
 type Certificates struct {
 	files   CertificateFiles
 	options CertificateOptions
@@ -33,10 +33,10 @@ type Certificates struct {
 	config atomic.Pointer[tls.Config] // of the newest good files
 
 	looks   patience.Calls[certificateState]
-	reading atomic.Pointer[string] // the file under way
+	reading atomic.Pointer[string] // the file that is being read
 
-	// For consider alone: what the last report was about, a failure that is reported
-	// if the next look finds it too, and what is in use.
+	// For consider alone: the version last reported, a failure that is reported if the
+	// next look finds it too, and the state in use.
 	reported, suspected version
 	used                certificateState
 
@@ -44,9 +44,9 @@ type Certificates struct {
 	expiry     prometheus.Gauge
 }
 
-// LoadCertificates reads the files, which have to be good. Its errors say what to
-// do. A read that hangs is given up after [patience.Limit], or when ctx ends. It
-// panics if o.Registerer has metrics of certificates already.
+// LoadCertificates reads the files, and returns an error that says what to do if one is
+// bad. It gives up a read that hangs after [patience.Limit], or when ctx ends. It panics
+// if o.Registerer already has metrics of certificates.
 func LoadCertificates(ctx context.Context, files CertificateFiles, o CertificateOptions) (*Certificates, error) {
 	o.Interval = cmp.Or(o.Interval, time.Second)
 	o.Logger = cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
@@ -54,7 +54,7 @@ func LoadCertificates(ctx context.Context, files CertificateFiles, o Certificate
 		files: files, options: o,
 		successful: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "tagproc_tls_last_reload_successful",
-			Help: "1 if the files of TLS, as they are now, are in use; 0 if they were refused and older ones are in use.",
+			Help: "1 if the current TLS files are in use; 0 if they are refused and older ones are in use.",
 		}),
 		expiry: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "tagproc_tls_certificate_expiry_timestamp_seconds",
@@ -73,8 +73,8 @@ func LoadCertificates(ctx context.Context, files CertificateFiles, o Certificate
 	return c, nil
 }
 
-// Config returns what a listener needs. Each new connection gets what is current
-// then; those that are open stay as they are.
+// Config returns the configuration of a listener. A new connection gets the current
+// certificates; open ones keep theirs.
 func (c *Certificates) Config() *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS12,
@@ -84,8 +84,8 @@ func (c *Certificates) Config() *tls.Config {
 	}
 }
 
-// Run keeps the certificates current until ctx ends. Files that cannot be used, or
-// whose reads hang, change nothing but what the log and the metrics say.
+// Run follows the files until ctx ends. Files that cannot be used, or whose reads hang,
+// change only what the log and the metrics say.
 func (c *Certificates) Run(ctx context.Context) {
 	ticker := time.NewTicker(c.options.Interval)
 	defer ticker.Stop()
@@ -113,7 +113,7 @@ func (c *Certificates) look(ctx context.Context) certificateState {
 	})
 	switch {
 	case errors.Is(err, patience.ErrHangs):
-		return failedState(fmt.Errorf("%s cannot be read: it has not answered for %v, and the read is given up: check the volume that holds it (NFS, FUSE)",
+		return failedState(fmt.Errorf("%s cannot be read: no answer for %v; the read is given up: check the volume that holds it (NFS, FUSE)",
 			*c.reading.Load(), patience.Limit))
 	case err != nil:
 		return failedState(err)
@@ -121,7 +121,7 @@ func (c *Certificates) look(ctx context.Context) certificateState {
 	return state
 }
 
-// consider takes what a look has found.
+// consider puts what a look found into use, or reports why it cannot.
 func (c *Certificates) consider(state certificateState) {
 	if state.version == c.reported {
 		return
@@ -138,7 +138,7 @@ func (c *Certificates) consider(state certificateState) {
 	}
 	c.reported = state.version
 	c.successful.Set(0)
-	c.options.Logger.Error("the files of TLS are refused; the last good ones stay in use", "error", err)
+	c.options.Logger.Error("the TLS files are refused; the last good ones stay in use", "error", err)
 }
 
 func (c *Certificates) use(state certificateState, config *tls.Config) {
@@ -151,9 +151,9 @@ func (c *Certificates) use(state certificateState, config *tls.Config) {
 	level, message := slog.LevelInfo, "a certificate is in use"
 	switch now := time.Now(); {
 	case now.After(leaf.NotAfter):
-		level, message = slog.LevelWarn, "a certificate is in use that has expired: clients refuse it; replace it"
+		level, message = slog.LevelWarn, "the certificate in use has expired, and clients refuse it: replace it"
 	case now.Before(leaf.NotBefore):
-		level, message = slog.LevelWarn, "a certificate is in use that is not valid yet: clients refuse it until then; is the clock right?"
+		level, message = slog.LevelWarn, "the certificate in use is not valid yet, and clients refuse it until then: check the clock"
 	}
 	authorities, _ := authoritiesOf(state.clientCA) // none: clients need no certificate
 	c.options.Logger.Log(context.Background(), level, message,

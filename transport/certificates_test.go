@@ -137,8 +137,8 @@ func TestTLS(t *testing.T) {
 	p := s.rawPeer(t)
 	awaitClosed(t, p) // it speaks HTTP/2 without TLS
 	awaitMetric(t, s.registry, "tagproc_tls_handshake_failures_total", 2)
-	if !strings.Contains(s.log.String(), "a client could not agree on TLS") {
-		t.Errorf("the log does not say that a client could not agree on TLS:\n%s", s.log.String())
+	if !strings.Contains(s.log.String(), "TLS handshake with a client failed") {
+		t.Errorf("the log does not say that a TLS handshake failed:\n%s", s.log.String())
 	}
 	awaitMetric(t, s.registry, "tagproc_connections", 1) // that over the Unix socket
 }
@@ -193,7 +193,7 @@ func TestRotation(t *testing.T) {
 			awaitMetric(t, s.certificates, "tagproc_tls_last_reload_successful", 1)
 		}
 	}
-	if got, want := strings.Count(s.log.String(), "the files of TLS are refused"), 9; got != want {
+	if got, want := strings.Count(s.log.String(), "the TLS files are refused"), 9; got != want {
 		t.Errorf("%d refusals are logged, want %d:\n%s", got, want, s.log.String())
 	}
 
@@ -277,10 +277,10 @@ func TestCertificateLog(t *testing.T) {
 	now := time.Now()
 	files.write(t, ours.IssueFor(t, "server", now.Add(-2*time.Hour), now.Add(-time.Hour)), ours)
 	c.consider(c.look(t.Context()))
-	check("expired", "level=WARN", "a certificate is in use that has expired")
+	check("expired", "level=WARN", "the certificate in use has expired")
 	files.write(t, ours.IssueFor(t, "server", now.Add(time.Hour), now.Add(2*time.Hour)), ours)
 	c.consider(c.look(t.Context()))
-	check("not yet valid", "level=WARN", "a certificate is in use that is not valid yet")
+	check("not yet valid", "level=WARN", "the certificate in use is not valid yet")
 
 	files.ClientCA = ""
 	if _, err := LoadCertificates(t.Context(), files, options); err != nil {
@@ -309,11 +309,11 @@ func TestLoadCertificates(t *testing.T) {
 			"key of another", func(f *CertificateFiles) { replace(t, f.Key, authority.KeyPEM(t, ours.Issue(t, "other"))) },
 			"the key DIR/tls.key cannot be used with DIR/tls.crt: tls: private key does not match public key: expected the key of that certificate",
 		},
-		{"swapped", func(f *CertificateFiles) { f.Certificate, f.Key = f.Key, f.Certificate }, "the certificate DIR/tls.key cannot be used: there is no certificate in it: expected"},
-		{"no key", func(f *CertificateFiles) { f.Key = f.Certificate }, "the key DIR/tls.crt cannot be used: there is no private key in it: expected"},
+		{"swapped", func(f *CertificateFiles) { f.Certificate, f.Key = f.Key, f.Certificate }, "the certificate DIR/tls.key cannot be used: it has no certificate: expected"},
+		{"no key", func(f *CertificateFiles) { f.Key = f.Certificate }, "the key DIR/tls.crt cannot be used: it has no private key: expected"},
 		{"encrypted key", func(f *CertificateFiles) {
 			replace(t, f.Key, pem.EncodeToMemory(&pem.Block{Type: "ENCRYPTED PRIVATE KEY", Bytes: []byte("secret")}))
-		}, "the key DIR/tls.key is encrypted, and nobody is there to type a password: decrypt it"},
+		}, "the key DIR/tls.key is encrypted: decrypt it"},
 		{"encrypted key of old", func(f *CertificateFiles) {
 			replace(t, f.Key, pem.EncodeToMemory(&pem.Block{
 				Type: "EC PRIVATE KEY", Headers: map[string]string{"Proc-Type": "4,ENCRYPTED", "DEK-Info": "AES-128-CBC,00"}, Bytes: []byte("secret"),
@@ -333,7 +333,7 @@ func TestLoadCertificates(t *testing.T) {
 		{"too large", func(f *CertificateFiles) {
 			replace(t, f.ClientCA, bytes.Repeat([]byte("# \n"), 1<<20))
 		}, "the client CA DIR/ca.crt has more than 1024 KiB: name a PEM file"},
-		{"no authority", func(f *CertificateFiles) { replace(t, f.ClientCA, []byte("none")) }, "the client CA DIR/ca.crt cannot be used: there is no certificate in it: expected"},
+		{"no authority", func(f *CertificateFiles) { replace(t, f.ClientCA, []byte("none")) }, "the client CA DIR/ca.crt cannot be used: it has no certificate: expected"},
 		{"one bad authority", func(f *CertificateFiles) {
 			replace(t, f.ClientCA, append(authority.CertificatePEM(ours.Certificate), authority.KeyPEM(t, server)...))
 		}, "the client CA DIR/ca.crt cannot be used: block 2 (PRIVATE KEY, line "},

@@ -15,10 +15,9 @@ import (
 	"google.golang.org/grpc/credentials"
 )
 
-// A door is what every connection of a server comes through first, whichever
-// listener it came from: gRPC asks credentials to shake hands with each. It
-// counts them, refuses one too many, and does TLS with those that come from a
-// listener with TLS.
+// Every connection of a server passes its door first, whichever listener accepted it:
+// gRPC asks credentials to shake hands with each. The door counts connections, refuses
+// one too many, and does TLS on those from a listener with TLS.
 type door struct {
 	max     int64
 	metrics *metrics
@@ -27,7 +26,7 @@ type door struct {
 	foreigners *foreigners
 
 	inside atomic.Int64
-	logged atomic.Int64 // when a failed handshake was, in Unix seconds
+	logged atomic.Int64 // when a failed handshake was last logged, in Unix seconds
 
 	mu       sync.Mutex
 	closed   bool
@@ -35,12 +34,12 @@ type door struct {
 }
 
 var (
-	errTooMany  = errors.New("there are as many connections as allowed")
-	errClosed   = errors.New("the server ends")
-	errNoClient = errors.New("these credentials are for servers")
+	errTooMany  = errors.New("too many connections")
+	errClosed   = errors.New("the server is stopping")
+	errNoClient = errors.New("credentials are for servers only")
 )
 
-// ServerHandshake lets a connection in, or has gRPC close it.
+// ServerHandshake admits a connection, or returns an error, and gRPC closes it.
 func (d *door) ServerHandshake(conn net.Conn) (net.Conn, credentials.AuthInfo, error) {
 	if d.inside.Add(1) > d.max {
 		d.inside.Add(-1)
@@ -65,7 +64,7 @@ func (d *door) ServerHandshake(conn net.Conn) (net.Conn, credentials.AuthInfo, e
 	if t, ok := conn.(*tls.Conn); ok {
 		if err := t.Handshake(); err != nil {
 			g.leave()
-			if !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) { // else it was a probe, or close
+			if !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) { // a probe, or close
 				d.handshakeFailed(conn, err)
 			}
 			return nil, nil, err
@@ -85,14 +84,14 @@ func (d *door) listenTo(g *guest) bool {
 	return !d.closed
 }
 
-// heard notes that g has greeted, or has gone.
+// heard notes that g has greeted or has gone.
 func (d *door) heard(g *guest) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.arriving, g)
 }
 
-// close lets nobody in any more, and ends the connections that have not greeted.
+// close refuses new connections, and ends those that have not greeted.
 func (d *door) close() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -110,7 +109,7 @@ func (d *door) handshakeFailed(conn net.Conn, err error) {
 		return
 	}
 	if now := time.Now().Unix(); d.logged.Swap(now) != now {
-		d.log.Warn("a client could not agree on TLS; its connection is closed", "client", conn.RemoteAddr().String(), "error", err)
+		d.log.Warn("TLS handshake with a client failed; its connection is closed", "client", conn.RemoteAddr().String(), "error", err)
 	}
 }
 
@@ -119,7 +118,7 @@ func (d *door) Info() credentials.ProtocolInfo {
 	return credentials.ProtocolInfo{SecurityProtocol: "as the listener"}
 }
 
-// Clone returns the door itself: its state is that of the server.
+// Clone returns the door itself, since its state belongs to the server.
 func (d *door) Clone() credentials.TransportCredentials { return d }
 
 // ClientHandshake fails: a door has one side.
@@ -127,5 +126,5 @@ func (d *door) ClientHandshake(context.Context, string, net.Conn) (net.Conn, cre
 	return nil, nil, errNoClient
 }
 
-// OverrideServerName fails, likewise.
+// OverrideServerName fails too.
 func (d *door) OverrideServerName(string) error { return fmt.Errorf("server name: %w", errNoClient) }

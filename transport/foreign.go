@@ -18,7 +18,7 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// A foreign is something that a client speaks and this server does not.
+// A foreign is a protocol that a client speaks and this server does not.
 type foreign int
 
 const (
@@ -27,38 +27,38 @@ const (
 	plainOnTLS
 	compressed
 	other
-	foreigns // how many there are
+	foreigns // their number
 )
 
-// foreignWords are the label of the metric, and what the log says.
+// foreignWords are the label of the metric and the words of the log.
 var foreignWords = [foreigns]struct{ label, message, remedy string }{
 	http1: {
-		"http1", "a client speaks HTTP/1.1, and gRPC is HTTP/2; its connection is closed",
-		"in Envoy give the cluster of tagproc typed_extension_protocol_options with explicit_http_config and http2_protocol_options; elsewhere see who probes this port by HTTP",
+		"http1", "a client speaks HTTP/1.1 instead of HTTP/2; its connection is closed",
+		"in Envoy give the cluster of tagproc typed_extension_protocol_options with explicit_http_config and http2_protocol_options; otherwise find out who probes this port by HTTP",
 	},
 	tlsOnPlain: {
-		"tls", "a client speaks TLS, and this address has none; its connection is closed",
-		"take the transport_socket from the cluster of tagproc in Envoy, or start tagproc with --tls-cert and --tls-key; in Istio set the mode of TLS in a DestinationRule for tagproc",
+		"tls", "a client speaks TLS to an address without TLS; its connection is closed",
+		"in Envoy remove the transport_socket of the cluster of tagproc, or start tagproc with --tls-cert and --tls-key; in Istio set the TLS mode in a DestinationRule for tagproc",
 	},
 	plainOnTLS: {
-		"plaintext", "a client speaks without TLS, and this address wants it; its connection is closed",
+		"plaintext", "a client speaks without TLS to an address with TLS; its connection is closed",
 		"in Envoy give the cluster of tagproc a transport_socket with an UpstreamTlsContext, or start tagproc without --tls-cert",
 	},
 	compressed: {
-		"compressed", "a client compresses its messages, and this server takes none; its stream is refused",
-		"in Envoy take grpc.default_compression_algorithm from the channel_args of google_grpc, or use envoy_grpc",
+		"compressed", "a client compresses its messages; its stream is refused",
+		"in Envoy remove grpc.default_compression_algorithm from the channel_args of google_grpc, or use envoy_grpc",
 	},
 	other: {
-		"other", "a client speaks no HTTP/2; its connection is closed",
-		"see who connects to this port: no Envoy does so",
+		"other", "a client does not speak HTTP/2; its connection is closed",
+		"find out who connects to this port: it is not Envoy",
 	},
 }
 
-// A foreigners counts what clients speak that this server does not, and logs each
-// kind at most once per second.
+// A foreigners counts clients that speak something foreign, and logs each kind at most
+// once per second.
 type foreigners struct {
 	counters [foreigns]prometheus.Counter
-	logged   [foreigns]atomic.Int64 // when the last line was, in Unix seconds
+	logged   [foreigns]atomic.Int64 // when each was last logged, in Unix seconds
 	log      *slog.Logger
 }
 
@@ -78,11 +78,11 @@ func (f *foreigners) met(what foreign, client net.Addr, more ...any) {
 	}
 }
 
-// known is how many of a connection's first bytes say what it speaks.
+// known is how many of a connection's first bytes tell what it speaks.
 const known = 5
 
-// foreignBeginning returns what a connection speaks by its first bytes, of which
-// there are known at least, unless it is HTTP/2.
+// foreignBeginning returns what a connection speaks by its first bytes, and whether it
+// is foreign. b has at least known bytes, unless it is HTTP/2.
 func foreignBeginning(b []byte) (what foreign, ok bool) {
 	b = b[:min(len(b), len(http2.ClientPreface))]
 	switch {
@@ -107,16 +107,15 @@ func isHTTP1(b []byte) bool {
 	return len(method) >= 3 && (len(target) == 0 || target[0] == '/' || target[0] == '*' || bytes.HasPrefix(target, []byte("http")))
 }
 
-// isPlain reports whether a handshake failed since the client does no TLS.
+// isPlain reports whether a handshake failed because the client speaks without TLS.
 func isPlain(err error) bool {
 	e, ok := errors.AsType[tls.RecordHeaderError](err)
 	return ok && (isHTTP1(e.RecordHeader[:]) || string(e.RecordHeader[:]) == http2.ClientPreface[:len(e.RecordHeader)])
 }
 
-// The encodings that clients of gRPC know are registered, and nothing is decoded: of
-// an encoding that is not registered grpc-go tells nobody but the client. A message
-// of 1 KiB can have a MiB in it, so whoever may send one could make a thousand times
-// the work.
+// The encodings that gRPC clients know are registered, so that the server notices them:
+// grpc-go reports an unregistered encoding to the client alone. Nothing is decoded: a
+// message of 1 KiB can decode to a MiB, a thousand times the work.
 func init() {
 	for _, name := range []string{"gzip", "deflate", "snappy", "zstd"} {
 		if encoding.GetCompressor(name) == nil {
@@ -125,7 +124,7 @@ func init() {
 	}
 }
 
-var errCompressed = status.Error(codes.Unimplemented, "compressed messages are not taken: send them as they are")
+var errCompressed = status.Error(codes.Unimplemented, "compressed messages are refused: send them uncompressed")
 
 type refusedEncoding string
 
@@ -133,7 +132,7 @@ func (e refusedEncoding) Name() string                             { return stri
 func (refusedEncoding) Compress(io.Writer) (io.WriteCloser, error) { return nil, errCompressed }
 func (refusedEncoding) Decompress(io.Reader) (io.Reader, error)    { return nil, errCompressed }
 
-// encodingOf returns how the messages of a stream are compressed, "" for not.
+// encodingOf returns the compression of a stream's messages, "" for none.
 func encodingOf(ss grpc.ServerStream) string {
 	s, ok := grpc.ServerTransportStreamFromContext(ss.Context()).(interface{ RecvCompress() string })
 	if !ok || s.RecvCompress() == encoding.Identity {

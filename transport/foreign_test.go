@@ -58,8 +58,8 @@ func TestForeign(t *testing.T) {
 	for _, tt := range []struct{ name, said, label, want string }{
 		{"HTTP/1.1", "POST /Process HTTP/1.1\r\nhost: tagproc\r\n\r\n", "http1", "http2_protocol_options"},
 		{"HTTP/1.0, which is short", "GET / HTTP/1.0\r\n\r\n", "http1", "http2_protocol_options"},
-		{"TLS", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 and some more of it", "tls", "take the transport_socket"},
-		{"something else", "SSH-2.0-OpenSSH_9.6p1 Ubuntu\r\n", "other", "no Envoy does so"},
+		{"TLS", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 and some more of it", "tls", "remove the transport_socket"},
+		{"something else", "SSH-2.0-OpenSSH_9.6p1 Ubuntu\r\n", "other", "it is not Envoy"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

@@ -13,12 +13,12 @@ import (
 	grpcpeer "google.golang.org/grpc/peer"
 )
 
-// What one connection may have of the processor. A peer that sends as fast as it
-// can otherwise fills the queues of Go's scheduler, at whose ends the requests of
-// others wait, for each of the handful of turns that they take.
+// The share of CPU time of one connection. Otherwise a peer that sends as fast as it can
+// fills the queues of Go's scheduler, and the requests of others wait at their ends for
+// each of the few turns that they need.
 const (
-	// maxRead is how many bytes of a connection are read at a time, and longTurn
-	// how many are read or written before others get their turns.
+	// maxRead is the most bytes of a connection that are read at a time, and longTurn
+	// the number that are read or written before others get their turns.
 	maxRead  = 8 << 10
 	longTurn = 4 << 10
 
@@ -26,31 +26,31 @@ const (
 	// begin. With more, others get turns before the next bytes are read.
 	maxWaiting = 16
 
-	// maxTurns is how many turns others get at most. What waits then is taken for
-	// streams that gRPC has ended before their handlers began.
+	// maxTurns is the most turns that others get. Streams that still wait then are taken
+	// for ones that gRPC ended before their handlers began.
 	maxTurns = 100
 
-	// greeting is how many bytes a client sends at least before gRPC goes on to its
-	// streams: the preface, and the header of its SETTINGS (RFC 9113, section 3.4).
+	// greeting is the fewest bytes that a client sends before gRPC turns to its streams:
+	// the preface, and the header of its SETTINGS (RFC 9113, section 3.4).
 	greeting = len(http2.ClientPreface) + 9
 )
 
-// A guest is a connection that was let in.
+// A guest is an admitted connection.
 type guest struct {
 	net.Conn
 
-	greeted func()             // is told once that greeting has come
-	foreign func(what foreign) // is told once that the client speaks something else
-	leave   func()             // likewise that the connection has ended
+	greeted func()             // called once, when the greeting has come
+	foreign func(what foreign) // called once, when the client speaks something else
+	leave   func()             // called once, when the connection ends
 
 	share share // of the streams
 
-	calls    []context.CancelFunc // the newest that are no streams; for called alone
+	calls    []context.CancelFunc // the newest calls that are not streams; for called alone
 	lastCall int
 
-	received int          // bytes, up to greeting; for Read alone, likewise:
-	first    [known]byte  // of them
-	over     atomic.Bool  // nothing comes any more
+	received int          // bytes, up to greeting; for Read alone
+	first    [known]byte  // the first ones; for Read alone
+	over     atomic.Bool  // nothing more comes
 	waiting  atomic.Int64 // streams whose handlers have not begun
 }
 
@@ -70,7 +70,7 @@ func (g *guest) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// hear takes what comes first.
+// hear examines the first bytes.
 func (g *guest) hear(b []byte) {
 	before := g.received
 	if before < known {
@@ -91,17 +91,17 @@ func (g *guest) hear(b []byte) {
 	}
 }
 
-// maxCalls is how many calls that are no streams a connection has at a time. With one
-// more the oldest is ended.
+// maxCalls is how many calls other than streams a connection has at a time. One more
+// ends the oldest.
 const maxCalls = 64
 
-// called is told how to end a call that begins, by the goroutine that reads.
+// called notes how to end a call that begins. The goroutine that reads calls it.
 func (g *guest) called(end context.CancelFunc) {
 	if len(g.calls) < maxCalls {
 		g.calls = append(g.calls, end)
 		return
 	}
-	g.calls[g.lastCall]() // does nothing where it has ended
+	g.calls[g.lastCall]() // does nothing if it has ended
 	g.calls[g.lastCall] = end
 	g.lastCall = (g.lastCall + 1) % maxCalls
 }
@@ -117,7 +117,7 @@ func (g *guest) yield() {
 	g.waiting.Store(0)
 }
 
-// begun is told that the handler of a stream begins, which yield may have given up.
+// begun notes that the handler of a stream begins. yield may have given the stream up.
 func (g *guest) begun() {
 	for {
 		n := g.waiting.Load()
@@ -136,8 +136,8 @@ func (g *guest) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// What is read of a connection before it is closed. The system resets one that has
-// bytes which nobody has read, and what was sent to the peer last is lost.
+// What is read from a connection before it is closed. The system resets a connection
+// with unread bytes, and the peer loses what was sent last.
 const (
 	lastBytes = 64 << 10
 	lastWait  = time.Millisecond
@@ -147,12 +147,12 @@ const (
 func (g *guest) Close() error {
 	defer g.leave()
 	if !g.over.Load() && g.SetReadDeadline(time.Now().Add(lastWait)) == nil {
-		_, _ = io.CopyN(io.Discard, g.Conn, lastBytes) // as much as is there
+		_, _ = io.CopyN(io.Discard, g.Conn, lastBytes) // as much as has come
 	}
 	return g.Conn.Close()
 }
 
-// An admission is what gRPC keeps of a connection and hands out with its streams.
+// An admission is what gRPC keeps for a connection and hands out with its streams.
 type admission struct {
 	credentials.TLSInfo // the zero value if it has none
 
@@ -174,5 +174,5 @@ func guestOf(ctx context.Context) *guest {
 			return a.guest
 		}
 	}
-	return new(guest) // of nobody: every connection comes through the door
+	return new(guest) // cannot happen: every connection passes the door
 }

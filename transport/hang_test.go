@@ -60,7 +60,7 @@ func TestCertificatesHang(t *testing.T) {
 		successful(0)
 	}
 	hang()
-	if !strings.Contains(log.String(), files.Key+" cannot be read: it has not answered for 3s") {
+	if !strings.Contains(log.String(), files.Key+" cannot be read: no answer for 3s") {
 		t.Errorf("the log does not name the file that hangs:\n%s", log.String())
 	}
 	replace(t, files.Key, authority.KeyPEM(t, server))
@@ -123,7 +123,7 @@ func TestLockOfASocket(t *testing.T) {
 			if err == nil {
 				l.Close()
 			}
-			want := path + ".lock, which tagproc locks, is not a regular file; remove it or choose another path"
+			want := path + ".lock, the lock of the socket, is not a regular file; remove it or choose another path"
 			if err == nil || !strings.HasSuffix(err.Error(), want) {
 				t.Errorf("Listen = %v, want %q", err, want)
 			}

@@ -22,7 +22,7 @@ const DefaultSocketMode fs.FileMode = 0o660
 
 // ListenOptions are the settings of Listen.
 type ListenOptions struct {
-	SocketMode fs.FileMode // rights of a Unix socket, at most 0777; 0 means DefaultSocketMode
+	SocketMode fs.FileMode // permissions of a Unix socket, at most 0777; 0 means DefaultSocketMode
 	TLS        *tls.Config // for TCP; nil: plain. A Unix socket is always plain: its mode says who may connect.
 }
 
@@ -34,9 +34,9 @@ func Listen(ctx context.Context, address string, o ListenOptions) (net.Listener,
 	var err error
 	switch {
 	case isUnix && !filepath.IsAbs(path):
-		err = fmt.Errorf("the path of a socket is absolute: %s/PATH", UnixScheme)
+		err = fmt.Errorf("the path is not absolute: write %s/PATH", UnixScheme)
 	case isUnix && len(path) > longestSocketPath:
-		err = fmt.Errorf("the path of a socket has at most %d bytes, and this one has %d; choose a shorter one", longestSocketPath, len(path))
+		err = fmt.Errorf("the path has more than %d bytes, the most for a socket: it has %d; choose a shorter one", longestSocketPath, len(path))
 	case !isUnix && strings.HasPrefix(address, "unix:"):
 		err = fmt.Errorf("write %s/%s", UnixScheme, strings.TrimLeft(strings.TrimPrefix(address, "unix:"), "/"))
 	case isUnix:
@@ -55,25 +55,24 @@ func Listen(ctx context.Context, address string, o ListenOptions) (net.Listener,
 	return l, nil
 }
 
-// longestSocketPath is what the system's address of a socket has room for, in
-// bytes: 107 on Linux.
+// longestSocketPath is the most bytes of a path that fit into the system's address of a
+// socket: 107 on Linux.
 const longestSocketPath = len(syscall.RawSockaddrUnix{}.Path) - 1
 
-// explain says what to do about what the system answers. The path is that of a
-// Unix socket.
+// explain adds to an error of the system what to do. The path is that of a Unix socket.
 func explain(err error, path string, isUnix bool) error {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return errors.New("another process listens there, or this one at another of its addresses; choose another port, or end that process")
+		return errors.New("another process listens there, or this one through another of its addresses; choose another port, or end that process")
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return fmt.Errorf("%w: this host does not have that address; 0.0.0.0 stands for all that it has, 127.0.0.1 for itself alone", err)
+		return fmt.Errorf("%w: this host does not have that address; 0.0.0.0 means all its addresses, 127.0.0.1 only itself", err)
 	case !isUnix && errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("%w: ports below 1024 take a right (CAP_NET_BIND_SERVICE); choose one from 1024 on", err)
+		return fmt.Errorf("%w: ports below 1024 need CAP_NET_BIND_SERVICE; choose one from 1024 on", err)
 	case isUnix && errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("the directory %s does not exist; create it or choose another path", filepath.Dir(path))
 	case isUnix && (errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)):
-		return fmt.Errorf("%w: the directory %s must be writable by user %d, as whom tagproc runs; it puts the socket and its lock there",
-			err, filepath.Dir(path), os.Geteuid())
+		return fmt.Errorf("%w: let tagproc's user %d write to the directory %s: the socket and its lock go there",
+			err, os.Geteuid(), filepath.Dir(path))
 	}
 	return err
 }

@@ -23,12 +23,12 @@ func TestListen(t *testing.T) {
 	defer taken.Close()
 	for _, tt := range []struct{ address, want string }{
 		{"nowhere", "expected HOST:PORT or unix:///PATH"},
-		{"unix://t.sock", "the path of a socket is absolute"},
+		{"unix://t.sock", "the path is not absolute"},
 		{UnixScheme + filepath.Join(dir, "gone", "t.sock"), "gone does not exist; create it"},
-		{UnixScheme + file, "there is a file, which is not a socket"},
-		{taken.Addr().String(), "another process listens there, or this one at another of its addresses"},
+		{UnixScheme + file, "the path has a file that is not a socket"},
+		{taken.Addr().String(), "another process listens there, or this one through another of its addresses"},
 		{"unix:/tmp/t.sock", "write unix:///tmp/t.sock"},
-		{UnixScheme + filepath.Join(dir, strings.Repeat("long", 50)), "the path of a socket has at most"},
+		{UnixScheme + filepath.Join(dir, strings.Repeat("long", 50)), "the path has more than"},
 		{"192.0.2.1:0", "this host does not have that address"},
 	} {
 		l, err := Listen(t.Context(), tt.address, ListenOptions{})
@@ -51,9 +51,9 @@ func TestExplain(t *testing.T) {
 		path string
 		want string
 	}{
-		{&net.OpError{Op: "listen", Err: os.NewSyscallError("bind", syscall.EACCES)}, "", "permission denied: ports below 1024 take a right"},
-		{denied("open", "/run/t.sock.lock"), "/run/t.sock", "open /run/t.sock.lock: permission denied: the directory /run must be writable by user"},
-		{&fs.PathError{Op: "open", Path: "/t.sock.lock", Err: syscall.EROFS}, "/t.sock", "the directory / must be writable by user"},
+		{&net.OpError{Op: "listen", Err: os.NewSyscallError("bind", syscall.EACCES)}, "", "permission denied: ports below 1024 need CAP_NET_BIND_SERVICE"},
+		{denied("open", "/run/t.sock.lock"), "/run/t.sock", "open /run/t.sock.lock: permission denied: let tagproc's user"},
+		{&fs.PathError{Op: "open", Path: "/t.sock.lock", Err: syscall.EROFS}, "/t.sock", " write to the directory /: the socket and its lock go there"},
 		{os.ErrClosed, "/t.sock", os.ErrClosed.Error()},
 	} {
 		if got := explain(tt.err, tt.path, tt.path != ""); !strings.Contains(got.Error(), tt.want) {

@@ -16,15 +16,15 @@ func newMetrics(r prometheus.Registerer) *metrics {
 	m := &metrics{
 		connections: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "tagproc_connections",
-			Help: "Connections of gRPC clients, those that are still shaking hands included.",
+			Help: "Connections of gRPC clients, including those that are still shaking hands.",
 		}),
 		refused: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "tagproc_connections_refused_total",
-			Help: "Connections closed at once because there were as many as allowed.",
+			Help: "Connections closed at once because --max-connections were open.",
 		}),
 		handshakeFailures: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "tagproc_tls_handshake_failures_total",
-			Help: "Connections closed because TLS could not be agreed on, or the client had no certificate that is trusted.",
+			Help: "Connections closed because the TLS handshake failed or the client had no trusted certificate.",
 		}),
 		reaped: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "tagproc_streams_reaped_total",
@@ -32,11 +32,11 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		}),
 		streamsRefused: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "tagproc_streams_refused_total",
-			Help: "Streams ended, their requests unchanged, because there were as many as memory is meant for.",
+			Help: "Streams ended, their requests unchanged, because the limit of streams was reached.",
 		}),
 		foreign: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "tagproc_foreign_protocol_total",
-			Help: "Connections, and with compressed streams, refused because the client speaks something else than this server: http1, tls, plaintext, compressed or other.",
+			Help: "Connections, or streams where compressed, refused because the client speaks another protocol: http1, tls, plaintext, compressed or other.",
 		}, []string{"protocol"}),
 	}
 	if r != nil {

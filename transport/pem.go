@@ -11,11 +11,11 @@ import (
 	"unicode/utf8"
 )
 
-// maxPEMBytes is the size of the largest PEM file that is read. The bundle of all
-// public authorities has some 220 KiB.
+// maxPEMBytes is the size of the largest PEM file that is read. A bundle of all public
+// authorities has about 220 KiB.
 const maxPEMBytes = 1 << 20
 
-// A block is a block of a PEM file, by its place.
+// A block is a block of a PEM file and its place.
 type block struct {
 	*pem.Block
 
@@ -30,23 +30,24 @@ func (b block) isCertificate() bool { return b.Type == "CERTIFICATE" || b.Type =
 
 func (b block) isKey() bool { return strings.HasSuffix(b.Type, "PRIVATE KEY") }
 
-// isParameters reports what openssl writes before a key, and nobody needs.
+// isParameters reports whether b has the parameters that openssl writes before a key,
+// and that nobody needs.
 func (b block) isParameters() bool { return strings.HasSuffix(b.Type, " PARAMETERS") }
 
 const (
 	beginMark = "-----BEGIN "
 	endMark   = "-----END "
 	markEnd   = "-----"
-	byteOrder = "\ufeff" // as editors of Windows write it; openssl reads past it, too
+	byteOrder = "\ufeff" // editors on Windows write it; openssl ignores it, too
 )
 
-// blocksOf returns the blocks of a PEM file. It takes all or nothing: pem.Decode
-// passes over a block that it cannot read, and its certificate would be missed.
-// Between blocks there may be lines of text, as openssl x509 -text and bundles have
-// them, and nothing that may be what is left of a block.
+// blocksOf returns the blocks of a PEM file, or an error if one is damaged: pem.Decode
+// skips a block that it cannot read, and its certificate would be missed. Between blocks
+// there may be lines of text, as openssl x509 -text and bundles write them, but nothing
+// that may be the rest of a block.
 func blocksOf(content []byte) ([]block, error) {
 	var blocks []block
-	var begun []byte // from the first line of a block on; nil: outside of one
+	var begun []byte // from the first line of a block on; nil: outside a block
 	var first block  // its place and type
 	for number := 1; len(content) > 0; number++ {
 		line, rest, _ := bytes.Cut(content, []byte("\n"))
@@ -83,7 +84,7 @@ func blocksOf(content []byte) ([]block, error) {
 	return blocks, nil
 }
 
-// marked returns the type of a block whose first or last line is text.
+// marked returns the type in the first or last line of a block.
 func marked(text, mark string) (kind string, ok bool) {
 	text, begins := strings.CutPrefix(text, mark)
 	kind, ends := strings.CutSuffix(text, markEnd)
@@ -99,30 +100,29 @@ func checkComment(text string) error {
 	case !utf8.ValidString(text), strings.ContainsFunc(text, func(r rune) bool { return r != '\t' && unicode.IsControl(r) }):
 		return errors.New("is not text")
 	case strings.Contains(text, markEnd):
-		return errors.New("is the first or last line of one, and damaged")
+		return errors.New("is a damaged first or last line of a block")
 	case len(text) >= base64Line && !strings.ContainsFunc(text, func(r rune) bool {
 		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '+' || r == '/' || r == '=')
 	}):
-		return errors.New("belongs into one")
+		return errors.New("looks like part of a block")
 	}
 	return nil
 }
 
-var errNoCertificate = errors.New("there is no certificate in it")
+var errNoCertificate = errors.New("it has no certificate")
 
-// chainOf returns the certificates of the server's file, which may have the key,
-// too.
+// chainOf returns the certificates of the server's file, which may have the key too.
 func chainOf(content []byte) ([]*x509.Certificate, error) {
 	return certificatesOf(content, func(b block) bool { return b.isKey() || b.isParameters() })
 }
 
-// authoritiesOf returns the certificates of a file that has nothing else.
+// authoritiesOf returns the certificates of a file that may have nothing else.
 func authoritiesOf(content []byte) ([]*x509.Certificate, error) {
 	return certificatesOf(content, func(block) bool { return false })
 }
 
-// certificatesOf returns the certificates of a PEM file, past the blocks that other
-// takes.
+// certificatesOf returns the certificates of a PEM file, and skips the blocks that other
+// accepts.
 func certificatesOf(content []byte, other func(block) bool) ([]*x509.Certificate, error) {
 	blocks, err := blocksOf(content)
 	if err != nil {
@@ -148,7 +148,7 @@ func certificatesOf(content []byte, other func(block) bool) ([]*x509.Certificate
 	return certificates, nil
 }
 
-// keyOf returns the key of a file, which may have certificates, too.
+// keyOf returns the key of a file, which may have certificates too.
 func keyOf(content []byte) (*pem.Block, error) {
 	const expected = "expected the key of the certificate as PEM, not encrypted"
 	blocks, err := blocksOf(content)
@@ -159,17 +159,17 @@ func keyOf(content []byte) (*pem.Block, error) {
 	for _, b := range blocks {
 		switch {
 		case b.Type == "ENCRYPTED PRIVATE KEY", b.isKey() && b.Headers["DEK-Info"] != "":
-			return nil, errors.New("is encrypted, and nobody is there to type a password: decrypt it (openssl pkey -in ENCRYPTED -out KEY), and let nobody but tagproc read the file")
+			return nil, errors.New("is encrypted: decrypt it (openssl pkey -in ENCRYPTED -out KEY), and let only tagproc read the file")
 		case b.isKey() && key != nil:
 			return nil, fmt.Errorf("cannot be used: %v is a second private key: %s", b, expected)
 		case b.isKey():
 			key = b.Block
 		case !b.isCertificate() && !b.isParameters():
-			return nil, fmt.Errorf("cannot be used: %v is no private key: %s", b, expected)
+			return nil, fmt.Errorf("cannot be used: %v is not a private key: %s", b, expected)
 		}
 	}
 	if key == nil {
-		return nil, fmt.Errorf("cannot be used: there is no private key in it: %s", expected)
+		return nil, fmt.Errorf("cannot be used: it has no private key: %s", expected)
 	}
 	return key, nil
 }

@@ -13,26 +13,26 @@ import (
 
 // Options are the bounds of a server. A zero field means its default.
 type Options struct {
-	// MaxConnections is how many connections there may be at a time, over all
-	// listeners, those that are still shaking hands included. One more is closed
-	// at once. The default is 1024.
+	// MaxConnections is the most open connections over all listeners, including those
+	// that are still shaking hands. A further one is closed at once. The default is
+	// 1024.
 	MaxConnections int
 
-	// FirstMessage is how long a stream may be open, or a fifth more, until its handler
-	// says that a request has begun. Then it is ended, well: messages that are no
-	// request win no time. A call that is not a stream may take no longer as a whole.
-	// The default is 3 s.
+	// FirstMessage is how long a stream may be open, give or take a fifth more, until its
+	// handler says that a request has begun. Then the server ends it without an error;
+	// messages other than a request win no time. A call that is not a stream may take no
+	// longer as a whole. The default is 3 s.
 	FirstMessage time.Duration
 
-	// MaxMessageBytes is the size of the largest message that is received. A
-	// larger one fails its stream with ResourceExhausted, which no handler can
-	// prevent. The default is 1,088 KiB: a piece of a body as large as Envoy's buffer,
-	// which is 1 MiB, and what comes with it.
+	// MaxMessageBytes is the size of the largest message that is received. A larger one
+	// fails its stream with ResourceExhausted, which no handler can prevent. The default
+	// is 1,088 KiB: a piece of a body as large as Envoy's buffer of 1 MiB, and the rest
+	// of its message.
 	MaxMessageBytes int
 
-	// MaxConnectionAge is the age, give or take a tenth, at which a connection is
-	// asked to end, so that clients spread over the servers that there are by
-	// then. The default is no limit.
+	// MaxConnectionAge is the age, give or take a tenth, at which a connection is asked
+	// to end, so that clients spread over all servers of that time. By default
+	// connections have no age limit.
 	MaxConnectionAge time.Duration
 
 	Registerer prometheus.Registerer // takes the metrics; nil: they are not exported
@@ -59,25 +59,24 @@ const (
 	// HTTP/2, TLS included.
 	handshakeTimeout = 3 * time.Second
 
-	// maxStreamsOfConnection is how many streams a connection may have open, and so how many
-	// handlers run for it: with a number that is never reached a peer that opens
-	// streams and resets them at once (rapid reset) has as many as it likes.
-	// Envoy opens streams before it has seen this setting, and opens one more
-	// connection where it has more; with a low number some streams are lost
-	// (measured on Envoy 1.36 and 1.40 with 10, and no longer with 100).
+	// maxStreamsOfConnection is the most open streams of a connection, and so the most
+	// handlers that run for it. Without this limit a peer that opens streams and resets
+	// them at once (rapid reset) has as many handlers as it likes. Envoy opens streams
+	// before it has seen this setting, and opens one more connection where it has more.
+	// With a low number some streams are lost: Envoy 1.36 and 1.40 lost some with 10, and
+	// none with 100.
 	maxStreamsOfConnection = 2560
 
 	// maxWaitingStreams is how many streams may wait for their requests at a time, over
 	// all connections: each costs 12 KiB, and one of reflection, with its answer, 20 KiB.
 	maxWaitingStreams = 8 << 10
 
-	// maxStreams is how many streams may be open at a time, over all connections. They
-	// stay open where bodies are streamed, and with peers that want it so: as many
-	// take 170 MiB.
+	// maxStreams is the most open streams over all connections. Streams stay open while
+	// bodies are streamed, and as long as a hostile peer wants. This many take 170 MiB.
 	maxStreams = 12 << 10
 
-	// maxHeaderBytes bounds the headers of a stream, which are gRPC's own: those
-	// of the user's request are inside of a message.
+	// maxHeaderBytes bounds the headers of a stream, which are gRPC's own: those of the
+	// user's request are inside a message.
 	maxHeaderBytes = 64 << 10
 
 	// A peer that has been quiet for keepaliveTime is pinged, and its connection
@@ -85,18 +84,18 @@ const (
 	keepaliveTime    = 30 * time.Second
 	keepaliveTimeout = 10 * time.Second
 
-	// minPingInterval is how often a peer may ping that has nothing else to say;
-	// Envoy does as often as its operator likes (connection_keepalive). By default
-	// gRPC ends the connection of one that pings more than every five minutes.
+	// minPingInterval is the shortest interval at which a peer without streams may ping;
+	// Envoy pings as often as its operator likes (connection_keepalive). By default gRPC
+	// ends a connection that pings more often than every five minutes.
 	minPingInterval = 100 * time.Millisecond
 
-	// connectionAgeGrace is how long the streams of a connection that was asked to
-	// end may last, since a body may take minutes.
+	// connectionAgeGrace is how long the streams of a connection may last after it is
+	// asked to end, since a body may take minutes.
 	connectionAgeGrace = 5 * time.Minute
 
-	// streamWorkers serve streams, which take microseconds: the stack of a
-	// goroutine has to be grown twice, and that of a worker has been. With all of
-	// them busy, new goroutines serve.
+	// streamWorkers is how many workers serve streams. A stream takes microseconds, and
+	// the stack of a new goroutine has to grow twice; that of a worker has grown already.
+	// If all are busy, new goroutines serve.
 	streamWorkers = 64
 )
 
@@ -115,11 +114,11 @@ func (s *Server) GracefulStop() {
 	s.Server.GracefulStop()
 }
 
-// NewServer returns a server with the bounds of o, to be given services and
-// listeners. It panics if o.Registerer has metrics of a server already.
+// NewServer returns a server with the bounds of o, without services and listeners. It
+// panics if o.Registerer already has metrics of a server.
 //
-// The bounds take the server's tap handle, credentials and stream interceptor:
-// more must not set them.
+// The bounds use the server's tap handle, credentials and stream interceptor: more must
+// not set them.
 func NewServer(o Options, more ...grpc.ServerOption) *Server {
 	o = o.withDefaults()
 	m := newMetrics(o.Registerer)

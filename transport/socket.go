@@ -12,17 +12,16 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// listenUnix opens a Unix socket with the rights of mode. A socket that nobody
-// listens on, as a crash leaves it, is replaced; anything else at its path is left
-// alone.
+// listenUnix opens a Unix socket with the permissions of mode. It replaces a socket that
+// nobody listens on, as a crash leaves it, and leaves alone anything else at its path.
 //
-// Who holds the lock of the file PATH.lock owns the path: of two that start at
-// once one is refused, and one that ends does not remove the socket of another.
+// Whoever holds the lock of the file PATH.lock owns the path: if two start at once, one
+// is refused, and one that ends does not remove the socket of another.
 func listenUnix(ctx context.Context, path string, mode fs.FileMode) (net.Listener, error) {
 	// A link would lead the lock elsewhere, and opening a pipe waits for a writer.
 	lock := flock.New(path+".lock", flock.SetFlag(os.O_CREATE|os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK))
 	if info, err := os.Lstat(lock.Path()); err == nil && !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s, which tagproc locks, is not a regular file; remove it or choose another path", lock.Path())
+		return nil, fmt.Errorf("%s, the lock of the socket, is not a regular file; remove it or choose another path", lock.Path())
 	}
 	switch locked, err := lock.TryLock(); {
 	case err != nil:
@@ -39,7 +38,7 @@ func listenUnix(ctx context.Context, path string, mode fs.FileMode) (net.Listene
 
 var errSocketInUse = errors.New("the socket is in use; is another tagproc running?")
 
-// replaceSocket opens a Unix socket in the place of one that nobody listens on.
+// replaceSocket opens a Unix socket in place of one that nobody listens on.
 func replaceSocket(ctx context.Context, path string, mode fs.FileMode) (net.Listener, error) {
 	l, err := newSocket(ctx, path, mode)
 	if !errors.Is(err, syscall.EADDRINUSE) {
@@ -50,7 +49,7 @@ func replaceSocket(ctx context.Context, path string, mode fs.FileMode) (net.List
 		return nil, err
 	}
 	if info.Mode()&fs.ModeSocket == 0 {
-		return nil, errors.New("there is a file, which is not a socket; remove it or choose another path")
+		return nil, errors.New("the path has a file that is not a socket; remove it or choose another path")
 	}
 	conn, err := new(net.Dialer).DialContext(ctx, "unix", path)
 	if err == nil { // by somebody who takes no lock
@@ -58,7 +57,7 @@ func replaceSocket(ctx context.Context, path string, mode fs.FileMode) (net.List
 		return nil, errSocketInUse
 	}
 	if !errors.Is(err, syscall.ECONNREFUSED) {
-		return nil, fmt.Errorf("the socket is there, and whether it is in use is not known: %w", err)
+		return nil, fmt.Errorf("the socket exists, and tagproc cannot tell whether it is in use: %w", err)
 	}
 	if err := os.Remove(path); err != nil {
 		return nil, err
@@ -66,9 +65,8 @@ func replaceSocket(ctx context.Context, path string, mode fs.FileMode) (net.List
 	return newSocket(ctx, path, mode)
 }
 
-// newSocket opens a Unix socket with the rights of mode. At no time does it have
-// more: Linux gives the file the rights that the socket has before it is bound,
-// less the umask.
+// newSocket opens a Unix socket with the permissions of mode. It never has more: Linux
+// gives the file the permissions that the socket has before it is bound, less the umask.
 func newSocket(ctx context.Context, path string, mode fs.FileMode) (net.Listener, error) {
 	config := net.ListenConfig{Control: func(_, _ string, socket syscall.RawConn) error {
 		return socket.Control(func(fd uintptr) {
@@ -86,8 +84,8 @@ func newSocket(ctx context.Context, path string, mode fs.FileMode) (net.Listener
 	return l, nil
 }
 
-// A lockedListener holds the lock of its path until it is closed. The file of
-// the lock stays: removing it would let two have a lock each.
+// A lockedListener holds the lock of its path until it is closed. The lock file stays: if
+// it were removed, two processes could each hold a lock.
 type lockedListener struct {
 	net.Listener
 

@@ -11,35 +11,35 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// lookPeriods is how many looks at a waiting stream make Options.FirstMessage.
+// lookPeriods is how many looks at a waiting stream make up Options.FirstMessage.
 const lookPeriods = 5
 
 // streams are the open streams of a server. Each waits for its request until its
 // handler says that it has begun, and then is active.
 //
-// Waiting streams are bounded in time. Looking at all of them now and then is
-// cheaper than a timer for each, and counting looks instead of time spares the
-// streams of a process that was stopped for a while.
+// Waiting streams are bounded in time. A look at all of them now and then is cheaper than
+// a timer for each. It counts looks instead of time, so that a process that is stopped
+// for a while does not end its streams.
 //
-// Both are bounded in number, over all connections. Where there is one too many, the
-// connection with most gives one up: so a connection alone may have everything, and
-// none has a stream that another lacks.
+// Both are bounded in number, over all connections. If one is too many, the connection
+// with most loses one: so a single connection may have everything, and no connection has
+// a stream that another lacks.
 type streams struct {
 	maxWaiting int
 	max        int           // waiting or active
 	period     time.Duration // between two looks
 
-	reaped  prometheus.Counter // ended because they waited for too long, or were too many that waited
-	refused prometheus.Counter // ended because there were max
+	reaped  prometheus.Counter // ended because they waited too long, or too many waited
+	refused prometheus.Counter // ended because max were open
 
 	mu              sync.Mutex
 	waiting, active int
-	guests          []*guest // those with streams, and some that had
+	guests          []*guest // those with streams, and some that had streams
 	looks           int
 	looking         bool // a look is due
 }
 
-// A share is what one connection has of the streams. It is for streams.mu.
+// A share is the streams of one connection. streams.mu guards it.
 type share struct {
 	waiting, active queue
 	listed          bool // in streams.guests
@@ -47,9 +47,8 @@ type share struct {
 
 func (s *share) count() int { return s.waiting.count + s.active.count }
 
-// A stream is what handlers are given. They call Begun, by a type assertion, when a
-// request has begun on a stream that is to last. A handler that returns after one
-// message need not.
+// A stream is what handlers get. They call Begun, by a type assertion, when a request has
+// begun on a stream that lasts. A handler that returns after one message need not.
 type stream struct {
 	grpc.ServerStream
 
@@ -57,21 +56,21 @@ type stream struct {
 	guest   *guest
 	endable endable
 
-	// For streams.mu.
+	// Guarded by streams.mu.
 	in         *queue // nil: none
 	looks      int    // of streams, at the beginning
 	prev, next *stream
 }
 
-// An endable is a stream that can be ended while its handler waits for a message,
-// which then gets an error. grpc-go has no public name for it: the error of a
-// context that ends would be the client's, and a gateway makes a 500 of it.
+// An endable is a stream that can be ended while its handler waits for a message; the
+// handler then gets an error. grpc-go has no public name for it. To end a context instead
+// would send the client an error, and a gateway would turn that into a 500.
 type endable interface {
 	WriteStatus(st *status.Status) error
 }
 
-// serve has a stream of g handled, unless there is one too many. A stream that is
-// ended ends well, as if its handler had returned.
+// serve runs the handler of a stream of g, unless one is too many. A stream that the
+// server ends gets status OK, as if its handler had returned.
 func (all *streams) serve(g *guest, srv any, ss grpc.ServerStream, handler grpc.StreamHandler) error {
 	e, ok := grpc.ServerTransportStreamFromContext(ss.Context()).(endable)
 	if !ok {
@@ -86,7 +85,7 @@ func (all *streams) serve(g *guest, srv any, ss grpc.ServerStream, handler grpc.
 	return handler(srv, s)
 }
 
-// begin takes s among the waiting streams. It reports false if there is no room.
+// begin adds s to the waiting streams. It reports false if there is no room.
 func (all *streams) begin(s *stream) bool {
 	all.mu.Lock()
 	share := &s.guest.share
@@ -112,9 +111,9 @@ func (all *streams) begin(s *stream) bool {
 	return true
 }
 
-// makeRoom takes a stream from the connection with most, if there is none left for
-// one. It reports false if that is the one itself: then the new stream is the one too
-// many, and costs least while it has not begun.
+// makeRoom ends a stream of the connection with most, if there is no room for one more.
+// It reports false if that connection is the one that asks: then the new stream is the
+// one to end, since a stream that has not begun costs least.
 func (all *streams) makeRoom(one *guest) (surplus *stream, counter prometheus.Counter, ok bool) {
 	var count func(*guest) int
 	switch {
@@ -151,12 +150,12 @@ func (all *streams) greediest(count func(*guest) int) *guest {
 	return greediest
 }
 
-// Begun is told that a request has begun: the stream may last. It may be told more
+// Begun says that a request has begun, so that the stream may last. It may be called more
 // than once.
 func (s *stream) Begun() {
 	s.all.mu.Lock()
 	defer s.all.mu.Unlock()
-	if s.in == &s.guest.share.waiting { // else it has been ended meanwhile
+	if s.in == &s.guest.share.waiting { // else it has been ended
 		s.all.remove(s)
 		s.all.insert(s, &s.guest.share.active)
 	}
@@ -171,7 +170,7 @@ func (all *streams) end(s *stream) {
 	}
 }
 
-// look ends the streams that have been waiting for too long.
+// look ends the streams that have waited too long.
 func (all *streams) look() {
 	var late []*stream
 	all.mu.Lock()
@@ -195,11 +194,11 @@ func (all *streams) look() {
 	}
 }
 
-// reap ends a stream well.
+// reap ends a stream with status OK.
 func (s *stream) reap(counter prometheus.Counter) {
-	if s.Context().Err() == nil { // else the client has gone meanwhile
+	if s.Context().Err() == nil { // else the client has gone
 		counter.Inc()
-		_ = s.endable.WriteStatus(status.New(codes.OK, "")) // fails where the client has gone
+		_ = s.endable.WriteStatus(status.New(codes.OK, "")) // fails if the client has gone
 	}
 }
 
@@ -222,8 +221,8 @@ func (all *streams) count(q *queue, of *guest, n int) {
 	}
 }
 
-// A queue is streams of one connection in the order of their arrival in it. A stream
-// is in one at most.
+// A queue has streams of one connection in the order of their arrival. A stream is in
+// one queue at most.
 type queue struct {
 	oldest, newest *stream
 	count          int

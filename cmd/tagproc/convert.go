@@ -15,22 +15,21 @@ func newConvertCommand() *cobra.Command {
 	var flags rulesFlags
 	cmd := &cobra.Command{
 		Use:   "convert FILE",
-		Short: "Make a rules file of a WasmPlugin manifest",
-		Long: `Print the rules file of a WasmPlugin manifest of the Hash tagging plug-in, or of
-its pluginConfig alone. The rules stay as they are written, comments included,
-and tagHeaders is added: the tag headers of the rules, or those of the flags.
+		Short: "Turn a WasmPlugin manifest into a rules file",
+		Long: `Turn a WasmPlugin manifest of the Hash tagging plug-in, or its pluginConfig alone,
+into a rules file. The rules stay as they are written, comments included, and
+tagHeaders is added: the tag headers of the rules, or those of the flags.
 
-No user moves: the digest of the rules file is that of the manifest, or there is
-no rules file. Where no policy matches there is no tag, as before. New is that
-tag headers sent by a client are removed.
+No user moves: the rules file has the digest of the manifest, or convert refuses
+the manifest. A request that no policy matches gets no tag, as before. One thing
+is new: tag headers that a client sends are removed.
 
 Fields of the manifest that a rules file does not have are listed on standard
-error, with their places: you need to know them once, and later readers of the
-rules file do not have the manifest.
+error, with their places.
 
-A rules file is printed as it is. FILE may be -, standard input. The exit code is
-0 if there is a rules file, 1 if the manifest is refused, and 2 if the command
-was not understood.`,
+A rules file is printed unchanged. FILE may be -, standard input. The exit code is
+0 if a rules file is printed, 1 if the manifest is refused, and 2 if the command
+is not understood.`,
 		Example: `  tagproc convert hash-tagging.yaml > rules.yaml
   kubectl get wasmplugin hash-tagging -n istio-system -o yaml | tagproc convert - > rules.yaml
   tagproc convert --tag-header-prefix appver hash-tagging.yaml > rules.yaml   # owns every appver…`,
@@ -73,6 +72,6 @@ func writeNotes(t *terminal.Writer, file string, c *wasmplugin.Conversion) {
 		t.Printf("%s: this is a rules file already; tagHeaders is added, and digest %s stays\n", file, c.Digest)
 	default:
 		t.Printf("%s: no user moves: manifest and rules file have the digest %s\n", file, c.Digest)
-		t.Printf("%s: new: tag headers that a client sends are removed; Envoy has to know the headers that tagHeaders names\n", file)
+		t.Printf("%s: new: tag headers that a client sends are removed; Envoy must know the headers that tagHeaders names\n", file)
 	}
 }

@@ -34,13 +34,13 @@ func newDemoCommand() *cobra.Command {
 		Long: `Start tagproc, a real Envoy and three small applications, mocka → mockb → mockc,
 and show which version each user of a walk-through reaches: 20% of the users, and
 the named user jason, get version v2 of mockc. The applications only forward
-headers; every hop goes through Envoy, which chooses the version by the tag.
+headers. Every hop goes through Envoy, which chooses the version by the tag.
 
-Then edit the rules file that it names, and see who moves. Ctrl-C ends it and
-leaves nothing behind.
+The demo prints the name of its rules file: edit it, and see who moves. Ctrl-C
+ends the demo and leaves nothing behind.
 
-Envoy is the binary that $ENVOY names, else the one on PATH, else what
-"make envoy" put in place.`,
+Envoy is the binary that $ENVOY names, else the one on PATH, else the one that
+"make envoy" downloaded.`,
 		Example: "  tagproc demo\n  tagproc demo --once   # exit 0 if every user reached the documented version, else 1",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -95,7 +95,7 @@ func runDemo(ctx context.Context, out io.Writer, once bool) (err error) {
 		rulesFile: d.rulesFile,
 		listen:    []string{"127.0.0.1:0"},
 		admin:     "127.0.0.1:0",
-		log:       slog.New(slog.DiscardHandler), // what it would say of the rules file, the demo says
+		log:       slog.New(slog.DiscardHandler), // the demo reports on the rules file itself
 		applied: func(l rulefile.Load) {
 			select {
 			case d.loads <- l:
@@ -128,8 +128,8 @@ func runDemo(ctx context.Context, out io.Writer, once bool) (err error) {
 	return d.follow(ctx)
 }
 
-// compare shows every user, and is an error unless all reach the versions of the
-// walk-through.
+// compare shows every user, and returns an error unless all reach the versions of
+// the walk-through.
 func (d *demo) compare(ctx context.Context, t *rules.Table) error {
 	d.out.Printf("Walk-through %s\n\n", d.step.Name)
 	err := d.show(ctx, t)

@@ -27,14 +27,14 @@ func newExplainCommand() *cobra.Command {
 		Short: "Say why a request gets its tags",
 		Long: `Say which tags a request with the given headers gets, and why: the hash, the
 bucket, and the policy or named user that decided. The decision is made by the
-code that serves requests. A tag that the client sends, as a forged one, is
-shown with what becomes of it. docs/rules.md has the fields of -o json.
+code that serves requests. A tag that the client sends is shown as forged, with
+what happens to it. docs/rules.md lists the fields of -o json.
 
-Rules that look at hosts, paths or the query are asked about with :authority and
-:path. Rules with ramps decide as they do now, or at --at.
+For rules that match hosts, paths or the query, give :authority and :path. Rules
+with ramps decide as of now, or as of --at.
 
 The exit code is 0, 1 if the rules are refused or a tag is not that of --want, and
-2 if the command was not understood.`,
+2 if the command is not understood.`,
 		Example: `  tagproc explain --rules rules.yaml -H 'x-user-id: jack'
   tagproc explain --rules rules.yaml -H 'x-user-id: jack' -o json
   tagproc explain --rules rules.yaml -H 'x-user-id: jack' --want x-asm-prefer-tag=s2
@@ -80,7 +80,7 @@ The exit code is 0, 1 if the rules are refused or a tag is not that of --want, a
 	}
 	addRulesFileFlag(cmd, &file)
 	cmd.Flags().StringArrayVarP(&headers, "header", "H", nil, "header of the request, as `'NAME: VALUE'`; repeatable")
-	cmd.Flags().StringArrayVar(&wants, "want", nil, "tag that must come out, as `NAME=VALUE`; an empty value means none; repeatable")
+	cmd.Flags().StringArrayVar(&wants, "want", nil, "expected tag, as `NAME=VALUE`; an empty value means none; repeatable")
 	cmd.Flags().StringVar(&at, "at", "", "`INSTANT` to decide at where rules have ramps, such as 2026-12-01T10:00:00Z (default now)")
 	flags.addTo(cmd)
 	out.addTo(cmd)
@@ -104,7 +104,7 @@ func parseHeaders(args []string) ([]explain.Header, error) {
 	return headers, nil
 }
 
-// parseInstant returns the instant of --at, now if there is none.
+// parseInstant returns the instant of --at, or now if the flag is empty.
 func parseInstant(at string) (t time.Time, err error) {
 	if at == "" {
 		return time.Now(), nil
@@ -137,7 +137,7 @@ func checkWants(cmd *cobra.Command, t *rules.Table, d *explain.Decision, wants m
 	var err error
 	for _, name := range slices.Sorted(maps.Keys(wants)) {
 		switch {
-		case !t.Owned().Contains(name): // a misspelt header would never be there, as wanted
+		case !t.Owned().Contains(name): // a misspelt name with an empty value would always pass
 			stderr(cmd).Printf("%s is not a tag header of these rules\n", name)
 			err = &failure{}
 		case got[name] != wants[name]:

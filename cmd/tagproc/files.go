@@ -12,9 +12,9 @@ import (
 	"github.com/tagproc/tagproc/source"
 )
 
-// read returns what is in a file, up to one byte more than limit, which is for the
-// reader of its text to refuse. "-" is standard input. A file is anything that can be
-// read to its end: a pipe, /dev/stdin or what a shell makes of <(…) too.
+// read returns the content of a file, up to one byte more than limit: the parser
+// refuses a text that long. "-" is standard input. A file is anything that can be read
+// to its end, also a pipe, /dev/stdin or a shell's <(…).
 func read(cmd *cobra.Command, name string, limit int64) ([]byte, *source.Problem) {
 	in, err := openFile(cmd, name)
 	if err != nil {
@@ -31,7 +31,7 @@ func read(cmd *cobra.Command, name string, limit int64) ([]byte, *source.Problem
 	return src, nil
 }
 
-// openFile opens a file to be read once. Directories are no files.
+// openFile opens a file to be read once. It refuses directories.
 func openFile(cmd *cobra.Command, name string) (io.ReadCloser, error) {
 	if name == "-" {
 		return io.NopCloser(cmd.InOrStdin()), nil
@@ -67,13 +67,13 @@ func size(in io.Reader) int64 {
 	return info.Size()
 }
 
-// unreadable says why a file cannot be read, and what to do.
+// unreadable returns a problem that says why a file cannot be read, and what to do.
 func unreadable(name string, err error) *source.Problem {
 	return &source.Problem{File: name, Kind: source.KindUnreadable, Message: rulefile.Unreadable(name, err)}
 }
 
-// loadRules reads a rules file, and says what is wrong with it. There is no table
-// exactly if it cannot be used.
+// loadRules reads a rules file and returns its table and what is wrong with it. The
+// table is nil exactly if the file cannot be used.
 func loadRules(cmd *cobra.Command, flags *rulesFlags, name string) (*rules.Table, source.Problems) {
 	src, wrong := read(cmd, name, rules.MaxFileSize)
 	if wrong != nil {
@@ -83,7 +83,7 @@ func loadRules(cmd *cobra.Command, flags *rulesFlags, name string) (*rules.Table
 }
 
 // usableRules is loadRules for a command that needs a table: it writes errors and
-// warnings on standard error, and leaves notes to validate. Without a table it
+// warnings to standard error, and leaves notes to validate. Without a table it
 // returns a failure with the exit code.
 func usableRules(cmd *cobra.Command, flags *rulesFlags, name string, code int) (*rules.Table, error) {
 	t, problems := loadRules(cmd, flags, name)
@@ -94,8 +94,8 @@ func usableRules(cmd *cobra.Command, flags *rulesFlags, name string, code int) (
 	return t, nil
 }
 
-// readDocuments reads manifests from files. Documents that can be read come also
-// where there are problems.
+// readDocuments reads manifests from files. It returns the documents that can be read
+// beside the problems of those that cannot.
 func readDocuments(cmd *cobra.Command, files []string) (docs []*source.Document, problems source.Problems) {
 	for _, file := range files {
 		src, wrong := read(cmd, file, source.MaxFileSize)

@@ -12,9 +12,8 @@ import (
 	"github.com/tagproc/tagproc/rules"
 )
 
-// check has a command check its flags before it runs: all wrong ones are reported
-// at once. A command calls it once, with the checks of the flags that it shares
-// with others and those of its own.
+// check makes a command check its flags before it runs, and report all wrong ones at
+// once. A command calls it once, with the checks of shared flags and of its own.
 func check(cmd *cobra.Command, checks ...func() error) {
 	if cmd.PreRunE != nil {
 		panic(cmd.Name() + ": check is called twice")
@@ -36,12 +35,12 @@ type rulesFlags struct {
 
 func (f *rulesFlags) addTo(cmd *cobra.Command) {
 	cmd.Flags().StringSliceVar(&f.headers, "tag-header", nil,
-		"tag header that may ever be written, for files without tagHeaders; repeatable (default: those of the rules)")
+		"tag header that tagproc owns, for files without tagHeaders; repeatable (default: those of the rules)")
 	cmd.Flags().StringSliceVar(&f.prefixes, "tag-header-prefix", nil,
-		"beginning of the names of such tag headers; repeatable")
+		"prefix of tag headers that tagproc owns, for files without tagHeaders; repeatable")
 }
 
-// check returns an error of usage if the flags name what cannot be a tag header.
+// check returns a usage error if the flags name what cannot be a tag header.
 func (f *rulesFlags) check() error {
 	if _, err := rules.NewOwned(f.headers, f.prefixes); err != nil {
 		return fmt.Errorf("--tag-header, --tag-header-prefix: %w", err)
@@ -60,23 +59,23 @@ func addRulesFileFlag(cmd *cobra.Command, path *string) {
 	must(cmd.MarkFlagFilename("rules", manifestExtensions...))
 }
 
-// manifestExtensions are how the names of rules files and manifests end.
+// manifestExtensions are the extensions of rules files and manifests.
 var manifestExtensions = []string{"yaml", "yml", "json"}
 
-// must panics with an error of a call that fails only if the program is wrong, such
-// as one about a flag that has just been added.
+// must panics on the error of a call that fails only if the program is wrong, such as
+// one about a flag that has just been added.
 func must(err error) {
 	if err != nil {
 		panic(err)
 	}
 }
 
-// completeWith has a shell complete a flag with values.
+// completeWith makes a shell complete a flag with values.
 func completeWith(cmd *cobra.Command, flag string, values ...string) {
 	must(cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)))
 }
 
-// completeManifests has a shell complete the arguments of a command with the names
+// completeManifests makes a shell complete the arguments of a command with the names
 // of manifests, and of directories on the way to them.
 func completeManifests(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 	return manifestExtensions, cobra.ShellCompDirectiveFilterFileExt
@@ -100,8 +99,7 @@ func completeNothing(cmd *cobra.Command) {
 	}
 }
 
-// flagError completes the error of a flag that cmd does not have by what may have
-// been meant.
+// flagError adds to the error of a flag that cmd does not have what may be meant.
 func flagError(cmd *cobra.Command, err error) error {
 	unknown, ok := errors.AsType[*pflag.NotExistError](err)
 	if !ok {
@@ -118,7 +116,7 @@ func flagError(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w: %s takes rules as one of its FILEs; leave --rules out, and name them", err, cmd.Name())
 	}
 	var near string
-	least := 3 // letters that differ
+	least := 3 // letters that differ: more are another word
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
 		if d := levenshtein.ComputeDistance(name, f.Name); d < least && d < len(f.Name) {
 			near, least = f.Name, d
@@ -130,7 +128,7 @@ func flagError(cmd *cobra.Command, err error) error {
 	return fmt.Errorf("%w; did you mean --%s?", err, near)
 }
 
-// noArgs refuses arguments, and says which flag names a file.
+// noArgs refuses arguments, and says which flag takes a file.
 func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
@@ -139,11 +137,11 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	if cmd.Flags().Lookup("rules") != nil {
 		hint = fmt.Sprintf("; did you mean --rules %s?", args[0])
 	}
-	return fmt.Errorf("%s takes no arguments, and here is %q%s", cmd.Name(), args[0], hint)
+	return fmt.Errorf("%s takes no arguments, got %q%s", cmd.Name(), args[0], hint)
 }
 
-// subcommandOnly refuses an argument of a command that is there for its subcommands,
-// and says which of them may have been meant.
+// subcommandOnly refuses an argument of a command that only groups subcommands, and
+// says which subcommand may be meant.
 func subcommandOnly(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
@@ -156,5 +154,5 @@ func subcommandOnly(cmd *cobra.Command, args []string) error {
 	return fmt.Errorf("unknown command %q for %q%s", args[0], cmd.CommandPath(), hint)
 }
 
-// help is what a command does that is there for its subcommands.
+// help is what a command does that only groups subcommands.
 func help(cmd *cobra.Command, _ []string) error { return cmd.Help() }

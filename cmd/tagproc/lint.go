@@ -26,22 +26,22 @@ func newLintCommand() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "lint FILE...",
-		Short: "Find what would not work in rules and manifests",
+		Short: "Find what does not work in rules and manifests",
 		Long: `Read rules files and the manifests of Istio and Kubernetes together, and say what
-would not work, why, and the fix: a tag that no route matches, a subset without
-pods, a filter that asks a cluster which is not there. docs/lint.md has the list.
+does not work, why, and the fix: a tag that no route matches, a subset without
+pods, a filter that names a missing cluster. docs/lint.md lists the checks.
 
 FILE may be a directory, whose *.yaml and *.yml files are read at any depth, or -,
-standard input. Rules may be bare, in a WasmPlugin, or in a ConfigMap. Of an object
-that is there twice the last one counts, as when all are applied in this order.
+standard input. Rules may be bare, in a WasmPlugin, or in a ConfigMap. If an object
+appears twice, the last one counts, as if all were applied in this order.
 
-Files that are not given are not missed: without DestinationRules no subset is
-missing. The last lines say what was looked at and what was not checked. "other"
-counts what no check looks at: unknown kinds of objects, and routes that no tag
-reaches.
+A check runs only if its objects are given: without DestinationRules no subset is
+reported as missing. The last lines say what lint looked at and what it did not
+check. "other" counts what no check looks at: unknown kinds of objects, and routes
+that no tag reaches.
 
-The exit code is 0 if there is no error (there may be warnings; -W makes them
-errors), 1 if there is one, and 2 if the command was not understood.`,
+The exit code is 0 if there are no errors (warnings may remain; -W makes them
+errors), 1 if there are errors, and 2 if the command is not understood.`,
 		Example: `  tagproc lint rules.yaml manifests/
   kubectl kustomize deploy/kustomize/overlays/sidecar | tagproc lint - deploy/envoyfilter/sidecar.yaml
   tagproc lint -W -o json rules.yaml manifests/                                   # for CI
@@ -79,8 +79,8 @@ errors), 1 if there is one, and 2 if the command was not understood.`,
 	return cmd
 }
 
-// lintFiles returns the content of files, those of directories in the order of
-// their names. Each file that cannot be read is a finding.
+// lintFiles returns the contents of files, those of directories in the order of their
+// names. Each file that cannot be read is a finding.
 func lintFiles(cmd *cobra.Command, args []string) (files []lint.File, refused []lint.Finding) {
 	refuse := func(p source.Problem) { refused = append(refused, lint.Finding{Problem: p}) }
 	add := func(name string, swept bool) {
@@ -89,7 +89,7 @@ func lintFiles(cmd *cobra.Command, args []string) (files []lint.File, refused []
 		case wrong != nil:
 			refuse(*wrong)
 		case !swept && len(src) <= source.MaxFileSize && isBlank(src):
-			refuse(source.Problem{File: name, Kind: source.KindEmpty, Message: "has nothing but comments and blanks; did the command that wrote it fail?"})
+			refuse(source.Problem{File: name, Kind: source.KindEmpty, Message: "has only comments and blanks; did the command that wrote it fail?"})
 		default:
 			files = append(files, lint.File{Name: name, Source: src, Swept: swept})
 		}
@@ -118,7 +118,7 @@ func lintFiles(cmd *cobra.Command, args []string) (files []lint.File, refused []
 		case err != nil:
 			refuse(*unreadable(arg, err))
 		case !found:
-			refuse(source.Problem{File: arg, Kind: source.KindEmpty, Message: "this directory has no *.yaml and no *.yml"})
+			refuse(source.Problem{File: arg, Kind: source.KindEmpty, Message: "directory has no *.yaml or *.yml file"})
 		}
 	}
 	return files, refused

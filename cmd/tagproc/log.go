@@ -12,12 +12,12 @@ import (
 	"github.com/tagproc/tagproc/internal/terminal"
 )
 
-// longestLine is how long a line of the log may be, in bytes: what a file or a peer
-// says at length neither fills a disk nor pushes other lines out.
+// longestLine is the most bytes that a line of the log may have, so that a long text
+// from a file or a peer neither fills a disk nor pushes other lines out.
 const longestLine = 2 << 10
 
-// A shortLines is a handler whose lines are no longer than longestLine: of those that
-// would be, the longest texts are cut.
+// A shortLines is a handler whose lines are no longer than longestLine: it cuts the
+// longest texts of a line that would be.
 type shortLines struct {
 	format func(w io.Writer) slog.Handler
 	level  slog.Leveler
@@ -48,18 +48,18 @@ func (h *shortLines) Handle(ctx context.Context, r slog.Record) error {
 	return err
 }
 
-// line returns a record as a line. A terminal obeys nothing in it: slog leaves some
-// of that in JSON.
+// line returns a record as a line without control characters, some of which slog
+// leaves in JSON.
 func (h *shortLines) line(ctx context.Context, r slog.Record) (string, error) {
 	var line bytes.Buffer
 	err := h.format(&line).Handle(ctx, r)
 	if line.Len() > longestLine {
-		return line.String(), err // to be cut, whatever is in it
+		return line.String(), err // unescaped: the caller cuts it
 	}
 	return terminal.EscapeJSON(line.String()), err
 }
 
-// WithAttrs and WithGroup return a handler whose lines begin as they are told to.
+// WithAttrs and WithGroup return a handler that adds attributes or a group to its lines.
 func (h *shortLines) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return h.with(func(inner slog.Handler) slog.Handler { return inner.WithAttrs(attrs) })
 }
@@ -101,7 +101,7 @@ func cutAttr(a slog.Attr, most int) slog.Attr {
 	return a
 }
 
-// cutText returns the beginning of a text, and how long it was.
+// cutText returns the beginning of a text and its whole length.
 func cutText(text string, most int) string {
 	if len(text) <= most {
 		return text

@@ -21,16 +21,16 @@ var version = "unknown"
 // Exit codes. Scripts rely on them.
 const (
 	exitOK       = 0
-	exitProblems = 1 // the command ran, and what it was asked about is not as it should be
-	exitUsage    = 2 // the command was not understood
-	exitUnable   = 2 // verify could not compare; its exitProblems says that users differ
+	exitProblems = 1 // the command ran and found problems
+	exitUsage    = 2 // the command is not understood
+	exitUnable   = 2 // verify cannot compare; its exitProblems says that users differ
 )
 
 func main() {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	if !signal.Ignored(syscall.SIGHUP) { // nohup has it ignored
+	if !signal.Ignored(syscall.SIGHUP) { // nohup ignores it
 		signal.Notify(signals, syscall.SIGHUP)
 	}
 	go endOnSignals(signals, cancel)
@@ -39,15 +39,15 @@ func main() {
 	os.Exit(code)
 }
 
-// endOnSignals ends the command in good order at the first signal, and at once at
-// the second.
+// endOnSignals ends the command in good order at the first signal, and at once at the
+// second.
 func endOnSignals(signals <-chan os.Signal, cancel context.CancelCauseFunc) {
 	cancel(&signalError{<-signals})
 	<-signals
 	os.Exit(exitProblems)
 }
 
-// A signalError is why a command is to end.
+// A signalError is a signal as the reason why a command ends.
 type signalError struct{ signal os.Signal }
 
 func (e *signalError) Error() string { return e.signal.String() + " received" }
@@ -65,7 +65,7 @@ and answers with the tag header that routes match on.`,
   tagproc explain --rules rules.yaml -H 'x-user-id: jack'   # why does jack get this version?
   tagproc serve --rules rules.yaml                          # answer Envoy
   tagproc render envoyfilter --rules rules.yaml             # have Istio's gateway ask it
-  tagproc lint rules.yaml manifests/                        # what would not work, and the fix`,
+  tagproc lint rules.yaml manifests/                        # what does not work, and the fix`,
 		Version:       version,
 		Args:          subcommandOnly,
 		RunE:          help,
@@ -96,14 +96,14 @@ func run(ctx context.Context, root *cobra.Command) int {
 	return exitUsage
 }
 
-// writeErrors writes an error in one line, and joined errors in one line each.
+// writeErrors writes an error on one line, and joined errors on one line each.
 func writeErrors(t *terminal.Writer, err error) {
 	for _, e := range joined(err) {
 		t.Printf("tagproc: %s\n", e)
 	}
 }
 
-// joined returns the errors that errors.Join made err of, or err.
+// joined returns the errors that errors.Join put into err, or err alone.
 func joined(err error) (errs []error) {
 	j, ok := err.(interface{ Unwrap() []error }) // not errors.As: an error that wraps a joined one is not joined
 	if !ok || errors.Join(j.Unwrap()...).Error() != err.Error() {
@@ -115,16 +115,16 @@ func joined(err error) (errs []error) {
 	return errs
 }
 
-// A failure ends a command that was understood. Any other error of a command is
-// one of usage.
+// A failure ends a command that is understood. Any other error of a command is a
+// usage error.
 type failure struct {
-	err  error // nil: the command has said already what is wrong
+	err  error // nil: already reported
 	code int   // the exit code; 0 stands for exitProblems
 }
 
 func (f *failure) Error() string {
 	if f.err == nil {
-		return "there are problems"
+		return "already reported"
 	}
 	return f.err.Error()
 }

@@ -10,23 +10,22 @@ import (
 	"github.com/KimMachineGun/automemlimit/memlimit"
 )
 
-// gcPercent is GOGC where the environment does not say otherwise. What gRPC
-// allocates for a request is garbage soon after, so that Go's default of 100
-// collects a heap of a few MiB many times per second.
+// gcPercent is GOGC unless the environment sets it. What gRPC allocates for a request
+// is garbage soon after, so that Go's default of 100 collects a heap of a few MiB many
+// times per second.
 const gcPercent = 400
 
-// defaultMemory is the memory limit that tagproc goes by where its container has
-// none.
+// defaultMemory is the memory limit, in bytes, where the container has none.
 const defaultMemory = 256 << 20
 
-// memoryRatio is the part of the limit that Go may take. What Go does not count,
-// 17 MiB of tagproc's own code and data among it, needs room too, and under a flood
-// of streams the collector comes late: at 0.9 of 256 MiB it took 255.9.
+// memoryRatio is the part of the limit that Go may use. What Go does not count, such as
+// 17 MiB of tagproc's own code and data, needs room too, and under a flood of streams
+// the collector is late: at 0.9 of 256 MiB the process took 255.9.
 const memoryRatio = 0.8
 
-// limitMemory makes the garbage collector run seldom while there is room, and as
-// often as it takes not to reach the container's memory limit. GOGC and
-// GOMEMLIMIT of the environment win. container says the limit: memlimit.FromCgroup.
+// limitMemory makes the garbage collector run seldom while there is room, and often
+// enough to stay below the container's memory limit. GOGC and GOMEMLIMIT of the
+// environment win. container returns the limit: memlimit.FromCgroup.
 func limitMemory(log *slog.Logger, container memlimit.Provider) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
@@ -38,7 +37,7 @@ func limitMemory(log *slog.Logger, container memlimit.Provider) {
 	log.Info("Go runtime", goRuntime()...)
 }
 
-// goRuntime returns, for a log line, what the Go runtime goes by, whoever set it.
+// goRuntime returns the settings in effect of the Go runtime, for a log line.
 func goRuntime() []any {
 	samples := []metrics.Sample{
 		{Name: "/sched/gomaxprocs:threads"},

@@ -13,7 +13,7 @@ import (
 )
 
 // TestMountedAlone checks that a rules file that is a mount of its own is warned
-// about, at the start, and again when it was renamed over where it comes from; and
+// about, at the start, and again when it was renamed over its source; and
 // that one in a directory that is mounted is live when it was.
 func TestMountedAlone(t *testing.T) {
 	t.Parallel()
@@ -43,7 +43,7 @@ func TestMountedAlone(t *testing.T) {
 				t.Fatal(err)
 			}
 			if alone {
-				p.awaitLog(t, "was replaced or removed where it comes from")
+				p.awaitLog(t, "was replaced or removed at its source")
 				if n, err := program.Admin(socket).Metric("tagproc_config_last_reload_successful"); n != 0 || err != nil {
 					t.Errorf("the gauge is %v, %v, want 0", n, err)
 				}

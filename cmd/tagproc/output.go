@@ -10,7 +10,7 @@ import (
 	"github.com/tagproc/tagproc/source"
 )
 
-// stdout and stderr return where a command writes: nothing is printed past them.
+// stdout and stderr return where a command writes. Nothing prints past them.
 func stdout(cmd *cobra.Command) *terminal.Writer { return terminal.New(cmd.OutOrStdout()) }
 
 func stderr(cmd *cobra.Command) *terminal.Writer { return terminal.New(cmd.ErrOrStderr()) }
@@ -43,8 +43,8 @@ func (o *output) addTo(cmd *cobra.Command) {
 	completeWith(cmd, "output", string(outputText), string(outputJSON))
 }
 
-// writeProblems writes problems one line each, and on a terminal each with its
-// line of the file and a caret.
+// writeProblems writes each problem on a line, and on a terminal also its line of the
+// file and a caret.
 func writeProblems(t *terminal.Writer, ps source.Problems) {
 	for _, p := range ps {
 		if t.IsTerminal() {
@@ -65,8 +65,8 @@ func writeProblem(t *terminal.Writer, p source.Problem) {
 	}
 }
 
-// caret returns a line that points at the problem when it stands below the line
-// of the file. Tabs stay tabs, so that both lines are as wide.
+// caret returns a line that points at the problem in the line of the file above it.
+// Tabs stay tabs, so that the columns agree.
 func caret(p source.Problem) string {
 	var b strings.Builder
 	column := 1

@@ -137,7 +137,7 @@ func TestHangAtTheStart(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := startProcess(t, "", "serve", "--rules", file, "--start-without-rules", "--listen", "127.0.0.1:0", "--admin", transport.UnixScheme+socket)
-	p.awaitLog(t, "it has not answered for 3s")
+	p.awaitLog(t, "no answer for 3s")
 	if !strings.Contains(p.log.String(), "at="+file) {
 		t.Errorf("the log does not name the file:\n%s", p.log.String())
 	}
@@ -176,9 +176,9 @@ func TestHangupReloads(t *testing.T) {
 	p := startProcess(t, "", "serve", "--rules", file, "--listen", "127.0.0.1:0", "--admin", transport.UnixScheme+socket)
 	p.awaitLog(t, "listening for administration")
 	for range 3 {
-		before := strings.Count(p.log.String(), "the files are read now")
+		before := strings.Count(p.log.String(), "reading the files")
 		p.signal(t, syscall.SIGHUP)
-		p.await(t, "SIGHUP is logged", func() bool { return strings.Count(p.log.String(), "the files are read now") > before })
+		p.await(t, "SIGHUP is logged", func() bool { return strings.Count(p.log.String(), "reading the files") > before })
 	}
 	if _, err := program.Admin(socket).Get("/readyz"); err != nil {
 		t.Errorf("after SIGHUP /readyz: %v", err)

@@ -7,11 +7,11 @@ import (
 	"github.com/tagproc/tagproc/internal/terminal"
 )
 
-// progress says on a terminal how far a long file is read.
+// progress shows on a terminal how much of a long file is read.
 type progress struct {
 	terminal *terminal.Writer
 	size     int64     // of the file in bytes; below 1: unknown
-	next     time.Time // when to say it again
+	next     time.Time // when to show it again
 	shown    bool
 }
 
@@ -36,7 +36,7 @@ func (p *progress) show(rows, bytes int64) {
 	p.terminal.Status("%d rows%s", rows, percent)
 }
 
-// clear removes the line, for what comes next.
+// clear removes the line.
 func (p *progress) clear() {
 	if p.shown {
 		p.terminal.Status("")

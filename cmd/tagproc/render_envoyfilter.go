@@ -19,23 +19,22 @@ func newRenderEnvoyFilterCommand() *cobra.Command {
 		Use:   "envoyfilter --rules FILE",
 		Short: "Make a gateway ask tagproc: the EnvoyFilter",
 		Long: `Print the EnvoyFilter that makes a gateway of Istio ask tagproc: the ext_proc
-filter, what it forwards to tagproc and what it takes from it, the early removal
-of tags that clients forged, and the header limits. Of the rules it has the
-headers that hold users' ids, tagHeaders, propagation and trustClientTags. An edit
-of ranges, users or rules within tagHeaders changes nothing here; after a new key
-or tag header, render it again.
+filter, what it forwards to tagproc and what it accepts in return, the early
+removal of tags that clients forge, and the header limits. It depends on four
+parts of the rules: keys, tagHeaders, propagation and trustClientTags. An edit of
+ranges, users or rules within tagHeaders changes nothing here; after a new key or
+tag header, render it again.
 
---address is a socket in the gateway's pod, or a Service: then Istio's own cluster
-for it is used, with its endpoints and mTLS, and a stream that a dying replica
-loses is tried once at another one.
+--address is a socket in the gateway's pod, or a Service. A Service is reached
+through Istio's own cluster, with its endpoints and mTLS, and a stream that a dying
+replica loses is tried once at another one.
 
---phase says where tagproc is asked. router: behind authentication, so that a key
-may be a header that RequestAuthentication makes of a verified token; settings of
-the tagged route for fault and CORS, which stand before, are then those of the
-route that was chosen without the tag. authn: first, where a WasmPlugin of the
-phase AUTHN runs; a key is what the client sent.
+--phase says when the gateway asks tagproc. router: after authentication, so that
+a key may be a header that RequestAuthentication sets from a verified token; fault
+injection and CORS run earlier and use the route chosen without the tag. authn:
+first, where a WasmPlugin of the phase AUTHN runs; a key is what the client sent.
 
-An EnvoyFilter selects one gateway: for another one, run this again with another
+An EnvoyFilter selects one gateway: for another, run this again with another
 --gateway and --name. FILE may be -, standard input.`,
 		Example: `  tagproc render envoyfilter --rules rules.yaml                                           # tagproc in the gateway's pod
   tagproc render envoyfilter --rules rules.yaml --address tagproc.istio-system:9002       # a Service
@@ -63,9 +62,9 @@ An EnvoyFilter selects one gateway: for another one, run this again with another
 	f.StringVar(&o.Namespace, "namespace", "istio-system", "namespace of the gateway's pods")
 	f.StringVar(&o.Name, "name", "tagproc", "name of the EnvoyFilter")
 	f.StringVar(&o.Address, "address", "unix:///run/tagproc/tagproc.sock", "where the gateway reaches tagproc: unix:///PATH, or SERVICE.NAMESPACE:PORT")
-	f.StringVar(&phase, "phase", string(gateway.PhaseRouter), "where tagproc is asked: router (before the router) or authn (before authentication)")
+	f.StringVar(&phase, "phase", string(gateway.PhaseRouter), "when the gateway asks tagproc: router (before the router) or authn (before authentication)")
 	f.BoolVar(&o.FailClosed, "fail-closed", false, "answer 500 or 504 to a request that tagproc does not answer, instead of letting it pass untagged")
-	f.BoolVar(&o.StripClientBaggage, "strip-client-baggage", false, "remove the header baggage that clients send, so that forged tags in it choose nothing even while tagproc is down")
+	f.BoolVar(&o.StripClientBaggage, "strip-client-baggage", false, "remove the header baggage that clients send, so that forged tags in it choose no route even while tagproc is down")
 	f.DurationVar(&o.Timeout, "timeout", envoyfilter.ExtProcTimeout, "how long a request waits for tagproc")
 	flags.addTo(cmd)
 	out.addTo(cmd)

@@ -20,20 +20,20 @@ func newRenderLanesCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "lanes FILE...",
 		Short: "Make lanes: DestinationRules and VirtualServices",
-		Long: `Print what makes a lane group in Istio: for each service a DestinationRule with a
-subset for each lane, and a VirtualService that follows the tag inside of the mesh;
-and the VirtualService of the gateway: named users before tags before the baseline.
-A lane that lacks a service falls back to the baseline, by a route that says so.
+		Long: `Print the Istio resources of a lane group: for each service a DestinationRule with
+a subset for each lane, and a VirtualService that follows the tag inside the mesh;
+for the gateway a VirtualService with named users first, then tags, then the
+baseline. A lane without a service falls back to the baseline by an explicit route.
 
-The files have ASMSwimLaneGroups and ASMSwimLanes, as they are, or lanes files, a
-shorter form of the same (docs/lanes.md). Put Services beside them, and the routes
-of the gateway name their ports; put the rules beside them (bare or a WasmPlugin),
-and a tag that names no lane is a warning. They may be in one file or in several,
-in any order. FILE may be -, standard input.
+The files have unchanged ASMSwimLaneGroups and ASMSwimLanes, or lanes files, a
+shorter form of the same (docs/lanes.md). With Services beside them, the routes of
+the gateway name their ports; with the rules beside them (bare or a WasmPlugin), a
+tag that names no lane is a warning. All may be in one file or in several, in any
+order. FILE may be -, standard input.
 
 Fields without an effect are warnings on standard error, with their places; notes
-say what else to know. The exit code is 0 if the lanes are rendered, 1
-if a file is refused, and 2 if the command was not understood.`,
+say what else to know. The exit code is 0 if the lanes are rendered, 1 if a file is
+refused, and 2 if the command is not understood.`,
 		Example: `  tagproc render lanes lanes.yaml
   tagproc render lanes lanes.yaml services.yaml rules.yaml --output-dir manifests/
   kubectl get asmswimlanegroup,asmswimlane -o yaml | tagproc render lanes -     # what ASM has
@@ -67,7 +67,7 @@ if a file is refused, and 2 if the command was not understood.`,
 		ValidArgsFunction: completeManifests,
 	}
 	f := cmd.Flags()
-	f.BoolVar(&resource, "gateway-resource", false, "make the Gateway too, on port 80, instead of referring to one that is there")
+	f.BoolVar(&resource, "gateway-resource", false, "make the Gateway too, on port 80, instead of referring to an existing one")
 	f.StringSliceVar(&selector, "gateway", []string{"istio=ingressgateway"}, "with --gateway-resource: label of the gateway's pods, `KEY=VALUE`; repeatable")
 	out.addTo(cmd)
 	check(cmd, out.check, func() error {

@@ -19,23 +19,23 @@ func newRenderPropagationCommand() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "propagation FILE...",
-		Short: "Make sidecars carry tags along: headers of baggage",
-		Long: `Print the EnvoyFilter with which sidecars make request headers of the members of
-baggage that carry tags, outbound and before the route is chosen, so that routes
-at every hop match on them. The applications pass baggage on, as OpenTelemetry's
-libraries do; the gateway's tagproc puts the tags in.
+		Short: "Make sidecars restore tags from baggage",
+		Long: `Print the EnvoyFilter with which sidecars turn the members of baggage that carry
+tags into request headers, outbound and before the route is chosen, so that routes
+at every hop match them. The gateway's tagproc writes the tags into baggage; the
+applications forward baggage, as OpenTelemetry's libraries do.
 
-FILE is a rules file that has propagation, or ASMHeaderPropagation manifests as
-they are: one EnvoyFilter for each, in its namespace and for the pods that it
-selects. Of rules beside them the tag headers alone travel, as at the gateway.
+FILE is a rules file with propagation, or unchanged ASMHeaderPropagation manifests:
+one EnvoyFilter for each, in its namespace and for the pods that it selects. With
+rules beside them, only the tag headers of the rules travel, as at the gateway.
 FILE may be -, standard input.
 
---inbound adds the other half, for tags that something other than tagproc set:
-inbound, a header becomes a member. Headers that clients send are then tags, unless
-the gateway removes them.
+--inbound adds the opposite direction, for tags that something other than tagproc
+sets: inbound, a header becomes a member. Headers that clients send are then tags,
+unless the gateway removes them.
 
---data-path says what does it: lua, Envoy's own Lua filter, which needs nothing
-else in a pod; or ext_proc, tagproc itself at a socket that every sidecar has.`,
+--data-path says what restores the tags: lua, Envoy's own Lua filter, which needs
+nothing else in a pod; or ext_proc, tagproc itself at a socket beside every sidecar.`,
 		Example: `  tagproc render propagation rules.yaml
   tagproc render propagation header-propagation.yaml --inbound
   tagproc render propagation rules.yaml header-propagation.yaml --output-dir manifests/
@@ -43,7 +43,7 @@ else in a pod; or ext_proc, tagproc itself at a socket that every sidecar has.`,
   tagproc render propagation rules.yaml --data-path ext_proc --address unix:///run/tagproc/tagproc.sock`,
 		Args: func(_ *cobra.Command, files []string) error {
 			if len(files) == 0 {
-				return errors.New("expected the name of a rules file, or of files with ASMHeaderPropagations, or - for standard input")
+				return errors.New("expected a rules file, files with ASMHeaderPropagations, or - for standard input")
 			}
 			return nil
 		},
@@ -59,7 +59,7 @@ else in a pod; or ext_proc, tagproc itself at a socket that every sidecar has.`,
 				return &failure{}
 			}
 			if o.Name != "" && len(scopes) > 1 {
-				return fmt.Errorf("--name %s: there are %d EnvoyFilters to be named; leave it out, and each is called as its manifest", o.Name, len(scopes))
+				return fmt.Errorf("--name %s: %d EnvoyFilters would have this name; leave it out, and each gets the name of its manifest", o.Name, len(scopes))
 			}
 			var objects []*manifest.Object
 			for _, s := range scopes {
@@ -77,7 +77,7 @@ else in a pod; or ext_proc, tagproc itself at a socket that every sidecar has.`,
 	f.StringVar(&o.Name, "name", "", "name of the EnvoyFilter (default: that of the manifest, or tagproc-propagation)")
 	f.StringVar(&o.Namespace, "namespace", "", "namespace of the pods (default: that of the manifest, or default)")
 	f.StringSliceVar(&o.Selector, "selector", nil, "label of the pods, `KEY=VALUE`; repeatable: pods that have all of them (default: those of the manifest, or all pods)")
-	f.BoolVar(&o.Inbound, "inbound", false, "make members of headers too, inbound")
+	f.BoolVar(&o.Inbound, "inbound", false, "also turn headers into members, inbound")
 	side.addTo(cmd, &o)
 	flags.addTo(cmd)
 	out.addTo(cmd)
@@ -89,7 +89,7 @@ else in a pod; or ext_proc, tagproc itself at a socket that every sidecar has.`,
 type sidecarFlags struct{ dataPath string }
 
 func (s *sidecarFlags) addTo(cmd *cobra.Command, o *propagation.Options) {
-	cmd.Flags().StringVar(&s.dataPath, "data-path", string(propagation.Lua), "what does it: lua (Envoy alone) or ext_proc (tagproc at a socket)")
+	cmd.Flags().StringVar(&s.dataPath, "data-path", string(propagation.Lua), "what runs beside the application: lua (Envoy alone) or ext_proc (tagproc at a socket)")
 	cmd.Flags().StringVar(&o.Address, "address", "unix:///run/tagproc/tagproc.sock", "with --data-path ext_proc: where each sidecar reaches tagproc, unix:///PATH")
 	completeWith(cmd, "data-path", string(propagation.Lua), string(propagation.ExtProc))
 }

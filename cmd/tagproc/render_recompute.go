@@ -21,20 +21,20 @@ func newRenderRecomputeCommand() *cobra.Command {
 		Use:   "recompute --rules FILE",
 		Short: "Make sidecars derive tags again from the user's id",
 		Long: `Print the EnvoyFilter with which sidecars derive tags again by the same rules,
-named users included, outbound and before the route is chosen: for applications
-that forward the header or cookie with the user's id, and neither tags nor baggage. A tag
-that is in the request stays, and one that baggage restores wins.
+named users included, outbound and before the route is chosen. It is for
+applications that forward the header or cookie with the user's id, but neither tags
+nor baggage. A tag that the request already has stays, and one from baggage wins.
 
-What that costs: with --data-path lua the ratios are part of the configuration of
-every sidecar. An edit of the rules is to be rendered and applied again, and until
-every sidecar has it, hops may disagree on users whom the edit moves. The digest of
-the rules stands in the configuration of each sidecar, to be compared:
+This has a cost: with --data-path lua the ratios are part of the configuration of
+every sidecar. After each edit of the rules, render and apply this again. Until
+every sidecar has it, hops may disagree on users whom the edit moves. To compare,
+read the digest of the rules from the configuration of each sidecar:
 
   istioctl proxy-config listeners POD -o json | grep -o 'rules digest: [0-9a-f]*'
 
-With --data-path ext_proc tagproc decides, at a socket that every sidecar has. The
-hash xxh3 and ramps are for ext_proc alone. Rules about hosts, paths, queries and
-visitors are refused: requests between applications do not have what they look at.
+With --data-path ext_proc tagproc decides, at a socket beside every sidecar. The
+hash xxh3 and ramps need ext_proc. Rules about hosts, paths, queries and visitors
+are refused: requests between applications do not have what such rules look at.
 
 FILE may be -, standard input.`,
 		Example: `  tagproc render recompute --rules rules.yaml --namespace default
@@ -68,7 +68,7 @@ FILE may be -, standard input.`,
 	return cmd
 }
 
-// inFile returns err with the file's name at each of its lines.
+// inFile returns err with the file's name before each of its lines.
 func inFile(file string, err error) error {
 	var errs []error
 	for _, e := range joined(err) {

@@ -27,18 +27,18 @@ func (r *rendered) addTo(cmd *cobra.Command) {
 	must(cmd.MarkFlagDirname("output-dir"))
 }
 
-// check returns an error of usage if --output-dir is something else than a directory.
+// check returns a usage error if --output-dir is not a directory.
 func (r *rendered) check() error {
 	if r.dir == "-" {
 		return errors.New("--output-dir -: expected a directory; without the flag everything goes to standard output")
 	}
 	if info, err := os.Stat(r.dir); err == nil && !info.IsDir() {
-		return fmt.Errorf("--output-dir %s: this is a file, and each object is to get a file of its own; name a directory, or leave the flag out and write > %s", r.dir, r.dir)
+		return fmt.Errorf("--output-dir %s: this is a file, and each object gets a file of its own; name a directory, or leave the flag out and write > %s", r.dir, r.dir)
 	}
 	return nil
 }
 
-// write writes the objects that cmd made of args, below lines that say so.
+// write writes the objects that cmd made from args, below lines that say so.
 func (r *rendered) write(cmd *cobra.Command, args []string, objects ...*manifest.Object) error {
 	if r.dir == "" {
 		text, err := withOrigin(cmd, args, objects...)
@@ -52,7 +52,7 @@ func (r *rendered) write(cmd *cobra.Command, args []string, objects ...*manifest
 	for _, o := range objects {
 		name := o.FileName()
 		if _, twice := files[name]; twice || name != filepath.Base(name) {
-			return fail(fmt.Errorf("couldn't name a file after each object: %s is there twice, or is no name", name))
+			return fail(fmt.Errorf("couldn't name a file after each object: %s appears twice, or cannot name a file", name))
 		}
 		text, err := withOrigin(cmd, args, o)
 		if err != nil {
@@ -77,8 +77,8 @@ func (r *rendered) write(cmd *cobra.Command, args []string, objects ...*manifest
 	return fail(r.nameStale(cmd, args, names, objects))
 }
 
-// refuseForeign returns an error that names each file in the way which render did
-// not write.
+// refuseForeign returns an error that names each file that would be overwritten though
+// render did not write it.
 func (r *rendered) refuseForeign(names []string) error {
 	var errs []error
 	for _, name := range names {
@@ -88,16 +88,16 @@ func (r *rendered) refuseForeign(names []string) error {
 		case err != nil:
 			errs = append(errs, fmt.Errorf("couldn't write over %s: %w", path, err))
 		case !bytes.HasPrefix(text, []byte(originPrefix)):
-			errs = append(errs, fmt.Errorf("%s was not made by render, or no longer says so: it stays as it is, and nothing is written; move it away or choose another directory", path))
+			errs = append(errs, fmt.Errorf("%s was not made by render, or no longer says so: nothing is written; move it away or choose another directory", path))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// nameStale names files with objects that are no longer wanted, which the cluster
-// may still have: those that the same command wrote before and does not write now,
-// and those whose labels say that they are of what is written here. Routes are
-// named before the subsets that they lead to, for that is the order to delete them in.
+// nameStale names files with objects that are no longer wanted and that the cluster
+// may still have: those that an earlier run of the same command wrote and this one does
+// not, and those whose labels name the group written here. It names routes before the
+// subsets that they lead to: the order in which to delete them.
 func (r *rendered) nameStale(cmd *cobra.Command, args, names []string, objects []*manifest.Object) error {
 	paths, err := filepath.Glob(filepath.Join(r.dir, "*.yaml"))
 	if err != nil {
@@ -109,20 +109,20 @@ func (r *rendered) nameStale(cmd *cobra.Command, args, names []string, objects [
 		}
 		text, err := os.ReadFile(path)
 		if err == nil && (bytes.HasPrefix(text, []byte(origin(cmd, args))) || isStalePart(text, objects)) {
-			stderr(cmd).Printf("%s: an earlier run made it, and this one does not: kubectl delete -f %s, and delete the file\n", path, word(path))
+			stderr(cmd).Printf("%s: an earlier run wrote it, and this one does not: kubectl delete -f %s, and delete the file\n", path, word(path))
 		}
 	}
 	return nil
 }
 
-// Labels that tell what render has made, and for which group.
+// Labels that say that render made an object, and for which group.
 const (
 	managedByLabel = "app.kubernetes.io/managed-by"
 	partOfLabel    = "app.kubernetes.io/part-of"
 )
 
-// isStalePart reports whether a file has a single object that render made of the group
-// of objects, and that is not among them. A Gateway may be used without being rendered.
+// isStalePart reports whether a file has a single object that render made for the group
+// of objects and that is not among them. A Gateway never is: others may use it.
 func isStalePart(text []byte, objects []*manifest.Object) bool {
 	docs, _ := source.Read("", text)
 	if len(docs) != 1 || docs[0].Labels[managedByLabel] != "tagproc" || docs[0].Kind == "Gateway" {
@@ -135,7 +135,7 @@ func isStalePart(text []byte, objects []*manifest.Object) bool {
 		})
 }
 
-// rewrite puts text in the place of a file in one step, and says what it did.
+// rewrite replaces a file by text in one step, and says what it did.
 func rewrite(path string, text []byte) (what string, err error) {
 	old, err := os.ReadFile(path)
 	if err == nil && bytes.Equal(old, text) {
@@ -160,12 +160,12 @@ func rewrite(path string, text []byte) (what string, err error) {
 	return what, nil
 }
 
-// originPrefix begins everything that render writes. The marker lets several of them
-// be put behind each other: without it the last object of one and the first of the
-// next would be a single document, and kubectl would apply parts of it.
+// originPrefix begins everything that render writes. The marker allows outputs to be
+// concatenated: without it the last object of one and the first of the next would be
+// a single document, and kubectl would apply parts of it.
 const originPrefix = "---\n# Made by: "
 
-// origin returns the lines above what cmd makes of args.
+// origin returns the lines above what cmd makes from args.
 func origin(cmd *cobra.Command, args []string) string {
 	return originPrefix + commandLine(cmd, args) + "\n# Edit what it is made of, not this: the next run writes over it.\n"
 }
@@ -180,9 +180,9 @@ func withOrigin(cmd *cobra.Command, args []string, objects ...*manifest.Object) 
 	return out.Bytes(), nil
 }
 
-// commandLine returns the command as one would type it, equal for all who make the
-// same of the same files: flags that are set, sorted, without --output-dir, and files
-// without the directories of the machine.
+// commandLine returns the command as one would type it. It is equal on every machine:
+// it has the flags that are set, sorted, without --output-dir, and the names of files
+// without the machine's directories.
 func commandLine(cmd *cobra.Command, args []string) string {
 	words := []string{cmd.CommandPath()}
 	cmd.Flags().Visit(func(f *pflag.Flag) {
@@ -202,8 +202,8 @@ func commandLine(cmd *cobra.Command, args []string) string {
 	return strings.Join(words, " ")
 }
 
-// word returns an argument as it is typed in a shell. Of an absolute path the name
-// of the file is left.
+// word returns an argument as it is typed in a shell. An absolute path becomes the
+// name of its file.
 func word(s string) string {
 	if filepath.IsAbs(s) {
 		s = filepath.Base(s)
@@ -216,7 +216,7 @@ func word(s string) string {
 		if strconv.IsPrint(r) {
 			return r
 		}
-		return ' ' // the command stands in a comment, which a line break would end
+		return ' ' // the command is in a comment, which a line break would end
 	}, s)
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/tagproc/tagproc/observed"
 )
 
-// writeReport writes what verify found, and is a failure if something differs.
+// writeReport writes what verify found, and returns a failure if something differs.
 func writeReport(cmd *cobra.Command, file string, r *observed.Report, out output) error {
 	t := stdout(cmd)
 	if out == outputJSON {
@@ -34,7 +34,7 @@ func writeReport(cmd *cobra.Command, file string, r *observed.Report, out output
 	return nil
 }
 
-// writeReportText writes what verify found for people.
+// writeReportText writes what verify found, for people.
 func writeReportText(t *terminal.Writer, file string, r *observed.Report) {
 	if r.Elsewhere == 0 {
 		t.Printf("%s: %s\n", file, terminal.Bold.Textf("%s, no one would be sent elsewhere", userCount(r.Users)))
@@ -71,8 +71,7 @@ func writeDifferent(t *terminal.Writer, r *observed.Report) {
 	}
 }
 
-// writeContradictions writes which rows say something else than the first one of
-// their user.
+// writeContradictions writes which rows contradict the first row of their user.
 func writeContradictions(t *terminal.Writer, r *observed.Report) {
 	if r.Contradicting == 0 {
 		return
@@ -84,7 +83,7 @@ func writeContradictions(t *terminal.Writer, r *observed.Report) {
 	}
 }
 
-// writeRemarks writes what else a reader has to know of the figures.
+// writeRemarks writes what else a reader must know about the figures.
 func writeRemarks(t *terminal.Writer, r *observed.Report) {
 	var remarks []string
 	remark := func(n int64, format string, args ...any) {
@@ -112,7 +111,7 @@ func writeRemarks(t *terminal.Writer, r *observed.Report) {
 	}
 }
 
-// whyText says what decides a tag.
+// whyText returns what decides a tag.
 func whyText(d observed.Diff) string {
 	switch {
 	case d.Rule == "":
@@ -143,8 +142,8 @@ func keysText(keys []observed.Key) string {
 	return strings.Join(texts, " ")
 }
 
-// quoted returns text as it is, or in quotes where it would not be clear what
-// belongs to it.
+// quoted returns text as it is, or in quotes where its beginning or end would be
+// unclear.
 func quoted(text string) string {
 	if q := fmt.Sprintf("%q", text); q[1:len(q)-1] != text || strings.Contains(text, " ") {
 		return q
@@ -161,7 +160,7 @@ func count(n int64, one, many string) string {
 	return fmt.Sprintf("%d %s", n, many)
 }
 
-// firstOf says of a list that it is not the whole.
+// firstOf returns a remark that a list is not complete, or "" if it is.
 func firstOf(shown int, all int64) string {
 	if int64(shown) == all {
 		return ""

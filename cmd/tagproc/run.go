@@ -20,9 +20,8 @@ import (
 	"github.com/tagproc/tagproc/source"
 )
 
-// run serves until ctx ends, then drains: health turns to NOT_SERVING, the drain
-// delay passes, streams in flight are finished. It returns an error if a
-// listener failed.
+// run serves until ctx ends, then drains: health becomes NOT_SERVING, the drain delay
+// passes, and streams in flight finish. It returns an error if a listener fails.
 func (s *server) run(ctx context.Context) error {
 	s.apply(s.first)
 	for _, l := range s.listeners {
@@ -39,7 +38,7 @@ func (s *server) run(ctx context.Context) error {
 	if s.adminListener != nil {
 		group.Go(func() error { return unlessStopped(s.http.Serve(s.adminListener)) })
 	}
-	// Until the last stream has ended the rules are kept current.
+	// The rules stay current until the last stream has ended.
 	watching, stopWatching := context.WithCancel(context.WithoutCancel(ctx))
 	group.Go(func() error {
 		s.watcher.Run(watching, s.first, s.apply)
@@ -58,7 +57,7 @@ func (s *server) run(ctx context.Context) error {
 	group.Go(func() error {
 		defer stopWatching()
 		<-serving.Done()
-		if ctx.Err() != nil { // else a listener has failed, and there is nothing to wait for
+		if ctx.Err() != nil { // else a listener has failed: nothing to wait for
 			s.announceDrain(context.Cause(ctx))
 		}
 		s.stop()
@@ -69,28 +68,27 @@ func (s *server) run(ctx context.Context) error {
 	return err
 }
 
-// reloadOnSignals has the rules and the certificates read at once, for each signal.
-// They are read by themselves every second: the signal is for people who wait, and
-// for those who are not sure.
+// reloadOnSignals reads the rules and the certificates at once at each signal, for
+// people who do not want to wait for the reading of every second.
 func (s *server) reloadOnSignals(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case sig := <-s.options.reload:
-			s.log.Info("the files are read now; what has changed is logged", "signal", sig.String())
+			s.log.Info("reading the files; changes are logged", "signal", sig.String())
 			for _, wake := range []chan<- struct{}{s.wakeRules, s.wakeCertificates} {
 				select {
 				case wake <- struct{}{}:
-				default: // one is on its way already
+				default: // already on its way
 				}
 			}
 		}
 	}
 }
 
-// security says what a client of a listener needs: nothing, TLS, or a certificate
-// of its own too.
+// security returns what a client of a listener needs: nothing ("off"), TLS ("tls"), or
+// also a certificate ("mtls").
 func (s *server) security(l net.Listener) string {
 	switch {
 	case s.certificates == nil || l.Addr().Network() == "unix":
@@ -101,8 +99,8 @@ func (s *server) security(l net.Listener) string {
 	return "mtls"
 }
 
-// unlessStopped returns err, unless it says that the server was stopped before
-// it began to serve.
+// unlessStopped returns err, or nil if err says that the server was stopped before it
+// began to serve.
 func unlessStopped(err error) error {
 	if errors.Is(err, grpc.ErrServerStopped) || errors.Is(err, http.ErrServerClosed) {
 		return nil
@@ -110,8 +108,8 @@ func unlessStopped(err error) error {
 	return err
 }
 
-// announceDrain has health say that the server is about to end, and leaves those
-// who look at it the drain delay to go elsewhere.
+// announceDrain sets health to NOT_SERVING, and waits for the drain delay so that
+// clients can go elsewhere.
 func (s *server) announceDrain(cause error) {
 	s.turn(draining)
 	attributes := []any{"delay", s.options.drainDelay}
@@ -122,11 +120,11 @@ func (s *server) announceDrain(cause error) {
 	time.Sleep(s.options.drainDelay)
 }
 
-// stop ends serving: streams in flight are finished, within the stop limit.
+// stop ends serving: streams in flight may finish within the stop limit.
 func (s *server) stop() {
 	limit := cmp.Or(s.options.stopLimit, contract.DrainTime)
 	timer := time.AfterFunc(limit, func() {
-		s.log.Warn("some streams did not end; they are cut off", "after", limit)
+		s.log.Warn("cutting off streams that have not ended", "after", limit)
 		s.grpc.Stop()
 	})
 	s.grpc.GracefulStop()
@@ -139,11 +137,10 @@ func (s *server) stop() {
 	}
 }
 
-// mostListed bounds what is logged of one load, of files that are wrong, or new,
-// from end to end.
+// mostListed is the most problems that are logged for one load.
 const mostListed = 20
 
-// apply makes the rules of a load live, or tells of its problems.
+// apply makes the rules of a load live, or logs its problems.
 func (s *server) apply(l rulefile.Load) {
 	switch {
 	case l.Table == nil && s.live == nil:
@@ -169,8 +166,8 @@ func (s *server) apply(l rulefile.Load) {
 	}
 }
 
-// logProblems logs problems of a rules file, one line each. Notes are for who writes
-// the file, by validate.
+// logProblems logs problems of a rules file, one line each. It leaves notes out:
+// validate shows them to the author of the file.
 func logProblems(log *slog.Logger, ps source.Problems) {
 	ps = ps.Without(source.Note)
 	for _, p := range ps[:min(mostListed, len(ps))] {
@@ -182,7 +179,7 @@ func logProblems(log *slog.Logger, ps source.Problems) {
 	}
 }
 
-// summary returns changes in one line, which has room in a line of the log.
+// summary returns changes in one line that fits into a line of the log.
 func summary(changes []rules.Change) string {
 	if len(changes) == 0 {
 		return "none"

@@ -23,15 +23,15 @@ func newServeCommand() *cobra.Command {
 	f := &serveFlags{socketMode: fileMode(transport.DefaultSocketMode)}
 	cmd := &cobra.Command{
 		Use:   "serve --rules FILE",
-		Short: "Answer Envoy by a rules file, which is kept current",
+		Short: "Answer Envoy by a rules file",
 		Long: `Serve Envoy's external processing protocol (envoy.service.ext_proc.v3) by the
-rules of a file, until SIGTERM or SIGINT. A second one ends it at once.
+rules of a file, until SIGTERM or SIGINT. A second signal ends it at once.
 
-An edit of the file is live within about a second; SIGHUP has it read now. A file that cannot be used
-changes nothing: the last good rules stay live, and metrics and log say so. Only
-at the start, when there are no good rules yet, it is an error, unless
---start-without-rules. The same holds for the files of TLS, which are always
-needed.`,
+An edit of the file is live within about a second, or at once after SIGHUP. A file
+that cannot be used changes nothing: the last good rules stay live, and metrics and
+log say so. At the start, without good rules yet, such a file is an error, unless
+--start-without-rules is set. TLS files are reloaded in the same way, and must
+always be good at the start.`,
 		Example: `  tagproc serve --rules rules.yaml
   tagproc serve --rules /etc/tagproc/rules.yaml --listen unix:///run/tagproc.sock --listen 0.0.0.0:9002
   tagproc serve --rules rules.yaml --log-format json --drain-delay 10s
@@ -43,32 +43,32 @@ needed.`,
 	f.rules.addTo(cmd)
 	s := cmd.Flags()
 	s.BoolVar(&f.startWithoutRules, "start-without-rules", false,
-		"start also where the rules file cannot be used: requests pass untagged, and /readyz says no, until it can")
+		"start even if the rules file cannot be used: until it can, requests pass untagged and /readyz fails")
 	s.StringArrayVar(&f.listen, "listen", []string{contract.DefaultListen}, "where Envoy connects: `HOST:PORT` or unix:///PATH; repeatable")
-	s.Var(&f.socketMode, "socket-mode", "rights of Unix sockets, in octal: who may write to one may connect")
+	s.Var(&f.socketMode, "socket-mode", "permissions of Unix sockets, in octal: who may write to one may connect")
 	s.StringVar(&f.tls.Certificate, "tls-cert", "",
-		"PEM `FILE` with the certificate, and intermediate ones, for the TCP addresses of --listen, which then take TLS only")
-	s.StringVar(&f.tls.Key, "tls-key", "", "PEM `FILE` with its key")
+		"PEM `FILE` with the certificate and intermediate ones for the TCP addresses of --listen, which then accept only TLS")
+	s.StringVar(&f.tls.Key, "tls-key", "", "PEM `FILE` with the key of --tls-cert")
 	s.StringVar(&f.tls.ClientCA, "tls-client-ca", "",
-		"PEM `FILE` with the authorities that sign the certificates of clients, which then need one (mTLS)")
-	s.StringVar(&f.admin, "admin", contract.DefaultAdmin, "where /healthz, /readyz and /metrics are: `HOST:PORT` or unix:///PATH; empty: none")
+		"PEM `FILE` with the authorities that sign client certificates; clients then need one (mTLS)")
+	s.StringVar(&f.admin, "admin", contract.DefaultAdmin, "address of /healthz, /readyz and /metrics: `HOST:PORT` or unix:///PATH; empty: none")
 	s.StringArrayVar(&f.adminHosts, "admin-host", nil,
-		"`NAME` by which browsers ask --admin, besides its addresses and names of a cluster; repeatable")
-	s.BoolVar(&f.pprof, "pprof", false, "let --admin have /debug/pprof too, which shows the process from inside and can slow it down")
+		"`NAME` in URLs of --admin, besides its addresses and a cluster's names; repeatable")
+	s.BoolVar(&f.pprof, "pprof", false, "serve /debug/pprof at --admin, which exposes the process and can slow it down")
 
-	s.IntVar(&f.maxHeaders, "max-request-headers", contract.DefaultMaxHeaders, "the gateway's max_headers_count: no tag takes a request over it")
-	s.IntVar(&f.maxHeaderKB, "max-request-headers-kb", contract.DefaultMaxHeaderKB, "the gateway's max_request_headers_kb, likewise")
-	s.BoolVar(&f.metadata, "metadata", false, "say in dynamic metadata what was decided, for the gateway's access log")
+	s.IntVar(&f.maxHeaders, "max-request-headers", contract.DefaultMaxHeaders, "the gateway's max_headers_count: tagproc adds no tag that would exceed it")
+	s.IntVar(&f.maxHeaderKB, "max-request-headers-kb", contract.DefaultMaxHeaderKB, "the gateway's max_request_headers_kb: tagproc adds no tag that would exceed it")
+	s.BoolVar(&f.metadata, "metadata", false, "write decisions into dynamic metadata, for the gateway's access log")
 
-	s.IntVar(&f.maxDecisions, "max-concurrent-decisions", 1000, "how many messages may be in work at a time; requests above it pass untagged at once")
-	s.IntVar(&f.maxConnections, "max-connections", transport.DefaultMaxConnections, "how many connections there may be; one more is closed at once")
+	s.IntVar(&f.maxDecisions, "max-concurrent-decisions", 1000, "most messages processed at a time; further requests pass untagged at once")
+	s.IntVar(&f.maxConnections, "max-connections", transport.DefaultMaxConnections, "most open connections; a further one is closed at once")
 	s.IntVar(&f.maxMessageKB, "max-message-kb", transport.DefaultMaxMessageBytes>>10,
-		"size of the largest message that is read, in KiB; a larger one fails its stream")
+		"most KiB of a message; a larger one fails its stream")
 	s.DurationVar(&f.firstMessage, "first-message-timeout", transport.DefaultFirstMessage,
-		"how long a stream may be open before its first request headers; then it is ended, without an error")
+		"how long a stream may wait for its first request headers; then it ends without an error")
 	s.DurationVar(&f.maxConnectionAge, "max-connection-age", 0,
-		"age at which a connection is asked to end, for clients to spread anew; 0s: none")
-	s.DurationVar(&f.drainDelay, "drain-delay", 0, "how long to go on serving after SIGTERM, with health NOT_SERVING")
+		"age at which a connection is asked to end, so that clients spread again; 0s: none")
+	s.DurationVar(&f.drainDelay, "drain-delay", 0, "how long to serve on after SIGTERM, with health NOT_SERVING")
 
 	s.StringVar(&f.logFormat, "log-format", "text", "`text|json`")
 	s.StringVar(&f.logLevel, "log-level", "info", "`debug|info|warn|error`")
@@ -87,7 +87,7 @@ needed.`,
 		}
 		limitMemory(log, memlimit.FromCgroup)
 		if f.pprof && !isLocal(f.admin) {
-			log.Warn("--pprof: whoever reaches --admin sees the process from inside and can slow it down; let it listen on 127.0.0.1 or a Unix socket", "admin", f.admin)
+			log.Warn("--pprof: whoever reaches --admin sees the process from inside and can slow it down; make --admin listen on 127.0.0.1 or a Unix socket", "admin", f.admin)
 		}
 		o := f.options(log)
 		o.transport.MaxConnections = limitConnections(log, o.transport.MaxConnections, descriptors)
@@ -105,15 +105,15 @@ needed.`,
 	return cmd
 }
 
-// fail returns err as a failure, nil as nil. Who reads the log as JSON finds it
-// there, and people find it in plain text.
+// fail returns err as a failure, nil as nil. With --log-format json the error is a line
+// of the log, otherwise plain text.
 func (f *serveFlags) fail(stderr io.Writer, log *slog.Logger, err error) error {
 	re, isRules := errors.AsType[*rulesError](err)
 	switch isJSON := f.logFormat == "json"; {
 	case err == nil:
 		return nil
 	case isRules && isJSON:
-		log.Error("the rules file is refused, and there are no good rules to go on with", "file", f.rulesFile, "problems", len(re.problems))
+		log.Error("the rules file is refused, and there are no earlier good rules", "file", f.rulesFile, "problems", len(re.problems))
 		logProblems(log, re.problems)
 	case isRules:
 		writeProblems(terminal.New(stderr), re.problems)
@@ -140,7 +140,7 @@ func newLogger(w io.Writer, format, level string) (*slog.Logger, error) {
 	return nil, fmt.Errorf("--log-format %q: expected text or json", format)
 }
 
-// buildInfo is a metric that says which tagproc runs.
+// buildInfo returns a metric with the version that runs.
 func buildInfo() prometheus.Collector {
 	g := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name:        "tagproc_build_info",

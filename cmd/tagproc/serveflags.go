@@ -40,11 +40,11 @@ type serveFlags struct {
 	logFormat, logLevel string
 }
 
-// check returns an error of usage that names every flag which cannot be used.
+// check returns a usage error that names every wrong flag.
 func (f *serveFlags) check() error {
 	const (
 		most     = 1 << 20
-		mostKB   = 64 << 10 // above the largest piece of a body that Envoy was seen to send
+		mostKB   = 64 << 10 // more than the largest piece of a body that Envoy sends
 		shortest = 100 * time.Millisecond
 	)
 	errs := []error{f.rules.check()}
@@ -62,7 +62,7 @@ func (f *serveFlags) check() error {
 	positive("--max-connections", f.maxConnections, most)
 	positive("--max-message-kb", f.maxMessageKB, mostKB)
 	require(f.maxMessageKB >= f.maxHeaderKB,
-		"--max-message-kb %d: expected at least --max-request-headers-kb, which is %d: else requests fail that the gateway accepts", f.maxMessageKB, f.maxHeaderKB)
+		"--max-message-kb %d: expected at least --max-request-headers-kb, which is %d: otherwise requests fail that the gateway accepts", f.maxMessageKB, f.maxHeaderKB)
 	require(f.firstMessage >= shortest, "--first-message-timeout %v: expected %v or more", f.firstMessage, shortest)
 	require(f.maxConnectionAge == 0 || f.maxConnectionAge >= shortest,
 		"--max-connection-age %v: expected %v or more, or 0s for none", f.maxConnectionAge, shortest)
@@ -77,26 +77,26 @@ func (f *serveFlags) check() error {
 		require(false, "--tls-client-ca: expected --tls-cert and --tls-key beside it: clients show a certificate only to a server that has one")
 	}
 	require(f.tls == transport.CertificateFiles{} || slices.ContainsFunc(f.listen, isTCP),
-		"--tls-cert, --tls-key, --tls-client-ca: expected a HOST:PORT among --listen: TLS is for TCP, and who may connect to a Unix socket is said by --socket-mode")
+		"--tls-cert, --tls-key, --tls-client-ca: expected a HOST:PORT among --listen: TLS is for TCP; --socket-mode says who may connect to a Unix socket")
 	require(f.socketMode == fileMode(transport.DefaultSocketMode) || slices.ContainsFunc(f.addresses(), isUnix),
-		"--socket-mode: expected a unix:///PATH at --listen or --admin: it is about Unix sockets, and who may connect over TCP is said by --tls-client-ca")
+		"--socket-mode: expected a unix:///PATH at --listen or --admin: the flag is for Unix sockets; --tls-client-ca says who may connect over TCP")
 	for i, address := range f.addresses() {
 		require(strings.HasSuffix(address, ":0") || !slices.Contains(f.addresses()[:i], address),
-			"--listen, --admin: %s is there twice: expected an address of its own for each", address)
+			"--listen, --admin: %s appears twice: expected an address of its own for each", address)
 	}
 	for _, host := range f.adminHosts {
 		require(hostName.MatchString(host), "--admin-host %q: expected a name, such as tagproc.example, without a scheme and a port", host)
 	}
-	require(len(f.adminHosts) == 0 || f.admin != "", "--admin-host: expected an address at --admin, whose names they are")
-	require(!f.pprof || f.admin != "", "--pprof: expected an address at --admin, which serves it")
+	require(len(f.adminHosts) == 0 || f.admin != "", "--admin-host: expected an address at --admin too")
+	require(!f.pprof || f.admin != "", "--pprof: expected an address at --admin too, which serves the profiles")
 	_, err := newLogger(io.Discard, f.logFormat, f.logLevel)
 	return errors.Join(append(errs, err)...)
 }
 
-// hostName is a name by which a browser may ask.
+// hostName matches the name of a host.
 var hostName = regexp.MustCompile(`^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$`)
 
-// addresses returns all that is to be listened on.
+// addresses returns every address to listen on.
 func (f *serveFlags) addresses() []string {
 	if f.admin == "" {
 		return f.listen
@@ -104,7 +104,7 @@ func (f *serveFlags) addresses() []string {
 	return append(slices.Clone(f.listen), f.admin)
 }
 
-// options returns what the flags say, which have been checked.
+// options returns what the flags say. They have been checked.
 func (f *serveFlags) options(log *slog.Logger) serverOptions {
 	return serverOptions{
 		rulesFile:         f.rulesFile,
@@ -149,7 +149,7 @@ func isLocal(address string) bool {
 	return err == nil && ip.IsLoopback()
 }
 
-// fileMode is the rights of a file, a flag.
+// fileMode is a flag with the permissions of a file.
 type fileMode fs.FileMode
 
 // String, Set and Type make fileMode a flag.
@@ -158,7 +158,7 @@ func (m *fileMode) String() string { return fmt.Sprintf("%04o", uint32(*m)) }
 func (m *fileMode) Set(s string) error {
 	n, err := strconv.ParseUint(s, 8, 32)
 	if err != nil || n == 0 || n > uint64(fs.ModePerm) {
-		return errors.New("expected octal rights such as 0660, up to 0777")
+		return errors.New("expected octal permissions such as 0660, up to 0777")
 	}
 	*m = fileMode(n)
 	return nil

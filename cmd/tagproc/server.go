@@ -38,17 +38,17 @@ type serverOptions struct {
 	tls               transport.CertificateFiles // for TCP; the zero value: none
 	admin             string                     // as listen; empty: none
 	pprof             bool                       // with admin
-	adminHosts        []string                   // names of admin, beside those that are always taken
-	transport         transport.Options          // without Registerer and Logger, likewise:
+	adminHosts        []string                   // further names of admin, beside those always accepted
+	transport         transport.Options          // Registerer and Logger stay empty
 	processor         processor.Options
 	drainDelay        time.Duration
-	stopLimit         time.Duration    // how long to wait for streams that do not end; 0: 5 s
-	reload            <-chan os.Signal // has the rules and certificates read at once; may be nil
+	stopLimit         time.Duration    // how long to wait for streams to end; 0: 5 s
+	reload            <-chan os.Signal // each one makes rules and certificates be read at once; may be nil
 	log               *slog.Logger
-	applied           func(rulefile.Load) // is told of every state of the rules file, after it took effect; may be nil
+	applied           func(rulefile.Load) // called with every state of the rules file, after it takes effect; may be nil
 }
 
-// A server answers Envoy by a rules file that it keeps current.
+// A server answers Envoy by a rules file, and follows its edits.
 type server struct {
 	options serverOptions
 	log     *slog.Logger
@@ -72,7 +72,7 @@ type server struct {
 	live *rules.Table // nil: none yet; for apply alone
 
 	readiness sync.Mutex
-	unready   string // why /readyz and gRPC health say no; "": ready
+	unready   string // why the server is not ready; "": it is
 }
 
 // Reasons for not being ready.
@@ -82,14 +82,14 @@ const (
 	draining = "draining"
 )
 
-// A rulesError is a rules file that cannot be used at the start, when there are
-// no good rules to go on with.
+// A rulesError is a rules file that cannot be used at the start, without earlier good
+// rules.
 type rulesError struct{ problems source.Problems }
 
 func (e *rulesError) Error() string { return "the rules file cannot be used" }
 
-// newServer loads the rules and opens the listeners. Whatever goes wrong, nothing
-// stays open. When ctx ends it returns the cause of that, whatever it waits for.
+// newServer loads the rules and opens the listeners. On an error nothing stays open.
+// When ctx ends, it stops waiting and returns the cause of ctx.
 func newServer(ctx context.Context, o serverOptions) (*server, error) {
 	s := &server{
 		options: o, log: o.log, sockets: map[string]fs.FileInfo{},
@@ -166,7 +166,7 @@ func (s *server) newGRPC(o transport.Options) {
 	reflection.Register(s.grpc)
 }
 
-// close closes what is not being served: the listeners, and the workers of gRPC.
+// close closes a server that does not run: its listeners and gRPC's workers.
 func (s *server) close() {
 	s.grpc.Stop()
 	for _, l := range s.listeners {
@@ -177,8 +177,8 @@ func (s *server) close() {
 	}
 }
 
-// turn has /readyz and gRPC health say that the server is ready, "", or why it is
-// not. After draining nothing is said any more.
+// turn makes /readyz and gRPC health say why the server is not ready, or that it is,
+// "". After draining it has no effect.
 func (s *server) turn(unready string) {
 	s.readiness.Lock()
 	defer s.readiness.Unlock()
@@ -204,7 +204,7 @@ func (s *server) ready() error {
 	}
 	for path, opened := range s.sockets {
 		if now, err := os.Lstat(path); err != nil || !os.SameFile(opened, now) {
-			return fmt.Errorf("the socket file %s is gone or is that of another, and Envoy does not reach tagproc: restart tagproc", path)
+			return fmt.Errorf("the socket file %s is gone or belongs to another process, and Envoy does not reach tagproc: restart tagproc", path)
 		}
 	}
 	return nil

@@ -196,7 +196,7 @@ func TestStopIsBounded(t *testing.T) {
 	if err := r.stop(); err != nil {
 		t.Errorf("run = %v", err)
 	}
-	if !strings.Contains(log.String(), "they are cut off") {
+	if !strings.Contains(log.String(), "cutting off streams") {
 		t.Errorf("the log does not say that a stream was cut off:\n%s", log.String())
 	}
 }
@@ -321,7 +321,7 @@ func TestSocketGone(t *testing.T) {
 			if err := spoil(socket); err != nil {
 				t.Fatal(err)
 			}
-			want := "the socket file " + socket + " is gone or is that of another, and Envoy does not reach tagproc: restart tagproc"
+			want := "the socket file " + socket + " is gone or belongs to another process, and Envoy does not reach tagproc: restart tagproc"
 			if err := s.ready(); err == nil || err.Error() != want {
 				t.Errorf("ready = %v, want %q", err, want)
 			}

@@ -14,10 +14,10 @@ func newValidateCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "validate FILE...",
 		Short: "Check rules files",
-		Long: `Check rules files, or the WasmPlugin manifests of a hash tagging plug-in, as
-serve would. Every problem of every file is listed, with its place. The exit
-code is 0 if all files are usable (there may be warnings), 1 if one is not, and
-2 if the command was not understood. FILE may be -, standard input.`,
+		Long: `Check rules files, or WasmPlugin manifests of the Hash tagging plug-in, as serve
+does. Every problem of every file is listed with its place. The exit code is 0 if
+all files are usable (warnings may remain), 1 if one is not, and 2 if the command
+is not understood. FILE may be -, standard input.`,
 		Example: `  tagproc validate rules.yaml
   tagproc validate -o json canary/*.yaml
   kubectl get wasmplugin hash-tagging -n istio-system -o yaml | tagproc validate -`,
@@ -42,7 +42,7 @@ code is 0 if all files are usable (there may be warnings), 1 if one is not, and
 	return cmd
 }
 
-// A validation is what is found about one file, in the form of -o json.
+// A validation is the result for one file, in the form of -o json.
 type validation struct {
 	File     string          `json:"file"`
 	OK       bool            `json:"ok"`

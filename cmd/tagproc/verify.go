@@ -30,21 +30,21 @@ func newVerifyCommand() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "verify --rules FILE --observed FILE.csv",
-		Short: "Compare what users get today with what the rules decide",
-		Long: `Compare what users were seen to get with what the rules decide: how many users
-would be sent elsewhere, who, and why. For a migration, export each user's id and
-tag from the access logs and ask before you switch.
+		Short: "Compare the tags that users get today with the rules",
+		Long: `Compare the tags that users get today with what the rules decide: how many users
+would be sent elsewhere, who, and why. Before a migration, export each user's id
+and tag from the access logs and compare.
 
 The file is CSV with the names of its columns in the first line: the key's header
-(or id), and one or more of the tag headers (or tag, or version, if the rules
-have a single one). --column names others. An empty value, or the - of an access
-log, means no tag; --map says what a version stands for. Rows without an id are
-counted and not compared. Of several rows of one user the first counts; those
-that say something else are listed.
+(or id), and one or more of the tag headers (or tag, or version, if the rules have
+only one). --column names other columns. An empty value, or the - of an access
+log, means no tag; --map says which tag a version stands for. Rows without an id
+are counted and not compared. If a user has several rows, the first counts, and
+rows that contradict it are listed.
 
-Files of any size are read. The exit code is 0 if every row says what the rules
-decide, 1 if one does not, and 2 if they could not be compared. One of the two
-files may be -, standard input.`,
+Files may have any size. The exit code is 0 if every row agrees with the rules, 1
+if one does not, and 2 if they cannot be compared. One of the two files may be -,
+standard input.`,
 		Example: `  tagproc verify --rules rules.yaml --observed users.csv
   tagproc verify --rules rules.yaml --observed users.csv --column x-user-id=uid --column x-asm-prefer-tag=lane
   tagproc verify --rules rules.yaml --observed users.csv --map v1=s1 --map v2=s2      # the versions that answered
@@ -83,7 +83,7 @@ files may be -, standard input.`,
 	return cmd
 }
 
-// options returns what the flags say of the file.
+// options returns what the flags say about the file.
 func (v *verifyFlags) options() (observed.Options, error) {
 	o := observed.Options{Columns: map[string]string{}, Show: v.show}
 	for _, c := range v.columns {
@@ -98,7 +98,7 @@ func (v *verifyFlags) options() (observed.Options, error) {
 		return o, fmt.Errorf("--show %d: expected a number of users, from 0", v.show)
 	}
 	if v.rulesFile == "-" && v.file == "-" {
-		return o, errors.New("--rules and --observed are both standard input; name a file for one of them")
+		return o, errors.New("--rules and --observed both read standard input; name a file for one of them")
 	}
 	return o, nil
 }
@@ -114,7 +114,7 @@ func parseMappings(args []string, t *rules.Table) (ms []observed.Mapping, err er
 	return ms, nil
 }
 
-// compare reads the file and says what is wrong with it.
+// compare reads the file, and writes what is wrong with it.
 func (v *verifyFlags) compare(cmd *cobra.Command, t *rules.Table, o observed.Options) (*observed.Report, error) {
 	in, err := openFile(cmd, v.file)
 	if err != nil {
@@ -155,6 +155,6 @@ func writeRowProblems(t *terminal.Writer, file string, ps []observed.Problem) {
 		t.Printf("%s: %s\n", source.Problem{File: file, Line: p.Line, Col: p.Col}.Place(), p.Message)
 	}
 	if len(ps) == observed.MaxProblems {
-		t.Printf("%s: there may be more problems; the file was read up to here\n", file)
+		t.Printf("%s: the file is read up to here; there may be more problems\n", file)
 	}
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/tagproc/tagproc/internal/patience"
 )
 
-// hints are the events of one directory. Each says only that a look at the file
-// may be worth it; having none costs no more than the time until the next poll.
+// hints are the events of one directory. Each says only that the file may have changed;
+// without them a change is seen at the next poll.
 type hints struct {
 	dir    string
 	open   func() (*fsnotify.Watcher, error)
@@ -21,10 +21,10 @@ type hints struct {
 
 	adds    patience.Calls[watch]
 	watcher *fsnotify.Watcher // nil: none could be opened
-	lost    bool              // the loss was logged, and nothing came back since
+	lost    bool              // the loss is logged, and the watch has not come back
 }
 
-// A watch is what came of watching the directory.
+// A watch is the result of watching the directory.
 type watch struct {
 	watcher *fsnotify.Watcher // nil: none could be opened
 	err     error
@@ -32,7 +32,7 @@ type watch struct {
 
 func (w watch) close() {
 	if w.watcher != nil {
-		_ = w.watcher.Close() // nothing is written: there is nothing to lose
+		_ = w.watcher.Close() // nothing was written, so nothing is lost
 	}
 }
 
@@ -42,8 +42,8 @@ func (w watch) close() {
 // replaced each time. The caller looks at the file afterwards, and so misses
 // nothing that happened in between.
 //
-// The directory may be on a volume that hangs. Then the watcher is lost with the
-// call that took it: after a call that was given up there is none until one returns.
+// The directory may be on a volume that hangs. Then the watcher is lost with the call
+// that hangs, and there is no watcher until a later call returns.
 func (h *hints) renew(ctx context.Context) {
 	w := h.watcher
 	h.watcher = nil
@@ -67,7 +67,7 @@ func (h *hints) add(w *fsnotify.Watcher) watch {
 			return watch{err: err}
 		}
 	}
-	_ = w.Remove(h.dir) // fails where nothing is left to remove
+	_ = w.Remove(h.dir) // fails if nothing is left to remove
 	return watch{w, w.Add(h.dir)}
 }
 
@@ -87,7 +87,7 @@ func (h *hints) events() <-chan fsnotify.Event {
 	return h.watcher.Events
 }
 
-// errors delivers what has to be given to broken.
+// errors delivers the errors to pass to broken.
 func (h *hints) errors() <-chan error {
 	if h.watcher == nil {
 		return nil
@@ -96,7 +96,7 @@ func (h *hints) errors() <-chan error {
 }
 
 // broken gives up the watch after an error, until the next renew. Events that
-// the kernel dropped are no loss: the look that follows sees what they told of.
+// the kernel dropped do no harm: the look that follows sees the changes.
 func (h *hints) broken(err error) {
 	if errors.Is(err, fsnotify.ErrEventOverflow) {
 		return
@@ -114,7 +114,7 @@ const (
 	woken               // somebody asks for a look
 )
 
-// wait returns when the file is to be looked at, or ctx has ended.
+// wait returns when it is time to look at the file, or ctx has ended.
 func (h *hints) wait(ctx context.Context, poll <-chan time.Time, wake <-chan struct{}) reason {
 	select {
 	case <-ctx.Done():
@@ -137,7 +137,7 @@ func (h *hints) wait(ctx context.Context, poll <-chan time.Time, wake <-chan str
 }
 
 // rest waits for d, or returns false when ctx has ended. It discards the events
-// that arrive meanwhile, for the next look sees what they tell of.
+// that arrive meanwhile, since the next look sees the changes.
 func (h *hints) rest(ctx context.Context, d time.Duration) bool {
 	end := time.After(d)
 	for {

@@ -6,7 +6,7 @@ import (
 	"github.com/tagproc/tagproc/source"
 )
 
-// A Load is what became of one state of a rules file.
+// A Load is the result of loading one state of a rules file.
 type Load struct {
 	Table    *rules.Table    // nil: the file is refused or could not be read
 	Problems source.Problems // holds an Error if Table is nil, else only warnings
@@ -16,13 +16,13 @@ type Load struct {
 
 // Read loads the file at path once. A file that cannot be read is a Problem of
 // the kind [source.KindUnreadable]. Only regular files are read, after following
-// symbolic links, and no more of them than shows that they are too large.
+// symbolic links, and at most one byte more than a rules file may have.
 func Read(path string, o rules.Options) Load {
 	return look(path).load(path, o)
 }
 
-// load compiles what was seen. It depends on nothing but its arguments: the
-// same version loads the same way every time.
+// load compiles a snapshot. It depends only on its arguments: the same version always
+// loads the same way.
 func (s snapshot) load(path string, o rules.Options) Load {
 	l := Load{version: s.version}
 	if s.failure != "" {

@@ -13,8 +13,8 @@ import (
 	"github.com/tagproc/tagproc/rules"
 )
 
-// A version identifies a state of the file: its content, or why there is none.
-// The zero version is that of no file.
+// A version identifies a state of the file: its content, or why it cannot be read.
+// No file has the zero version.
 type version struct {
 	sum     [sha256.Size]byte
 	failure string
@@ -28,7 +28,7 @@ type snapshot struct {
 }
 
 // hanging is the failure of a look that did not return.
-var hanging = fmt.Sprintf("cannot be read: it has not answered for %v, and the read is given up: check the volume that holds the file (NFS, FUSE); the file is read again by itself", patience.Limit)
+var hanging = fmt.Sprintf("cannot be read: no answer for %v; the read is given up and tried again: check the volume that holds the file (NFS, FUSE)", patience.Limit)
 
 func failed(message string) snapshot {
 	return snapshot{version: version{failure: message}}
@@ -57,7 +57,7 @@ func read(path string) ([]byte, mount, error) {
 	if !info.Mode().IsRegular() {
 		return nil, ordinary, irregularError(info.Mode())
 	}
-	// One byte too many is for rules.Load to see that the file is too large.
+	// One byte too many lets rules.Load see that the file is too large.
 	src, err := io.ReadAll(io.LimitReader(f, rules.MaxFileSize+1))
 	return src, mountOf(f, path), err
 }
@@ -76,8 +76,8 @@ func (e irregularError) Error() string {
 	}
 }
 
-// Unreadable says why the file at path could not be read and what to do. The text
-// has no path, for a Problem names its file.
+// Unreadable returns why the file at path cannot be read and what to do. The text does
+// not have the path, because a Problem names its file.
 func Unreadable(path string, err error) string {
 	var irregular irregularError
 	switch {
@@ -91,7 +91,7 @@ func Unreadable(path string, err error) string {
 		}
 		return "does not exist: create it or correct the path"
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Sprintf("permission denied: let user %d, as whom tagproc runs, read the file and enter the directories above it", os.Geteuid())
+		return fmt.Sprintf("permission denied: let tagproc's user %d read the file and enter the directories above it", os.Geteuid())
 	}
 	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
 		err = pathErr.Err

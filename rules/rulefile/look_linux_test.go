@@ -51,8 +51,8 @@ func TestReadPermission(t *testing.T) {
 	if len(l.Problems) != 1 {
 		t.Fatalf("Read = %s, %v, want one problem", state(l), l.Problems)
 	}
-	want := "permission denied: let user " + strconv.Itoa(os.Geteuid()) +
-		", as whom tagproc runs, read the file and enter the directories above it"
+	want := "permission denied: let tagproc's user " + strconv.Itoa(os.Geteuid()) +
+		" read the file and enter the directories above it"
 	if got := l.Problems[0].Message; got != want {
 		t.Errorf("Read says %q, want %q", got, want)
 	}

@@ -13,7 +13,7 @@ func mountOf(f *os.File, path string) mount {
 	if unix.Statx(int(f.Fd()), "", unix.AT_EMPTY_PATH, mask, &opened) != nil {
 		return ordinary // an old system
 	}
-	// A file that loses its name while it is read is no longer what is at path.
+	// A file that loses its name while it is read is no longer the file at path.
 	if opened.Nlink == 0 && unix.Statx(unix.AT_FDCWD, path, 0, mask, &there) == nil &&
 		there.Ino == opened.Ino && there.Dev_major == opened.Dev_major && there.Dev_minor == opened.Dev_minor {
 		return nameless

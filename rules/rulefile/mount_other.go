@@ -4,5 +4,5 @@ package rulefile
 
 import "os"
 
-// mountOf knows nothing of mounts on this system.
+// mountOf returns ordinary: it knows no mounts on this system.
 func mountOf(*os.File, string) mount { return ordinary }

@@ -14,15 +14,15 @@ const (
 // agree, or at once if the first one shows the known version or one hangs. It
 // pauses between looks and returns false when pause does.
 //
-// A file that does not come to rest is a failure: the rules in force are then
-// not those of the file, which must not go unseen.
+// A file that does not come to rest is a failure: the live rules are then not those of
+// the file, and somebody must know.
 func settle(known version, look func() snapshot, pause func() bool) (snapshot, bool) {
 	last := look()
 	if last.version == known {
 		return last, true
 	}
 	for range settleLooks {
-		if last.failure == hanging { // it has taken its time already
+		if last.failure == hanging { // another look would only hang again
 			return last, true
 		}
 		if !pause() {

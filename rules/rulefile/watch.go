@@ -14,7 +14,7 @@ import (
 	"github.com/tagproc/tagproc/rules"
 )
 
-// DefaultInterval is the time between two polls of a Watcher that says nothing else.
+// DefaultInterval is the default time between two polls of a Watcher.
 const DefaultInterval = time.Second
 
 // A Watcher follows a rules file. Its fields must not change while Run runs.
@@ -22,24 +22,24 @@ type Watcher struct {
 	Path     string
 	Options  rules.Options
 	Interval time.Duration   // between two polls; 0 or less means DefaultInterval
-	Wake     <-chan struct{} // has Run look at the file at once; nil: only polls and events do
-	Logger   *slog.Logger    // hears what keeps changes from being seen; nil means slog.Default()
+	Wake     <-chan struct{} // makes Run look at the file at once; nil: only polls and events do
+	Logger   *slog.Logger    // for what keeps changes from being seen; nil means slog.Default()
 
 	openEvents func() (*fsnotify.Watcher, error) // nil: fsnotify.NewWatcher
 	lookAt     func(path string) snapshot        // nil: look
 
 	looks  patience.Calls[snapshot]
-	warned bool // of a file that is mounted alone
+	warned bool // that the file is mounted alone
 }
 
-// Read loads the file once, as [Read] does. A read that hangs is given up after
-// [patience.Limit], or when ctx ends: the file then is unreadable. It must not be
-// called while Run runs.
+// Read loads the file once, as [Read] does. It gives up a read that hangs after
+// [patience.Limit], or when ctx ends: the file then is unreadable. Do not call it while
+// Run runs.
 func (w *Watcher) Read(ctx context.Context) Load {
 	return w.look(ctx).load(w.Path, w.Options)
 }
 
-// look looks at the file, and warns of a mount that will hide its changes.
+// look looks at the file, and warns of a mount that hides its changes.
 func (w *Watcher) look(ctx context.Context) snapshot {
 	at := w.lookAt
 	if at == nil {
@@ -67,8 +67,8 @@ func (w *Watcher) logger() *slog.Logger { return cmp.Or(w.Logger, slog.Default()
 // the file, good or bad, and not again while the file stays as it is. The old
 // rules coming back after a bad file are a new state: the failure has ended.
 //
-// The last Load is what the caller already knows, from [Read]; the zero Load
-// has Run report the state that it finds first.
+// The last Load is what the caller already knows, from [Read]. With the zero Load, Run
+// reports the first state that it finds.
 //
 // Calls of apply come one after another, from the goroutine of Run, which looks
 // at the file no further until apply returns.

@@ -36,7 +36,7 @@ func TestForeign(t *testing.T) {
 			{"cluster without HTTP/2", "http1", "http2_protocol_options", func(_ *testing.T, config string, _ int) string {
 				return withoutHTTP2.ReplaceAllString(config, "$1")
 			}},
-			{"TLS", "tls", "take the transport_socket", func(t *testing.T, config string, _ int) string {
+			{"TLS", "tls", "remove the transport_socket", func(t *testing.T, config string, _ int) string {
 				t.Helper()
 				return insertBefore(t, config, "    load_assignment:\n      cluster_name: tagproc\n", plainTLS)
 			}},
