@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"slices"
 	"time"
 
 	"github.com/tagproc/tagproc/source"
@@ -57,6 +58,14 @@ type propagationNode struct {
 	pos               pos // of its key, or of the manifest's content
 	headers, prefixes listOf[value[string]]
 	bad               bool // it is no mapping, which has been reported
+}
+
+// addPrefixes adds the prefixes of one of the two keys that have them.
+func (n *propagationNode) addPrefixes(l listOf[value[string]]) {
+	if n.prefixes.set {
+		l.elements, l.bad = slices.Concat(n.prefixes.elements, l.elements), l.bad || n.prefixes.bad
+	}
+	n.prefixes = l
 }
 
 type forwardedNode struct {

@@ -68,8 +68,8 @@ func (d *decoder) propagation(at pos, v source.Value, what string, others ...fie
 	d.file.propagation = p
 	p.bad = !d.Mapping(v, what, append([]field{
 		{Name: "headers", Read: func(v source.Value) { p.headers = d.texts(v, "header names") }},
-		{Name: "headerPrefixes", Read: func(v source.Value) { p.prefixes = d.texts(v, "beginnings of header names") }},
-		{Name: "headerPrefix", Hidden: true, Read: func(v source.Value) { p.prefixes = d.oneOrMore(v, "beginnings of header names") }}, // as the field reference of ASMHeaderPropagation has it
+		{Name: "headerPrefixes", Read: func(v source.Value) { p.addPrefixes(d.texts(v, "beginnings of header names")) }},
+		{Name: "headerPrefix", Hidden: true, Read: func(v source.Value) { p.addPrefixes(d.oneOrMore(v, "beginnings of header names")) }}, // as the field reference of ASMHeaderPropagation has it
 	}, others...)...)
 }
 

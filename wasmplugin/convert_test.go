@@ -64,6 +64,15 @@ func TestGolden(t *testing.T) {
 	}
 }
 
+// TestAllConvert checks that what can be served can be converted.
+func TestAllConvert(t *testing.T) {
+	for file, src := range files(t, inputs...) {
+		if c, problems := Convert(filepath.Base(file), src, rules.Options{}); c == nil {
+			t.Errorf("%s: %v", file, problems.Err())
+		}
+	}
+}
+
 // FuzzConvert checks what every conversion has to be: a rules file of the same
 // meaning, with the comments of the rules, which converts to itself.
 func FuzzConvert(f *testing.F) {

@@ -35,6 +35,17 @@ func declare(m *manifest, table *rules.Table, o rules.Options) (string, error) {
 	if err := spec.Decode(&d.Propagation); err != nil {
 		return "", err
 	}
+	prefixes := &d.Propagation.HeaderPrefixes
+	if i := source.Index(spec, "headerPrefix"); i >= 0 { // one, or a list
+		value := source.Resolve(spec.Content[i+1])
+		more := []string{value.Value}
+		if value.Kind == yaml.SequenceNode {
+			if err := value.Decode(&more); err != nil {
+				return "", err
+			}
+		}
+		*prefixes = append(*prefixes, more...)
+	}
 	text, err := dump(d)
 	return tagHeaders + propagationComment + text, err
 }
