@@ -276,3 +276,38 @@ func TestReadersAllocateNothing(t *testing.T) {
 		t.Errorf("reading cookies and parameters allocates %v times, want 0", n)
 	}
 }
+
+// FuzzRequest compares the keys of a request with what the naive readers find first.
+func FuzzRequest(f *testing.F) {
+	f.Add("a=1; uid=jack", "uid=bob", "/x?u%69d=7&uid=8")
+	f.Add("uid", "", "?&=&uid&uid=%")
+	f.Add(`uid=" "; uid=x`, "\x00", "/#?uid=1")
+	table := mustLoad(f, "rules:\n- {keys: [{query: uid}, {cookie: uid}, {query: a-b}, {cookie: x}], tagHeader: tag, policies: [{range: 50, tagValue: on}]}\n")
+	r := table.NewRequest()
+	f.Fuzz(func(t *testing.T, first, second, path string) {
+		said := ask(table, r, pair{"cookie", first}, pair{"cookie", second}, pair{":path", path})
+		before, _, _ := strings.Cut(path, "#")
+		_, query, _ := strings.Cut(before, "?")
+		cookies, parameters := append(naiveCookies(first), naiveCookies(second)...), naiveParameters(query)
+		taken := ""
+		for i, k := range table.Keys() {
+			pairs := cookies
+			if k.Source == KeyQuery {
+				pairs = parameters
+			}
+			want := ""
+			if at := slices.IndexFunc(pairs, func(p pair) bool { return p.name == k.Name }); at >= 0 {
+				want = strings.Trim(pairs[at].value, " \t")
+			}
+			if got := string(r.Key(i)); got != want {
+				t.Fatalf("%s of %q, %q and %q is %q, want %q", k, first, second, path, got, want)
+			}
+			if taken == "" {
+				taken = want
+			}
+		}
+		if none := said[0] == "no_key -"; none != (taken == "") {
+			t.Fatalf("%q of %q, %q and %q, where the key is %q", said, first, second, path, taken)
+		}
+	})
+}

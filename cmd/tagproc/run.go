@@ -156,14 +156,34 @@ func (s *server) apply(l rulefile.Load) {
 		s.processor.SetTable(l.Table)
 		s.turn("")
 		s.reloads.Record(l)
-		s.log.Info("rules are live", "file", s.options.rulesFile, "rules", len(l.Table.Rules()), "digest", l.Table.Digest(),
-			"changes", summary(rules.Changes(s.live, l.Table)))
+		s.log.Info("rules are live", append([]any{
+			"file", s.options.rulesFile, "rules", len(l.Table.Rules()), "digest", l.Table.Digest(),
+			"changes", summary(rules.Changes(s.live, l.Table)),
+		}, s.step(l.Table)...)...)
 		s.live = l.Table
 	}
 	logProblems(s.log, l.Problems)
 	if s.options.applied != nil {
 		s.options.applied(l)
 	}
+}
+
+// step returns, for the log, between which instants rules with ramps decide as they
+// do now.
+func (s *server) step(t *rules.Table) (attrs []any) {
+	if !t.HasRamps() {
+		return nil
+	}
+	since, next, _ := s.processor.Step()
+	for _, i := range []struct {
+		key string
+		at  time.Time
+	}{{"since", since}, {"next", next}} {
+		if !i.at.IsZero() {
+			attrs = append(attrs, i.key, i.at.UTC().Format(time.RFC3339Nano))
+		}
+	}
+	return attrs
 }
 
 // logProblems logs problems of a rules file, one line each. It leaves notes out:
