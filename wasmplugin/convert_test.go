@@ -186,3 +186,118 @@ func TestAliasesOfAliases(t *testing.T) {
 		t.Errorf("Convert = %v with the problems %.500v, want a refusal because of the size", c, problems.Err())
 	}
 }
+
+// The same rules in two spellings. The second one is for one host alone.
+const (
+	policied = `rules:
+- {header: x-user-id, modulo: 1000, tagHeader: appver-a, overrides: [{values: [user-7], none: true}], policies: [{range: 200, tagValue: v2}, {range: 900, tagValue: v1}]}
+- {name: shop, match: {host: shop.example.com}, header: x-user-id, modulo: 7, tagHeader: appver-b, policies: [{range: 3, tagValue: v2}]}
+`
+	partitioned = `rules:
+- {header: x-user-id, modulo: 1000, tagHeader: appver-a, overrides: [{values: [user-7], none: true}], KEY: [{partitionSize: 200, tagValue: v2}, {partitionSize: 700, tagValue: v1}]}
+- {name: shop, match: {host: shop.example.com}, header: x-user-id, modulo: 7, tagHeader: appver-b, KEY: [{partitionSize: 3, tagValue: v2}]}
+`
+)
+
+// TestForms converts each form of a manifest, and has 10,000 users decided by it and
+// by the rules file, at the host of the second rule and at another one.
+func TestForms(t *testing.T) {
+	t.Parallel()
+	wasm := "apiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\nmetadata: {name: a}\nspec:\n  url: x\n  pluginConfig:\n"
+	extension := "apiVersion: extensions.istio.io/v1alpha1\nkind: TrafficExtension\nmetadata: {name: a}\nspec:\n  wasm:\n    url: x\n    pluginConfig:\n"
+	tagging := "apiVersion: istio.alibabacloud.com/v1\nkind: ASMHashTagging\nmetadata: {name: a}\nspec:\n  workloadSelector: {istio: ingressgateway}\n"
+	configMap := "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n  rules.yaml: |\n"
+	propagation := "---\napiVersion: istio.alibabacloud.com/v1beta1\nkind: ASMHeaderPropagation\nmetadata: {name: a}\nspec: {headerPrefix: [appver]}\n"
+	own := strings.ReplaceAll(policied, "host: shop.example.com", "hosts: [shop.example.com]")
+	indent := func(n int, text string) string {
+		margin := strings.Repeat(" ", n)
+		return margin + strings.ReplaceAll(strings.TrimSuffix(text, "\n"), "\n", "\n"+margin) + "\n"
+	}
+	list := func(manifest string) string {
+		return "apiVersion: v1\nkind: List\nitems:\n- " + strings.TrimLeft(indent(2, manifest), " ")
+	}
+	withDebug := func(text string) string { return "debug: {enabled: true}\n" + text }
+	old, later := strings.ReplaceAll(partitioned, "KEY", "partitions"), strings.ReplaceAll(partitioned, "KEY", "partitionedPolicies")
+	for name, src := range map[string]string{
+		"bare":                             own,
+		"bare, partitions":                 strings.ReplaceAll(old, "host: shop.example.com", "hosts: [shop.example.com]"),
+		"WasmPlugin":                       wasm + indent(4, policied),
+		"WasmPlugin, debug":                wasm + indent(4, withDebug(policied)),
+		"WasmPlugin, partitions":           wasm + indent(4, old),
+		"WasmPlugin, partitionedPolicies":  wasm + indent(4, later),
+		"WasmPlugin, ASMHeaderPropagation": wasm + indent(4, policied) + propagation,
+		"WasmPlugin in a List":             list(wasm + indent(4, policied)),
+		"TrafficExtension":                 extension + indent(6, policied),
+		"TrafficExtension, partitions":     extension + indent(6, withDebug(old)),
+		"TrafficExtension in a List":       list(extension + indent(6, policied)),
+		"ASMHashTagging":                   tagging + indent(2, old),
+		"ASMHashTagging in a List":         list(tagging + indent(2, old)),
+		"ConfigMap":                        configMap + indent(4, own),
+		"ConfigMap with a WasmPlugin":      configMap + indent(4, wasm+indent(4, policied)),
+		"ConfigMap in a List":              list(configMap + indent(4, own)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			before, problems := rules.Load("f.yaml", []byte(src), rules.Options{})
+			if before == nil {
+				t.Fatalf("%v\n%s", problems.Err(), src)
+			}
+			c, problems := Convert("f.yaml", []byte(src), rules.Options{})
+			if c == nil {
+				t.Fatalf("%v\n%s", problems.Err(), src)
+			}
+			after, problems := rules.Load("rules.yaml", c.Rules, rules.Options{})
+			if after == nil {
+				t.Fatalf("%v\n%s", problems.Err(), c.Rules)
+			}
+			if before.Digest() != after.Digest() || c.Digest != after.Digest() {
+				t.Errorf("the digests are %s of the manifest, %s of the rules file, and %s is told", before.Digest(), after.Digest(), c.Digest)
+			}
+			if strings.Contains(src, propagation) != !after.Propagated().IsZero() {
+				t.Errorf("%v travels by the rules file\n%s", after.Propagated(), c.Rules)
+			}
+			reference, _ := rules.Load("own.yaml", []byte(own), rules.Options{})
+			tables := []*rules.Table{reference, before, after}
+			tagged := map[string]int{}
+			for i := range 10_000 {
+				for _, host := range []string{"shop.example.com", "other.example.com"} {
+					var want string
+					for j, table := range tables {
+						got := decided(table, host, fmt.Sprint("user-", i))
+						if j == 0 {
+							want = got
+							tagged[got]++
+						} else if got != want {
+							t.Fatalf("user-%d at %s is given %s, want %s, by\n%s", i, host, got, want, c.Rules)
+						}
+					}
+				}
+			}
+			if len(tagged) != 6 { // v2, v1 and nothing, each with v2 and without
+				t.Errorf("the users are given %v, which is not every pair of tags", tagged)
+			}
+		})
+	}
+}
+
+// decided returns the tags of a user.
+func decided(t *rules.Table, host, user string) string {
+	r := t.NewRequest()
+	for i, name := range t.Inputs() {
+		switch name {
+		case ":authority":
+			r.SetHeader(i, []byte(host))
+		case "x-user-id":
+			r.SetHeader(i, []byte(user))
+		}
+	}
+	var out []string
+	for _, d := range t.Match(r) {
+		tag := "none"
+		if d.Tag != rules.NoTag {
+			tag = t.Tags()[d.Tag].Value
+		}
+		out = append(out, tag)
+	}
+	return strings.Join(out, " ")
+}

@@ -26,8 +26,9 @@ func (n Note) String() string {
 	return strings.Join(n.Fields, ", ") + ": " + n.Message
 }
 
-// meanings are the fields of a WasmPlugin (extensions.istio.io/v1alpha1) by what
-// they say. Those that are not listed here are unknown.
+// meanings are the fields by what they say: of a WasmPlugin and a TrafficExtension
+// (extensions.istio.io/v1alpha1), the latter without wasm in their paths, and of an
+// ASMHashTagging. Those that are not listed here are unknown.
 var meanings = []struct {
 	fields  []string
 	message string
@@ -41,7 +42,7 @@ var meanings = []struct {
 		"what the mesh reported of the plug-in",
 	},
 	{
-		[]string{"spec.selector", "spec.targetRef", "spec.targetRefs", "spec.match"},
+		[]string{"spec.selector", "spec.targetRef", "spec.targetRefs", "spec.match", "spec.workloadSelector"},
 		"which gateways and which traffic the plug-in was for; tagproc answers every Envoy that asks it, so this is said by Envoy's configuration (with Istio, by the EnvoyFilter that adds ext_proc)",
 	},
 	{
@@ -56,6 +57,10 @@ var meanings = []struct {
 		[]string{"spec.url", "spec.sha256", "spec.type", "spec.imagePullPolicy", "spec.imagePullSecret", "spec.verificationKey", "spec.pluginName", "spec.vmConfig"},
 		"how the plug-in's Wasm module was fetched and run; tagproc has no such module",
 	},
+	{
+		[]string{"spec.pluginConfig.debug"},
+		"whether the plug-in logged what it did; the log of tagproc and explain have that",
+	},
 }
 
 // selectorMeaning is that of the one field of an ASMHeaderPropagation that says more
@@ -67,6 +72,7 @@ const unknownMeaning = "nothing that tagproc knows; see whether something else h
 // meaningOf returns the index of a field's meaning; that of unknown fields is
 // behind the last.
 func meaningOf(field string) int {
+	field = strings.Replace(field, "spec.wasm.", "spec.", 1)
 	for i, m := range meanings {
 		if slices.Contains(m.fields, field) {
 			return i
@@ -110,7 +116,8 @@ func (m *manifest) others() []Note {
 	return slices.DeleteFunc(notes, func(n Note) bool { return n.Fields == nil })
 }
 
-// fields calls f for every field that is not on the way to the rules.
+// fields calls f for every field that is not on the way to the rules, and for those
+// beside the rules that a rules file does not have.
 func (m *manifest) fields(f func(name string, key, value *yaml.Node)) {
 	each := func(prefix string, n, skip *yaml.Node) {
 		for i := 0; i+1 < len(n.Content); i += 2 {
@@ -124,6 +131,11 @@ func (m *manifest) fields(f func(name string, key, value *yaml.Node)) {
 		each(prefix, at, key)
 		at = source.Resolve(at.Content[source.Index(at, key.Value)+1])
 		prefix += key.Value + "."
+	}
+	for _, name := range dropped {
+		if i := source.Index(m.config, name); i >= 0 {
+			f(prefix+name, m.config.Content[i], m.config.Content[i+1])
+		}
 	}
 }
 

@@ -48,12 +48,16 @@ func plain(n *yaml.Node, left *int) *yaml.Node {
 	return &c
 }
 
+// dropped are what a manifest may have beside the rules, and a rules file has not.
+var dropped = []string{"debug", "workloadSelector"}
+
 // translate gives the rules in n, which is a copy, the words of a rules file: what a
 // manifest may have beside them goes, and match.host and partitionedPolicies become
 // match.hosts and partitions.
 func translate(n *yaml.Node) {
-	remove(n, "debug")
-	remove(n, "workloadSelector")
+	for _, name := range dropped {
+		remove(n, name)
+	}
 	i := source.Index(n, "rules")
 	if i < 0 {
 		return
