@@ -15,9 +15,9 @@ func newConvertCommand() *cobra.Command {
 	var flags rulesFlags
 	cmd := &cobra.Command{
 		Use:   "convert FILE",
-		Short: "Turn a WasmPlugin manifest into a rules file",
-		Long: `Turn a WasmPlugin manifest of the Hash tagging plug-in, or its pluginConfig alone,
-into a rules file. The rules stay as they are written, comments included, and
+		Short: "Turn a manifest with rules into a rules file",
+		Long: `Turn a manifest of the Hash tagging plug-in into a rules file: a WasmPlugin or a
+TrafficExtension, or its pluginConfig alone, an ASMHashTagging, or a ConfigMap. The rules stay as they are written, comments included, and
 tagHeaders is added: the tag headers of the rules, or those of the flags.
 
 No user moves: the rules file has the digest of the manifest, or convert refuses
@@ -35,7 +35,7 @@ is not understood.`,
   tagproc convert --tag-header-prefix appver hash-tagging.yaml > rules.yaml   # owns every appver…`,
 		Args: func(_ *cobra.Command, files []string) error {
 			if len(files) != 1 {
-				return errors.New("expected the name of one file, a WasmPlugin manifest, or - for standard input")
+				return errors.New("expected the name of one file, a manifest with rules, or - for standard input")
 			}
 			return nil
 		},

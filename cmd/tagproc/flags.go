@@ -54,7 +54,7 @@ func (f *rulesFlags) options() rules.Options {
 
 // addRulesFileFlag adds the required flag --rules.
 func addRulesFileFlag(cmd *cobra.Command, path *string) {
-	cmd.Flags().StringVar(path, "rules", "", "rules file, or a WasmPlugin manifest (required)")
+	cmd.Flags().StringVar(path, "rules", "", "rules file, or a manifest with rules (required)")
 	must(cmd.MarkFlagRequired("rules"))
 	must(cmd.MarkFlagFilename("rules", manifestExtensions...))
 }

@@ -32,7 +32,8 @@ does not work, why, and the fix: a tag that no route matches, a subset without
 pods, a filter that names a missing cluster. docs/lint.md lists the checks.
 
 FILE may be a directory, whose *.yaml and *.yml files are read at any depth, or -,
-standard input. Rules may be bare, in a WasmPlugin, or in a ConfigMap. If an object
+standard input. Rules may be bare, in a WasmPlugin, in a TrafficExtension, in an
+ASMHashTagging, or in a ConfigMap. If an object
 appears twice, the last one counts, as if all were applied in this order.
 
 A check runs only if its objects are given: without DestinationRules no subset is

@@ -27,7 +27,7 @@ baseline. A lane without a service falls back to the baseline by an explicit rou
 
 The files have unchanged ASMSwimLaneGroups and ASMSwimLanes, or lanes files, a
 shorter form of the same (docs/lanes.md). With Services beside them, the routes of
-the gateway name their ports; with the rules beside them (bare or a WasmPlugin), a
+the gateway name their ports; with the rules beside them (bare or in a manifest), a
 tag that names no lane is a warning. All may be in one file or in several, in any
 order. FILE may be -, standard input.
 

@@ -14,8 +14,8 @@ func newValidateCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "validate FILE...",
 		Short: "Check rules files",
-		Long: `Check rules files, or WasmPlugin manifests of the Hash tagging plug-in, as serve
-does. Every problem of every file is listed with its place. The exit code is 0 if
+		Long: `Check rules files as serve does. Rules may be bare, in a WasmPlugin, in a
+TrafficExtension, in an ASMHashTagging, in a ConfigMap, or in a List of one. Every problem of every file is listed with its place. The exit code is 0 if
 all files are usable (warnings may remain), 1 if one is not, and 2 if the command
 is not understood. FILE may be -, standard input.`,
 		Example: `  tagproc validate rules.yaml
