@@ -309,6 +309,14 @@ func (c *compiler) salt(n *ruleNode, h Hash) string {
 	return n.salt.v
 }
 
+// otherWords are what people write for a mode or a hash, beside misspellings.
+var otherWords = map[string]string{
+	"on": "enforce", "true": "enforce", "yes": "enforce", "enabled": "enforce", "enable": "enforce", "live": "enforce", "active": "enforce",
+	"dry-run": "shadow", "dryrun": "shadow", "dry_run": "shadow", "observe": "shadow", "log": "shadow", "audit": "shadow",
+	"false": "off", "no": "off", "disabled": "off", "disable": "off",
+	"fnv": "fnv1a32", "fnv1a": "fnv1a32", "fnv-1a": "fnv1a32", "fnv32a": "fnv1a32", "xxhash": "xxh3", "xxh64": "xxh3",
+}
+
 // oneOf returns which of names v is, or fallback where v is not there.
 func oneOf[T ~uint8](c *compiler, v value[string], what string, k source.Kind, names []string, fallback T) T {
 	if !v.ok() {
@@ -316,7 +324,11 @@ func oneOf[T ~uint8](c *compiler, v value[string], what string, k source.Kind, n
 	}
 	i := slices.Index(names, v.v)
 	if i < 0 {
-		c.file.problem(v.pos, k, fmt.Sprintf("there is no %s %q%s; expected one of %s", what, source.Shorten(v.v), source.DidYouMean(source.Nearest(v.v, names)), strings.Join(names, ", ")))
+		meant := source.Nearest(v.v, names)
+		if word, known := otherWords[strings.ToLower(v.v)]; known && slices.Contains(names, word) {
+			meant = word
+		}
+		c.file.problem(v.pos, k, fmt.Sprintf("there is no %s %q%s; expected one of %s", what, source.Shorten(v.v), source.DidYouMean(meant), strings.Join(names, ", ")))
 		return fallback
 	}
 	return T(i)

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -161,8 +162,26 @@ func (c *compiler) visitor(n *visitorNode) (Key, bool) {
 		c.file.problem(n.domain.pos, KindVisitor, "the domain is empty; leave it out for the host of the request alone")
 		return Key{}, false
 	}
-	if wrong := v.check(); wrong != "" {
+	fine := true
+	for _, f := range []struct {
+		wrong string
+		at    pos
+	}{
+		{v.checkCookie(), cmp.Or(n.cookie.pos, n.pos)},
+		{v.checkMaxAge(n.maxAgeText), cmp.Or(n.maxAge.pos, n.pos)},
+		{v.checkPath(), cmp.Or(n.path.pos, n.pos)},
+		{v.checkDomain(), cmp.Or(n.domain.pos, n.pos)},
+	} {
+		if f.wrong != "" {
+			c.file.problem(f.at, KindVisitor, f.wrong)
+			fine = false
+		}
+	}
+	if wrong := v.checkTogether(); fine && wrong != "" {
 		c.file.problem(n.pos, KindVisitor, wrong)
+		fine = false
+	}
+	if !fine {
 		return Key{}, false
 	}
 	i := slices.IndexFunc(c.table.visitors, func(o Visitor) bool { return o.Cookie == v.Cookie })

@@ -60,6 +60,8 @@ func checkHost(host string) string {
 		return "is every host; leave hosts out"
 	case strings.HasPrefix(host, "[") && strings.HasSuffix(host, "]") && strings.Trim(host[1:len(host)-1], "0123456789abcdef:.") == "":
 		return ""
+	case strings.Contains(name, "://"):
+		return "has a scheme, which is no part of a host; write the host alone"
 	case strings.Contains(name, ":"):
 		return "has a port, which is no part of a host; leave it out"
 	case strings.Contains(name, "*"):

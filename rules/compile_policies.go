@@ -378,7 +378,11 @@ func (c *compiler) warnUnreached(policies []madePolicy, stages [][]step) {
 func (c *compiler) takenBy(earlier []madePolicy, p madePolicy) string {
 	for _, e := range earlier {
 		if e.From == 0 && e.Ramp == nil && e.Range >= p.Range && p.Ramp == nil {
-			return fmt.Sprintf("the policy in line %d already takes all buckets below %d", e.at.Line(), e.Range)
+			taken := fmt.Sprintf("the policy in line %d already takes all buckets below %d", e.at.Line(), e.Range)
+			if p.Range > 0 && p.Range < e.Range { // no rollout ends so
+				taken += "; put the smaller range first"
+			}
+			return taken
 		}
 	}
 	return "earlier policies already take all of its buckets"

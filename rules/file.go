@@ -102,6 +102,7 @@ type visitorNode struct {
 	pos                            pos
 	cookie, path, domain, sameSite value[string]
 	maxAge                         value[time.Duration]
+	maxAgeText                     string // maxAge as it is written
 	secure, httpOnly               value[bool]
 	bad                            bool // it is no mapping, which has been reported
 }

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"fmt"
 	"strconv"
 
 	"github.com/tagproc/tagproc/source"
@@ -36,7 +37,9 @@ func (d *decoder) config(v source.Value, what string) {
 		fields = append(fields, d.ignored("workloadSelector", "tagproc answers every Envoy that asks it"))
 	}
 	d.Mapping(v, what, fields...)
-	if v.IsMapping() && !rulesSeen {
+	if v.IsMapping() && !rulesSeen && d.foreign {
+		d.Add(v.Problem(source.Error, source.KindMissing, fmt.Sprintf("there is no \"rules\" in this %s: it is cut off, or it is not of a hash tagging plug-in", what)))
+	} else if v.IsMapping() && !rulesSeen {
 		d.Add(v.Problem(source.Error, source.KindMissing, `there is no "rules", as in a file that was cut off; a file that tags nobody says "rules: []"`))
 	}
 }
@@ -102,6 +105,9 @@ func (d *decoder) rule(v source.Value) {
 	}
 }
 
+// tagValueWords are words for a tagValue.
+var tagValueWords = []string{"value", "tag", "version"}
+
 func (d *decoder) override(v source.Value) (o overrideNode, ok bool) {
 	o.pos = v.Place()
 	ok = d.Mapping(v, "an override",
@@ -111,7 +117,7 @@ func (d *decoder) override(v source.Value) (o overrideNode, ok bool) {
 			o.key = &k
 		}},
 		field{Name: "values", Read: func(v source.Value) { o.values = d.texts(v, "values of the key") }},
-		field{Name: "tagValue", Read: d.asText(&o.tagValue)},
+		field{Name: "tagValue", Read: d.asText(&o.tagValue), Also: tagValueWords},
 		field{Name: "none", Read: d.asBool(&o.none)},
 	)
 	return o, ok
@@ -121,10 +127,10 @@ func (d *decoder) policy(v source.Value) (p policyNode, ok bool) {
 	p.pos = v.Place()
 	ok = d.Mapping(v, "a policy",
 		field{Name: "from", Read: d.asInt(&p.from)},
-		field{Name: "range", Read: d.asInt(&p.rng)},
+		field{Name: "range", Read: d.asInt(&p.rng), Also: []string{"percent", "percentage", "weight", "ratio", "share"}},
 		field{Name: "ramp", Read: listField(d, &p.ramp, "steps, each with at and range", d.rampStep)},
 		field{Name: "allowDecrease", Read: d.asBool(&p.allowDecrease)},
-		field{Name: "tagValue", Read: d.asText(&p.tagValue)},
+		field{Name: "tagValue", Read: d.asText(&p.tagValue), Also: tagValueWords},
 		d.refused("partitionSize", `partitions have it: write "partitions" instead of "policies", or "range" here`, new(bool)),
 	)
 	return p, ok
@@ -133,8 +139,8 @@ func (d *decoder) policy(v source.Value) (p policyNode, ok bool) {
 func (d *decoder) partition(v source.Value) (p partitionNode, ok bool) {
 	p.pos = v.Place()
 	ok = d.Mapping(v, "a partition",
-		field{Name: "partitionSize", Read: d.asInt(&p.size)},
-		field{Name: "tagValue", Read: d.asText(&p.tagValue)},
+		field{Name: "partitionSize", Read: d.asInt(&p.size), Also: []string{"size", "weight", "percent"}},
+		field{Name: "tagValue", Read: d.asText(&p.tagValue), Also: tagValueWords},
 		d.refused("range", `a partition has "partitionSize", the number of its buckets; policies have "range"`, new(bool)),
 	)
 	return p, ok

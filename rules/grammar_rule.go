@@ -29,6 +29,7 @@ func (d *decoder) visitor(v source.Value) *visitorNode {
 		field{Name: "cookie", Read: d.asText(&n.cookie)},
 		field{Name: "maxAge", Read: func(v source.Value) {
 			n.maxAge = valueOf(source.Parsed(&d.Reader, v, "a duration, such as 8760h for a year", func(text string) (time.Duration, bool) {
+				n.maxAgeText = text
 				age, err := time.ParseDuration(text)
 				return age, err == nil
 			}))

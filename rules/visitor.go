@@ -72,19 +72,41 @@ func (v Visitor) String() string {
 	return before + "…" + behind
 }
 
-// check returns what is wrong with v for browsers, which drop such a cookie in
-// silence, and what to do about it, or "".
-func (v Visitor) check() string {
+// checkCookie, checkMaxAge, checkPath and checkDomain return what is wrong with an
+// attribute of v for browsers, which drop such a cookie in silence, and what to do about
+// it, or "".
+func (v Visitor) checkCookie() string {
+	if wrong := checkCookieName(v.Cookie); wrong != "" {
+		return fmt.Sprintf("the cookie %q %s", source.Shorten(v.Cookie), wrong)
+	}
+	return ""
+}
+
+func (v Visitor) checkMaxAge(written string) string {
+	if v.MaxAge < time.Second || v.MaxAge > maxVisitorAge || v.MaxAge%time.Second != 0 {
+		return fmt.Sprintf("maxAge %s is not in whole seconds from 1s to %.0fh, where browsers cut it; write 8760h for a year", source.Shorten(written), maxVisitorAge.Hours())
+	}
+	return ""
+}
+
+func (v Visitor) checkPath() string {
+	if wrong := checkCookiePath(v.Path); wrong != "" {
+		return fmt.Sprintf("the path %q %s", source.Shorten(v.Path), wrong)
+	}
+	return ""
+}
+
+func (v Visitor) checkDomain() string {
+	if wrong := checkCookieDomain(v.Domain); v.Domain != "" && wrong != "" {
+		return fmt.Sprintf("the domain %q %s", source.Shorten(v.Domain), wrong)
+	}
+	return ""
+}
+
+// checkTogether returns what browsers refuse of attributes that are fine by themselves.
+func (v Visitor) checkTogether() string {
 	host, secure := strings.HasPrefix(v.Cookie, "__Host-"), strings.HasPrefix(v.Cookie, "__Secure-")
 	switch {
-	case checkCookieName(v.Cookie) != "":
-		return fmt.Sprintf("the cookie %q %s", source.Shorten(v.Cookie), checkCookieName(v.Cookie))
-	case v.MaxAge < time.Second || v.MaxAge > maxVisitorAge || v.MaxAge%time.Second != 0:
-		return fmt.Sprintf("maxAge %s is not in whole seconds from 1s to %.0fh, where browsers cut it; write 8760h for a year", v.MaxAge, maxVisitorAge.Hours())
-	case checkCookiePath(v.Path) != "":
-		return fmt.Sprintf("the path %q %s", source.Shorten(v.Path), checkCookiePath(v.Path))
-	case v.Domain != "" && checkCookieDomain(v.Domain) != "":
-		return fmt.Sprintf("the domain %q %s", source.Shorten(v.Domain), checkCookieDomain(v.Domain))
 	case v.SameSite == "None" && !v.Secure:
 		return "browsers refuse a cookie with sameSite None that is not secure; remove \"secure: false\""
 	case (host || secure) && !v.Secure:
@@ -124,6 +146,8 @@ func checkCookiePath(path string) string {
 
 func checkCookieDomain(domain string) string {
 	switch last := domain[strings.LastIndexByte(domain, '.')+1:]; {
+	case strings.Contains(domain, "://"):
+		return "has a scheme, which is no part of a domain; write the domain alone"
 	case strings.Contains(domain, ":"), last != "" && strings.Trim(last, "0123456789") == "":
 		return "is an address, which browsers refuse; leave it out"
 	case strings.HasPrefix(domain, "."):

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"math/bits"
 	"net/http"
 	"strings"
@@ -76,7 +77,7 @@ func TestSetCookie(t *testing.T) {
 		},
 		{with(func(v *Visitor) { v.Cookie, v.SameSite = "__Host-v", "None" }), "__Host-v=ID; Path=/; Max-Age=31536000; Secure; HttpOnly; SameSite=None"},
 	} {
-		if wrong := tt.v.check(); wrong != "" {
+		if wrong := checkAll(tt.v); wrong != "" {
 			t.Errorf("%+v: %s", tt.v, wrong)
 		}
 		before, behind := tt.v.SetCookie()
@@ -110,8 +111,13 @@ func TestSetCookie(t *testing.T) {
 		{with(func(v *Visitor) { v.Cookie, v.Path = "__Host-v", "/a" }), "a path other than /"},
 		{with(func(v *Visitor) { v.Cookie, v.Domain = "__Host-v", "example.com" }), "with a domain"},
 	} {
-		if got := tt.wrong.check(); !strings.Contains(got, tt.want) {
+		if got := checkAll(tt.wrong); !strings.Contains(got, tt.want) {
 			t.Errorf("check of %+v = %q, want %q in it", tt.wrong, got, tt.want)
 		}
 	}
+}
+
+// checkAll returns the first thing that is wrong with v.
+func checkAll(v Visitor) string {
+	return cmp.Or(v.checkCookie(), v.checkMaxAge(v.MaxAge.String()), v.checkPath(), v.checkDomain(), v.checkTogether())
 }

@@ -29,6 +29,7 @@ type Field struct {
 	Name   string
 	Read   func(v Value) // reads the value; v has the key
 	Hidden bool          // not offered in messages: Read refuses it
+	Also   []string      // what people write who mean it, beside misspellings
 }
 
 // Spent reports whether reading was given up because aliases expand to too much: what
@@ -56,7 +57,7 @@ func (r *Reader) Mapping(v Value, what string, fields ...Field) bool {
 			f.Read(e)
 			continue
 		}
-		meant := Nearest(e.key.Value, names(fields))
+		meant := meantBy(e.key.Value, fields)
 		r.Add(e.KeyPlace().Problem(Error, KindUnknownKey, fmt.Sprintf("%s has no key %q%s; expected one of %s", what, Shorten(e.key.Value), DidYouMean(meant), strings.Join(names(fields), ", "))))
 		// What a misspelt key holds is read as what was meant, so that its problems are found and the key is not missed.
 		if f := field(fields, meant); f != nil && v.get(meant).node == nil {
@@ -214,7 +215,11 @@ func scalar[T any](r *Reader, v Value, expected string, parse func(n *yaml.Node)
 			return s
 		}
 	}
-	r.Add(v.Problem(Error, KindType, fmt.Sprintf("%s is %s; expected %s", v.name, v.Describe(), expected)))
+	message := fmt.Sprintf("%s is %s; expected %s", v.name, v.Describe(), expected)
+	if v.isTemplate() {
+		message += "; {{ }} is of a template, which has to be rendered first"
+	}
+	r.Add(v.Problem(Error, KindType, message))
 	return s
 }
 
@@ -274,10 +279,12 @@ func (r *Reader) Bool(v Value) Scalar[bool] {
 }
 
 // Int reads a whole number in plain decimal digits: 010 is eight to one YAML reader
-// and ten to another. A number too large for an int is the nearest one.
+// and ten to another.
 func (r *Reader) Int(v Value) Scalar[int] {
 	expected := "a whole number in plain decimal digits"
-	if v.Exists() && v.node.Kind == yaml.ScalarNode && v.node.Tag == "!!str" {
+	if v.Exists() && v.node.Kind == yaml.ScalarNode && len(v.node.Value) > 18 && isPlainInt(strings.TrimPrefix(v.node.Value, "-")) {
+		expected = "a whole number of at most 18 digits"
+	} else if v.Exists() && v.node.Kind == yaml.ScalarNode && v.node.Tag == "!!str" {
 		if digits := strings.TrimSuffix(v.node.Value, "%"); isPlainInt(digits) {
 			expected += fmt.Sprintf(": write %s, without quotes or a percent sign", Shorten(digits))
 		}
@@ -298,13 +305,24 @@ func parseInt(n *yaml.Node) (int, bool) {
 	if !number || n.Style != 0 || !isPlainInt(strings.TrimPrefix(n.Value, "-")) {
 		return 0, false
 	}
-	i, _ := strconv.Atoi(n.Value) // of a number too large, the nearest int
-	return i, true
+	i, err := strconv.Atoi(n.Value)
+	return i, err == nil
 }
 
 // isPlainInt reports whether s is decimal digits without a leading zero.
 func isPlainInt(s string) bool {
 	return s == "0" || s != "" && s[0] != '0' && strings.Trim(s, "0123456789") == ""
+}
+
+// meantBy returns the field that a key is most likely another word for, or a misspelling
+// of, or "".
+func meantBy(key string, fields []Field) string {
+	for _, f := range fields {
+		if slices.ContainsFunc(f.Also, func(word string) bool { return strings.EqualFold(word, key) }) {
+			return f.Name
+		}
+	}
+	return Nearest(key, names(fields))
 }
 
 func field(fields []Field, name string) *Field {

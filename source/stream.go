@@ -194,7 +194,7 @@ func syntaxHint(message, line string) string {
 	case strings.Contains(indent, "\t"):
 		return "; this line is indented by a tab, and YAML takes spaces"
 	case strings.Contains(message, "mapping values are not allowed"):
-		return "; a text with a colon and a space in it needs quotes"
+		return "; check the indentation, or put a text with a colon and a space in it into quotes"
 	case strings.Contains(message, "incompatible YAML document"):
 		return "; remove the line: versions 1.x are read"
 	case strings.Contains(message, "invalid Unicode character escape"):

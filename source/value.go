@@ -182,6 +182,12 @@ func written(n *yaml.Node, left *int) *yaml.Node {
 // or nil.
 func (v Value) Node() *yaml.Node { return v.node }
 
+// isTemplate reports whether v is what YAML makes of the {{ }} of a template: a mapping
+// that has a mapping as its key.
+func (v Value) isTemplate() bool {
+	return v.IsMapping() && len(v.node.Content) > 0 && v.node.Content[0].Kind == yaml.MappingNode
+}
+
 // Describe says what v is, in the words of messages.
 func (v Value) Describe() string {
 	switch n := v.node; {
