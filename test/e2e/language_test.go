@@ -6,7 +6,6 @@ import (
 	"io"
 	"math"
 	"net/http"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -21,13 +20,13 @@ import (
 )
 
 // languageConfig is an Envoy with a listener for each of several replicas of tagproc,
-// which sends them all that rules may look at, gives visitors their cookies as
-// docs/envoy.md says, and answers with the version that the tag chooses.
+// which sends them all that rules may look at, gives visitors their cookies, and
+// answers with the version that the tag chooses.
 var languageConfig = template.Must(template.New("").Parse(`
 admin: {address: {socket_address: {address: 127.0.0.1, port_value: 0}}}
 static_resources:
   listeners:
-{{- range $name, $socket := .Sockets}}
+{{- range $name, $socket := .}}
   - name: {{$name}}
     address: {socket_address: {address: 127.0.0.1, port_value: 0}}
     filter_chains:
@@ -42,7 +41,14 @@ static_resources:
               "@type": type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StdoutAccessLog
               log_format: {text_format_source: {inline_string: "%DYNAMIC_METADATA(tagproc)%\n"}}
           http_filters:
-{{$.Visitors}}
+          - name: tagproc.visitors
+            typed_config:
+              "@type": type.googleapis.com/envoy.extensions.filters.http.header_mutation.v3.HeaderMutation
+              mutations:
+                response_mutations:
+                - append: {header: {key: set-cookie, value: "%DYNAMIC_METADATA(tagproc.visitor:set-cookie)%"}}
+                - append: {header: {key: set-cookie, value: "%DYNAMIC_METADATA(tagproc.visitor:set-cookie-2)%"}}
+                - append: {header: {key: cache-control, value: "%DYNAMIC_METADATA(tagproc.visitor:cache-control)%"}}
           - name: tagproc
             typed_config:
               "@type": type.googleapis.com/envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor
@@ -50,7 +56,7 @@ static_resources:
               processing_mode: {response_header_mode: SKIP}
               failure_mode_allow: true
               message_timeout: 30s
-{{$.Metadata}}
+              metadata_options: {receiving_namespaces: {untyped: [tagproc, tagproc.visitor]}}
           - name: envoy.filters.http.router
             typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}
           route_config:
@@ -67,7 +73,7 @@ static_resources:
                 direct_response: {status: 200, body: {inline_string: none}}
 {{- end}}
   clusters:
-{{- range $name, $socket := .Sockets}}
+{{- range $name, $socket := .}}
   - name: {{$name}}
     connect_timeout: 10s
     typed_extension_protocol_options:
@@ -83,25 +89,8 @@ static_resources:
 // startGateway runs an Envoy with a listener for each replica until the test ends.
 func startGateway(t *testing.T, binary string, log io.Writer, sockets map[string]string) *envoy.Process {
 	t.Helper()
-	text, err := os.ReadFile("../../docs/envoy.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	// block returns the block of the page that begins so, as far to the right as the
-	// configuration has it.
-	block := func(begin string, indent int) string {
-		_, rest, found := strings.Cut(string(text), "```yaml\n"+begin)
-		if !found {
-			t.Fatalf("docs/envoy.md has no block that begins with %q", begin)
-		}
-		rest, _, _ = strings.Cut(begin+rest, "\n```")
-		space := strings.Repeat(" ", indent)
-		return space + strings.ReplaceAll(rest, "\n", "\n"+space)
-	}
 	var config bytes.Buffer
-	if err := languageConfig.Execute(&config, map[string]any{
-		"Sockets": sockets, "Visitors": block("- name: tagproc.visitors", 10), "Metadata": block("metadata_options:", 14),
-	}); err != nil {
+	if err := languageConfig.Execute(&config, sockets); err != nil {
 		t.Fatal(err)
 	}
 	p, err := envoy.Start(t.Context(), envoy.Options{Binary: binary, Config: config.Bytes(), Log: log})
