@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -160,6 +161,7 @@ func (s *server) apply(l rulefile.Load) {
 			"file", s.options.rulesFile, "rules", len(l.Table.Rules()), "digest", l.Table.Digest(),
 			"changes", summary(rules.Changes(s.live, l.Table)),
 		}, s.step(l.Table)...)...)
+		logVisitors(s.log, s.live, l.Table)
 		s.live = l.Table
 	}
 	logProblems(s.log, l.Problems)
@@ -184,6 +186,22 @@ func (s *server) step(t *rules.Table) (attrs []any) {
 		}
 	}
 	return attrs
+}
+
+// logVisitors says what Envoy needs for rules that give visitors cookies, where those
+// before did not: nothing else would tell that it lacks it.
+func logVisitors(log *slog.Logger, before, after *rules.Table) {
+	visitors := after.Visitors()
+	if len(visitors) == 0 || before != nil && slices.Equal(before.Visitors(), visitors) {
+		return
+	}
+	var cookies []string
+	for _, v := range visitors {
+		cookies = append(cookies, v.Cookie)
+	}
+	log.Info("rules give visitors cookies; without Envoy's part of it each request is a new visitor", "cookies", strings.Join(cookies, " "),
+		"needs", "cookie in forward_rules, "+contract.VisitorNamespace+" in receiving_namespaces, and a header_mutation filter that writes set-cookie",
+		"see", "docs/envoy.md#visitors, or tagproc render envoyfilter")
 }
 
 // logProblems logs problems of a rules file, one line each. It leaves notes out:
