@@ -170,8 +170,8 @@ func (t *Table) describe(rule int) string {
 	return b.String()
 }
 
-// forestalled returns, of a new rule, which rule no longer comes first for its
-// tag header, as text to append, or "".
+// forestalled returns the end of a text about a new rule that says which rule no longer
+// comes first for its tag header, or "".
 func (t *Table) forestalled(rule int, was map[string]int) string {
 	r := &t.rules[rule]
 	if r.Mode != ModeEnforce {

@@ -179,14 +179,15 @@ func (c *compiler) linkRule(i int, sums map[sumID]int) {
 	c.warnUnreached(made, stages)
 }
 
-// ownership is what two enforced rules must not share if both are to decide.
+// ownership identifies what one enforced rule decides: a second rule with the same one
+// never does.
 type ownership struct {
 	key       Key
 	tagHeader string
 }
 
-// unreachable warns of an enforced rule that earlier ones always forestall: each of
-// its keys is one of a rule that is for every request, or there is a visitor.
+// unreachable warns of an enforced rule that earlier ones always decide before: each
+// of its keys is the key of a rule without match, or an earlier one has a visitor.
 func (c *compiler) unreachable(n *ruleNode, r *Rule) {
 	if r.Mode != ModeEnforce || len(r.Keys) == 0 || !n.tagHeader.ok() {
 		return
@@ -228,7 +229,7 @@ func (c *compiler) unreachable(n *ruleNode, r *Rule) {
 func (c *compiler) names(rules []ruleNode) []string {
 	names := make([]string, len(rules))
 	line := map[string]int{}
-	var unlike []int // rules whose label has to be made different
+	var renamed []int // rules whose label needs a number
 	for i := range rules {
 		n := rules[i].name
 		if !n.ok() {
@@ -237,18 +238,18 @@ func (c *compiler) names(rules []ruleNode) []string {
 		label := labelOf(n.v)
 		switch first, taken := line[label]; {
 		case n.v == "":
-			c.file.problem(n.pos, KindName, `the name "" is empty; leave it out, or give the rule a name`)
+			c.file.problem(n.pos, KindName, "the name is empty; leave it out, or give the rule one")
 		case len(n.v) > maxNameLength:
 			c.file.problem(n.pos, KindName, fmt.Sprintf("the name %q is longer than %d bytes", source.Shorten(n.v), maxNameLength))
 		case label == "" || taken:
-			unlike = append(unlike, i)
+			renamed = append(renamed, i)
 			if taken && label == n.v {
-				c.file.note(n.pos, source.Note, KindName, fmt.Sprintf("the name %q is taken by the rule in line %d; as labels must differ, a number follows it in metrics and logs", source.Shorten(n.v), first))
+				c.file.note(n.pos, source.Note, KindName, fmt.Sprintf("the name %q is taken by the rule in line %d; labels must differ, so a number follows it in metrics and logs", source.Shorten(n.v), first))
 			}
 			fallthrough
 		default:
 			if label != n.v {
-				c.file.note(n.pos, source.Note, KindName, fmt.Sprintf("the name %q is no label; metrics and logs have visible ASCII of it, without spaces", source.Shorten(n.v)))
+				c.file.note(n.pos, source.Note, KindName, fmt.Sprintf("the name %q has characters that a label cannot have; metrics and logs show its visible ASCII, without spaces", source.Shorten(n.v)))
 			}
 			if label != "" && !taken {
 				line[label] = n.pos.Line()
@@ -258,7 +259,7 @@ func (c *compiler) names(rules []ruleNode) []string {
 	}
 	used := map[string]int{} // how often a text served as a name
 	for i := range rules {
-		again := slices.Contains(unlike, i)
+		again := slices.Contains(renamed, i)
 		if rules[i].name.set && !again || !rules[i].tagHeader.ok() {
 			continue
 		}

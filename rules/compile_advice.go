@@ -8,14 +8,14 @@ import (
 	"github.com/tagproc/tagproc/source"
 )
 
-// unstickyKeys are headers that do not hold a user's id and may seem to, by why they
-// are none. Names that end in - begin others.
+// unstickyKeys are headers that seem to hold a user's id and do not, by the reason.
+// A name that ends in - is the beginning of names.
 var unstickyKeys = []struct {
 	why, instead string
 	names        []string
 }{
 	{
-		"it holds all cookies of a browser, and each one that changes makes another user of its owner",
+		"it holds all cookies of a browser, and its owner becomes another user when any of them changes",
 		"name the cookie that holds the user's id: keys: [{cookie: NAME}]",
 		[]string{"cookie"},
 	},
@@ -33,12 +33,12 @@ var unstickyKeys = []struct {
 		[]string{"accept", "accept-encoding", "accept-language", "sec-ch-", "user-agent"},
 	},
 	{
-		"it holds a credential, and each new one makes another user of its owner",
-		"have the gateway make a header of a claim (claim_to_headers in Envoy, outputClaimToHeaders in Istio), and name that",
+		"it holds a credential, and its owner becomes another user with each new one",
+		"have the gateway copy a claim to a header (claim_to_headers in Envoy, outputClaimToHeaders in Istio), and name that header",
 		[]string{"authorization", "proxy-authorization", "x-amzn-oidc-data", "x-api-key", "x-goog-iap-jwt-assertion"},
 	},
 	{
-		"it is another one for each request, so that the same user goes back and forth",
+		"it differs from request to request, so the same user goes back and forth",
 		"name a header that holds the user's id",
 		[]string{
 			"b3", "baggage", "date", "grpc-trace-bin", "request-id", "traceparent", "tracestate", "uber-trace-id", "x-amzn-trace-id", "x-b3-",
@@ -46,7 +46,7 @@ var unstickyKeys = []struct {
 		},
 	},
 	{
-		"it says where a request comes from or goes to, and not whose it is",
+		"it says where a request comes from or goes to, not whose it is",
 		"name a header that holds the user's id",
 		[]string{"origin", "referer", "via", "x-envoy-original-path", "x-forwarded-host", "x-forwarded-port", "x-forwarded-proto"},
 	},
@@ -66,7 +66,7 @@ func (c *compiler) warnOfTagName(header value[string]) {
 	for _, r := range []string{"_", "."} {
 		if strings.Contains(header.v, r) {
 			c.file.note(header.pos, source.Warning, KindTagName, fmt.Sprintf(
-				"the tag header %q has the character %q: nginx drops such a header unless it is told to keep it, and many applications take %s and - for the same; use letters, digits and -",
+				"the tag header %q has the character %q: nginx drops such a header unless it is configured to keep it, and many applications read %s and - as one character; use letters, digits and -",
 				source.Shorten(header.v), r, r))
 			return
 		}
@@ -102,7 +102,7 @@ func (c *compiler) noteCohort(n *ruleNode, r *Rule) {
 		salt = "\"hash: xxh3\" and " + salt
 	}
 	c.file.note(n.pos, source.Note, KindSameCohort, fmt.Sprintf(
-		"this rule and rule %s in line %d have the same users in their first buckets, because key, hash, salt and modulo are equal; if that is not meant, add %s here, which moves users of this rule to other buckets",
+		"this rule and rule %s in line %d have the same users in their first buckets, because key, hash, salt and modulo are equal; if that is not intended, add %s here, which moves users of this rule to other buckets",
 		source.Shorten(first.name), first.line, salt))
 }
 

@@ -42,9 +42,9 @@ func (c *compiler) ownedOf(headers, prefixes []value[string]) *Owned {
 	}
 }
 
-// headerNames checks the names of a declaration, of what each is, check saying what
-// is wrong with one that is well-formed, and returns them in lower case, sorted,
-// each once.
+// headerNames checks the names of a declaration, which are called what in messages,
+// and returns them in lower case, sorted, each once. check returns what is wrong with
+// a well-formed name.
 func (c *compiler) headerNames(vs []value[string], what string, check func(string) string) []string {
 	var names []string
 	for _, v := range vs {
@@ -98,15 +98,15 @@ func (c *compiler) own() {
 	}
 	for _, h := range c.matchPlaces {
 		if c.table.owned.Contains(h.v) || c.table.owned.Folds([]byte(h.v)) {
-			c.file.problem(h.pos, KindKeyIsTag, fmt.Sprintf("the header %q is a tag header too, in this or another spelling, so that what a client sends in it is forged; match another header", h.v))
+			c.file.problem(h.pos, KindKeyIsTag, fmt.Sprintf("the header %q is a tag header too, in this or another spelling, so what a client sends in it is forged; match another header", h.v))
 		}
 	}
 	for _, k := range c.keyPlaces {
 		switch {
 		case c.table.owned.Contains(k.v):
-			c.file.problem(k.pos, KindKeyIsTag, fmt.Sprintf("the key %q is a tag header too, so that what a client sends in it would be removed; use another header as the key or for the tag", k.v))
+			c.file.problem(k.pos, KindKeyIsTag, fmt.Sprintf("the key %q is a tag header too, so tagproc would remove what a client sends in it; use another header as the key or for the tag", k.v))
 		case c.table.owned.Folds([]byte(k.v)):
-			c.file.problem(k.pos, KindKeyIsTag, fmt.Sprintf("the key %q is a tag header in another spelling, so that what a client sends in it would be removed: servers read - _ and . in names as one character; use another header as the key or for the tag", k.v))
+			c.file.problem(k.pos, KindKeyIsTag, fmt.Sprintf("the key %q is a tag header in another spelling, so tagproc would remove what a client sends in it: servers read - _ and . in names as one character; use another header as the key or for the tag", k.v))
 		}
 	}
 }
@@ -134,7 +134,7 @@ func (c *compiler) tagHeader(n *ruleNode) string {
 // countHeader notes a tag header. Each has a bit in [Table.Match].
 func (c *compiler) countHeader(n *ruleNode, header string) {
 	if len(c.headers) > MaxTagHeaders || slices.Contains(c.headers, header) {
-		return // reported already
+		return // already reported
 	}
 	if c.headers = append(c.headers, header); len(c.headers) > MaxTagHeaders {
 		c.file.problem(n.tagHeader.pos, KindTooManyTagHeaders, fmt.Sprintf("%q is one tag header too many; a file has at most %d different ones", source.Shorten(header), MaxTagHeaders))

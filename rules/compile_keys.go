@@ -39,9 +39,9 @@ func (c *compiler) whoKeys(n *ruleNode) (keys []Key) {
 		case !ok:
 			continue
 		case slices.Contains(keys, k):
-			c.file.problem(e.pos, KindKey, fmt.Sprintf("the key %q stands here for the second time; remove one", k))
+			c.file.problem(e.pos, KindKey, fmt.Sprintf("this rule has the key %q twice; remove one", k))
 		case k.Source == KeyVisitor && i < len(n.keys.elements)-1:
-			c.file.problem(e.pos, KindKey, "keys stand behind the visitor, which everybody has: they would never be looked at; list the visitor last")
+			c.file.problem(e.pos, KindKey, "the visitor is not the last key: everybody has it, so tagproc never reads the keys after it; list it last")
 		}
 		keys = append(keys, k)
 	}
@@ -63,7 +63,7 @@ func (c *compiler) oneKey(n *keyNode) (Key, bool) {
 		c.file.problem(n.pos, source.KindMissing, "this key names no place; add one of "+strings.Join(keySourceNames, ", "))
 		return Key{}, false
 	case len(sources) > 1:
-		c.file.problem(n.pos, KindKey, fmt.Sprintf("this key has %s at a time; make each an element of its own, in the order in which they are looked for", strings.Join(sources, " and ")))
+		c.file.problem(n.pos, KindKey, fmt.Sprintf("this key has %s; make each an element of its own, in the order in which tagproc looks for them", strings.Join(sources, " and ")))
 		return Key{}, false
 	case n.header.set:
 		return c.headerKey(n.header)
@@ -94,7 +94,7 @@ func (c *compiler) headerKey(v value[string]) (Key, bool) {
 	case v.bad:
 		return Key{}, false
 	case name == authorityHeader, name == pathHeader:
-		c.file.problem(v.pos, KindHeader, fmt.Sprintf("%q is a pseudo-header, which is no user's id; a rule for some hosts or paths has a \"match\", and a parameter of the path is the key \"query\"", name))
+		c.file.problem(v.pos, KindHeader, fmt.Sprintf("%q is a pseudo-header, not a user's id; for some hosts or paths write a \"match\", for a parameter of the query a key \"query\"", name))
 		return Key{}, false
 	case checkHeaderName(name) != "":
 		c.file.problem(v.pos, KindHeader, fmt.Sprintf("the header %q %s", source.Shorten(v.v), checkHeaderName(name)))
@@ -117,7 +117,7 @@ func checkParameter(name string) string {
 		return "is empty"
 	}
 	if i := strings.IndexAny(name, "%+&=#,"); i >= 0 {
-		return fmt.Sprintf("has the character %q; write the name as it is when it is decoded, without %%, +, &, =, # and commas", name[i])
+		return fmt.Sprintf("has the character %q; write the decoded name, without %%, +, &, =, # and commas", name[i])
 	}
 	return checkVisible(name)
 }
@@ -187,12 +187,12 @@ func (c *compiler) visitor(n *visitorNode) (Key, bool) {
 	i := slices.IndexFunc(c.table.visitors, func(o Visitor) bool { return o.Cookie == v.Cookie })
 	switch {
 	case i < 0 && len(c.table.visitors) == MaxVisitors:
-		c.file.problem(n.pos, KindVisitor, fmt.Sprintf("%q is one visitor's cookie too many; a file has at most %d different ones", v.Cookie, MaxVisitors))
+		c.file.problem(n.pos, KindVisitor, fmt.Sprintf("%q is one visitor cookie too many; a file has at most %d different ones", v.Cookie, MaxVisitors))
 	case i < 0:
 		c.table.visitors = append(c.table.visitors, v)
 		c.visitorLines = append(c.visitorLines, n.pos.Line())
 	case c.table.visitors[i] != v:
-		c.file.problem(n.pos, KindVisitor, fmt.Sprintf("the cookie %q is described otherwise in line %d; describe it alike in each rule", v.Cookie, c.visitorLines[i]))
+		c.file.problem(n.pos, KindVisitor, fmt.Sprintf("the cookie %q has other attributes in line %d; write the same ones in each rule", v.Cookie, c.visitorLines[i]))
 	}
 	c.looks(n.pos, cookieHeader)
 	return Key{KeyVisitor, v.Cookie}, true
@@ -225,7 +225,7 @@ func (c *compiler) forward(n *forwardedNode) {
 	forwarded = slices.Compact(forwarded)
 	for _, v := range c.inputs {
 		if !slices.Contains(forwarded, v.v) {
-			c.file.problem(v.pos, KindNotForwarded, fmt.Sprintf("this needs the header %q, which is not among those that are forwarded%s; add it there, and have tagproc render envoyfilter make the filter anew (by hand: forward_rules)",
+			c.file.problem(v.pos, KindNotForwarded, fmt.Sprintf("this needs the header %q, which is not forwarded%s; add it to forwarded, and run tagproc render envoyfilter again (by hand: forward_rules)",
 				v.v, source.DidYouMean(source.Nearest(v.v, forwarded))))
 		}
 	}

@@ -15,7 +15,7 @@ func (c *compiler) match(n *matchNode) (m Match) {
 		return m
 	}
 	if len(n.hosts.elements)+len(n.paths.elements)+len(n.headers.elements) == 0 && !n.hosts.bad && !n.paths.bad && !n.headers.bad {
-		c.file.problem(n.pos, KindMatch, "this match has no condition, so that it could mean every request or none; add hosts, paths or headers, or remove it")
+		c.file.problem(n.pos, KindMatch, "this match has no condition, so it could mean every request or none; add hosts, paths or headers, or remove it")
 		return m
 	}
 	for _, l := range []struct {
@@ -61,11 +61,11 @@ func checkHost(host string) string {
 	case strings.HasPrefix(host, "[") && strings.HasSuffix(host, "]") && strings.Trim(host[1:len(host)-1], "0123456789abcdef:.") == "":
 		return ""
 	case strings.Contains(name, "://"):
-		return "has a scheme, which is no part of a host; write the host alone"
+		return "has a scheme, which is not part of a host; write the host alone"
 	case strings.Contains(name, ":"):
-		return "has a port, which is no part of a host; leave it out"
+		return "has a port, which is not part of a host; leave it out"
 	case strings.Contains(name, "*"):
-		return "has a star where none can be; \"*.example.com\" stands for every host below example.com"
+		return "has a star in the wrong place; \"*.example.com\" stands for every host below example.com"
 	case wildcard && name == "":
 		return "has nothing behind the star"
 	}
@@ -79,7 +79,7 @@ func (c *compiler) path(n *pathNode) (p PathMatch, ok bool) {
 	case n.exact.bad || n.prefix.bad:
 		return p, false
 	case n.exact.set == n.prefix.set:
-		c.file.problem(n.pos, KindMatch, `a path is either exact or a prefix; write "{exact: /}" or "{prefix: /checkout}"`)
+		c.file.problem(n.pos, KindMatch, `this path has neither exact nor prefix, or both; write one: "{exact: /}" or "{prefix: /checkout}"`)
 		return p, false
 	case n.prefix.set:
 		v, p.Prefix = n.prefix, true
@@ -89,9 +89,9 @@ func (c *compiler) path(n *pathNode) (p PathMatch, ok bool) {
 	case !strings.HasPrefix(v.v, "/"):
 		wrong = "does not begin with a slash"
 	case strings.ContainsAny(v.v, "?#"):
-		wrong = "has a query or a fragment, which is no part of a path; leave it out"
+		wrong = "has a query or a fragment, which is not part of a path; leave it out"
 	case p.Prefix && len(v.v) > 1 && strings.HasSuffix(v.v, "/"):
-		wrong = fmt.Sprintf("ends with a slash, while a prefix ends where a segment does; write %q", cmp.Or(strings.TrimRight(v.v, "/"), "/"))
+		wrong = fmt.Sprintf("ends with a slash, and a prefix takes whole segments; write %q", cmp.Or(strings.TrimRight(v.v, "/"), "/"))
 	}
 	if wrong != "" {
 		c.file.problem(v.pos, KindMatch, fmt.Sprintf("the path %q %s", source.Shorten(v.v), wrong))
@@ -111,16 +111,16 @@ func (c *compiler) headerMatch(n *headerMatchNode) (h HeaderMatch, ok bool) {
 		c.file.problem(n.pos, source.KindMissing, "this header of a match has no name")
 		return h, false
 	case h.Name == authorityHeader || h.Name == "host":
-		c.file.problem(n.name.pos, KindMatch, "the host of a request is matched by hosts")
+		c.file.problem(n.name.pos, KindMatch, "this is the host of a request, not a header; match it under hosts")
 		return h, false
 	case h.Name == pathHeader:
-		c.file.problem(n.name.pos, KindMatch, "the path of a request is matched by paths")
+		c.file.problem(n.name.pos, KindMatch, "this is the path of a request, not a header; match it under paths")
 		return h, false
 	case checkHeaderName(h.Name) != "":
 		c.file.problem(n.name.pos, KindHeader, fmt.Sprintf("the header %q %s", source.Shorten(n.name.v), checkHeaderName(h.Name)))
 		return h, false
 	case n.exact.set == n.present.set:
-		c.file.problem(n.pos, KindMatch, `a header of a match says either what its value is or whether it is there; write "exact: VALUE", "present: true" or "present: false"`)
+		c.file.problem(n.pos, KindMatch, `this header has neither exact nor present, or both; write one: "exact: VALUE", "present: true" or "present: false"`)
 		return h, false
 	case n.exact.set:
 		wrong := checkOverrideValue(n.exact.v)

@@ -40,7 +40,7 @@ func (c *compiler) overrides(n *ruleNode, r *Rule) (named map[namedUser]outcome)
 				continue
 			}
 			if first := decidedIn(line, key, value, len(r.Keys)); first > 0 {
-				c.file.problem(v.pos, KindOverride, fmt.Sprintf("the value %q is decided already in line %d; remove one of the two", source.Shorten(value), first))
+				c.file.problem(v.pos, KindOverride, fmt.Sprintf("duplicate value %q (first at line %d); remove one", source.Shorten(value), first))
 				continue
 			}
 			user := namedUser{key, value}
@@ -124,7 +124,7 @@ func (c *compiler) overrideOutcome(o *overrideNode) {
 	none := o.none.ok() && o.none.v
 	switch {
 	case none && o.tagValue.set:
-		c.file.problem(o.tagValue.pos, KindOverride, "an override has either a tagValue or \"none: true\", not both")
+		c.file.problem(o.tagValue.pos, KindOverride, "this override has both a tagValue and \"none: true\"; remove one")
 	case !none && !o.tagValue.set && !o.none.bad:
 		c.file.problem(o.pos, source.KindMissing, "this override does not say what its users get; add a tagValue, or \"none: true\" to keep them untagged")
 	}
@@ -142,7 +142,7 @@ func (c *compiler) overrideOutcome(o *overrideNode) {
 func checkOverrideValue(key string) string {
 	switch {
 	case key == "":
-		return "is an empty key, to which no rule applies; name a user, or remove it"
+		return "is empty, and no rule applies to an empty key; name a user, or remove it"
 	case strings.ContainsFunc(key, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }):
 		return "can never match: it has a control character"
 	}
@@ -155,7 +155,7 @@ func (c *compiler) policies(n *ruleNode, r *Rule) (made []madePolicy) {
 	const ask = "add at least one with range and tagValue (range 0 matches nobody)"
 	switch {
 	case n.policies.set && n.partitions.set:
-		c.file.problem(n.partitions.pos, source.KindDuplicateKey, "this rule has both policies and partitions; a partition is as large as it says, a policy ends where it says: choose one")
+		c.file.problem(n.partitions.pos, source.KindDuplicateKey, "this rule has both policies and partitions; keep one: a partition says its size, a policy where it ends")
 		return nil
 	case n.partitions.set:
 		return c.partitions(n, r)
@@ -213,7 +213,7 @@ func (c *compiler) bucketNumber(v value[int], what string, modulo uint32) (n int
 	switch {
 	case v.bad:
 		return 0, false
-	case modulo == 0: // the modulo is wrong, which has been reported
+	case modulo == 0: // the modulo is wrong, already reported
 		return 0, false
 	case v.v < 0 || v.v > int(modulo):
 		c.file.problem(v.pos, KindRange, fmt.Sprintf("%s %d is not from 0 to %d, the modulo of the rule", what, v.v, modulo))
@@ -226,12 +226,12 @@ func (c *compiler) bucketNumber(v value[int], what string, modulo uint32) (n int
 func (c *compiler) policyRange(n *policyNode, from int, modulo uint32, p *Policy) bool {
 	switch {
 	case n.rng.set && n.ramp.set:
-		c.file.problem(n.ramp.pos, source.KindDuplicateKey, "this policy has both a range and a ramp; the range of a ramp is that of its steps: remove one")
+		c.file.problem(n.ramp.pos, source.KindDuplicateKey, "this policy has both a range and a ramp, whose steps have ranges; remove one")
 		return false
 	case n.ramp.set:
 		return c.ramp(n, from, modulo, p)
 	case n.allowDecrease.set:
-		c.file.problem(n.allowDecrease.pos, KindRamp, "allowDecrease is about a ramp, and this policy has none; remove it")
+		c.file.problem(n.allowDecrease.pos, KindRamp, "this policy has allowDecrease and no ramp; remove it, or add a ramp")
 	case !n.rng.set:
 		c.file.problem(n.pos, source.KindMissing, "this policy has no range; add the number of buckets that it covers, counted from 0")
 		return false
@@ -326,11 +326,11 @@ func (c *compiler) ramp(n *policyNode, from int, modulo uint32, p *Policy) bool 
 		if last := len(p.Ramp) - 1; last >= 0 {
 			before := p.Ramp[last]
 			if !e.at.v.After(before.At) {
-				wrong(e.at.pos, KindRamp, fmt.Sprintf("this step is not after the one before it, at %s; steps stand in the order of time", formatInstant(before.At)))
+				wrong(e.at.pos, KindRamp, fmt.Sprintf("this step is not later than the one before it, at %s; list steps in the order of time", formatInstant(before.At)))
 				continue
 			}
 			if uint32(rng) < before.Range && !(n.allowDecrease.ok() && n.allowDecrease.v) {
-				wrong(e.rng.pos, KindRamp, fmt.Sprintf("range %d is below the range of the step before, %d: users would lose their tag; add \"allowDecrease: true\" to the policy if that is meant", rng, before.Range))
+				wrong(e.rng.pos, KindRamp, fmt.Sprintf("range %d is below the range of the step before, %d: users would lose their tag; add \"allowDecrease: true\" to the policy if that is intended", rng, before.Range))
 			}
 		}
 		p.Ramp = append(p.Ramp, RampStep{At: e.at.v, Range: uint32(rng)})

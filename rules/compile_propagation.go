@@ -10,9 +10,8 @@ import (
 )
 
 // propagate settles which tag headers travel as members of the header baggage. A
-// declared name that is no tag header has no effect, and is a warning: it is so
-// for a while where rules come and go, and for ever in a manifest that is for
-// other headers too.
+// declared name that is not a tag header is a warning, not an error: rules come and
+// go, and a manifest may be for other headers too.
 func (c *compiler) propagate(n *propagationNode) {
 	if n == nil || n.bad {
 		return
@@ -63,11 +62,10 @@ func (c *compiler) propagate(n *propagationNode) {
 	}
 }
 
-// travels warns of a declared name, of what it is, if no owned header is among
-// those that it stands for.
+// travels warns of a declared name, called what in messages, that means no owned header.
 func (c *compiler) travels(v value[string], what string, declared Owned) {
 	if c.table.owned.And(declared).IsZero() {
-		c.file.note(v.pos, source.Warning, KindPropagation, fmt.Sprintf("the propagation %s %q is that of no tag header of this file, and has no effect; declare it in tagHeaders, or remove it here", what, source.Shorten(v.v)))
+		c.file.note(v.pos, source.Warning, KindPropagation, fmt.Sprintf("the propagation %s %q names no tag header of this file and has no effect; declare it in tagHeaders, or remove it here", what, source.Shorten(v.v)))
 	}
 }
 

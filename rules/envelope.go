@@ -100,11 +100,11 @@ func (d *decoder) manifest(doc *source.Document, spec source.Value) {
 			if spec.Exists() {
 				at = spec
 			}
-			d.Add(at.Problem(source.Error, KindEnvelope, fmt.Sprintf("this %s has no %s, which is where the rules of a hash tagging plug-in stand", doc.Kind, strings.Join(path, "."))))
+			d.Add(at.Problem(source.Error, KindEnvelope, fmt.Sprintf("this %s has no %s, where the rules of a hash tagging plug-in stand", doc.Kind, strings.Join(path, "."))))
 			return
 		}
 		if doc.Kind == hashTagging {
-			d.Add(doc.Problem(source.Note, KindEnvelope, "what an ASMHashTagging means is inferred from its published types: before you switch, compare with what users were seen to get (tagproc verify)"))
+			d.Add(doc.Problem(source.Note, KindEnvelope, "the meaning of an ASMHashTagging is inferred from its published types; before you switch, compare it with the tags that users got (tagproc verify)"))
 		}
 		d.foreign = true
 		d.config(v, path[len(path)-1])
@@ -121,7 +121,7 @@ func (d *decoder) name(doc *source.Document) string {
 	case doc.Kind == headerPropagation:
 		return "an ASMHeaderPropagation (it stands behind the rules, as the second YAML document of their file)"
 	case doc.Kind == trafficLabel:
-		return "a TrafficLabel, by which sidecars label requests (tagproc render recompute makes them find the tag again, by the rules)"
+		return "a TrafficLabel, by which sidecars label requests (tagproc render recompute has them derive the tag by the rules)"
 	case doc.APIVersion == "":
 		return fmt.Sprintf("a %s without an apiVersion", source.Shorten(doc.Kind))
 	}
@@ -159,7 +159,7 @@ func TextIn(configMap *source.Document) source.Value {
 func (d *decoder) configMap(doc *source.Document) {
 	text := TextIn(doc)
 	if !text.IsScalar() {
-		d.Add(doc.Get("data").Problem(source.Error, KindEnvelope, "this ConfigMap has no rules: expected them as text under the key "+rulesKey+" of data, or under its only key"))
+		d.Add(doc.Get("data").Problem(source.Error, KindEnvelope, "this ConfigMap has no rules; expected them as text under the key "+rulesKey+" of data, or under its only key"))
 		return
 	}
 	docs, problems, _ := text.Embedded()
@@ -168,7 +168,7 @@ func (d *decoder) configMap(doc *source.Document) {
 		return
 	}
 	if len(docs) > 0 && (docs[0].Kind == "ConfigMap" || docs[0].Kind == "List") {
-		d.Add(text.Problem(source.Error, KindEnvelope, "there is a "+docs[0].Kind+" in this text; expected a rules file"))
+		d.Add(text.Problem(source.Error, KindEnvelope, "this text is a "+docs[0].Kind+"; expected a rules file"))
 		return
 	}
 	d.documents(text, docs)
@@ -195,12 +195,12 @@ func (d *decoder) children(v source.Value, what string, keys ...string) map[stri
 // selects is for those who render configurations of workloads.
 func (d *decoder) headerPropagation(doc *source.Document) {
 	if doc.Group() != "istio.alibabacloud.com" {
-		d.Add(doc.Problem(source.Error, KindEnvelope, "this ASMHeaderPropagation has another apiVersion than one of istio.alibabacloud.com"))
+		d.Add(doc.Problem(source.Error, KindEnvelope, "the apiVersion of this ASMHeaderPropagation is not one of istio.alibabacloud.com"))
 		return
 	}
 	spec := d.children(doc.Value, "the manifest", "spec")["spec"]
 	if !spec.Exists() {
-		d.Add(doc.Problem(source.Error, KindEnvelope, "this ASMHeaderPropagation has no spec, which is where it says what is propagated"))
+		d.Add(doc.Problem(source.Error, KindEnvelope, "this ASMHeaderPropagation has no spec; expected one that says what is propagated"))
 		return
 	}
 	d.propagation(spec.Place(), spec, "the spec of an ASMHeaderPropagation", field{Name: "workloadSelector", Read: func(source.Value) {}})

@@ -16,11 +16,11 @@ type member struct {
 	tag   int32
 }
 
-// exclude refuses lists of "RULE/TAG" of which a user may have two at some instant.
+// exclude refuses lists of "RULE/TAG" where a user may have two tags at some instant.
 // Matches are not looked at: two rules for different hosts have the same users.
 func (c *compiler) exclude() {
 	if c.file.report.Errors() > 0 {
-		return // users cannot be compared of rules that are incomplete
+		return // the users of incomplete rules cannot be compared
 	}
 	stages := c.table.Stages()
 	total := 0
@@ -36,7 +36,7 @@ func (c *compiler) exclude() {
 			}
 		}
 		if len(l.elements) < 2 {
-			c.file.problem(l.pos, KindExclusive, "this list has fewer than two elements, so that nothing excludes another; list two or more of RULE/TAG")
+			c.file.problem(l.pos, KindExclusive, "this list has fewer than two elements, so it excludes nothing; list two or more of RULE/TAG")
 		}
 		for i, b := range members {
 			for _, a := range members[:i] {
@@ -55,7 +55,7 @@ func (c *compiler) member(v value[string]) (m member, ok bool) {
 		tag, of := strings.CutPrefix(v.v, r.Name+"/")
 		if of && slices.Contains(tagsOf(&r), tag) {
 			if ok {
-				c.file.problem(v.pos, KindExclusive, fmt.Sprintf("%q stands for tags of two rules, since names and tags have slashes; rename one", source.Shorten(v.v)))
+				c.file.problem(v.pos, KindExclusive, fmt.Sprintf("%q means tags of two rules, because names or tags have slashes; rename one", source.Shorten(v.v)))
 				return m, false
 			}
 			m.rule, m.tag, ok = i, c.tags[Tag{r.TagHeader, tag}], true
@@ -123,7 +123,7 @@ func (c *compiler) overlap(stages []*Table, a, b member) string {
 		}
 		for user := range users {
 			if t.haveBoth(a, b, user) {
-				return "an override names a user who has the other as well; name the user in both rules"
+				return "an override names a user who has the other tag too; name the user in both rules"
 			}
 		}
 	}

@@ -35,7 +35,7 @@ type value[T any] struct {
 	pos pos
 	v   T
 	set bool // the key is there
-	bad bool // the key is there and its value is of a wrong type, which has been reported
+	bad bool // the key is there and its value is of a wrong type, already reported
 }
 
 // ok reports whether the value is there and readable.
@@ -46,18 +46,18 @@ type listOf[T any] struct {
 	pos      pos // of its key
 	elements []T // those that are readable
 	set      bool
-	bad      bool // it is no list, or an element was not readable, which has been reported
+	bad      bool // it is no list, or an element was not readable, already reported
 }
 
 type tagHeadersNode struct {
 	headers, prefixes listOf[value[string]]
-	bad               bool // it is no mapping, which has been reported
+	bad               bool // it is no mapping, already reported
 }
 
 type propagationNode struct {
 	pos               pos // of its key, or of the manifest's content
 	headers, prefixes listOf[value[string]]
-	bad               bool // it is no mapping, which has been reported
+	bad               bool // it is no mapping, already reported
 }
 
 // addPrefixes adds the prefixes of one of the two keys that have them.
@@ -71,7 +71,7 @@ func (n *propagationNode) addPrefixes(l listOf[value[string]]) {
 type forwardedNode struct {
 	pos     pos // of its key
 	headers listOf[value[string]]
-	bad     bool // it is no mapping, which has been reported
+	bad     bool // it is no mapping, already reported
 }
 
 // An exclusiveNode is a list of "RULE/TAG" that no user has two of.
@@ -95,7 +95,7 @@ type keyNode struct {
 	pos                   pos
 	header, cookie, query value[string]
 	visitor               *visitorNode // nil: there is none
-	other                 bool         // a source that is refused, which has been reported
+	other                 bool         // a source that is refused, already reported
 }
 
 type visitorNode struct {
@@ -104,7 +104,7 @@ type visitorNode struct {
 	maxAge                         value[time.Duration]
 	maxAgeText                     string // maxAge as it is written
 	secure, httpOnly               value[bool]
-	bad                            bool // it is no mapping, which has been reported
+	bad                            bool // it is no mapping, already reported
 }
 
 type matchNode struct {
@@ -112,7 +112,7 @@ type matchNode struct {
 	hosts   listOf[value[string]]
 	paths   listOf[pathNode]
 	headers listOf[headerMatchNode]
-	bad     bool // it is no mapping, which has been reported
+	bad     bool // it is no mapping, already reported
 }
 
 type pathNode struct {

@@ -26,7 +26,7 @@ func (d *decoder) config(v source.Value, what string) {
 		{Name: "rules", Read: func(v source.Value) {
 			rulesSeen = true
 			if !v.Exists() {
-				d.Add(v.KeyPlace().Problem(source.Error, source.KindMissing, `"rules" has no value, as in a file that was cut off; a file that tags nobody says "rules: []"`))
+				d.Add(v.KeyPlace().Problem(source.Error, source.KindMissing, `"rules" has no value; was the file cut off? A file that tags nobody says "rules: []"`))
 				return
 			}
 			d.List(v, "rules", d.rule)
@@ -38,9 +38,9 @@ func (d *decoder) config(v source.Value, what string) {
 	}
 	d.Mapping(v, what, fields...)
 	if v.IsMapping() && !rulesSeen && d.foreign {
-		d.Add(v.Problem(source.Error, source.KindMissing, fmt.Sprintf("there is no \"rules\" in this %s: it is cut off, or it is not of a hash tagging plug-in", what)))
+		d.Add(v.Problem(source.Error, source.KindMissing, fmt.Sprintf("this %s has no \"rules\": it is cut off, or it is not of a hash tagging plug-in", what)))
 	} else if v.IsMapping() && !rulesSeen {
-		d.Add(v.Problem(source.Error, source.KindMissing, `there is no "rules", as in a file that was cut off; a file that tags nobody says "rules: []"`))
+		d.Add(v.Problem(source.Error, source.KindMissing, `the file has no "rules"; was it cut off? A file that tags nobody says "rules: []"`))
 	}
 }
 
@@ -64,7 +64,7 @@ func (d *decoder) forwarded(v source.Value) {
 // propagation reads v, which is called what in messages and may have other fields.
 func (d *decoder) propagation(at pos, v source.Value, what string, others ...field) {
 	if d.file.propagation != nil {
-		d.Add(at.Problem(source.Error, KindPropagation, "propagation is declared already in the rules; declare it in one place"))
+		d.Add(at.Problem(source.Error, KindPropagation, "propagation is already declared in the rules; declare it in one place"))
 		return
 	}
 	p := &propagationNode{pos: at}

@@ -6,8 +6,8 @@ import (
 	"github.com/zeebo/xxh3"
 )
 
-// Hash is a function from a key's bytes to a number, of which the bucket is the
-// remainder. The functions and their parameters are fixed for ever: a change
+// Hash is a function from a key's bytes to a number, whose remainder is the bucket.
+// The functions and their parameters are fixed for ever: a change
 // would move users.
 type Hash uint8
 

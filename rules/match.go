@@ -34,7 +34,7 @@ type Decision struct {
 	Policy int32  // index of the policy or override that decided, or of ReasonNoMatch an Unmet, else -1
 	Tag    int32  // index into Table.Tags, or NoTag
 	Bucket uint32 // for ReasonPolicy and ReasonNoPolicy
-	Hash   uint64 // likewise: the bucket is its remainder
+	Hash   uint64 // for the same reasons: the bucket is its remainder
 }
 
 // The Policy of a Decision with ReasonNoMatch: which condition is the first that
@@ -165,7 +165,7 @@ func (p *program) find(bucket uint32) int {
 // conditions are the match of a rule.
 type conditions struct {
 	hosts   []hostPattern // any of them; none: every host
-	paths   []pathPattern // likewise
+	paths   []pathPattern // any of them; none: every path
 	headers []headerCondition
 }
 

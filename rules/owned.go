@@ -20,9 +20,8 @@ func (o Owned) Contains(name string) bool {
 	return exact || slices.ContainsFunc(o.Prefixes, func(p string) bool { return strings.HasPrefix(name, p) })
 }
 
-// Folds reports whether name, in lower case, is none of the headers and yet one of
-// them in another spelling: with any other character in the place of one that is
-// neither a letter nor a digit. Servers that hand headers on as environment variables
+// Folds reports whether name, in lower case, is another spelling of one of the headers:
+// with any other character in the place of one that is neither a letter nor a digit. Servers that hand headers on as environment variables
 // (CGI, WSGI, PHP, Rack) cannot tell x_asm_prefer_tag from x-asm-prefer-tag. No
 // pseudo-header is a spelling. Folds allocates nothing.
 func (o Owned) Folds(name []byte) (folds bool) {

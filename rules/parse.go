@@ -31,7 +31,7 @@ func Parse(name string, docs []*source.Document) *File {
 }
 
 // oneDocument is what a rules file has, in messages.
-const oneDocument = "a rules file is one document, behind which one ASMHeaderPropagation may stand: put the others into files of their own"
+const oneDocument = "a rules file has one document, and one ASMHeaderPropagation may follow it: put others into files of their own"
 
 // documents reads the documents of a file, or of the text of a ConfigMap, in.
 func (d *decoder) documents(in source.Value, docs []*source.Document) {
@@ -41,7 +41,7 @@ func (d *decoder) documents(in source.Value, docs []*source.Document) {
 		if !in.IsZero() {
 			at = in.Place()
 		}
-		d.Add(at.Problem(source.Error, source.KindEmpty, "the file is empty; a file that tags nobody says so with \"rules: []\""))
+		d.Add(at.Problem(source.Error, source.KindEmpty, "the file is empty; a file that tags nobody says \"rules: []\""))
 	case len(docs) > 1 && docs[1].Kind != headerPropagation:
 		d.Add(docs[1].Problem(source.Error, KindSeveralDocuments, "a second YAML document begins here; "+oneDocument))
 	case len(docs) > 2:

@@ -22,13 +22,13 @@ type Visitor struct {
 	HTTPOnly bool
 }
 
-// defaultVisitor is a cookie whose file says nothing: one that scripts, plain
-// HTTP and requests from other sites cannot use.
+// defaultVisitor is the cookie of a file that says nothing: scripts, plain HTTP and
+// requests from other sites cannot use it.
 var defaultVisitor = Visitor{Cookie: "tagproc-visitor", MaxAge: 8760 * time.Hour, Path: "/", SameSite: "Lax", Secure: true, HTTPOnly: true}
 
 var sameSites = []string{"Lax", "Strict", "None"}
 
-// maxVisitorAge is what browsers cut the age of a cookie to.
+// maxVisitorAge is the longest age of a cookie that browsers keep.
 const maxVisitorAge = 9600 * time.Hour
 
 // VisitorIDSize is the length of a visitor's id in bytes: 128 random bits as
@@ -128,7 +128,7 @@ func checkCookieName(name string) string {
 	}
 	for _, r := range name {
 		if r <= ' ' || r > '~' || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, r) {
-			return fmt.Sprintf("has the character %q, which the name of a cookie does not have", r)
+			return fmt.Sprintf("has the character %q, which the name of a cookie cannot have", r)
 		}
 	}
 	return ""
@@ -167,7 +167,7 @@ func checkHostName(name string) string {
 		}
 		for _, r := range label {
 			if !('a' <= r && r <= 'z' || '0' <= r && r <= '9' || r == '-' || r == '_') {
-				return fmt.Sprintf("has the character %q, which the name of a host does not have", r)
+				return fmt.Sprintf("has the character %q, which the name of a host cannot have", r)
 			}
 		}
 	}

@@ -25,7 +25,7 @@ func utf8Of(src []byte) (text []byte, why string) {
 	if !isWide {
 		return src, ""
 	}
-	damaged := "the file is UTF-16, and damaged; write it again as UTF-8 (in PowerShell: Out-File -Encoding utf8)"
+	damaged := "the file is damaged UTF-16; write it again as UTF-8 (in PowerShell: Out-File -Encoding utf8)"
 	if len(src)%2 != 0 {
 		return nil, damaged
 	}
@@ -50,7 +50,7 @@ func utf8Of(src []byte) (text []byte, why string) {
 	return text, ""
 }
 
-// wideOrder returns the byte order of a text in UTF-16; false: it is none.
+// wideOrder returns the byte order of a text in UTF-16, and whether it is one.
 func wideOrder(src []byte) (order binary.ByteOrder, is bool) {
 	switch {
 	case len(src) < 2:
@@ -63,7 +63,7 @@ func wideOrder(src []byte) (order binary.ByteOrder, is bool) {
 	return nil, false
 }
 
-// A cleaner makes of a text what the YAML library reads: without a byte order mark at
+// A cleaner turns a text into what the YAML library reads: without a byte order mark at
 // the head of a document, with an empty line for %YAML 1.2, and with the surrogate pairs
 // of JSON as one escape. No line moves; columns behind a pair do, and are restored.
 type cleaner struct {

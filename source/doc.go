@@ -1,6 +1,6 @@
-// Package source is text with places: what rules files, manifests, lanes files
-// and configurations of Envoy are read from, and how what is wrong in them is
-// told.
+// Package source is text with places: rules files, manifests, lanes files and
+// configurations of Envoy are read from it, and what is wrong in them is reported by
+// it.
 //
 // [Documents] reads a stream of YAML or JSON, and [Objects] makes objects of
 // Kubernetes of it, the items of Lists each as one. A [Value] is what stands at

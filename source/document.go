@@ -37,7 +37,7 @@ func newDocument(t *Text, root *yaml.Node) *Document {
 	if labels := d.Get("metadata", "labels"); labels.IsMapping() {
 		d.Labels = map[string]string{}
 		for _, l := range labels.Entries() {
-			d.Labels[l.key.Value] = l.Text() // labels that are no texts are a matter of the API server
+			d.Labels[l.key.Value] = l.Text() // the API server refuses labels that are not strings
 		}
 	}
 	return d
@@ -81,7 +81,7 @@ func Read(name string, src []byte) ([]*Document, Problems) {
 func Objects(docs []*Document) ([]*Document, Problems) {
 	r := objects{}
 	for _, d := range docs {
-		if d.Get("kind").Exists() { // rules and lanes files have a grammar that tells
+		if d.Get("kind").Exists() { // rules and lanes files have a grammar that reports duplicates
 			r.keepLast(d.text, d.node, true)
 			around := d.around
 			d = newDocument(d.text, d.node)
@@ -107,7 +107,7 @@ type objects struct {
 
 func (r *objects) add(d *Document) {
 	if !d.IsMapping() {
-		r.report.Add(d.Problem(Error, KindNotMapping, "expected a mapping, as an object of Kubernetes and a rules file are"))
+		r.report.Add(d.Problem(Error, KindNotMapping, "the document is "+d.Describe()+"; expected a mapping, as objects of Kubernetes and rules files are"))
 		return
 	}
 	if items := d.Get("items"); strings.HasSuffix(d.Kind, "List") && items.Exists() {
@@ -122,9 +122,8 @@ func (r *objects) add(d *Document) {
 	r.documents = append(r.documents, d)
 }
 
-// keepLast takes out of n, and of all below it, each key that comes again in its
-// mapping, and tells of it. Where an object begins in another one, the keys of the
-// object that follow are not told one by one.
+// keepLast removes from n, and from all below it, every duplicate key but the last, and
+// reports it. Where a second object begins in the first, only its first key is reported.
 func (r *objects) keepLast(t *Text, n *yaml.Node, top bool) {
 	for _, c := range n.Content {
 		r.keepLast(t, c, false)

@@ -88,7 +88,7 @@ func TestReadProblems(t *testing.T) {
 	}{
 		{"syntax", "kind: a\n  b: c\n", "f.yaml:2:4: mapping values are not allowed in this context", 0},
 		{"tab", "kind:\n\tb: c\n", "f.yaml:2:1: ", 0},
-		{"list", "- a\n", "f.yaml:1:1: expected a mapping", 0},
+		{"list", "- a\n", "f.yaml:1:1: the document is a list; expected a mapping", 0},
 		{"no name", "kind: Gateway\nmetadata: {namespace: a}\n", "f.yaml:2:11: this Gateway has no metadata.name", 1},
 		{"no metadata", "kind: Gateway\n", "f.yaml:1:1: this Gateway has no metadata.name", 1},
 		{"large", strings.Repeat("#", MaxFileSize+1), "f.yaml: the file has more than 67108864 bytes (64 MiB)", 0},
@@ -104,7 +104,7 @@ func TestReadProblems(t *testing.T) {
 			"key twice", "kind: A\nmetadata: {name: a}\nspec:\n- b: c\n  b: d\n",
 			`f.yaml:5:3: duplicate key "b" (first at line 4); remove one [duplicate-key]`, 1,
 		},
-		{"binary", "a: \xff\n", "f.yaml:1:4: the file is not valid UTF-8", 0},
+		{"binary", "a: \xff\n", "f.yaml:1:4: the byte 0xff is not valid UTF-8", 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			docs, problems := Read("f.yaml", []byte(c.src))

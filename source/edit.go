@@ -18,17 +18,16 @@ type Edit struct {
 }
 
 // Replace returns src, from which the values of edits were read, with their scalars
-// replaced. No other byte changes: comments, order, quotes, line ends and whatever
-// stands around the scalars stay. It returns an error, and nothing is lost, where a
-// scalar has more than one line, stands in an alias, or where the result does not read
-// as src with the new values.
+// replaced. No other byte changes: comments, order, quotes and line ends stay. It
+// returns an error if a scalar has more than one line or is an alias, or if the result
+// does not read as src with the new values.
 func Replace(src []byte, edits ...Edit) ([]byte, error) {
 	type span struct {
 		from, to int
 		text     string
 	}
 	if _, isWide := wideOrder(src); isWide {
-		return nil, errors.New("couldn't change a file that is UTF-16; write it as UTF-8 first")
+		return nil, errors.New("the file is UTF-16; write it as UTF-8 first")
 	}
 	var spans []span
 	for _, e := range edits {
@@ -59,7 +58,7 @@ func (e Edit) span(src []byte) (from, to int, text string, err error) {
 		return 0, 0, "", fmt.Errorf("it is %s; expected a scalar", e.Value.Describe())
 	}
 	if own := at.text.node(n); own != at {
-		return 0, 0, "", fmt.Errorf("it is an alias of what stands at %s; change that", own)
+		return 0, 0, "", fmt.Errorf("it is an alias of the value at %s; change that", own)
 	}
 	if from, err = offset(src, at); err != nil {
 		return 0, 0, "", err
@@ -69,7 +68,7 @@ func (e Edit) span(src []byte) (from, to int, text string, err error) {
 		rest = rest[:loc[0]]
 	}
 	if n.Anchor != "" || strings.HasPrefix(rest, "!") || strings.HasPrefix(rest, "&") {
-		return 0, 0, "", errors.New("it has an anchor or a type written before it; take that away first")
+		return 0, 0, "", errors.New("an anchor or a type stands before it; remove that first")
 	}
 	switch {
 	case n.Style&yaml.DoubleQuotedStyle != 0:
@@ -176,11 +175,11 @@ func sameBut(before, after []byte, edits []Edit) error {
 	was, problems := Documents("", before, MaxFileSize)
 	is, more := Documents("", after, MaxFileSize)
 	if err := errors.Join(problems.Err(), more.Err()); err != nil {
-		return fmt.Errorf("the file would not be readable any more: %w", err)
+		return fmt.Errorf("the result would be unreadable: %w", err)
 	}
 	differ := 0
 	if len(was) != len(is) || !slices.EqualFunc(was, is, func(a, b *Document) bool { return same(a.node, b.node, &differ) }) || differ > len(edits) {
-		return errors.New("the file would read as something else than itself with the new values")
+		return errors.New("the result would differ in more than the new values")
 	}
 	return nil
 }

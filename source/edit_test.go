@@ -47,9 +47,9 @@ func TestReplace(t *testing.T) {
 func TestReplaceRefuses(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, src, want string }{
-		{"an alias", "b: &b 1\na: *b\n", "it is an alias of what stands at f:1:"},
-		{"an anchor", "a: &b 1\nc: *b\n", "it has an anchor"},
-		{"a tag", "a: !!str 1\n", "a type written before it"},
+		{"an alias", "b: &b 1\na: *b\n", "it is an alias of the value at f:1:"},
+		{"an anchor", "a: &b 1\nc: *b\n", "an anchor or a type stands before it"},
+		{"a tag", "a: !!str 1\n", "a type stands before it"},
 		{"a folded text", "a: >\n  b\n  c\n", "more than one line"},
 		{"a text over two lines", "a: b\n  c\n", "more than one line"},
 		{"quotes over two lines", "a: \"b\n  c\"\n", "more than one line"},

@@ -64,8 +64,8 @@ func (v Value) Message(m proto.Message) Faults {
 	if err == nil {
 		err = protojson.UnmarshalOptions{DiscardUnknown: true}.Unmarshal(text, m)
 	}
-	if err != nil { // nothing above should leave this to happen
-		r.fault(v.at, WrongValue, "", fmt.Sprintf("%s is no %s", v.name, m.ProtoReflect().Descriptor().Name()))
+	if err != nil { // every cause known is a fault above
+		r.fault(v.at, WrongValue, "", fmt.Sprintf("%s is not a %s", v.name, m.ProtoReflect().Descriptor().Name()))
 	}
 	return r.faults
 }
@@ -76,7 +76,7 @@ type messageReader struct {
 	visited int
 }
 
-// fault notes a fault. What it is of is left out, which is what false says.
+// fault notes a fault and returns false: the value is left out.
 func (r *messageReader) fault(at Place, s FaultSort, name, reason string) (any, bool) {
 	if len(r.faults) < maxListed {
 		r.faults = append(r.faults, Fault{at, s, name, reason})
@@ -113,7 +113,7 @@ func (r *messageReader) message(v Value, d protoreflect.MessageDescriptor) (any,
 	case "google.protobuf.Timestamp":
 		return r.tried(v, &timestamppb.Timestamp{}, "a time such as 2026-12-01T09:00:00Z")
 	case "google.protobuf.FieldMask":
-		return r.tried(v, &fieldmaskpb.FieldMask{}, "names of fields with commas between them")
+		return r.tried(v, &fieldmaskpb.FieldMask{}, "names of fields, separated by commas")
 	}
 	if d.ParentFile().Path() == "google/protobuf/wrappers.proto" {
 		return r.scalar(v, d.Fields().ByName("value"))
@@ -297,7 +297,7 @@ func (r *messageReader) tried(v Value, m proto.Message, expected string) (any, b
 	return text, true
 }
 
-// scalar reads a value of a field that is no message.
+// scalar reads the value of a field that is not a message.
 func (r *messageReader) scalar(v Value, f protoreflect.FieldDescriptor) (any, bool) {
 	if r.visited++; r.visited > maxValues {
 		return r.wrong(v, "fewer values: aliases expand to too many")

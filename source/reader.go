@@ -15,9 +15,8 @@ const maxValues = 600_000
 // maxKeys bounds the keys of one mapping whose keys are free.
 const maxKeys = 1000
 
-// A Reader takes values apart and collects what is wrong with them. It goes on with
-// the rest after a problem, so that all of them are told at once. The zero Reader is
-// ready to read.
+// A Reader takes values apart and collects what is wrong with them. It goes on after a
+// problem, so that it reports all of them at once. The zero Reader is ready to use.
 type Reader struct {
 	Report
 
@@ -76,7 +75,7 @@ func (r *Reader) Foreign(v Value, what string, fields ...Field) bool {
 	for e := range r.Keys(v, what, fields...) {
 		switch f := field(fields, e.key.Value); {
 		case f == nil:
-			r.Add(e.KeyPlace().Problem(Warning, KindUnsupported, fmt.Sprintf("%s.%s is not known to tagproc: nothing is made of it", what, Shorten(e.key.Value))))
+			r.Add(e.KeyPlace().Problem(Warning, KindUnsupported, fmt.Sprintf("%s has the unknown key %q, which is ignored", what, Shorten(e.key.Value))))
 		case e.Exists():
 			f.Read(e)
 		}
@@ -138,7 +137,7 @@ func (r *Reader) Keys(v Value, what string, fields ...Field) func(yield func(Val
 }
 
 // FreeKeys yields the entries of the mapping v whose keys are names of the user's, as
-// Keys does. It reports where v is no mapping, and yields nothing.
+// Keys does. Where v is not a mapping it reports that and yields nothing.
 func (r *Reader) FreeKeys(v Value, what string) func(yield func(Value) bool) {
 	if !r.isMapping(v, what, nil) {
 		return func(func(Value) bool) {}
@@ -170,7 +169,7 @@ type Scalar[T any] struct {
 
 	V   T
 	Set bool // the key is there
-	Bad bool // the value is of a wrong type, which has been reported
+	Bad bool // the value is of a wrong type, already reported
 }
 
 // OK reports whether the scalar is there and readable.
@@ -182,7 +181,7 @@ type List[T any] struct {
 
 	Elements []T // those that are readable
 	Set      bool
-	Bad      bool // it is no list, or an element was not readable, which has been reported
+	Bad      bool // it is no list, or an element was not readable, already reported
 }
 
 // ListOf reads a list; element reports whether one is readable.

@@ -97,7 +97,7 @@ func (t *Text) documents(src []byte) ([]*Document, Problems) {
 	c := newCleaner(src, lines)
 	if c.strayMark > 0 {
 		return nil, Problems{t.shifted(Place{t, c.strayMark, 1}).Problem(Error, KindSyntax,
-			`a byte order mark stands in the middle of a document, as where files are joined; is a "---" missing before this line?`)}
+			`a byte order mark is in the middle of a document, as where files were joined; is a "---" missing before this line?`)}
 	}
 	roots, err := load(c.text())
 	for retries := 0; err != nil && retries < maxRetries && c.joins(err); retries++ {
@@ -146,10 +146,10 @@ func (t *Text) shape(n *yaml.Node, in []*yaml.Node) *Problem {
 	var p Problem
 	switch {
 	case len(in) > maxDepth:
-		p = t.node(n).Problem(Error, KindTooLarge, fmt.Sprintf("values stand more than %d deep in each other here, the most that is read", maxDepth))
+		p = t.node(n).Problem(Error, KindTooLarge, fmt.Sprintf("values are nested more than %d deep, the most that is read", maxDepth))
 		return &p
 	case n.Kind == yaml.AliasNode && slices.Contains(in, n.Alias):
-		p = t.node(n).Problem(Error, KindAliases, fmt.Sprintf("the alias *%s stands inside of what it leads to; write the value out", Shorten(n.Value)))
+		p = t.node(n).Problem(Error, KindAliases, fmt.Sprintf("the alias *%s is inside the value that it refers to; write the value out", Shorten(n.Value)))
 		return &p
 	}
 	in = append(in, n)
@@ -192,13 +192,13 @@ func (t *Text) syntax(err error, c *cleaner) Problem {
 func syntaxHint(message, line string) string {
 	switch indent := line[:len(line)-len(strings.TrimLeft(line, " \t-"))]; {
 	case strings.Contains(indent, "\t"):
-		return "; this line is indented by a tab, and YAML takes spaces"
+		return "; a tab indents this line, and YAML takes spaces"
 	case strings.Contains(message, "mapping values are not allowed"):
 		return "; check the indentation, or put a text with a colon and a space in it into quotes"
 	case strings.Contains(message, "incompatible YAML document"):
 		return "; remove the line: versions 1.x are read"
 	case strings.Contains(message, "invalid Unicode character escape"):
-		return "; write the character itself, or a \\ud83d with its second half behind it"
+		return "; write the character itself, or both halves of it, such as \\ud83d\\ude00"
 	case strings.Contains(message, "did not find expected"), strings.Contains(message, "could not find expected"):
 		return "; check the indentation, quotes and brackets here and above"
 	}

@@ -21,7 +21,7 @@ func TestAsKubectl(t *testing.T) {
 		{"a mark behind ---", "name: a\n---\n" + bom + "name: b\n---\nname: c\n", "a b c"},
 		{"a mark behind --- and blanks, in DOS's lines", "name: a\r\n--- \r\n" + bom + "name: b\r\n", "a b"},
 		{"a mark before ---", "name: a\n" + bom + "---\nname: b\n", "a b"},
-		{"a mark within a document", "name: a\n" + bom + "b: c\n", "f:2:1: a byte order mark stands in the middle"},
+		{"a mark within a document", "name: a\n" + bom + "b: c\n", "f:2:1: a byte order mark is in the middle"},
 		{"a mark inside of a value stays", "name: \"a" + bom + "\"\n", "a" + bom},
 		{"%YAML 1.2", "%YAML 1.2\n---\nname: a\n", "a"},
 		{"%YAML 1.2 for a second document", "name: a\n...\n%YAML 1.2\n---\nname: b\n", "a b"},
@@ -34,10 +34,10 @@ func TestAsKubectl(t *testing.T) {
 		{"documents without content", "---\n---\nname: a\n---\n# nothing\n---\n", "a"},
 		{"UTF-16, little end first", utf16Text("name: a\n", binary.LittleEndian), "a"},
 		{"UTF-16, big end first", utf16Text("name: a\n", binary.BigEndian), "a"},
-		{"no UTF-8", "name: a\n# \xe9\n", "f:2:3: the file is not valid UTF-8 text here: the byte 0xe9"},
+		{"no UTF-8", "name: a\n# \xe9\n", "f:2:3: the byte 0xe9 is not valid UTF-8"},
 		{"too large", "name: " + strings.Repeat("a", 1<<20), "f: the file has more than 1048576 bytes (1 MiB)"},
-		{"too deep", strings.Repeat("[", 300) + strings.Repeat("]", 300), "f:1:202: values stand more than 200 deep"},
-		{"an alias of what it stands in", "a: &a [*a]\n", "f:1:8: the alias *a stands inside of what it leads to"},
+		{"too deep", strings.Repeat("[", 300) + strings.Repeat("]", 300), "f:1:202: values are nested more than 200 deep"},
+		{"an alias of what it stands in", "a: &a [*a]\n", "f:1:8: the alias *a is inside the value that it refers to"},
 	} {
 		docs, problems := Documents("f", []byte(c.src), 1<<20)
 		var names []string

@@ -116,5 +116,5 @@ func (t *Text) encoding(src []byte) (Problem, bool) {
 		}
 		src = src[size:]
 	}
-	return Place{t, line, col}.Problem(Error, KindEncoding, fmt.Sprintf("the file is not valid UTF-8 text here: the byte 0x%02x; is it a binary file?", src[0])), true
+	return Place{t, line, col}.Problem(Error, KindEncoding, fmt.Sprintf("the byte 0x%02x is not valid UTF-8; is this a binary file?", src[0])), true
 }

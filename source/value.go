@@ -178,8 +178,8 @@ func written(n *yaml.Node, left *int) *yaml.Node {
 	return &c
 }
 
-// Node returns the YAML library's node of v, for those who move text from file to file,
-// or nil.
+// Node returns the YAML library's node of v, or nil. It is for code that moves text from
+// file to file.
 func (v Value) Node() *yaml.Node { return v.node }
 
 // isTemplate reports whether v is what YAML makes of the {{ }} of a template: a mapping

@@ -55,7 +55,7 @@ func TestRead(t *testing.T) {
 		{
 			name: "others", files: []string{asm + "  headers: [a]\n  headerPrefix: bc\n  mode: fast\n---\napiVersion: v1\nkind: Service\nmetadata: {name: s}\n"},
 			want:     []*Scope{{Name: "p", Namespace: "shop", Headers: rules.Owned{Headers: []string{"a"}, Prefixes: []string{"bc"}}}},
-			problems: []string{"f0.yaml:7:3: warning: spec.mode is not known to tagproc: nothing is made of it", "f0.yaml:10:7: warning: Service s: nothing of it is needed"},
+			problems: []string{`f0.yaml:7:3: warning: spec has the unknown key "mode", which is ignored`, "f0.yaml:10:7: warning: Service s: nothing of it is needed"},
 		},
 
 		{name: "no propagation", files: []string{plain}, problems: []string{"f0.yaml:1:1: no tag header travels by these rules; add propagation"}},
