@@ -48,6 +48,15 @@ func testEnvoy(t *testing.T, binary string) {
 		{name: "many headers", src: everyone("x-tag"), tags: []string{"x-tag"}, headers: []string{"x-user-id: jack"}, filler: 150, want: "200 x-tag"},
 		{name: "the most tag headers of the longest names", src: most(), tags: []string{long("z", "h")}, headers: []string{"x-user-id: jack"}, want: "200 " + long("z", "h")},
 
+		{name: "a cookie", src: language, tags: []string{"x-tag"}, headers: []string{"cookie: a=1; uid=jack"}, want: "200 x-tag"},
+		{name: "a parameter of the query", src: language, tags: []string{"x-tag"}, headers: []string{":path: /x?uid=jack"}, want: "200 x-tag"},
+		{name: "a cookie of another bucket before a parameter", src: language, tags: []string{"x-tag"}, headers: []string{":path: /x?uid=jack", "cookie: uid=jason"}, want: "200 none"},
+		{name: "a host, a path and a header", src: language, tags: []string{"x-shop"}, headers: []string{"host: Shop.example.com:80", ":path: /checkout/1", "x-beta: 1", "x-user-id: jack"}, want: "200 x-shop"},
+		{name: "another host", src: language, tags: []string{"x-shop"}, headers: []string{"host: other.example.com", ":path: /checkout/1", "x-beta: 1", "x-user-id: jack"}, want: "200 none"},
+		{name: "another path", src: language, tags: []string{"x-shop"}, headers: []string{"host: shop.example.com", ":path: /checkouts", "x-beta: 1", "x-user-id: jack"}, want: "200 none"},
+		{name: "another value", src: language, tags: []string{"x-shop"}, headers: []string{"host: shop.example.com", ":path: /checkout/1", "x-beta: 2", "x-user-id: jack"}, want: "200 none"},
+		{name: "what is declared as forwarded", src: "forwarded: {headers: [x-user-id, x-beta, cookie, \":authority\", \":path\"]}\n" + language, tags: []string{"x-shop"}, headers: []string{"host: shop.example.com", ":path: /checkout/1", "x-beta: 1", "x-user-id: jack"}, want: "200 x-shop"},
+
 		{name: "dead, fail-open", src: everyone("x-tag"), tags: []string{"x-tag"}, dead: true, headers: []string{"x-user-id: jack"}, want: "200 none"},
 		{name: "dead, forged", src: everyone("x-tag"), tags: []string{"x-tag"}, dead: true, headers: []string{"X-Tag: v"}, want: "200 none"},
 		{name: "dead, forged by prefix", src: oddly("p.q+z"), tags: []string{"p.q+z"}, dead: true, headers: []string{"p.q+z: v"}, want: "200 none"},
@@ -87,6 +96,13 @@ func testEnvoy(t *testing.T, binary string) {
 		})
 	}
 }
+
+// language has rules that look at more than a header: at a cookie, the query, the host
+// and the path. jack is in bucket 0 to 19 of 100, and jason is not.
+const language = `rules:
+- {name: tag, keys: [{cookie: uid}, {query: uid}], tagHeader: x-tag, policies: [{range: 20, tagValue: v}]}
+- {name: shop, match: {hosts: [shop.example.com], paths: [{prefix: /checkout}], headers: [{name: x-beta, exact: "1"}]}, header: x-user-id, tagHeader: x-shop, policies: [{range: 20, tagValue: v}]}
+`
 
 // limit bounds every wait for a condition.
 const limit = 60 * time.Second
@@ -165,17 +181,30 @@ func start(t *testing.T, binary string, config []byte) string {
 }
 
 // get returns the status and the body of an answer; that of an error is left out.
+// Headers may have :path and host.
 func get(t *testing.T, address string, headers []string, filler int) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address, nil)
+	path := ""
+	for _, h := range headers {
+		if value, ok := strings.CutPrefix(h, ":path: "); ok {
+			path = value
+		}
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, h := range headers {
 		name, value, _ := strings.Cut(h, ": ")
-		request.Header[name] = []string{value} // as it is written
+		switch name {
+		case ":path":
+		case "host":
+			request.Host = value
+		default:
+			request.Header[name] = []string{value} // as it is written
+		}
 	}
 	for i := range filler {
 		request.Header.Set(fmt.Sprintf("x-filler-%d", i), "x")

@@ -40,6 +40,33 @@ func TestBothForms(t *testing.T) {
 	}
 }
 
+// TestRuleBased checks that both spellings of the strategy, that of the resource and that
+// of the API, are what a group has that says nothing.
+func TestRuleBased(t *testing.T) {
+	t.Parallel()
+	const file = "testdata/ok/asm-first-document.yaml"
+	src, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	silent, _, _ := Read(read(t, file))
+	want := rendered(t, silent, Options{})
+	for _, spelling := range []string{"rule_based", "rule-based"} {
+		said := strings.Replace(string(src), "\n  ingress:\n", "\n  ingress:\n    ingressRouting: {ingressRoutingStrategy: "+spelling+"}\n", 1)
+		docs, problems := source.Read("asm.yaml", []byte(said))
+		if problems.Err() != nil || said == string(src) {
+			t.Fatalf("%v in\n%s", problems, said)
+		}
+		got, _, problems := Read(docs)
+		if len(problems) > 0 {
+			t.Fatalf("%s: Read: %v", spelling, problems)
+		}
+		if diff := cmp.Diff(want, rendered(t, got, Options{})); diff != "" {
+			t.Errorf("%s makes other resources (-silent +said):\n%s", spelling, diff)
+		}
+	}
+}
+
 // TestAnyOrder checks that manifests may come in several files and any order, and
 // with a WasmPlugin that fits.
 func TestAnyOrder(t *testing.T) {
