@@ -6,8 +6,8 @@ import (
 	"github.com/tagproc/tagproc/internal/seen"
 )
 
-// A Collector makes members of the tags among the headers of one request after
-// another: for each, Reset, then Add for each header of the request that is not
+// A Collector turns the tags among a request's headers into members, for one request
+// after another: for each, Reset, then Add for each header of the request that is not
 // baggage, then Read for each that is, then Result. It is for one goroutine at a
 // time, and allocates only to make room for more than it ever held.
 type Collector struct {
@@ -17,14 +17,14 @@ type Collector struct {
 	UTF8 bool
 
 	seen   seen.Names // of headers that travel
-	isTag  []bool     // by number of seen: whether the first one's value is a tag's
+	isTag  []bool     // by number of seen: whether the value of the first one is a tag
 	low    []byte     // the name of a member, in lower case
 	tags   int        // members of text that are from headers
-	others int        // members of text that were there
+	others int        // members of text that the request had
 	text   []byte     // all of them, joined
 	head   int        // how much of text the tags take
 
-	headers int    // baggage, that were read
+	headers int    // headers baggage that were read
 	first   []byte // the value of the first, which aliases the request
 }
 
@@ -34,7 +34,7 @@ func (c *Collector) Reset() {
 	c.isTag, c.tags, c.others, c.text, c.head, c.headers, c.first = c.isTag[:0], 0, 0, c.text[:0], 0, 0, nil
 }
 
-// Room is how much memory c keeps for the next request, in bytes.
+// Room returns how much memory c keeps for the next request, in bytes.
 func (c *Collector) Room() int { return cap(c.text) + cap(c.isTag) + cap(c.low) + c.seen.Room() }
 
 // Add takes a header of the request, its name in lower case. Of several of one name
@@ -58,14 +58,14 @@ func (c *Collector) Add(name, value []byte) {
 	c.head = len(c.text)
 }
 
-// Collects reports whether any header is to be a member. If not, baggage need not
-// be read.
+// Collects reports whether any header becomes a member. If not, baggage need not be
+// read.
 func (c *Collector) Collects() bool { return c.tags > 0 }
 
-// Read takes the value of a header baggage, the second one as if it stood behind
-// the first and a comma. The value has to stay as it is until the next Reset.
+// Read takes the value of a header baggage. A second one counts as if it followed the
+// first and a comma. The value must not change until the next Reset.
 //
-// Members of the names of tags go, and so does what is blank, and what cannot be
+// Members with the names of tags go, and so do blank ones and those that cannot be
 // written, as with a Rewriter.
 func (c *Collector) Read(value []byte) {
 	if c.headers++; c.headers == 1 {
@@ -81,7 +81,7 @@ func (c *Collector) Read(value []byte) {
 	}
 }
 
-// isMember reports whether part is a member of the name of a tag, in any case.
+// isMember reports whether part is a member with the name of a tag, in any case.
 func (c *Collector) isMember(part []byte) bool {
 	name, _, ok := cutMember(part)
 	if !ok {
@@ -95,9 +95,9 @@ func (c *Collector) isMember(part []byte) bool {
 	return i >= 0 && c.isTag[i]
 }
 
-// Result returns what the header has to be, empty for none, valid until the next
-// Reset, and whether it is another than it was. Tags are in it if they fit: with
-// them it is within the limits of the specification.
+// Result returns the new value of the header, empty for no header, and whether it
+// differs from the old one. The value is valid until the next Reset. It has the tags if
+// it is then within the limits of the specification.
 func (c *Collector) Result() (value []byte, fits, changed bool) {
 	if c.tags == 0 {
 		return nil, true, false

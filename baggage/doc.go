@@ -1,7 +1,7 @@
 // Package baggage moves tags into the header baggage of requests, as the W3C
 // specifies it (https://www.w3.org/TR/baggage/), and out of it again.
 //
-//   - At the gateway a [Rewriter] writes it: members that say tags come first,
+//   - At the gateway a [Rewriter] writes it: members that carry tags come first,
 //     members that a client forged go, and all others stay as they are, byte for
 //     byte and in their order.
 //   - At a hop behind it a [Restorer] reads the tags for headers of the request, and

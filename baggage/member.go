@@ -2,21 +2,21 @@ package baggage
 
 import "strings"
 
-// The limits of the specification, which every platform has to pass on, and beyond
-// which libraries drop members, or all of them.
+// The limits of the specification. Every platform passes on baggage within them; beyond
+// them libraries drop members, or all of them.
 const (
 	MaxMembers = 64
 	MaxBytes   = 8192 // of all members, commas included
 )
 
-// A Member is a list-member that says a tag.
+// A Member is a list-member that carries a tag.
 type Member struct {
 	folded string // its name
 	text   string // as it is written: NAME=VALUE
 }
 
-// NewMember returns the member for a tag. The name is in lower case, and has
-// letters, digits, "-", "_" and "." alone; the value may be any text.
+// NewMember returns the member for a tag. The name is in lower case, and has only
+// letters, digits, "-", "_" and "."; the value may be any text.
 func NewMember(name, value string) *Member {
 	return &Member{folded: string(fold([]byte(name))), text: string(appendMember(nil, name, value))}
 }

@@ -9,7 +9,7 @@ type Names struct {
 }
 
 // NewNames returns the names that are one of exact or begin with one of prefixes.
-// All are in lower case, and have letters, digits, "-", "_" and "." alone.
+// All are in lower case, and have only letters, digits, "-", "_" and ".".
 func NewNames(exact, prefixes []string) *Names {
 	n := &Names{exact: map[string]bool{}, exactFolded: map[string]bool{}, prefixes: prefixes}
 	for _, name := range exact {
@@ -42,9 +42,9 @@ func hasPrefix(name []byte, prefixes []string) bool {
 	return false
 }
 
-// fold makes hyphens of all characters of name, in lower case, but letters and
-// digits, in place. Servers that hand headers on as environment variables do the same
-// to names, with underscores.
+// fold replaces all characters of name, in lower case, except letters and digits, by
+// hyphens, in place. Servers that pass headers as environment variables do the same with
+// underscores.
 func fold(name []byte) []byte {
 	for i, c := range name {
 		if !('a' <= c && c <= 'z' || '0' <= c && c <= '9') {
@@ -54,14 +54,14 @@ func fold(name []byte) []byte {
 	return name
 }
 
-// A squeeze is what is left out of a member. A decoded plus sign is a space to some
-// libraries.
+// A squeeze is what is left out of a member. Some libraries take a decoded plus sign for
+// a space.
 type squeeze int
 
 const (
 	squeezeNothing squeeze = iota
-	squeezeBlanks          // those that stand in the member as it is
-	squeezeDecoded         // those that decoding makes, and plus signs, too
+	squeezeBlanks          // blanks of the member as it is
+	squeezeDecoded         // also blanks from decoding, and plus signs
 	squeezes
 )
 
@@ -74,7 +74,7 @@ func appendDecoded(dst, member []byte, q squeeze) []byte {
 			continue
 		}
 		dst = append(dst, lower(c))
-		// What is decoded may end another escape, as in %2%35 or %25%34%31.
+		// A decoded character may end another escape, as in %2%35 or %25%34%31.
 		for n := len(dst) - 3; n >= begin && dst[n] == '%'; n = len(dst) - 3 {
 			high, ok := digit(dst[n+1])
 			low, okLow := digit(dst[n+2])

@@ -9,10 +9,9 @@ const (
 	maxValueLength = 256
 )
 
-// A Restorer reads the tags out of the baggage of one request after another: for
-// each, Reset, then Read for each header of the request, then the tags. It is for
-// one goroutine at a time, and allocates only to make room for more than it ever
-// held.
+// A Restorer reads the tags from the baggage of one request after another: for each,
+// Reset, then Read for each header of the request, then the tags. It is for one goroutine
+// at a time, and allocates only to make room for more than it ever held.
 type Restorer struct {
 	Names *Names // of the tags that travel
 
@@ -21,18 +20,17 @@ type Restorer struct {
 	text  []byte  // names in lower case and decoded values, of found
 }
 
-// A found is where a member stands in Restorer.text. A value that is empty is no
-// tag's.
+// A found is where a member is in Restorer.text. An empty value is not a tag.
 type found struct{ name, value, end int }
 
 // Reset forgets the last request.
 func (r *Restorer) Reset() { r.parts, r.found, r.text = 0, r.found[:0], r.text[:0] }
 
-// Room is how much memory r keeps for the next request, in bytes.
+// Room returns how much memory r keeps for the next request, in bytes.
 func (r *Restorer) Room() int { return cap(r.text) }
 
-// Read takes the value of a header of the request, the second one as if it stood
-// behind the first and a comma. The value is not kept.
+// Read takes the value of a header of the request. A second one counts as if it followed
+// the first and a comma. The value is not kept.
 func (r *Restorer) Read(value []byte) {
 	for more := true; more && r.parts < MaxMembers; {
 		var part []byte
@@ -43,7 +41,7 @@ func (r *Restorer) Read(value []byte) {
 	}
 }
 
-// readPart notes the member in part if it is the first one of a name that travels.
+// readPart notes the member in part if it is the first with a name that travels.
 func (r *Restorer) readPart(part []byte) {
 	name, value, ok := cutMember(part)
 	if !ok {
@@ -63,12 +61,11 @@ func (r *Restorer) readPart(part []byte) {
 	r.found = append(r.found, f)
 }
 
-// Len is the number of names, of those that travel, that there are members of.
+// Len returns how many of the names that travel have members.
 func (r *Restorer) Len() int { return len(r.found) }
 
-// Tag returns the name of one of Len, in lower case, and the value of the tag, nil
-// if the first member of the name has none. Both are valid until the next Read or
-// Reset.
+// Tag returns name i of Len, in lower case, and the value of its tag, nil if the first
+// member of the name has no tag. Both are valid until the next Read or Reset.
 func (r *Restorer) Tag(i int) (name, value []byte) {
 	f := r.found[i]
 	if f.value < f.end {
@@ -97,8 +94,8 @@ func (r *Restorer) index(name []byte) int {
 	return -1
 }
 
-// cutMember takes a part apart at its first equals sign, if it is a member: the
-// name without the blanks around it, and what stands behind the sign.
+// cutMember splits a part at its first equals sign, if it is a member: it returns the
+// name without the blanks around it, and what follows the sign.
 func cutMember(part []byte) (name, value []byte, ok bool) {
 	part = bytes.TrimLeft(part, " \t")
 	end := 0
@@ -112,9 +109,8 @@ func cutMember(part []byte) (name, value []byte, ok bool) {
 	return name, value[1:], true
 }
 
-// appendTagValue appends the decoded value of a member, of which text stands behind
-// the equals sign, or nothing if that is no tag's: 1 to 256 characters of visible
-// ASCII.
+// appendTagValue appends the decoded value of a member, which follows its equals sign as
+// text, or nothing if the value is not a tag: 1 to 256 characters of visible ASCII.
 func appendTagValue(dst, text []byte) []byte {
 	text, _, _ = bytes.Cut(text, []byte{';'}) // properties
 	text = trim(text)
@@ -149,8 +145,8 @@ func isTagValue(value []byte) bool {
 
 func isVisible(c byte) bool { return '!' <= c && c <= '~' }
 
-// isMemberName reports whether name is 1 to 256 of the characters that libraries
-// leave alone in the name of a member.
+// isMemberName reports whether name is 1 to 256 characters that libraries leave alone in
+// the name of a member.
 func isMemberName(name []byte) bool {
 	for _, c := range name {
 		if !memberNameBytes[c] {

@@ -10,20 +10,20 @@ import (
 // request, then the rest. It is for one goroutine at a time, and allocates only to
 // make room for more than it ever held.
 type Rewriter struct {
-	// Owned are names of which members are forged, whoever is written; nil: none.
+	// Owned are names whose members are always forged; nil: no names.
 	Owned *Names
 	// UTF8 says that the value has to be UTF-8, for where it is put into a protobuf
 	// string.
 	UTF8 bool
 
-	tags []*Member // that are written
+	tags []*Member // to be written
 	text []byte    // tags, joined; and then, behind a comma if there are any, parts
 	head int       // how much of text the tags take
 
-	headers int    // that were read
+	headers int    // how many were read
 	first   []byte // the value of the first, which aliases the request
-	parts   int    // what stays of what stood between commas
-	stay    int    // those parts that are not blank
+	parts   int    // how many parts between commas stay
+	stay    int    // how many of them are not blank
 	forged  bool   // a member that was read is forged
 
 	decoded []byte // a member
@@ -36,11 +36,10 @@ func (r *Rewriter) Reset() {
 	r.headers, r.first, r.parts, r.stay, r.forged = 0, nil, 0, 0, false
 }
 
-// Room is how much memory r keeps for the next request, in bytes.
+// Room returns how much memory r keeps for the next request, in bytes.
 func (r *Rewriter) Room() int { return cap(r.text) + cap(r.decoded) }
 
-// Write has m written, behind what is to be written already. It is called before
-// Read.
+// Write adds m to the members to be written. Call it before Read.
 func (r *Rewriter) Write(m *Member) {
 	if len(r.tags) > 0 {
 		r.text = append(r.text, ',')
@@ -50,21 +49,20 @@ func (r *Rewriter) Write(m *Member) {
 	r.head = len(r.text)
 }
 
-// Writes reports whether any member is to be written.
+// Writes reports whether any member will be written.
 func (r *Rewriter) Writes() bool { return len(r.tags) > 0 }
 
-// Read takes the value of a header of the request, the second one as if it stood
-// behind the first and a comma. The value has to stay as it is until the next
-// Reset.
+// Read takes the value of a header of the request. A second one counts as if it followed
+// the first and a comma. The value must not change until the next Reset.
 //
-// A member is forged if a name can be read in it that is owned, or that of a member
-// which is written: a token before any of its equals signs, or anywhere where it has
-// none. That is regardless of case and of which characters stand between letters and
-// digits. The member is decoded as a whole, as often as it can be; once as it is, once
-// without blanks, and once without those, and plus signs, that decoding makes.
+// A member is forged if one can read in it a name that is owned or that a written member
+// has: a token before any of its equals signs, or anywhere if it has no sign. Case does
+// not matter, nor which characters are between letters and digits. The member is decoded
+// as a whole, as often as possible: once as it is, once without blanks, and once without
+// the blanks from decoding and plus signs.
 //
-// What no header of Envoy may have, control characters, or no protobuf string, is
-// not among what stays.
+// Parts that a header of Envoy (control characters) or a protobuf string cannot have do
+// not stay.
 func (r *Rewriter) Read(value []byte) {
 	if r.headers++; r.headers == 1 {
 		r.first = value
@@ -111,7 +109,7 @@ func (r *Rewriter) isForged(part []byte) bool {
 // owned or written.
 func (r *Rewriter) names(member []byte) bool {
 	if last := bytes.LastIndexByte(member, '='); last >= 0 {
-		member = member[:last] // behind the last sign stands a value
+		member = member[:last] // a value follows the last sign
 	}
 	for len(member) > 0 {
 		var token []byte
@@ -140,15 +138,15 @@ func canWrite(part []byte, inString bool) bool {
 	return !inString || utf8.Valid(part)
 }
 
-// Fits reports whether the baggage with what is written is within the limits of
-// the specification.
+// Fits reports whether the baggage with the written members is within the limits of the
+// specification.
 func (r *Rewriter) Fits() bool {
 	return len(r.tags)+r.stay <= MaxMembers && len(r.value(true)) <= MaxBytes
 }
 
-// Result reports whether the header has to be changed, and to which value, empty
-// for none, which is valid until the next Reset. Without tags nothing is written,
-// and forged members go all the same.
+// Result returns the new value of the header, empty for no header, and whether it differs
+// from the old one. The value is valid until the next Reset. Without tags nothing is
+// written, but forged members still go.
 func (r *Rewriter) Result(withTags bool) (value []byte, changed bool) {
 	withTags = withTags && len(r.tags) > 0
 	if !withTags && !r.forged {
@@ -158,7 +156,7 @@ func (r *Rewriter) Result(withTags bool) (value []byte, changed bool) {
 	return value, r.headers != 1 || !bytes.Equal(value, r.first)
 }
 
-// value is without the blanks at its ends: HTTP does not have them in a value.
+// value has no blanks at its ends: HTTP does not count them as part of a value.
 func (r *Rewriter) value(withTags bool) []byte {
 	switch {
 	case r.stay == 0 && withTags:

@@ -7,14 +7,13 @@ import (
 	"github.com/tagproc/tagproc/rules"
 )
 
-// A Decision is what is decided for one request. Its JSON is that of
+// A Decision is what the rules decide for one request. Its JSON is that of
 // tagproc explain -o json, in the words of metrics and of the access log.
 type Decision struct {
 	// RulesDigest is the digest of the rules: equal digests mean equal decisions.
 	RulesDigest string `json:"rulesDigest"`
-	// RulesSince and RulesUntil are the instants between which the rules decide as
-	// they do here, RFC 3339 in UTC: absent for the beginning and for ever. Only
-	// rules with ramps have them.
+	// RulesSince and RulesUntil are the instants of the last and the next step of the
+	// rules' ramps, RFC 3339 in UTC; absent without such a step.
 	RulesSince string `json:"rulesSince,omitempty"`
 	RulesUntil string `json:"rulesUntil,omitempty"`
 	// Set are the headers that are written onto the request, each name at most
@@ -23,12 +22,12 @@ type Decision struct {
 	// Removed are the names of headers of the request, in lower case, that only
 	// tagproc may set: they are removed, or replaced by those of Set.
 	Removed []string `json:"removed"`
-	// SetCookie are the values of headers set-cookie that a visitor is given. The
-	// gateway makes ids of its own: that of these is nobody's.
+	// SetCookie are the values of headers set-cookie that a visitor gets. The id in them
+	// is an example; the gateway makes its own.
 	SetCookie []string `json:"setCookie,omitempty"`
-	// Rules say how each rule came to its part, in the order of the file.
+	// Rules say how each rule decided, in the order of the file.
 	Rules []Rule `json:"rules"`
-	// Baggage is what becomes of the header baggage; nil if no tag travels.
+	// Baggage is the new header baggage; nil if no tag travels.
 	Baggage *Baggage `json:"baggage,omitempty"`
 }
 
@@ -39,13 +38,13 @@ type Tag struct {
 	Rule  string `json:"rule"`  // the name of the rule that writes it
 }
 
-// A Rule is what one rule made of one request.
+// A Rule is the decision of one rule on one request.
 type Rule struct {
 	Name      string     `json:"name"`
 	Mode      string     `json:"mode"`                // "enforce", "shadow" or "off"
 	Reason    string     `json:"reason"`              // "off", "superseded", "no_match", "no_key", "override", "policy" or "no_policy"
 	Unmet     string     `json:"unmet,omitempty"`     // the first condition that does not hold; absent unless the reason is no_match
-	Key       Key        `json:"key"`                 // that was taken; if none was, the first
+	Key       Key        `json:"key"`                 // the one taken, or else the first
 	Keys      []Key      `json:"keys,omitempty"`      // all of them, in the order in which they are looked for; absent if there is one
 	Hash      string     `json:"hash"`                // "fnv1a32" or "xxh3"
 	Salt      string     `json:"salt,omitempty"`      // absent: none
@@ -54,17 +53,17 @@ type Rule struct {
 	Bucket    *uint32    `json:"bucket,omitempty"`    // 0 to modulo-1; absent as hashValue is
 	TagHeader string     `json:"tagHeader"`           // in lower case
 	Tag       *string    `json:"tag,omitempty"`       // what the rule chose, also in shadow mode; absent: no tag
-	Policy    *Policy    `json:"policy,omitempty"`    // that decided; absent unless the reason is policy
-	Override  *Override  `json:"override,omitempty"`  // that decided; absent unless the reason is override
+	Policy    *Policy    `json:"policy,omitempty"`    // the one that decides; absent unless the reason is policy
+	Override  *Override  `json:"override,omitempty"`  // the one that decides; absent unless the reason is override
 	Ramps     []Ramp     `json:"ramps,omitempty"`     // of its policies
 }
 
 // A Key is what a rule reads from a request.
 type Key struct {
-	Source string  `json:"source"`           // where it is, in the rules file's word: "header", "cookie", "query" or "visitor"
+	Source string  `json:"source"`           // its place, as the rules file calls it: "header", "cookie", "query" or "visitor"
 	Name   string  `json:"name"`             // of a header in lower case; of a visitor that of the cookie
 	Value  *string `json:"value,omitempty"`  // the first one; absent: none. Bytes that are not UTF-8 appear as U+FFFD, and are hashed as they came
-	Minted bool    `json:"minted,omitempty"` // the request has none, and the visitor is given this one
+	Minted bool    `json:"minted,omitempty"` // the request has none, and the visitor gets this one
 }
 
 // A HashValue is the hash of a key. In JSON it is a number for fnv1a32, which has 32
@@ -86,20 +85,20 @@ func (h HashValue) MarshalJSON() ([]byte, error) {
 	return fmt.Appendf(nil, "%q", h.String()), nil
 }
 
-// A Policy is one of a rule's policies and those of its buckets that lie around the
-// request's: from From up to, and not including, Range.
+// A Policy is one of a rule's policies, with its buckets around the request's: From up to,
+// but not including, Range.
 type Policy struct {
 	Index int    `json:"index"` // its place in the rule, from 0
-	From  uint32 `json:"from"`  // the bucket below is another policy's, or nobody's
-	Range uint32 `json:"range"` // likewise this one
+	From  uint32 `json:"from"`  // the bucket below belongs to another policy, or to none
+	Range uint32 `json:"range"` // this bucket belongs to another policy, or to none
 }
 
-// A Ramp is the schedule of one policy, as it stands when it is asked about.
+// A Ramp is the state of one policy's schedule at the instant in question.
 type Ramp struct {
 	Policy    int     `json:"policy"`              // its place in the rule, from 0
 	Range     uint32  `json:"range"`               // in force: 0 before the first step
 	Since     string  `json:"since,omitempty"`     // RFC 3339 in UTC; absent before the first step
-	Next      string  `json:"next,omitempty"`      // the instant of the next step; absent behind the last one
+	Next      string  `json:"next,omitempty"`      // the instant of the next step; absent after the last one
 	NextRange *uint32 `json:"nextRange,omitempty"` // and its range
 }
 
@@ -108,13 +107,13 @@ type Override struct {
 	Index int `json:"index"` // its place in the rule, from 0
 }
 
-// Baggage is what becomes of a request's header baggage, in which tags travel.
+// Baggage is a request's new header baggage, in which tags travel.
 type Baggage struct {
 	// Value is the header's value afterwards: the tags that travel, then what the
 	// request had, without forged members; "" for no header. Several headers are
 	// joined with commas, and bytes that are not UTF-8 appear as U+FFFD.
 	Value string `json:"value"`
-	// OverLimits reports that the tags are not in it, because it would have more
-	// than 64 members or 8,192 bytes.
+	// OverLimits reports that the tags are not in it, because with them it would have
+	// more than 64 members or 8,192 bytes.
 	OverLimits bool `json:"overLimits"`
 }

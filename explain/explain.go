@@ -1,8 +1,8 @@
-// Package explain says why a request gets the tags that it gets: the decisions
-// of a rules table as a Decision, which has a form in JSON, and as text for people.
+// Package explain says why a request gets its tags: the decisions of a rules table as a
+// Decision, which marshals to JSON, and as text for people.
 //
-// It decides nothing: [rules.Table.Match] does, the same that serves requests.
-// It never knows where a request comes from or what becomes of the answer.
+// It decides nothing: [rules.Table.Match] does, as for served requests. It never knows
+// where a request comes from or who uses the answer.
 package explain
 
 import (
@@ -20,10 +20,9 @@ import (
 // A Header is one header of a request. Its name may have any case.
 type Header struct{ Name, Value string }
 
-// Request returns what t decides for a request with the given headers, in their
-// order, at the gateway. They may be pseudo-headers: ":authority", or host, and
-// ":path". Where rules have ramps, t is the table of the instant in question, which
-// [rules.Table.At] returns.
+// Request returns what t decides at the gateway for a request with the given headers, in
+// their order. They may be pseudo-headers: ":authority", or host, and ":path". For rules
+// with ramps, t is the table of the instant in question, from [rules.Table.At].
 func Request(t *rules.Table, headers []Header) *Decision {
 	r := t.NewRequest()
 	r.Mints = true
@@ -64,13 +63,13 @@ func Request(t *rules.Table, headers []Header) *Decision {
 	return out
 }
 
-// isInput reports whether h is the header that rules call name. Envoy makes
-// :authority of host.
+// isInput reports whether h is the header that rules call name. Envoy turns host into
+// :authority.
 func isInput(h Header, name string) bool {
 	return strings.EqualFold(h.Name, name) || name == ":authority" && strings.EqualFold(h.Name, "host")
 }
 
-// instant returns t as it stands in a Decision, "" for no instant.
+// instant returns t in the form of a Decision, "" for no instant.
 func instant(t time.Time) string {
 	if t.IsZero() {
 		return ""
@@ -78,15 +77,14 @@ func instant(t time.Time) string {
 	return t.UTC().Format(time.RFC3339Nano)
 }
 
-// isForged reports whether a client has no right to send a header: it is a tag header,
-// or another spelling of one.
+// isForged reports whether a header is one that a client must not send: a tag header, or
+// another spelling of one.
 func isForged(t *rules.Table, name string) bool {
 	owned := t.Owned()
 	return owned.Contains(name) || owned.Folds([]byte(name))
 }
 
-// removed returns the names of headers of a client that are removed, or replaced by
-// what is set.
+// removed returns the names of headers of a client that are removed or replaced.
 func removed(t *rules.Table, headers []Header, set []Tag) []string {
 	names := []string{}
 	for _, h := range headers {
@@ -99,8 +97,8 @@ func removed(t *rules.Table, headers []Header, set []Tag) []string {
 	return names
 }
 
-// Hints says of each header that no rule reads and whose name is nearly that of a key
-// which the request lacks: it may be meant.
+// Hints returns a hint for each header that no rule reads and whose name is nearly that of
+// a key that the request lacks.
 func Hints(t *rules.Table, headers []Header) (hints []string) {
 	var missing []string
 	is := func(name string) func(Header) bool {
@@ -120,8 +118,8 @@ func Hints(t *rules.Table, headers []Header) (hints []string) {
 	return hints
 }
 
-// baggageOf returns what becomes of the baggage in headers where set is written. The
-// code is that which serves requests.
+// baggageOf returns the new baggage of headers when set is written. The code that serves
+// requests makes it.
 func baggageOf(t *rules.Table, set []Tag, headers []Header) *Baggage {
 	propagated := t.Propagated()
 	r := &baggage.Rewriter{}
@@ -149,7 +147,7 @@ func baggageOf(t *rules.Table, set []Tag, headers []Header) *Baggage {
 	return &Baggage{Value: strings.ToValidUTF8(value, "\uFFFD"), OverLimits: r.Writes() && !r.Fits()}
 }
 
-// newRule returns how the rule of index i came to d on r.
+// newRule returns how the rule of index i decided d on r.
 func newRule(t *rules.Table, r *rules.Request, i int, rule *rules.Rule, tags []rules.Tag, d rules.Decision) Rule {
 	out := Rule{
 		Name: rule.Name, Mode: rule.Mode.String(), Reason: d.Reason.String(),
@@ -213,7 +211,7 @@ func rampsOf(t *rules.Table, rule *rules.Rule) (ramps []Ramp) {
 	return ramps
 }
 
-// unmet returns the condition of m that d says does not hold.
+// unmet returns the condition of m that does not hold, by d.
 func unmet(m rules.Match, d rules.Decision) string {
 	switch d.Policy {
 	case rules.UnmetHosts:

@@ -7,8 +7,8 @@ import (
 	"github.com/tagproc/tagproc/internal/terminal"
 )
 
-// WriteText writes d for people: first what becomes of the request's headers, then
-// how each rule came to it.
+// WriteText writes d for people: first the changes of the request's headers, then how
+// each rule decided.
 func WriteText(t *terminal.Writer, d *Decision) error {
 	if len(d.Set) == 0 {
 		t.Printf("%s\n", terminal.Bold.Textf("no tag"))
@@ -43,9 +43,9 @@ var baggageNotes = map[bool]string{
 	true:  "(without the tags: with them it would have more than 64 members or 8,192 bytes)",
 }
 
-// modeNotes follow the name of a rule whose decision does not count.
+// modeNotes follow the name of a rule that is not enforced.
 var modeNotes = map[string]string{
-	"shadow": " (shadow: decided, counted and not written)",
+	"shadow": " (shadow: decided and counted, but not written)",
 	"off":    " (off)",
 }
 
@@ -73,7 +73,7 @@ func writeRule(t *terminal.Writer, r Rule) {
 	line(t, "outcome", "%s", outcome(r))
 }
 
-// writeKeys writes the keys of r up to the one that was taken.
+// writeKeys writes the keys of r up to the one taken.
 func writeKeys(t *terminal.Writer, r Rule) {
 	keys := r.Keys
 	if len(keys) == 0 {
@@ -82,7 +82,7 @@ func writeKeys(t *terminal.Writer, r Rule) {
 	for _, k := range keys {
 		switch {
 		case k.Minted:
-			line(t, "key", "%s %s is not in the request: the visitor is given a random id, here %s", k.Source, k.Name, *k.Value)
+			line(t, "key", "%s %s is not in the request: the visitor gets a random id, here %s", k.Source, k.Name, *k.Value)
 		case k.Value == nil:
 			line(t, "key", "%s %s is not in the request", k.Source, k.Name)
 			continue
@@ -99,7 +99,7 @@ func line(t *terminal.Writer, label, format string, args ...any) {
 	t.Printf("  %-8s "+format+"\n", append([]any{label}, args...)...)
 }
 
-// outcome says in one line what decided, and what it decided.
+// outcome returns in one line what decided, and its decision.
 func outcome(r Rule) string {
 	tag := "no " + r.TagHeader
 	if r.Tag != nil {
@@ -119,7 +119,7 @@ func outcome(r Rule) string {
 	}
 }
 
-// stage says between which instants the rules decide as they do.
+// stage returns between which instants of their ramps the rules are.
 func stage(d *Decision) string {
 	switch {
 	case d.RulesSince == "" && d.RulesUntil == "":
@@ -127,13 +127,13 @@ func stage(d *Decision) string {
 	case d.RulesSince == "":
 		return ", before the first step of their ramps at " + d.RulesUntil
 	case d.RulesUntil == "":
-		return ", as they are since " + d.RulesSince + ", the last step of their ramps"
+		return ", since the last step of their ramps at " + d.RulesSince
 	default:
-		return ", as they are from " + d.RulesSince + " to " + d.RulesUntil
+		return ", between the steps of their ramps at " + d.RulesSince + " and " + d.RulesUntil
 	}
 }
 
-// rampText says in one line where a ramp is.
+// rampText returns the state of a ramp in one line.
 func rampText(r Ramp) string {
 	text := fmt.Sprintf("policy %d has range %d", r.Policy+1, r.Range)
 	if r.Since != "" {

@@ -7,16 +7,16 @@ import (
 	"strings"
 )
 
-// A ColumnError says that the file has no column for a header of the rules, or
-// that it cannot be told which.
+// A ColumnError says that the file has no column for a header of the rules, or more than
+// one.
 type ColumnError struct {
 	Header string   // of the rules: a key or a tag header; "" where any tag header would do
-	Names  []string // of columns that were looked for
+	Names  []string // of the columns that would do
 	Has    []string // the columns of the file
 	Twice  bool     // the file has the column more than once
 }
 
-// maxShownColumns bounds how many columns of a file an error names.
+// maxShownColumns is the most columns of a file that an error names.
 const maxShownColumns = 20
 
 func (e *ColumnError) Error() string {
@@ -25,14 +25,14 @@ func (e *ColumnError) Error() string {
 	if len(has) > maxShownColumns {
 		has, rest = has[:maxShownColumns], ", …"
 	}
-	text := fmt.Sprintf("there is no column %s", quoted(e.Names, " or "))
+	text := fmt.Sprintf("the first line has no column %s", quoted(e.Names, " or "))
 	if e.Twice {
-		text = fmt.Sprintf("there are several columns %s", quoted(e.Names, " or "))
+		text = fmt.Sprintf("the first line has several columns %s", quoted(e.Names, " or "))
 	}
 	if e.Header != "" {
 		text += fmt.Sprintf(" for the header %s", e.Header)
 	}
-	text += fmt.Sprintf("; the first line has the columns %s%s", quoted(has, ", "), rest)
+	text += fmt.Sprintf("; it has %s%s", quoted(has, ", "), rest)
 	if len(e.Has) == 1 && strings.ContainsAny(e.Has[0], ";\t|") {
 		text += "; columns are separated by commas"
 	}
@@ -55,24 +55,24 @@ type HeaderError struct {
 }
 
 func (e *HeaderError) Error() string {
-	return fmt.Sprintf("%q is no header of the rules; they have %s", e.Header, strings.Join(e.Has, ", "))
+	return fmt.Sprintf("%q is not a header of the rules; they have %s", e.Header, strings.Join(e.Has, ", "))
 }
 
-// columns says where in a row things stand.
+// columns are the indexes of the values in a row.
 type columns struct {
 	keys []int // for each of Table.Keys
 	tags []int // for each compared tag header
 }
 
-// The columns that are looked for where none has the name of the header, which
-// is unambiguous only if there is one key, or one tag header.
+// The columns that count if none has the name of the header, and the rules have only one
+// key, or one tag header.
 var (
 	idColumns  = []string{"id"}
 	tagColumns = []string{"tag", "version"}
 )
 
-// findColumns finds the columns of keys and tag headers in the first row, and
-// keeps of headers, the tag headers, those that have one.
+// findColumns finds the columns of keys and tag headers in the first row. It keeps only
+// those tag headers that have a column.
 func (c *comparer) findColumns(row []string) error {
 	for i := range row {
 		row[i] = strings.TrimSpace(row[i])
@@ -112,7 +112,7 @@ func (c *comparer) findColumns(row []string) error {
 	return c.findTagColumns(row, named, find)
 }
 
-// findTagColumns finds the columns of tag headers. At least one must be there, and
+// findTagColumns finds the columns of tag headers. At least one must exist, and so must
 // those that the options name.
 func (c *comparer) findTagColumns(row []string, named map[string]string, find func(string, []string) (int, error)) error {
 	others := onlyIf(len(c.headers) == 1, tagColumns)

@@ -14,14 +14,14 @@ import (
 	"github.com/tagproc/tagproc/rules"
 )
 
-// Options say how a file is read and how much of it is shown.
+// Options are how to read a file and how much of it to show.
 type Options struct {
 	// Columns are names of columns, in any case, by the header of the rules whose
 	// values they have. Without one a column has the header's name; if the rules
 	// have one key, also "id"; if they have one tag header, also "tag" or "version".
 	Columns map[string]string
-	// Mappings say what observed values stand for. A value without one is a tag;
-	// an empty value, or "-" as in an access log, is none.
+	// Mappings say what observed values stand for. A value without one is a tag; an
+	// empty value, or "-" as in an access log, means no tag.
 	Mappings []Mapping
 	// Show is how many users who differ, and how many contradicting rows, the
 	// report lists.
@@ -34,10 +34,10 @@ type Options struct {
 // progressRows is how many rows lie between two calls of Progress.
 const progressRows = 4096
 
-// Compare reads a CSV file, whose first line names its columns, and compares each
-// user's tags with what t decides. A key's value is in the column of its name,
-// wherever requests have it. Errors are a [FileError], a
-// [ColumnError], a [HeaderError], that of ctx, and those of r.
+// Compare reads a CSV file, whose first line names its columns, and compares each user's
+// tags with what t decides. A key's value is in the column of its name, wherever requests
+// have it. An error is a [FileError], a [ColumnError], a [HeaderError], that of ctx, or
+// one of r.
 func Compare(ctx context.Context, r io.Reader, t *rules.Table, o Options) (*Report, error) {
 	return compare(ctx, r, t, o, MaxUsers)
 }
@@ -52,11 +52,11 @@ func compare(ctx context.Context, r io.Reader, t *rules.Table, o Options, maxUse
 		},
 	}
 	if len(c.rules) == 0 {
-		return nil, errors.New("the rules file has no rules: there is nothing to compare with")
+		return nil, errors.New("the rules file has no rules to compare with")
 	}
 	for _, r := range c.rules {
 		if !r.Match.IsZero() {
-			return nil, fmt.Errorf("rule %s is for some requests only (match), and a file of users does not say which requests they were; take the rule's match out of a copy of the rules, and compare with that", r.Name)
+			return nil, fmt.Errorf("rule %s matches only some requests, and a file of users does not say which requests they made; remove the rule's match from a copy of the rules, and compare with that", r.Name)
 		}
 	}
 	rows := newRowReader(r)
@@ -106,7 +106,7 @@ func (c *comparer) head(rows *rowReader) error {
 	}
 	for i, name := range row {
 		if !utf8.ValidString(name) || strings.ContainsRune(name, 0) {
-			return fileError(rows.at(i, "this name of a column is not UTF-8 text; is the file a CSV file, in UTF-8?"))
+			return fileError(rows.at(i, "this column name is not UTF-8 text; export the file as CSV in UTF-8"))
 		}
 	}
 	if err := c.findColumns(row); err != nil {
@@ -120,7 +120,7 @@ func (c *comparer) head(rows *rowReader) error {
 	return nil
 }
 
-// body reads the rows behind the first line.
+// body reads the rows after the first line.
 func (c *comparer) body(ctx context.Context, rows *rowReader) error {
 	var problems []Problem
 	for fatal := false; !fatal && len(problems) < MaxProblems; {
@@ -162,7 +162,7 @@ func (c *comparer) finish() (*Report, error) {
 	r := &c.report
 	switch {
 	case r.Rows == 0:
-		return nil, fileError(Problem{Message: "the file has no rows behind its first line"})
+		return nil, fileError(Problem{Message: "the file has no rows after its first line"})
 	case r.Users == 0:
 		return nil, fileError(Problem{Message: "no row has a user's id"})
 	}

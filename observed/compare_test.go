@@ -149,21 +149,21 @@ func TestColumns(t *testing.T) {
 		{"two headers", "x-device-id,x-user-id,appver-a,appver-b", "d1,jack,v2,-", nil, "[]"},
 		{
 			"two keys do not share id", "id,appver-a", "jack,v2", nil,
-			`there is no column "x-user-id" for the header x-user-id; the first line has the columns "id", "appver-a"`,
+			`the first line has no column "x-user-id" for the header x-user-id; it has "id", "appver-a"`,
 		},
 		{
 			"two tag headers do not share tag", "x-device-id,x-user-id,tag", "d1,jack,v2", nil,
-			`there is no column "appver-a" or "appver-b"; the first line has the columns "x-device-id", "x-user-id", "tag"`,
+			`the first line has no column "appver-a" or "appver-b"; it has "x-device-id", "x-user-id", "tag"`,
 		},
 		{
 			"named and not there", "x-device-id,x-user-id,appver-a", "d1,jack,v2",
 			map[string]string{"appver-b": "b"},
-			`there is no column "b" for the header appver-b; the first line has the columns "x-device-id", "x-user-id", "appver-a"`,
+			`the first line has no column "b" for the header appver-b; it has "x-device-id", "x-user-id", "appver-a"`,
 		},
 		{
 			"no such header", "x-device-id,x-user-id,appver-a", "d1,jack,v2",
 			map[string]string{"appver-z": "z"},
-			`"appver-z" is no header of the rules; they have appver-a, appver-b, x-user-id, x-device-id`,
+			`"appver-z" is not a header of the rules; they have appver-a, appver-b, x-user-id, x-device-id`,
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

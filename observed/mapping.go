@@ -8,8 +8,8 @@ import (
 	"github.com/tagproc/tagproc/rules"
 )
 
-// A Mapping says which tag an observed value stands for, where the file has
-// versions instead of tags.
+// A Mapping says which tag an observed value stands for, if the file has versions instead
+// of tags.
 type Mapping struct {
 	Header string // the tag header whose column it is about, in lower case; "" for all
 	Value  string // as observed

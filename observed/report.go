@@ -15,20 +15,20 @@ type Report struct {
 	Same      int64 `json:"same"`      // users who get what was observed
 	Elsewhere int64 `json:"elsewhere"` // users who get something else: Users - Same
 
-	Repeated      int64 `json:"repeated"`      // rows of a user who had one already, which says the same
-	Contradicting int64 `json:"contradicting"` // rows of a user who had one already, which says something else; the first one counts
-	// NotRemembered are rows of users beyond MaxUsers: whether they repeat or
-	// contradict each other is not known, and each counts as a user.
+	Repeated      int64 `json:"repeated"`      // rows that repeat an earlier row of the same user
+	Contradicting int64 `json:"contradicting"` // rows that contradict an earlier row of the same user; the first one counts
+	// NotRemembered are rows of users beyond MaxUsers. Each counts as a user, whether or
+	// not it repeats or contradicts another.
 	NotRemembered int64 `json:"notRemembered"`
 
 	Moves          []Move          `json:"moves"`          // the most users first
 	Different      []User          `json:"different"`      // the first users who would be sent elsewhere
 	Contradictions []Contradiction `json:"contradictions"` // the first contradicting rows
-	UnknownTags    []UnknownTag    `json:"unknownTags"`    // observed, and in none of the rules
+	UnknownTags    []UnknownTag    `json:"unknownTags"`    // observed, but in no rule
 	UnusedMappings []string        `json:"unusedMappings"` // for values that the file does not have
 }
 
-// OK reports whether every row says what the rules decide.
+// OK reports whether every row agrees with the rules.
 func (r *Report) OK() bool { return r.Elsewhere == 0 && r.Contradicting == 0 }
 
 // A Move counts the users whose tag in one header would change.
@@ -52,28 +52,28 @@ type Key struct {
 	Value  string `json:"value"`
 }
 
-// A Diff is a tag that differs, and the decision that makes it so.
+// A Diff is a tag that differs, and the decision behind it.
 type Diff struct {
 	Header   string `json:"header"`
 	Observed string `json:"observed"` // "" for none
 	Tag      string `json:"tag"`      // of the rules; "" for none
-	// Rule is the name of the rule that decides; "" where none does, because the
-	// user lacks the keys of those that are enforced.
+	// Rule is the name of the rule that decides; "" if none does, because the user lacks
+	// the keys of the enforced rules.
 	Rule   string  `json:"rule,omitempty"`
 	Reason string  `json:"reason,omitempty"` // of that rule, as in metrics: "policy", "no_policy", "override"
-	Bucket *uint32 `json:"bucket,omitempty"` // where the hash decides
+	Bucket *uint32 `json:"bucket,omitempty"` // if the hash decides
 	Modulo uint32  `json:"modulo,omitempty"` // the number of the rule's buckets
 }
 
-// A Contradiction is a row that says something else of a user than the first one.
+// A Contradiction is a row that contradicts the first row of its user.
 type Contradiction struct {
 	Line  int   `json:"line"`
 	First int   `json:"firstLine"`
 	Keys  []Key `json:"keys"`
 }
 
-// An UnknownTag is observed, and no rule has it: perhaps the value is not a tag, or
-// the rules are not those that were in force.
+// An UnknownTag is observed, but no rule has it: perhaps the value is not a tag, or other
+// rules were in force.
 type UnknownTag struct {
 	Header string `json:"header"`
 	Tag    string `json:"tag"`
@@ -87,10 +87,10 @@ type Problem struct {
 	Message string `json:"message"`
 }
 
-// MaxProblems bounds how many problems are listed: the file is not read further.
+// MaxProblems is the most problems that are listed. The file is not read further.
 const MaxProblems = 100
 
-// A FileError is what is wrong with a file: one that has a problem is not compared.
+// A FileError is what is wrong with a file. Such a file is not compared.
 type FileError struct {
 	Problems []Problem // in the order of the file; at most MaxProblems, at least one
 }

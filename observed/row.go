@@ -9,8 +9,8 @@ import (
 	"github.com/tagproc/tagproc/rules"
 )
 
-// row counts one row, or returns what is wrong with it. After a problem that is
-// fatal nothing good can come.
+// row counts one row, or returns what is wrong with it, and whether that makes it useless
+// to read further.
 func (c *comparer) row(rows *rowReader, row []string) (p *Problem, fatal bool) {
 	hasKey := false
 	for i, column := range c.columns.keys {
@@ -50,7 +50,7 @@ func (c *comparer) row(rows *rowReader, row []string) (p *Problem, fatal bool) {
 	return nil, false
 }
 
-// check returns a problem if value could not have been that of a header.
+// check returns a problem if value cannot be that of a header.
 func check(rows *rowReader, column int, value string) *Problem {
 	i := strings.IndexFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f })
 	if i < 0 {
@@ -60,7 +60,7 @@ func check(rows *rowReader, column int, value string) *Problem {
 	return &p
 }
 
-// user counts the row at hand, which has a key.
+// user counts the current row, which has a key.
 func (c *comparer) user(line int) {
 	what, first := c.users.see(line, c.keys, c.observed)
 	switch what {
@@ -87,7 +87,7 @@ func (c *comparer) user(line int) {
 	}
 }
 
-// decide has the rules decide for the row at hand, and returns what differs.
+// decide returns what the rules decide differently from the current row.
 func (c *comparer) decide() (diffs []Diff) {
 	c.request.Reset()
 	for i, k := range c.keys {
@@ -120,7 +120,7 @@ func (c *comparer) decide() (diffs []Diff) {
 	return diffs
 }
 
-// keysOf returns the keys of the row at hand.
+// keysOf returns the keys of the current row.
 func (c *comparer) keysOf() (keys []Key) {
 	for i, k := range c.table.Keys() {
 		if len(c.keys[i]) > 0 {

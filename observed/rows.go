@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// maxRow bounds a row, in bytes. A quote that is never closed makes one row of the
-// rest of a file.
+// maxRow is the most bytes of a row. A quote that is never closed turns the rest of a file
+// into one row.
 const maxRow = 1 << 20
 
 var errLongRow = errors.New("the row is too long")
@@ -30,21 +30,21 @@ var byteOrderMark = []byte("\ufeff")
 func newRowReader(r io.Reader) *rowReader {
 	rr := &rowReader{src: bufio.NewReaderSize(r, 64<<10), line: 1}
 	if start, err := rr.src.Peek(len(byteOrderMark)); err == nil && bytes.Equal(start, byteOrderMark) {
-		_, _ = rr.src.Discard(len(byteOrderMark)) // what was peeked can be discarded
+		_, _ = rr.src.Discard(len(byteOrderMark)) // cannot fail after Peek
 	}
 	rr.csv = csv.NewReader(rr)
 	rr.csv.ReuseRecord = true
 	return rr
 }
 
-// isUTF16 reports whether the file is text of two bytes for each character: one of a
-// byte order mark and of ASCII is there, and the other is zero.
+// isUTF16 reports whether the file is UTF-16: it begins with a byte order mark, or with an
+// ASCII character beside a zero byte.
 func (rr *rowReader) isUTF16() bool {
-	start, _ := rr.src.Peek(2) // of a shorter file there is less
+	start, _ := rr.src.Peek(2) // less if the file is shorter
 	return len(start) == 2 && (start[0] == 0xff && start[1] == 0xfe || start[0] == 0xfe && start[1] == 0xff || (start[0] == 0) != (start[1] == 0))
 }
 
-// Read is where the csv package gets its bytes.
+// Read gives the csv package its bytes.
 func (rr *rowReader) Read(p []byte) (int, error) {
 	if rr.left <= 0 {
 		return 0, errLongRow
@@ -55,9 +55,8 @@ func (rr *rowReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// next returns the next row, which is valid until the one after it, or io.EOF. A
-// problem of the row comes back as a Problem; after one that is fatal there are no
-// more rows.
+// next returns the next row, which is valid until the one after it, or io.EOF. It returns
+// a problem of the row as a Problem; after a fatal one no rows follow.
 func (rr *rowReader) next() (row []string, p *Problem, fatal bool, err error) {
 	rr.left = maxRow
 	row, err = rr.csv.Read()
@@ -79,19 +78,19 @@ func (rr *rowReader) next() (row []string, p *Problem, fatal bool, err error) {
 	}
 }
 
-// problem says what is wrong with a row of fields columns.
+// problem returns what is wrong with a row of fields columns.
 func (rr *rowReader) problem(e *csv.ParseError, fields int) *Problem {
 	p := &Problem{Line: e.Line, Col: max(1, e.Column)}
 	switch {
 	case errors.Is(e.Err, csv.ErrFieldCount):
 		p.Message = fmt.Sprintf("this row has %s; the first line has %d", plural(fields, "column"), rr.csv.FieldsPerRecord)
 	case errors.Is(e.Err, csv.ErrBareQuote):
-		p.Message = `there is a quote in the middle of a value; put the value in quotes and double the one in it: "a""b"`
+		p.Message = `a value has a quote in its middle; put the value in quotes and double the inner one: "a""b"`
 	case errors.Is(e.Err, csv.ErrQuote) && e.StartLine < e.Line:
 		p.Line, p.Col = e.StartLine, 1
 		p.Message = fmt.Sprintf("a quote that is opened in this row is closed wrongly, or not at all, by line %d", e.Line)
 	case errors.Is(e.Err, csv.ErrQuote):
-		p.Message = "a quote is not closed, or something stands between it and the comma"
+		p.Message = "a quote is not closed, or something follows it before the comma"
 	default:
 		p.Message = e.Err.Error()
 	}

@@ -10,14 +10,14 @@ import (
 // A reading is what an observed value means.
 type reading struct {
 	tag     string // "" for no tag
-	mapping int    // index of the mapping that says so, or -1
+	mapping int    // index of its mapping, or -1
 }
 
-// logNone is what Envoy's access log writes for a header that is not there.
+// logNone is what Envoy's access log writes for an absent header.
 const logNone = "-"
 
-// maxValues bounds the different values of a column of tags. A column that has
-// more is another one, and its values would fill the memory.
+// maxValues is the most different values of a column of tags. A column with more is not
+// one of tags, and its values would fill the memory.
 const maxValues = 1000
 
 // A tagColumn is the column of one tag header.
@@ -30,8 +30,8 @@ type tagColumn struct {
 	unknown  map[string]int64   // users, by observed tags that no rule has
 }
 
-// read returns the tag that value stands for; ok is false where the column has too
-// many values.
+// read returns the tag that value stands for; ok is false if the column has too many
+// values.
 func (t *tagColumn) read(value string) (tag string, ok bool) {
 	if r, known := t.readings[value]; known {
 		return r.tag, true
@@ -51,8 +51,8 @@ func (t *tagColumn) read(value string) (tag string, ok bool) {
 	return r.tag, true
 }
 
-// mappingOf returns the index of the mapping for value, or -1. One for this header
-// comes before one for all.
+// mappingOf returns the index of the mapping for value, or -1. A mapping for this header
+// wins over one for all.
 func (t *tagColumn) mappingOf(value string) int {
 	for _, header := range []string{t.header, ""} {
 		i := slices.IndexFunc(t.mappings, func(m Mapping) bool { return m.Header == header && m.Value == value })
@@ -78,9 +78,8 @@ func (c *comparer) newTagColumn(header string) tagColumn {
 	return t
 }
 
-// decider returns the rule that decides the header, and its decision. At most one
-// enforced rule applies: those behind it are superseded. Where none does the rule
-// is -1.
+// decider returns the rule that decides the header, or -1, and its decision. At most one
+// enforced rule applies: it supersedes those after it.
 func (t *tagColumn) decider(decisions []rules.Decision) (rule int, d rules.Decision) {
 	for _, i := range t.enforced {
 		if decisions[i].Applies() {

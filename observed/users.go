@@ -2,22 +2,22 @@ package observed
 
 import "hash/maphash"
 
-// MaxUsers is how many different users are remembered, to tell whether a row is of
-// a user who had one already. They take at most 300 MB.
+// MaxUsers is how many different users are remembered, to tell whether a row is the first
+// of its user. They take at most 300 MB.
 const MaxUsers = 4 << 20
 
-// users remembers who had a row, and what the first one said.
+// users remembers who had a row, and what the first one says.
 type users struct {
 	most int
 	seed maphash.Seed
 	rows map[uint64]firstRow // by the hash of the user's keys
 }
 
-// A firstRow is the first row of a user. Line is exact below 2^32; said is a hash,
-// by which two rows that differ look alike once in 2^32.
+// A firstRow is the first row of a user. Line is exact below 2^32; said is a hash, and two
+// different rows have the same one once in 2^32.
 type firstRow struct{ line, said uint32 }
 
-// repetition is what a row is to the rows before it.
+// repetition is how a row relates to the rows before it.
 type repetition uint8
 
 const (

@@ -34,10 +34,10 @@ func (p *plan) answer(dst []byte, s *scratch, d contract.Direction) (reply []byt
 	return reply, o
 }
 
-// decide finds what rules look at, and owned headers, among the headers of s.request,
-// asks the table, and notes in s.owned what is to be written. Where keys are headers
-// and nothing else counts, no rule applies to a request without any key, and the
-// table need not be asked unless the metadata is to say so.
+// decide finds inputs of the rules and owned headers among the headers of s.request, asks
+// the table, and notes in s.owned what to write. If all keys are headers and nothing else
+// counts, no rule applies to a request without a key, and the table is asked only if the
+// metadata must say so.
 func (p *plan) decide(s *scratch) {
 	for i := range s.owned {
 		s.owned[i].tag = rules.NoTag
@@ -69,8 +69,7 @@ func (p *plan) decide(s *scratch) {
 	s.decisions = decisions
 }
 
-// anyKey reports whether the request may have any key, and counts those that it
-// has not.
+// anyKey reports whether the request may have any key, and counts the absent ones.
 func (p *plan) anyKey(s *scratch) (found bool) {
 	for i, absent := range p.absent {
 		if s.keys.Absent(i) {
@@ -104,9 +103,9 @@ func (p *plan) note(s *scratch, h *header) {
 	}
 }
 
-// noteStray notes a header that is owned by its prefix or its spelling, each name once and
-// one name more than limit at most: Envoy would not remove more than limit, and
-// the one more tells that there are such.
+// noteStray notes a header that is owned by its prefix or its spelling, each name once, up
+// to one name more than limit: Envoy does not remove more than limit, and the one more
+// tells that some remain.
 func (s *scratch) noteStray(h *header, limit int) {
 	if len(s.strays) > limit {
 		if i := s.strayNames.Index(h.key); i >= 0 {
@@ -121,9 +120,9 @@ func (s *scratch) noteStray(h *header, limit int) {
 	s.strays[i].add(h)
 }
 
-// isHeaderName reports whether name is what Envoy sends and accepts as a
-// header's name: a token of RFC 9110, section 5.6.2, in lower case. Removing
-// anything else would be answered with a 500.
+// isHeaderName reports whether name is one that Envoy sends and accepts for a header: a
+// token of RFC 9110, section 5.6.2, in lower case. Envoy answers the removal of anything
+// else with a 500.
 func isHeaderName(name []byte) bool {
 	for _, c := range name {
 		if c <= ' ' || c >= 0x7f || 'A' <= c && c <= 'Z' || strings.IndexByte(`"(),/:;<=>?@[\]{}`, c) >= 0 {
@@ -133,8 +132,7 @@ func isHeaderName(name []byte) bool {
 	return len(name) > 0
 }
 
-// A scratch is the memory that answering one message takes. It fits the plan
-// that made it.
+// A scratch is the memory to answer one message. It fits the plan that made it.
 type scratch struct {
 	request    request
 	keys       *rules.Request // nil without a table
@@ -144,28 +142,27 @@ type scratch struct {
 	baggage    baggageState
 
 	mutation mutation
-	visitors uint8 // bit i: the request is given the cookie of index i of Table.Visitors
+	visitors uint8 // bit i: the visitor gets the cookie of index i of Table.Visitors
 
 	decisions []rules.Decision // of keys, by index of Table.Rules; nil: the table was not asked
 }
 
-// An ownedState is what a request has of an owned header, and what the rules
-// want.
+// An ownedState is what a request has of an owned header, and what the rules decide.
 type ownedState struct {
 	count
 	value []byte // of the last entry
 	tag   int32  // index of plan.tags, or rules.NoTag
 }
 
-// A stray is a header of the request that is owned by its prefix or its spelling: no
-// rule sets it.
+// A stray is a header of the request that is owned by its prefix or its spelling, and
+// that no rule sets.
 type stray struct {
 	count
 	name []byte
 }
 
-// maxScratch is the room, in bytes, that a scratch keeps for the next request at
-// most: more than the headers take that Envoy accepts unless it is told to.
+// maxScratch is the most bytes that a scratch keeps for the next request: more than the
+// headers take that Envoy accepts by default.
 const maxScratch = 64 << 10
 
 func newScratch(p *plan) *scratch {
@@ -197,7 +194,7 @@ func (s *scratch) room() int {
 	return cap(s.request.headers)*2*slice + cap(s.strays)*2*slice + s.strayNames.Room() + cap(s.mutation.entries)*slice + s.baggage.room()
 }
 
-// reset forgets the request, so that nothing of it stays reachable.
+// reset forgets the request. Nothing of it stays reachable.
 func (s *scratch) reset() {
 	s.request.begin(noPhase)
 	clear(s.owned)

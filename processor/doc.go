@@ -10,21 +10,21 @@
 //
 //   - request.go reads the request in place from the wire format,
 //   - decide.go finds keys and owned headers in it and asks the table,
-//   - hop.go has tags written into the header baggage, and forged ones removed from
-//     it; at sidecars it makes headers of members instead, or members of headers,
+//   - hop.go writes tags into the header baggage, and removes forged ones from it; at
+//     sidecars it turns members into headers instead, or headers into members,
 //   - reply.go puts the reply together, and metadata.go what it says about the
-//     decisions, from pieces that plan.go, when the rules were loaded, made ready.
+//     decisions, from pieces that plan.go prepares when rules are loaded.
 //
-// None of it allocates, takes a lock or formats anything. [Register] serves it
-// with grpc-go.
+// None of it allocates, takes a lock or formats anything. [Register] serves it with
+// grpc-go.
 //
-// # What Envoy is owed
+// # What Envoy gets
 //
-// No answer of this package is an error. With failure_mode_allow unset Envoy
-// makes a 500 of a gRPC error or a wrong reply, and of a reply that it cannot
-// apply even with it. So whatever is not understood is answered with "no
-// change", or by a stream that ends well without a reply, which passes the
-// request untagged. So is what comes when too many messages are pending already
+// No answer of this package is an error. Without failure_mode_allow Envoy answers 500
+// to a gRPC error or a wrong reply, and even with it to a reply that it cannot apply.
+// So this package answers "no change" to whatever it does not understand, or ends the
+// stream well without a reply, which passes the request untagged. The same happens
+// when too many messages are pending
 // ([Options].MaxPending), and what made tagproc panic.
 //
 // The stream ends with the first answer: up to version 1.36 Envoy keeps a

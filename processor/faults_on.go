@@ -10,19 +10,19 @@ import (
 	"time"
 )
 
-// faultVariable names the environment variable that says what goes wrong:
-// nothing where it is empty, "panic", or "slow=" and a duration.
+// faultVariable is the environment variable that says what goes wrong: nothing if it is
+// empty, "panic", or "slow=" and a duration.
 const faultVariable = "TAGPROC_FAULT"
 
-// A fault is what goes wrong, on purpose, each time that request headers are
-// answered. It is there to show that no request fails by it.
+// A fault is what goes wrong on purpose at each answer to request headers, to show that
+// no request fails.
 type fault struct {
 	panics bool
 	delay  time.Duration
 }
 
-// faultOfEnvironment returns the fault that faultVariable asks for. Where that
-// cannot be understood the process ends, with exit code 2.
+// faultOfEnvironment returns the fault that faultVariable asks for. If it is not a fault,
+// the process ends with exit code 2.
 func faultOfEnvironment(log *slog.Logger) fault {
 	text := os.Getenv(faultVariable)
 	f, err := parseFault(text)
@@ -30,7 +30,7 @@ func faultOfEnvironment(log *slog.Logger) fault {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(2)
 	}
-	log.Warn("this program was built with the tag tagproc_faults and must not serve users: it fails on purpose", faultVariable, text)
+	log.Warn("this program has the build tag tagproc_faults and fails on purpose: it must not serve users", faultVariable, text)
 	return f
 }
 
@@ -47,7 +47,7 @@ func parseFault(text string) (fault, error) {
 		}
 		return fault{}, fmt.Errorf("%s=%q: %q is not a duration above 0; write one such as slow=100ms", faultVariable, text, delay)
 	default:
-		return fault{}, fmt.Errorf("%s=%q is no fault; write panic, or slow= and a duration such as slow=100ms", faultVariable, text)
+		return fault{}, fmt.Errorf("%s=%q is not a fault; write panic, or slow= and a duration such as slow=100ms", faultVariable, text)
 	}
 }
 
@@ -55,6 +55,6 @@ func parseFault(text string) (fault, error) {
 func (f fault) strike() {
 	time.Sleep(f.delay) // returns at once if there is none
 	if f.panics {
-		panic("the fault that " + faultVariable + " asks for")
+		panic("a fault on purpose, by " + faultVariable)
 	}
 }

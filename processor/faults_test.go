@@ -33,7 +33,7 @@ func TestParseFault(t *testing.T) {
 		{"slow=-1s", fault{}, `"-1s" is not a duration above 0`},
 		{"slow=100", fault{}, `"100" is not a duration above 0`},
 		{"slow=", fault{}, `"" is not a duration above 0`},
-		{"slow", fault{}, `TAGPROC_FAULT="slow" is no fault; write panic, or slow=`},
+		{"slow", fault{}, `TAGPROC_FAULT="slow" is not a fault; write panic, or slow=`},
 	}
 	for _, tt := range tests {
 		got, err := parseFault(tt.text)

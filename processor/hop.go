@@ -11,11 +11,11 @@ import (
 	"github.com/tagproc/tagproc/rules"
 )
 
-// directions is how many directions are counted, the unknown one included.
+// directions is the number of directions, including the unknown one.
 const directions = contract.UnknownDirection + 1
 
-// directionOf returns the direction that the metadata of a stream says. One that is
-// not known is logged, once: all requests of an Envoy would.
+// directionOf returns the direction in the metadata of a stream. It logs the first one
+// that is unknown, and no more: every request of such an Envoy has it.
 func (p *Processor) directionOf(ctx context.Context) contract.Direction {
 	said := grpcmetadata.ValueFromIncomingContext(ctx, contract.DirectionKey)
 	if len(said) == 0 {
@@ -23,15 +23,15 @@ func (p *Processor) directionOf(ctx context.Context) contract.Direction {
 	}
 	d := contract.ParseDirection(said[0])
 	if d == contract.UnknownDirection && p.directionLogged.CompareAndSwap(false, true) {
-		p.log.Error("Envoy asks for a direction that is not known, and its requests are left unchanged; correct initial_metadata of the filter's grpc_service",
+		p.log.Error("Envoy sends an unknown direction, and its requests stay unchanged: correct initial_metadata of the filter's grpc_service",
 			"key", contract.DirectionKey, "value", said[0], "expected", contract.DirectionNames())
 	}
 	return d
 }
 
-// A propagation is what a plan knows of tags that travel as baggage.
+// A propagation is what a plan knows about tags that travel as baggage.
 type propagation struct {
-	owned       *baggage.Names // of which members only tagproc writes
+	owned       *baggage.Names // whose members only tagproc writes
 	remove      []byte         // the entry of HeaderMutation.remove_headers
 	removeDraft []byte
 	over        prometheus.Counter // of requests whose tags are not in their baggage
@@ -49,16 +49,15 @@ func newPropagation(propagated rules.Owned, m *metrics) *propagation {
 // baggageName and draftName are contract.Baggage and contract.CorrelationContext.
 var baggageName, draftName = []byte(contract.Baggage), []byte(contract.CorrelationContext)
 
-// A baggageState is what a request has of the header baggage, and what becomes of
-// it.
+// A baggageState is the header baggage of a request, and its changes.
 type baggageState struct {
 	count
 	made []byte // entries of HeaderMutation.set_headers
 
 	rewriter baggage.Rewriter // for Gateway
 
-	// draft is contract.CorrelationContext, at the gateway: nothing is written there,
-	// and members that clients forged go.
+	// draft is contract.CorrelationContext, at the gateway: members that clients forged
+	// are removed, and nothing is written.
 	draft struct {
 		count
 		rewriter baggage.Rewriter
@@ -82,10 +81,10 @@ func (b *baggageState) room() int {
 	return b.rewriter.Room() + b.draft.rewriter.Room() + b.restorer.Room() + b.collector.Room() + cap(b.made)
 }
 
-// rewriteBaggage notes what becomes of the baggage in s, on which p.decide decided:
-// the tags that it gets, and the members that the request has.
+// rewriteBaggage notes the new baggage in s after p.decide: the tags that it gets, and
+// the members that the request has.
 //
-// Where tags of clients are trusted, only members that a tag replaces are removed.
+// If tags of clients are trusted, only members that a tag replaces are removed.
 func (p *plan) rewriteBaggage(s *scratch) {
 	r := &s.baggage.rewriter
 	if r.Owned = p.propagation.owned; p.trust {
@@ -107,8 +106,8 @@ func (p *plan) rewriteBaggage(s *scratch) {
 	}
 }
 
-// mutateBaggage adds to the mutation what is to be done to the baggage in s, with
-// the tags in it or without.
+// mutateBaggage adds to the mutation the change of the baggage in s, with the tags or
+// without.
 func (p *plan) mutateBaggage(s *scratch, withTags bool) {
 	b := &s.baggage
 	b.made = b.made[:0]
@@ -126,8 +125,8 @@ func (p *plan) mutateBaggage(s *scratch, withTags bool) {
 	}
 }
 
-// replaceBaggage adds to the mutation that value becomes the baggage, or that there
-// is none if it is empty.
+// replaceBaggage adds to the mutation that value becomes the baggage. An empty value
+// removes it.
 func (p *plan) replaceBaggage(s *scratch, value []byte) {
 	if len(value) == 0 {
 		s.mutation.remove(p.propagation.remove, s.baggage.count)
@@ -137,7 +136,7 @@ func (p *plan) replaceBaggage(s *scratch, value []byte) {
 }
 
 // hop appends the reply to the request headers in s at a sidecar. Over the limits
-// nothing is changed: Envoy would answer 500.
+// it changes nothing: Envoy would answer 500.
 func (p *plan) hop(dst []byte, s *scratch, d contract.Direction) ([]byte, outcome) {
 	s.baggage.made = s.baggage.made[:0]
 	s.mutation.begin(&s.request)
@@ -161,8 +160,8 @@ func (p *plan) hop(dst []byte, s *scratch, d contract.Direction) ([]byte, outcom
 	return s.appendMutation(dst), o
 }
 
-// restore makes headers of the tags in the baggage of s.request, as far as they
-// travel. One that is there already, once and with the same value, is left alone.
+// restore turns the tags in the baggage of s.request that travel into headers. It leaves
+// alone a header that the request has already, once and with the same value.
 func (p *plan) restore(s *scratch) {
 	if p.propagation == nil {
 		return
@@ -185,8 +184,8 @@ func (p *plan) restore(s *scratch) {
 	}
 }
 
-// setDecided sets the tags that the rules decided on, except of headers that are
-// there, and of those that the baggage says.
+// setDecided sets the tags that the rules decided, except for headers that the request
+// or its baggage has.
 func (p *plan) setDecided(s *scratch) {
 	plain := s.request.usesValue()
 	for i := range s.owned {
@@ -199,8 +198,8 @@ func (p *plan) setDecided(s *scratch) {
 	}
 }
 
-// collect has tags among the headers of s.request written into its baggage, as far
-// as they travel, and returns the outcome if that changes anything.
+// collect writes the tags among the headers of s.request that travel into its baggage,
+// and returns the outcome if that changes anything.
 func (p *plan) collect(s *scratch) outcome {
 	if p.propagation == nil {
 		return unchanged
@@ -234,8 +233,8 @@ func (p *plan) collect(s *scratch) outcome {
 	return tagged
 }
 
-// set adds to the mutation that value becomes the only header of a name, of which
-// the request has had.
+// set adds to the mutation that value becomes the only header of a name. The request
+// has had headers of that name.
 func (s *scratch) set(name, value []byte, had count) {
 	made := &s.baggage.made
 	begin := len(*made)
@@ -243,8 +242,8 @@ func (s *scratch) set(name, value []byte, had count) {
 	s.mutation.set((*made)[begin:], len(name)+len(value), had)
 }
 
-// find returns how many headers of r have a name, and whether the last one of them
-// has the value.
+// find returns how many headers of r have a name, and whether the last of them has the
+// value.
 func (r *request) find(name, value []byte) (had count, same bool) {
 	for i := range r.headers {
 		if h := &r.headers[i]; string(h.key) == string(name) {

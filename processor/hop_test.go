@@ -341,7 +341,7 @@ func TestDirection(t *testing.T) {
 			t.Errorf("%q: %v messages more are counted as %v, want 1", tt.said, got, tt.want)
 		}
 	}
-	if got, want := log.String(), `level=ERROR msg="Envoy asks for a direction that is not known`; strings.Count(got, want) != 1 || !strings.Contains(got, "value=Restore") {
+	if got, want := log.String(), `level=ERROR msg="Envoy sends an unknown direction`; strings.Count(got, want) != 1 || !strings.Contains(got, "value=Restore") {
 		t.Errorf("the log is\n%s\nwant one line with %s", got, want)
 	}
 }

@@ -12,17 +12,17 @@ import (
 	"github.com/tagproc/tagproc/rules"
 )
 
-// A metadata is the dynamic metadata of replies, in pieces that are encoded
-// already: entries of google.protobuf.Struct.fields.
+// A metadata is the dynamic metadata of replies in encoded pieces: entries of
+// google.protobuf.Struct.fields.
 type metadata struct {
-	digest   []byte // and the instant since when the rules are as they are
+	digest   []byte // and the instant of the last step of the rules
 	outcomes [outcomes][]byte
-	// rules are, by index of Table.Rules, the entries of decisions. Where one has a
-	// bucket, that is in the last bucketSize bytes of the entry.
+	// rules are, by index of Table.Rules, the entries of decisions. A bucket is in the
+	// last bucketSize bytes of its entry.
 	rules []perDecision[[]byte]
 }
 
-// bucketSize is what a bucket takes: a double.
+// bucketSize is the size of a bucket in bytes: a double.
 const bucketSize = 8
 
 func newMetadata(t *rules.Table) *metadata {
@@ -36,8 +36,8 @@ func newMetadata(t *rules.Table) *metadata {
 	return m
 }
 
-// digestEntries returns the entries that say which rules decide, and since when
-// they do if that depends on the time.
+// digestEntries returns the entries that say which rules decide and, for rules with
+// ramps, since when.
 func digestEntries(t *rules.Table) []byte {
 	entries := structEntry("rulesDigest", structpb.NewStringValue(t.Digest()))
 	if t.HasRamps() {
@@ -50,8 +50,8 @@ func digestEntries(t *rules.Table) []byte {
 	return entries
 }
 
-// ruleEntry returns the entry of decisions of r for reason, with tag and key. The key
-// is in it where the rule has several.
+// ruleEntry returns the entry of decisions of r for reason, with tag and, if the rule has
+// several, the key.
 func ruleEntry(r rules.Rule, reason rules.Reason, tag, key string) []byte {
 	s := structEntry("reason", structpb.NewStringValue(reason.String()))
 	if r.Mode == rules.ModeShadow {
@@ -120,8 +120,8 @@ func appendStructHead(dst []byte, name string, size int) []byte {
 	return protowire.AppendVarint(append(dst, valueStructValue), uint64(size))
 }
 
-// structEntrySize returns what the entry of Struct.fields takes for name and a
-// Struct of size bytes.
+// structEntrySize returns the size of the entry of Struct.fields for name and a Struct of
+// size bytes.
 func structEntrySize(name string, size int) int {
 	return 1 + protowire.SizeBytes(structContentSize(name, 1+protowire.SizeBytes(size)))
 }

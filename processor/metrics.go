@@ -7,16 +7,16 @@ import (
 	"github.com/tagproc/tagproc/rules"
 )
 
-// An outcome says what became of a message from Envoy: the label outcome of
+// An outcome is the result of a message from Envoy: the label outcome of
 // tagproc_messages_total.
 type outcome int
 
 const (
 	tagged      outcome = iota // at least one tag was set, as a header or in the baggage
 	cleaned                    // forged or other tags were removed, none was set
-	unchanged                  // the rules were asked, nothing was to be changed
-	noRules                    // there are no rules yet
-	overLimits                 // the tags would have taken the request over Envoy's limits
+	unchanged                  // the rules decided, and changed nothing
+	noRules                    // no rules are loaded yet
+	overLimits                 // with the tags the request would exceed Envoy's limits
 	malformed                  // the message could not be read
 	passed                     // another phase than request_headers
 	nothingDone                // no request in the message
@@ -35,7 +35,7 @@ type metrics struct {
 	absent    *prometheus.CounterVec
 	messages  [directions][outcomes]prometheus.Counter
 	panics    prometheus.Counter
-	// baggageOverLimits is of requests that got their tags, and not in their baggage.
+	// baggageOverLimits counts requests that got their tags as headers only.
 	baggageOverLimits prometheus.Counter
 
 	duration prometheus.Histogram
@@ -43,11 +43,11 @@ type metrics struct {
 
 // The help texts that need more than a line.
 const (
-	decisionsHelp = "Decisions by rule, and by the key that was taken. A rule that is off, superseded by an earlier one or without its keys decides nothing. " +
-		"Without a tag: reason no_policy, override of a user who gets none, or no_match, where the rule is not for the request."
-	messagesHelp = "Messages from Envoy by their direction (that of the gateway, or what is done at a sidecar; an unknown one changes nothing) and by what became of them. Headers of a request were tagged; cleaned of forged tags; " +
+	decisionsHelp = "Decisions by rule, and by the key that was taken. A rule decides nothing if it is off, superseded by an earlier one or without its keys. " +
+		"Without a tag: reason no_policy, override of a user who gets none, or no_match if the rule does not match the request."
+	messagesHelp = "Messages from Envoy by direction (gateway, or the work at a sidecar; unknown changes nothing) and outcome. Headers of a request were tagged; cleaned of forged tags; " +
 		"unchanged by the rules; or left as they were: no_rules are loaded, over_limits of Envoy (forged tags are removed if that fits), " +
-		"malformed, shed. The others are of an other_phase, or no_request. Messages that panicked are not among them."
+		"malformed, shed. The others are of an other_phase, or no_request. Messages that panicked are not counted here."
 )
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -58,19 +58,19 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		}, []string{"rule", "mode", "tag", "reason", "key"}),
 		absent: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "tagproc_key_absent_total",
-			Help: "Requests without this key, or with an empty one. Cookies and queries are read, and counted, only where a rule comes to them; visitors are counted where they have no id yet.",
+			Help: "Requests without this key, or with an empty one. Cookies and queries count only if a rule reads them; visitors count if they have no id yet.",
 		}, []string{"key"}),
 		panics: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "tagproc_panics_total",
-			Help: "Messages left unchanged because deciding on them panicked, which is a bug.",
+			Help: "Messages left unchanged because of a panic, which is a bug.",
 		}),
 		baggageOverLimits: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "tagproc_baggage_over_limits_total",
-			Help: "Requests whose tags are headers alone, because as baggage they would have taken it over 64 members or 8,192 bytes, or the request over the limits of Envoy. Forged members are removed all the same.",
+			Help: "Requests whose tags are only headers, because with them the baggage would exceed 64 members or 8,192 bytes, or the request Envoy's limits. Forged members are still removed.",
 		}),
 		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "tagproc_decision_duration_seconds",
-			Help:    "Time from a request_headers message to the reply to it, gRPC excluded.",
+			Help:    "Time from a request_headers message to its reply, without gRPC.",
 			Buckets: []float64{250e-9, 500e-9, 1e-6, 2.5e-6, 5e-6, 10e-6, 25e-6, 50e-6, 100e-6, 250e-6, 1e-3, 10e-3},
 		}),
 	}
@@ -101,9 +101,9 @@ func newSeries() series {
 }
 
 // forget deletes the series of before that are not in after. A server that
-// lives through thousands of reloads would else export every rule it ever had.
-// A rule that comes back counts from zero, which Prometheus takes for a restart,
-// and what a request that is being answered adds to a deleted series is lost.
+// lives through thousands of reloads would otherwise export every rule it ever had. A
+// rule that comes back counts from zero, which Prometheus takes for a restart. What a
+// pending request adds to a deleted series is lost.
 func (m *metrics) forget(before, after series) {
 	for labels := range before.decisions {
 		if !after.decisions[labels] {
@@ -124,8 +124,7 @@ func (m *metrics) absentOf(k rules.Key, s series) prometheus.Counter {
 }
 
 // countersOf returns the counters of the decisions of r, nil for those that decide
-// nothing, and adds them to s. A rule that keeps its name goes on counting where it
-// was before a reload.
+// nothing, and adds them to s. A rule that keeps its name keeps its counts over a reload.
 func (m *metrics) countersOf(r rules.Rule, s series) perDecision[prometheus.Counter] {
 	return newPerDecision(r, func(reason rules.Reason, tag, key string) prometheus.Counter {
 		switch {

@@ -61,7 +61,7 @@ tagproc_decisions_total{key="header x-user-id",mode="enforce",reason="policy",ru
 tagproc_decisions_total{key="header x-user-id",mode="enforce",reason="policy",rule="second",tag="s1"} 0
 tagproc_decisions_total{key="header x-device",mode="shadow",reason="no_policy",rule="trial",tag=""} 0
 tagproc_decisions_total{key="header x-device",mode="shadow",reason="policy",rule="trial",tag="v2"} 1
-# HELP tagproc_key_absent_total Requests without this key, or with an empty one. Cookies and queries are read, and counted, only where a rule comes to them; visitors are counted where they have no id yet.
+# HELP tagproc_key_absent_total Requests without this key, or with an empty one. Cookies and queries count only if a rule reads them; visitors count if they have no id yet.
 # TYPE tagproc_key_absent_total counter
 tagproc_key_absent_total{key="header x-device"} 9
 tagproc_key_absent_total{key="header x-user-id"} 2
@@ -76,7 +76,7 @@ tagproc_messages_total{direction="gateway",outcome="over_limits"} 1
 tagproc_messages_total{direction="gateway",outcome="shed"} 0
 tagproc_messages_total{direction="gateway",outcome="tagged"} 4
 tagproc_messages_total{direction="gateway",outcome="unchanged"} 4
-` + idle("recompute") + idle("restore") + idle("unknown") + `# HELP tagproc_panics_total Messages left unchanged because deciding on them panicked, which is a bug.
+` + idle("recompute") + idle("restore") + idle("unknown") + `# HELP tagproc_panics_total Messages left unchanged because of a panic, which is a bug.
 # TYPE tagproc_panics_total counter
 tagproc_panics_total 0
 `
@@ -144,7 +144,7 @@ tagproc_decisions_total{key="header x-user-id",mode="enforce",reason="no_policy"
 tagproc_decisions_total{key="header x-key-99",mode="enforce",reason="no_policy",rule="rule-99",tag=""} 0
 tagproc_decisions_total{key="header x-user-id",mode="enforce",reason="policy",rule="lane",tag="s2"} 100
 tagproc_decisions_total{key="header x-key-99",mode="enforce",reason="policy",rule="rule-99",tag="v99"} 0
-# HELP tagproc_key_absent_total Requests without this key, or with an empty one. Cookies and queries are read, and counted, only where a rule comes to them; visitors are counted where they have no id yet.
+# HELP tagproc_key_absent_total Requests without this key, or with an empty one. Cookies and queries count only if a rule reads them; visitors count if they have no id yet.
 # TYPE tagproc_key_absent_total counter
 tagproc_key_absent_total{key="header x-key-99"} 1
 tagproc_key_absent_total{key="header x-user-id"} 0

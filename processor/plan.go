@@ -12,10 +12,10 @@ import (
 	"github.com/tagproc/tagproc/rules"
 )
 
-// A plan is a Table together with all that can be prepared for answering with
-// it: which header names matter, the encoded pieces of replies, the counters.
-// It is immutable and safe for concurrent use. The plans of the Tables that
-// Table.At returns share everything but the Table and what metadata says of it.
+// A plan is a Table with everything prepared to answer by it: which header names matter,
+// the encoded pieces of replies, the counters. It is immutable and safe for concurrent
+// use. The plans of the Tables that Table.At returns share everything except the Table
+// and its metadata.
 type plan struct {
 	table  *rules.Table // nil: no rules yet
 	plain  bool         // every key is a header, and no rule has a match
@@ -23,10 +23,10 @@ type plan struct {
 	limits Limits
 
 	names    map[string]name // headers of the request that matter
-	prefixes []string        // likewise every header that begins with one of these
-	spelled  rules.Owned     // and every other spelling of one of these
+	prefixes []string        // headers that begin with one of these matter too
+	spelled  rules.Owned     // other spellings of these matter too
 
-	// filter holds most other names off the map: bit n of filter[c] says that
+	// filter keeps most other names away from the map: bit n of filter[c] says that
 	// names of n bytes (63: or more) that begin with c may matter.
 	filter [256]uint64
 
@@ -43,11 +43,11 @@ type plan struct {
 	metadata    *metadata    // nil: replies have none
 	visitors    *visitors
 
-	scratch *sync.Pool // of *scratch; those of another table would not fit
+	scratch *sync.Pool // of *scratch; those of another table do not fit
 }
 
-// A name is what a header name means: one of the two is -1, as what rules look at is
-// never owned, and both are of the header baggage.
+// A name is what a header name means. One of the two is -1, since rules never look at an
+// owned header; for the header baggage both are.
 type name struct {
 	input int  // index of Table.Inputs
 	owned int  // index of plan.owned
@@ -63,7 +63,7 @@ type tag struct {
 	raw    []byte // its entry of HeaderMutation.set_headers, in the field raw_value
 	plain  []byte // the same in the field value
 
-	member *baggage.Member // nil: it does not travel as baggage
+	member *baggage.Member // nil: the tag does not travel as baggage
 }
 
 // entry returns the entry of t in the field value if plain, else in raw_value.
@@ -74,8 +74,8 @@ func (t *tag) entry(plain bool) []byte {
 	return t.raw
 }
 
-// newPlan returns the plan for t, which is nil where there are no rules yet.
-// withMetadata says whether replies have dynamic metadata.
+// newPlan returns the plan for t, or for no rules if t is nil. withMetadata says whether
+// replies have dynamic metadata.
 func newPlan(t *rules.Table, l Limits, withMetadata bool, m *metrics) *plan {
 	p := &plan{table: t, limits: l, names: map[string]name{}, series: newSeries()}
 	p.scratch = &sync.Pool{New: func() any { return newScratch(p) }}
@@ -160,8 +160,8 @@ func withSeparators(o rules.Owned) (some rules.Owned) {
 
 func isSeparator(c rune) bool { return !('a' <= c && c <= 'z' || '0' <= c && c <= '9') }
 
-// letFirst sets bits of the filter for names that begin with c, or, if that is a
-// separator, with any.
+// letFirst sets bits of the filter for names that begin with c or, if c is a separator,
+// with any separator.
 func (p *plan) letFirst(c byte, bits uint64) {
 	if !isSeparator(rune(c)) {
 		p.filter[c] |= bits
@@ -185,7 +185,7 @@ func (p *plan) own(header string) int {
 	return i
 }
 
-// mayMatter is false for most header names that do not matter, and cheap.
+// mayMatter cheaply reports false for most header names that do not matter.
 func (p *plan) mayMatter(name []byte) bool {
 	return len(name) > 0 && p.filter[name[0]]&lengthBit(len(name)) != 0
 }
@@ -205,14 +205,13 @@ func (p *plan) hasOwnedPrefix(name []byte) bool {
 
 // A perDecision has a T for each Decision that a rule can make.
 type perDecision[T any] struct {
-	others   [rules.ReasonNoKey + 1]T // where the rule does not apply, by Decision.Reason
+	others   [rules.ReasonNoKey + 1]T // if the rule does not apply, by Decision.Reason
 	applied  []T                      // for each key: those of overrides, those of policies, that of no policy
 	policies int                      // where those of policies begin
 	perKey   int
 }
 
-// newPerDecision asks of for what it has for each reason, with tag and key, "" being
-// none.
+// newPerDecision calls of for each reason with tag and key, "" for none.
 func newPerDecision[T any](r rules.Rule, of func(reason rules.Reason, tag, key string) T) perDecision[T] {
 	p := perDecision[T]{policies: len(r.Overrides), perKey: len(r.Overrides) + len(r.Policies) + 1}
 	for reason := range p.others {
@@ -230,7 +229,7 @@ func newPerDecision[T any](r rules.Rule, of func(reason rules.Reason, tag, key s
 	return p
 }
 
-// at returns what there is for d.
+// at returns the T for d.
 func (p *perDecision[T]) at(d *rules.Decision) T {
 	i := int(d.Key) * p.perKey
 	switch d.Reason {

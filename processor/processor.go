@@ -18,34 +18,34 @@ import (
 type Options struct {
 	Limits     Limits
 	Registerer prometheus.Registerer // takes the metrics; nil: they are not exported
-	Logger     *slog.Logger          // nil: nothing is logged; its level is asked for by New
+	Logger     *slog.Logger          // nil: nothing is logged; New reads its level
 
-	// MaxPending is how many messages may be pending, that is between their arrival
-	// in Stream.Reply and the reply, at a time; 0: 1,000. Request headers that come
-	// while there are so many are shed: the reply changes nothing and is given at
-	// once, and tagproc_messages_total counts it. Nothing else is ever shed: a body
-	// that is not handed back is lost.
+	// MaxPending is the most messages that may be pending at a time, between their
+	// arrival in Stream.Reply and the reply; 0: 1,000. Request headers that come while
+	// so many are pending are shed: the reply comes at once and changes nothing, and
+	// tagproc_messages_total counts it. Nothing else is shed: a body that is not handed
+	// back is lost.
 	//
-	// For a request that is shed tagproc might as well be dead. Its headers are not
-	// read, so it gets no tag, and tags that its client forged stay; Envoy has to
-	// remove them before (early_header_mutation_extensions).
+	// A shed request passes as if tagproc were dead. Its headers are not read, so it
+	// gets no tag, and tags that its client forged stay unless Envoy removes them before
+	// (early_header_mutation_extensions).
 	//
-	// A reply takes about a microsecond, so that messages pile up only when
-	// something delays replies.
+	// A reply takes about a microsecond, so messages pile up only if something delays
+	// replies.
 	MaxPending int
 
-	// Metadata has replies to request headers carry dynamic metadata, for access
-	// logs, in the namespace tagproc:
+	// Metadata makes replies to request headers carry dynamic metadata, for access logs,
+	// in the namespace tagproc:
 	//
 	//	{"outcome": "tagged", "rulesDigest": "58b34286a4ea4d5b",
 	//	 "rules": {"x-asm-prefer-tag": {"reason": "policy", "bucket": 2, "tag": "s2"}}}
 	//
-	// outcome is that of tagproc_messages_total. rules has each rule of the table by
-	// its name, with the Reason of its Decision, and bucket and tag where it has
-	// them, and of a rule with several keys which one was taken; a rule in shadow mode,
-	// which writes nothing, also has mode: "shadow". Where rules have ramps, rulesSince
-	// is the instant since when they decide as they do. The value of a key is not in it. Replies that no table decided on have no metadata:
-	// no_rules, malformed, shed, and those after a panic.
+	// outcome is that of tagproc_messages_total. rules has each rule of the table by its
+	// name, with the Reason of its Decision, its bucket and tag if any, and for a rule
+	// with several keys the one taken; a rule in shadow mode, which writes nothing, also
+	// has mode: "shadow". For rules with ramps, rulesSince is the instant of their last
+	// step. The value of a key is never in it. Replies without a decision have no
+	// metadata: no_rules, malformed, shed, and those after a panic.
 	//
 	// Envoy drops the metadata in silence unless the filter lists the namespace in
 	// metadata_options.receiving_namespaces.untyped. An access log has all of it as
@@ -54,11 +54,11 @@ type Options struct {
 	// Envoy 1.40.0 and 1.36.4.)
 	Metadata bool
 
-	// Now is the clock by which ramps go; nil: time.Now.
+	// Now is the clock of ramps; nil: time.Now.
 	Now func() time.Time
 }
 
-// defaultMaxPending is far above what is ever pending without a fault.
+// defaultMaxPending is far more than ever pend without a fault.
 const defaultMaxPending = 1000
 
 // A Processor answers for the rules of its table. It is safe for concurrent use.
@@ -80,7 +80,7 @@ type Processor struct {
 	sampleLogged    perSecond
 	directionLogged atomic.Bool
 
-	_       [64]byte     // what every message writes is not in a cache line with what it reads
+	_       [64]byte     // separates the cache line that every message writes from those it reads
 	pending atomic.Int64 // messages that are being answered
 }
 
@@ -113,15 +113,14 @@ func New(o Options) *Processor {
 	return p
 }
 
-// SetTable makes t decide about every message that arrives from now on. Those
-// being answered are finished with the table before. With nil nothing is
-// changed any more.
+// SetTable makes t decide every message that arrives from now on. The earlier table
+// finishes messages that are pending. With nil every message passes unchanged.
 //
-// Where t has ramps, its step moves at its instant, by the clock of Options.Now, until
-// another table is set.
+// If t has ramps, each step takes effect at its instant by the clock of Options.Now,
+// until another table is set.
 //
-// The metrics of decisions and of absent keys that t cannot make are deleted. A
-// rule that keeps its name goes on counting.
+// The metrics of decisions and of absent keys that t cannot make are deleted. A rule that
+// keeps its name keeps its counts.
 func (p *Processor) SetTable(t *rules.Table) {
 	p.setting.Lock()
 	defer p.setting.Unlock()
@@ -143,18 +142,17 @@ func (p *Processor) NewStreamOf(d contract.Direction) *Stream {
 	return &Stream{processor: p, direction: d}
 }
 
-// panicked counts a panic and logs it, at most once per second: what panics for
-// one request will for the next.
+// panicked counts a panic and logs it at most once per second: what panics on one request
+// panics on the next.
 func (p *Processor) panicked(cause any) {
 	p.metrics.panics.Inc()
 	if p.panicLogged.first() {
-		p.log.Error("panic while answering Envoy; the request is left unchanged. This is a bug in tagproc.",
+		p.log.Error("panic while answering Envoy; the request stays unchanged. This is a bug in tagproc.",
 			"panic", cause, "stack", string(debug.Stack()))
 	}
 }
 
-// sample logs decisions, which pl made, at most once per second. The user's id
-// is not for logs.
+// sample logs decisions of pl at most once per second, without the user's id.
 func (p *Processor) sample(pl *plan, d contract.Direction, o outcome, decisions []rules.Decision) {
 	if pl.table == nil || !p.sampleLogged.first() {
 		return
@@ -174,10 +172,10 @@ func (p *Processor) sample(pl *plan, d contract.Direction, o outcome, decisions 
 		}
 		byRule = append(byRule, slog.Group(all[i].Name, attrs...))
 	}
-	p.log.Debug("decisions on a request; one a second is logged", "direction", d.String(), "outcome", outcomeNames[o], slog.Group("rules", byRule...))
+	p.log.Debug("decisions on a request; at most one per second is logged", "direction", d.String(), "outcome", outcomeNames[o], slog.Group("rules", byRule...))
 }
 
-// A perSecond picks out what is logged.
+// A perSecond limits a log line to one per second.
 type perSecond struct{ last atomic.Int64 } // when, in Unix seconds
 
 // first reports whether it is called for the first time in this second.

@@ -152,7 +152,7 @@ func TestSetTableWhileReplying(t *testing.T) {
 func TestSample(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		const want = `level=DEBUG msg="decisions on a request; one a second is logged" direction=gateway outcome=tagged` +
+		const want = `level=DEBUG msg="decisions on a request; at most one per second is logged" direction=gateway outcome=tagged` +
 			` rules.lane.reason=policy rules.lane.bucket=16 rules.lane.tag=s2` +
 			` rules.a.reason=policy rules.a.bucket=16 rules.a.tag=v2` +
 			` rules.trial.reason=policy rules.trial.mode=shadow rules.trial.bucket=16 rules.trial.tag=v3` +

@@ -8,8 +8,8 @@ import (
 	"github.com/tagproc/tagproc/rules"
 )
 
-// maxStep is how long the clock is not looked at while there are ramps. A clock that
-// is set is noticed by then.
+// maxStep is the longest time between two looks at the clock while there are ramps, and
+// so until a change of the clock is noticed.
 const maxStep = time.Second
 
 // stages are the plans of the Tables of one file, each made when the file is loaded.
@@ -20,8 +20,7 @@ type stages struct {
 	timer *time.Timer
 }
 
-// newStages returns the stages of the table of p, which is nil where there are no
-// rules.
+// newStages returns the stages of the table of p, which is nil without rules.
 func newStages(p *plan) stages {
 	if p.table == nil || !p.table.HasRamps() {
 		return stages{only: p}
@@ -33,8 +32,8 @@ func newStages(p *plan) stages {
 	return s
 }
 
-// at returns the plan that answers at now, and the instant at which another one
-// does; zero: none will.
+// at returns the plan that answers at now, and the instant from which another one does;
+// zero: never.
 func (s *stages) at(now time.Time) (p *plan, next time.Time) {
 	if s.table == nil {
 		return s.only, time.Time{}
@@ -43,14 +42,14 @@ func (s *stages) at(now time.Time) (p *plan, next time.Time) {
 	return s.plans[t], next
 }
 
-// stop has nothing more happen by itself.
+// stop stops the timer.
 func (s *stages) stop() {
 	if s.timer != nil {
 		s.timer.Stop()
 	}
 }
 
-// arm has the clock looked at again: at next, or in a second if that is earlier or
+// arm schedules the next look at the clock: at next, or in a second if that is earlier or
 // next is zero, since the clock may be set back.
 func (p *Processor) arm(next time.Time) {
 	if p.stages.table == nil {
@@ -64,12 +63,12 @@ func (p *Processor) arm(next time.Time) {
 	p.stages.timer = time.AfterFunc(wait, func() { p.step(table) })
 }
 
-// step moves the plan to the stage of now. Nothing is made, and nobody waits.
+// step switches to the plan of the stage of now. It makes nothing, and nobody waits.
 func (p *Processor) step(of *rules.Table) {
 	p.setting.Lock()
 	defer p.setting.Unlock()
 	if p.stages.table != of {
-		return // another table was set meanwhile
+		return // another table has been set
 	}
 	after, next := p.stages.at(p.now())
 	if before := p.plan.Swap(after); before != after {
@@ -86,9 +85,8 @@ func instant(t time.Time) string {
 	return t.UTC().Format(time.RFC3339Nano)
 }
 
-// Step returns since when the rules decide as they do now, when they will decide in
-// another way by themselves, and when they will do so for the last time, or did. An
-// instant that there is not is zero, as all are without ramps.
+// Step returns instants of the rules' ramps: of the last step so far, of the next step,
+// and of the final step. An instant is zero if the step does not exist.
 func (p *Processor) Step() (since, next, last time.Time) {
 	p.setting.Lock()
 	defer p.setting.Unlock()

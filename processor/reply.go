@@ -10,10 +10,10 @@ import (
 	"github.com/tagproc/tagproc/rules"
 )
 
-// Limits are those of Envoy's connection manager. Envoy answers 500 to a
-// mutation whose result exceeds them, even if the request did so before. Of a request
-// that exceeds them by more than 100 headers or 60 KiB nothing is kept or changed: no
-// Envoy with these limits sends it.
+// Limits are those of Envoy's connection manager. Envoy answers 500 to a mutation whose
+// result exceeds them, even if the request already did. A request that exceeds them by
+// more than 100 headers or 60 KiB is neither kept nor changed: no Envoy with these limits
+// sends it.
 type Limits struct {
 	MaxHeaders     int // max_headers_count; 0: 100, Envoy's default
 	MaxHeaderBytes int // max_request_headers_kb, in bytes; 0: 61,440, Envoy's default
@@ -29,7 +29,7 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
-// An extent is how much of what was decided a reply carries out.
+// An extent is how much of the decision a reply carries out.
 type extent int
 
 const (
@@ -38,13 +38,12 @@ const (
 	setHeadersAndBaggage               // and they are members of the baggage as well
 )
 
-// reply appends the reply to the request headers in s, on which p.decide
-// decided.
+// reply appends the reply to the request headers in s, after p.decide.
 //
-// The route cache is cleared exactly when something changes. Where tags would
-// take the request over the limits, or leave no room to remove all forged ones,
-// forged ones are still removed, if that fits: without its tag a request goes to
-// the baseline, with a forged one to where a stranger likes.
+// The route cache is cleared exactly if something changes. If the request with its tags
+// would exceed the limits, or leave no room to remove all forged ones, forged ones are
+// still removed if that fits: without its tag a request goes to the baseline, with a
+// forged one wherever a stranger likes.
 func (p *plan) reply(dst []byte, s *scratch) ([]byte, outcome) {
 	p.most(s)
 	m := &s.mutation
@@ -63,8 +62,8 @@ func (p *plan) reply(dst []byte, s *scratch) ([]byte, outcome) {
 	}
 }
 
-// most makes the mutation with tags as members of the baggage, or without these
-// where they do not fit.
+// most makes the mutation with tags as members of the baggage, or without these members
+// if they do not fit.
 func (p *plan) most(s *scratch) {
 	if p.propagation == nil {
 		p.mutate(s, setHeaders)
@@ -83,8 +82,8 @@ func (p *plan) most(s *scratch) {
 	}
 }
 
-// mutate makes the mutation in s, to the given extent. A tag that the request has
-// already, once and with the same value, is left alone.
+// mutate makes the mutation in s to the given extent. It leaves alone a tag that the
+// request has already, once and with the same value.
 func (p *plan) mutate(s *scratch, e extent) {
 	m := &s.mutation
 	m.begin(&s.request)
@@ -120,18 +119,18 @@ func (c *count) add(h *header) {
 	c.size += h.size()
 }
 
-// A mutation is what a reply does to a request, and what the request has then.
+// A mutation is what a reply changes in a request, and the size of the result.
 type mutation struct {
 	entries [][]byte // of HeaderMutation, except those of strays
 	strays  int      // how many of the scratch's strays are removed
-	left    int      // how many are not, since Envoy would not remove as many
+	left    int      // how many are not, since Envoy does not remove as many
 
 	sets    int
-	tags    bool // something that is set says a tag
-	removes int  // strays included
+	tags    bool // a tag is set
+	removes int  // including strays
 	size    int  // of all encoded entries, in bytes
 
-	resultHeaders int // what the request will have
+	resultHeaders int // headers of the request afterwards
 	resultBytes   int
 }
 
@@ -140,8 +139,8 @@ func (m *mutation) begin(r *request) {
 	*m = mutation{entries: m.entries[:0], resultHeaders: len(r.headers), resultBytes: r.size}
 }
 
-// set adds an entry that makes a header of size bytes the only one of its name, of
-// which the request has had.
+// set adds an entry that makes a header of size bytes the only one of its name. had
+// counts those that the request has.
 func (m *mutation) set(entry []byte, size int, had count) {
 	m.sets++
 	m.resultHeaders++
@@ -149,8 +148,8 @@ func (m *mutation) set(entry []byte, size int, had count) {
 	m.add(entry, had)
 }
 
-// remove adds an entry that removes all headers of a name, of which the request has
-// had.
+// remove adds an entry that removes all headers of a name. had counts those that the
+// request has.
 func (m *mutation) remove(entry []byte, had count) {
 	m.removes++
 	m.add(entry, had)
@@ -163,7 +162,7 @@ func (m *mutation) add(entry []byte, had count) {
 	m.resultBytes -= had.size
 }
 
-// removeStrays removes as many of strays as Envoy takes entries, most of them.
+// removeStrays removes as many strays as Envoy accepts entries, up to most in all.
 func (m *mutation) removeStrays(strays []stray, most int) {
 	m.strays = max(0, min(len(strays), most-m.sets-m.removes))
 	m.left = len(strays) - m.strays
@@ -178,7 +177,7 @@ func (m *mutation) removeStrays(strays []stray, most int) {
 
 func (m *mutation) empty() bool { return m.sets+m.removes == 0 }
 
-// fits reports whether Envoy can apply m, and nothing forged is left then.
+// fits reports whether Envoy can apply m and nothing forged remains.
 func (m *mutation) fits(l Limits) bool { return m.canApply(l) && m.left == 0 }
 
 func (m *mutation) canApply(l Limits) bool {
@@ -273,8 +272,7 @@ func encode(m proto.Message) []byte {
 	return b
 }
 
-// appendChunk appends the ProcessingResponse that hands c, which came in phase
-// p, back as it is.
+// appendChunk appends the ProcessingResponse that hands c back unchanged, in phase p.
 func appendChunk(dst []byte, p phase, c *bodyChunk) []byte {
 	size := 0
 	if len(c.body) > 0 {

@@ -24,8 +24,8 @@ const (
 	protocolConfigField    = 11
 )
 
-// An outline is what a ProcessingRequest says by its own fields, without a look
-// into headers and bodies.
+// An outline is what the fields of a ProcessingRequest itself say, without headers and
+// bodies.
 type outline struct {
 	phase            phase
 	observability    bool
@@ -41,14 +41,14 @@ const fullDuplexStreamed bodyMode = 4
 // streamed reports whether Envoy waits for every piece of such a body to be
 // handed back in a StreamedBodyResponse.
 //
-// The mode GRPC (5) is none: Envoy 1.40 lets such a body pass when the stream
-// ends, and answers 500 where a piece of one with a content-length is handed back.
+// It does not for the mode GRPC (5): Envoy 1.40 lets such a body pass when the stream
+// ends, and answers 500 if a piece of one with a content-length is handed back.
 func (m bodyMode) streamed() bool { return m == fullDuplexStreamed }
 
-// outlineOf returns the outline of b, which request.read refused or nobody has
-// read. It is certain unless b itself is malformed: what is malformed inside of
-// a member does not matter, and of protocol_config counts what stands before.
-// So a stream that has bodies to hand back is known as such.
+// outlineOf returns the outline of b, which request.read refused or nobody has read. It
+// is certain unless b itself is malformed: faults inside a member do not matter, and the
+// part of protocol_config before its fault counts. So a stream that has bodies to hand
+// back is known as such.
 func outlineOf(b []byte) (o outline, certain bool) {
 	for len(b) > 0 {
 		num, typ, value, n := nextField(b)
@@ -102,15 +102,14 @@ type header struct {
 // size is that of the name and the value, in bytes.
 func (h *header) size() int { return len(h.key) + len(h.value) }
 
-// A request is what tagproc needs to know of a ProcessingRequest. It is filled
-// by read, again and again, and allocates only to make room for more headers
-// than it ever held.
+// A request is what tagproc needs from a ProcessingRequest. read fills it for one message
+// after another, and allocates only to make room for more headers than it ever held.
 type request struct {
 	outline
 
 	headers []header  // of requestHeaders, at most most of them
 	most    int       // 0: any number
-	more    bool      // there are more headers than most
+	more    bool      // the message has more headers than most
 	size    int       // of all keys and values, in bytes
 	chunk   bodyChunk // of requestBody and responseBody
 
@@ -118,18 +117,18 @@ type request struct {
 	plainValues bool // a header value came in the field value
 }
 
-// usesValue reports whether the request had its header values in the field
-// value, as Envoy up to 1.26 does, and wants them so in the reply.
+// usesValue reports whether the request had its header values in the field value, as
+// Envoy up to 1.26 sends them and expects them in the reply.
 func (r *request) usesValue() bool { return r.plainValues && !r.rawValues }
 
-// read makes r hold what the ProcessingRequest in b says and reports whether b
-// is well-formed. Where b repeats itself it means what proto.Unmarshal makes of
-// it: of the oneof's members the last counts; the same member again, like any
-// message field, is merged, so that its headers are appended; of any other
-// field the last counts. Fields of a wrong type are skipped as if unknown.
+// read fills r from the ProcessingRequest in b and reports whether b is well-formed. If a
+// field is repeated, b means the same as to proto.Unmarshal: the last member of the oneof
+// counts; the same member again is merged, as any message field, so that its headers are
+// appended; the last of any other field counts. Fields of a wrong type are skipped as if
+// unknown.
 //
-// Only what tagproc looks at is looked into. In contrast to proto.Unmarshal,
-// keys and values need not be UTF-8.
+// read looks only into what tagproc needs. Unlike proto.Unmarshal, it accepts keys and
+// values that are not UTF-8.
 func (r *request) read(b []byte) bool {
 	r.outline = outline{}
 	r.begin(noPhase)
@@ -155,7 +154,7 @@ func (r *request) read(b []byte) bool {
 	return true
 }
 
-// begin makes p the member that is set and forgets what another one said.
+// begin makes p the member that is set, and forgets another one.
 func (r *request) begin(p phase) {
 	r.phase = p
 	clear(r.headers)
@@ -234,19 +233,19 @@ func (r *request) readHeader(b []byte) bool {
 	return true
 }
 
-// What filters before tagproc's may add to a request beyond the limits of Envoy's
-// connection manager, which holds what clients send to them.
+// What filters before tagproc's may add to a request beyond the limits that Envoy's
+// connection manager sets for clients.
 const (
 	spareHeaders = 100
 	spareBytes   = 60 << 10
 )
 
-// exceeds reports whether r has more than any Envoy with these limits sends. No tag
-// fits into it, and it is not looked into.
+// exceeds reports whether r has more than any Envoy with these limits sends. No tag fits
+// into such a request, and tagproc does not look into it.
 func (r *request) exceeds(l Limits) bool { return r.more || r.size > l.MaxHeaderBytes+spareBytes }
 
-// usualHeader takes a HeaderValue apart that is nothing but a key and a
-// raw_value, in this order, as Envoy writes them. It is there for speed alone.
+// usualHeader splits a HeaderValue that has only a key and a raw_value, in this order, as
+// Envoy writes them. It exists only for speed.
 func usualHeader(b []byte) (key, raw []byte, ok bool) {
 	const keyTag, rawTag = 1<<3 | byte(protowire.BytesType), 3<<3 | byte(protowire.BytesType)
 	if len(b) < 5 || b[0] != keyTag || b[1] >= 0x80 {
@@ -263,7 +262,7 @@ func usualHeader(b []byte) (key, raw []byte, ok bool) {
 	return b[2:end], b[at:], true
 }
 
-// anyHeader takes any HeaderValue apart.
+// anyHeader splits any HeaderValue.
 func anyHeader(b []byte) (key, raw, plain []byte, ok bool) {
 	for len(b) > 0 {
 		num, typ, value, n := nextField(b)
@@ -323,8 +322,8 @@ func (c *bodyChunk) read(b []byte) bool {
 // varints, field numbers out of range, reserved wire types, and groups that do
 // not end as they began.
 //
-// The first branch takes what almost every field of a request is: a field
-// number below 16 and less than 16 KiB of bytes.
+// The first branch is for almost every field of a request: a field number below 16 and
+// less than 16 KiB of bytes.
 func nextField(b []byte) (num protowire.Number, typ protowire.Type, value []byte, n int) {
 	if len(b) >= 3 && b[0]&0x87 == byte(protowire.BytesType) && b[0] >= 1<<3 {
 		size, at := shortLength(b, 1)
@@ -335,9 +334,8 @@ func nextField(b []byte) (num protowire.Number, typ protowire.Type, value []byte
 	return nextFieldSlow(b)
 }
 
-// shortLength decodes the length at b[at], behind which there must be another
-// byte, and returns where the value begins. A length that takes more than two
-// bytes comes out as 1<<14 or more.
+// shortLength decodes the length at b[at], which another byte must follow, and returns
+// where the value begins. It returns 1<<14 or more for a length of more than two bytes.
 func shortLength(b []byte, at int) (size, start int) {
 	if b[at] < 0x80 {
 		return int(b[at]), at + 1

@@ -12,10 +12,10 @@ import (
 	_ "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
 )
 
-// ServiceName is the full name of the gRPC service, by which health is asked.
+// ServiceName is the full name of the gRPC service, also in health checks.
 const ServiceName = "envoy.service.ext_proc.v3.ExternalProcessor"
 
-// serviceDesc is the service, served without generated messages.
+// serviceDesc describes the service, which is served without generated messages.
 var serviceDesc = grpc.ServiceDesc{
 	ServiceName: ServiceName,
 	HandlerType: (*any)(nil),
@@ -31,17 +31,17 @@ var serviceDesc = grpc.ServiceDesc{
 	Metadata: "envoy/service/ext_proc/v3/external_processor.proto",
 }
 
-// Register serves p as envoy.service.ext_proc.v3.ExternalProcessor on s, which
-// must have been made with grpc.ForceServerCodecV2(Codec()).
+// Register serves p as envoy.service.ext_proc.v3.ExternalProcessor on s. s needs the
+// option grpc.ForceServerCodecV2(Codec()).
 //
-// A message above the grpc.MaxRecvMsgSize of s does not get to p: grpc-go fails
-// its stream with RESOURCE_EXHAUSTED, whatever a handler returns. Request headers
-// then pass as they came if failure_mode_allow is set, forged tags included, and
-// are a 500 if not. A piece of a body in mode FULL_DUPLEX_STREAMED is a 500 even
-// with it. So the limit has to be above what Envoy sends, which is up to
-// max_request_headers_kb of headers (60 KiB by default, 8 MiB at most), and in
-// that mode as much of a body as Envoy had in its buffers. Of uploads to Envoy
-// 1.40.0 and 1.36.4 with default buffers the largest pieces were, in bytes:
+// A message above the grpc.MaxRecvMsgSize of s does not reach p: grpc-go fails its stream
+// with RESOURCE_EXHAUSTED, whatever a handler returns. Request headers then pass
+// unchanged, including forged tags, if failure_mode_allow is set; otherwise the client
+// gets a 500. For a piece of a body in mode FULL_DUPLEX_STREAMED it gets a 500 even with
+// failure_mode_allow. So the limit must be above what Envoy sends: up to
+// max_request_headers_kb of headers (60 KiB by default, 8 MiB at most), and in that mode
+// as much of a body as Envoy has in its buffers. The largest pieces of uploads to Envoy
+// 1.40.0 and 1.36.4 with default buffers had this many bytes:
 //
 //	HTTP/1.1                                           1,064,281 (1 MiB and 16 KiB)
 //	HTTP/1.1, with a filter before this one that waits 2,097,019
@@ -63,8 +63,8 @@ type call struct {
 // A lasting stream is one whose server ends it unless a request begins on it in time.
 type lasting interface{ Begun() }
 
-// process serves one stream and returns when it is to be ended well, which it
-// always is. Where the stream broke, nobody is left to hear of it.
+// process serves one stream and ends it well: it never returns an error, since on a broken
+// stream nobody is left to hear of it.
 func (p *Processor) process(stream grpc.ServerStream) {
 	c := &call{stream: *p.NewStreamOf(p.directionOf(stream.Context()))}
 	begun := false
@@ -84,7 +84,7 @@ func (p *Processor) process(stream grpc.ServerStream) {
 		if !more {
 			return
 		}
-		if len(data) > 0 && !begun { // what has no reply is no request
+		if len(data) > 0 && !begun { // a message without a reply does not begin a request
 			begun = true
 			if l, ok := stream.(lasting); ok {
 				l.Begun()
@@ -94,9 +94,9 @@ func (p *Processor) process(stream grpc.ServerStream) {
 }
 
 // Codec returns the codec that a server of [Register] needs, as
-// grpc.ForceServerCodecV2(processor.Codec()). It hands the messages of the
-// method Process through as bytes and leaves those of every other method, such
-// as health and reflection, to grpc-go's own codec.
+// grpc.ForceServerCodecV2(processor.Codec()). It passes the messages of the method Process
+// through as bytes, and leaves those of every other method, such as health and
+// reflection, to grpc-go's own codec.
 func Codec() encoding.CodecV2 {
 	return codec{encoding.GetCodecV2(protocodec.Name)}
 }
@@ -108,12 +108,12 @@ type codec struct {
 // A received is a message from Envoy in the wire format.
 type received struct{ mem.Buffer }
 
-// A reply is a message for Envoy in the wire format. Its memory comes from
-// replies; whoever marshals it gives it away.
+// A reply is a message for Envoy in the wire format. Its memory comes from replies, and
+// Marshal gives the memory away.
 type reply struct{ data *[]byte }
 
-// Unmarshal makes a received refer to data, in place where data is in one piece,
-// as all but huge messages are. The caller is to free it.
+// Unmarshal makes a received refer to data, in place if data is in one piece, as all but
+// huge messages are. The caller frees it.
 func (c codec) Unmarshal(data mem.BufferSlice, v any) error {
 	if m, ok := v.(*received); ok {
 		m.Buffer = data.MaterializeToBuffer(mem.DefaultBufferPool())
@@ -122,8 +122,8 @@ func (c codec) Unmarshal(data mem.BufferSlice, v any) error {
 	return c.CodecV2.Unmarshal(data, v)
 }
 
-// Marshal hands the memory of a reply to gRPC. SendMsg returns before the
-// message is written; only when it is does gRPC give the memory back to replies.
+// Marshal hands the memory of a reply to gRPC. SendMsg returns before the message is
+// written; gRPC gives the memory back to replies afterwards.
 func (c codec) Marshal(v any) (mem.BufferSlice, error) {
 	if m, ok := v.(*reply); ok {
 		return mem.BufferSlice{mem.NewBuffer(m.data, replies)}, nil
@@ -131,7 +131,7 @@ func (c codec) Marshal(v any) (mem.BufferSlice, error) {
 	return c.CodecV2.Marshal(v)
 }
 
-// replies is where replies get their memory.
+// replies is the pool of the memory of replies.
 var replies = &replyPool{}
 
 // A replyPool is a mem.BufferPool of buffers for one reply each.

@@ -12,16 +12,15 @@ type Stream struct {
 	processor *Processor
 	direction contract.Direction
 
-	// Whether pieces of these bodies are to be handed back. Envoy says so in the
-	// first message of a stream.
+	// Whether to hand back pieces of these bodies. Envoy says so in the first message of
+	// a stream.
 	requestBodyStreamed  bool
 	responseBodyStreamed bool
 }
 
-// Reply takes a ProcessingRequest in the wire format and appends the
-// ProcessingResponse to dst. Without a reply to send it returns dst as it was.
-// more reports whether the stream goes on: where it is false, the stream is to
-// be ended well, at once.
+// Reply takes a ProcessingRequest in the wire format and appends the ProcessingResponse to
+// dst. Without a reply it returns dst unchanged. more reports whether the stream goes on:
+// if it is false, end the stream well, at once.
 //
 // Reply never fails and never panics. It keeps neither dst nor msg, and
 // allocates only to make room in dst.
@@ -60,7 +59,7 @@ func (s *Stream) answer(dst, msg []byte, p *plan, sc *scratch) (reply []byte, mo
 	var o outcome
 	switch {
 	case r.phase == noPhase:
-		// Flow control, or nothing at all: what the stream is for is yet to come.
+		// Flow control, or nothing at all: the request is yet to come.
 		m.messages[s.direction][nothingDone].Inc()
 		return dst, !r.observability
 	case r.phase == requestHeaders:
@@ -77,13 +76,13 @@ func (s *Stream) answer(dst, msg []byte, p *plan, sc *scratch) (reply []byte, mo
 	}
 	m.messages[s.direction][o].Inc()
 	if r.observability {
-		// Envoy ignores replies; the decision is counted all the same.
+		// Envoy ignores replies; the decision still counts.
 		return dst, false
 	}
 	return reply, s.streamed()
 }
 
-// note keeps what a message says about the stream that it is on.
+// note keeps what a message says about its stream.
 func (s *Stream) note(o *outline) {
 	s.requestBodyStreamed = s.requestBodyStreamed || o.requestBodyMode.streamed()
 	s.responseBodyStreamed = s.responseBodyStreamed || o.responseBodyMode.streamed()
@@ -92,9 +91,9 @@ func (s *Stream) note(o *outline) {
 // streamed reports whether Envoy waits for pieces of a body on this stream.
 func (s *Stream) streamed() bool { return s.requestBodyStreamed || s.responseBodyStreamed }
 
-// leaveUnchanged answers a message that could not be read or decided on. If it
-// surely is about request headers, the reply changes nothing. Else any reply
-// might be one that Envoy does not expect, and the stream ends without one.
+// leaveUnchanged answers a message that cannot be read or decided. If it certainly is
+// about request headers, the reply changes nothing. Otherwise Envoy might not expect a
+// reply, and the stream ends without one.
 func (s *Stream) leaveUnchanged(dst, msg []byte) (reply []byte, more bool) {
 	o, certain := outlineOf(msg)
 	if !certain || o.phase != requestHeaders {
@@ -103,8 +102,8 @@ func (s *Stream) leaveUnchanged(dst, msg []byte) (reply []byte, more bool) {
 	return s.passHeaders(dst, &o)
 }
 
-// passHeaders answers a message about request headers, of which it knows no more
-// than the outline, so that nothing changes.
+// passHeaders answers a message about request headers without a change. It knows only
+// the outline of the message.
 func (s *Stream) passHeaders(dst []byte, o *outline) (reply []byte, more bool) {
 	if o.observability {
 		return dst, false

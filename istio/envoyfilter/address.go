@@ -9,15 +9,14 @@ import (
 	"github.com/tagproc/tagproc/istio/manifest"
 )
 
-// An Address is where an Envoy reaches tagproc: a Unix socket or a Service.
+// An Address is where Envoy reaches tagproc: a Unix socket or a Service.
 type Address struct {
 	Socket  string // path; "": a Service
 	Service string // fully qualified; "": a socket
 	Port    uint16 // of the Service
 }
 
-// clusterDomain is what Istio appends to short names unless it was installed with
-// another one.
+// clusterDomain is the domain that Istio appends to short names by default.
 const clusterDomain = "cluster.local"
 
 // ParseAddress reads unix:///PATH, or SERVICE.NAMESPACE:PORT. A cluster whose
@@ -47,7 +46,7 @@ func ParseSocket(s string) (Address, error) {
 	case !ok || !path.IsAbs(socket) || path.Clean(socket) != socket || socket == "/":
 		return Address{}, fmt.Errorf("%q: expected unix:// and an absolute path, as in unix:///run/tagproc/tagproc.sock", s)
 	case len(socket) > maxSocket:
-		return Address{}, fmt.Errorf("%q: expected a path of at most %d bytes; Linux has none longer for a socket", s, maxSocket)
+		return Address{}, fmt.Errorf("%q: expected a path of at most %d bytes, Linux's limit for a socket", s, maxSocket)
 	}
 	return Address{Socket: socket}, nil
 }

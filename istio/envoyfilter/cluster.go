@@ -14,13 +14,13 @@ import (
 	"github.com/tagproc/tagproc/istio/manifest"
 )
 
-// maxRequests is how many requests may be at tagproc at a time.
+// maxRequests is the most requests that may be at tagproc at a time.
 const maxRequests = 10_000
 
 const protocolOptions = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
-// SocketCluster returns the cluster of a name for a Unix socket, of which Istio has
-// none. mounted says, as a comment, who has to have the path.
+// SocketCluster returns a cluster for a Unix socket, which Istio does not have. mounted is
+// a comment that says where the path must be mounted.
 func SocketCluster(name, path, mounted string) (*manifest.Tree, error) {
 	http2, err := Pack(&httpv3.HttpProtocolOptions{
 		UpstreamProtocolOptions: &httpv3.HttpProtocolOptions_ExplicitHttpConfig_{

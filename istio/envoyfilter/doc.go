@@ -1,8 +1,8 @@
-// Package envoyfilter is the parts that EnvoyFilters of tagproc are made of: the
-// object with its patches, configuration of Envoy inside of them, the address at
-// which tagproc is reached, and what options must look like to be used.
+// Package envoyfilter has the parts of tagproc's EnvoyFilters: the object with its
+// patches, the configuration of Envoy inside them, the address of tagproc, and the checks
+// of options.
 //
-// It knows how Istio and Envoy spell things, and of rules the names of headers. It
-// never knows what rules decide, or what a filter
-// is for: istio/gateway and istio/propagation do.
+// It knows how Istio and Envoy spell things, and the names of headers in rules. It never
+// knows what rules decide, or what a filter is for: istio/gateway and istio/propagation
+// do.
 package envoyfilter

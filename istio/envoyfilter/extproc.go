@@ -11,14 +11,13 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
-// ExtProcTimeout is how long a request waits for tagproc unless somebody says
-// otherwise.
+// ExtProcTimeout is how long a request waits for tagproc by default.
 const ExtProcTimeout = 200 * time.Millisecond
 
-// ExternalProcessor returns the configuration of an ext_proc filter that asks
-// tagproc about the headers of requests. It is sent all of them, may change those
-// that match the expression mutable, and cannot answer itself. A request that it does
-// not answer goes on as it is.
+// ExternalProcessor returns the configuration of an ext_proc filter that asks tagproc
+// about the headers of requests. tagproc gets all of them, may change those that match
+// the expression mutable, and cannot answer the client itself. A request that tagproc
+// does not answer passes unchanged.
 func ExternalProcessor(statPrefix string, service *corev3.GrpcService, mutable string) *extprocv3.ExternalProcessor {
 	return &extprocv3.ExternalProcessor{
 		GrpcService:      service,

@@ -7,33 +7,33 @@ import (
 	"github.com/tagproc/tagproc/istio/manifest"
 )
 
-// A Filter is an EnvoyFilter: patches of the configuration that istiod gives to the
-// Envoys of some pods.
+// A Filter is an EnvoyFilter: patches of the configuration that istiod sends to the Envoys
+// of some pods.
 type Filter struct {
 	Name        string
-	Namespace   string            // whose pods are meant; in Istio's root namespace, those of all
+	Namespace   string            // of the pods; Istio's root namespace means those of all
 	Selector    map[string]string // labels that the pods have, all of them; empty: all pods
-	Selected    string            // says who they are, as a comment
+	Selected    string            // a comment that says which pods they are
 	Annotations map[string]string
-	Comment     string // stands above the object
+	Comment     string // above the object
 	Patches     []Patch
 }
 
-// A Patch is one of an EnvoyFilter.
+// A Patch is a patch of an EnvoyFilter.
 type Patch struct {
-	// Patch says where. Its value comes from Value: Envoy's fields are not spelt as
-	// Istio's are.
+	// Patch says where. Its value comes from Value: Envoy does not spell fields as Istio
+	// does.
 	Patch   *networking.EnvoyFilter_EnvoyConfigObjectPatch
 	Value   *manifest.Tree
-	Comment string // stands above it
+	Comment string // above the patch
 }
 
 // afterOthers is the priority of an EnvoyFilter that looks for a place among filters:
-// Istio applies it after those that have none. Without a priority the order would be
-// that of creation, of which `istioctl analyze` warns.
+// Istio applies it after those without a priority. Otherwise the order of creation would
+// decide, and `istioctl analyze` warns of that.
 const afterOthers = 10
 
-// Object returns f to be written.
+// Object returns f as an object to write.
 func (f *Filter) Object() *manifest.Object {
 	m := &networking.EnvoyFilter{}
 	if len(f.Selector) > 0 {
@@ -71,7 +71,7 @@ func (f *Filter) Object() *manifest.Object {
 // TypedConfig is the key below which Envoy nests the configuration of an extension.
 const TypedConfig = "typed_config"
 
-// A Context says which listeners are meant.
+// A Context selects listeners.
 type Context = networking.EnvoyFilter_PatchContext
 
 // The contexts.
@@ -90,7 +90,7 @@ func First(c Context, filter *manifest.Tree, comment string) Patch {
 	}
 }
 
-// BeforeRouter inserts an HTTP filter behind all others but the router.
+// BeforeRouter inserts an HTTP filter directly before the router, after all others.
 func BeforeRouter(c Context, filter *manifest.Tree, comment string) Patch {
 	match := connectionManagers(c)
 	match.GetListener().GetFilterChain().GetFilter().SubFilter = &networking.EnvoyFilter_ListenerMatch_SubFilterMatch{Name: contract.Router}
@@ -124,7 +124,7 @@ func patch(to networking.EnvoyFilter_ApplyTo, o networking.EnvoyFilter_Patch_Ope
 	return &networking.EnvoyFilter_EnvoyConfigObjectPatch{ApplyTo: to, Match: match, Patch: &networking.EnvoyFilter_Patch{Operation: o}}
 }
 
-// connectionManagers matches them in every listener.
+// connectionManagers matches the HTTP connection managers of every listener.
 func connectionManagers(c Context) *networking.EnvoyFilter_EnvoyConfigObjectMatch {
 	return &networking.EnvoyFilter_EnvoyConfigObjectMatch{
 		Context: c,

@@ -14,7 +14,7 @@ func Exact(name string) *matcherv3.StringMatcher {
 	return &matcherv3.StringMatcher{MatchPattern: &matcherv3.StringMatcher_Exact{Exact: name}}
 }
 
-// Prefix matches the headers whose names begin so.
+// Prefix matches the headers whose names begin with the prefix.
 func Prefix(p string) *matcherv3.StringMatcher {
 	return &matcherv3.StringMatcher{MatchPattern: &matcherv3.StringMatcher_Prefix{Prefix: p}}
 }
@@ -24,13 +24,12 @@ func Regex(expression string) *matcherv3.StringMatcher {
 	return &matcherv3.StringMatcher{MatchPattern: &matcherv3.StringMatcher_SafeRegex{SafeRegex: &matcherv3.RegexMatcher{Regex: expression}}}
 }
 
-// separator matches one of the characters that servers fold into one where they hand
-// headers on as environment variables: x_asm_prefer_tag is x-asm-prefer-tag to CGI,
-// WSGI, PHP and Rack.
+// separator matches a character that servers fold when they pass headers as environment
+// variables: x_asm_prefer_tag is x-asm-prefer-tag to CGI, WSGI, PHP and Rack.
 const separator = "[^a-z0-9]"
 
-// Spelled is an expression that a name of letters, digits and separators matches in
-// every spelling of its separators.
+// Spelled returns an expression for every spelling of the separators in a name of letters,
+// digits and separators.
 func Spelled(name string) string {
 	var b strings.Builder
 	for _, c := range []byte(name) {
@@ -75,7 +74,7 @@ func misspelled(name, behind string) string {
 
 func isSeparator(c rune) bool { return !('a' <= c && c <= 'z' || '0' <= c && c <= '9') }
 
-// Patterns match the headers of o in every spelling, names first.
+// Patterns returns matchers for the headers of o in every spelling, names first.
 func Patterns(o rules.Owned) (patterns []*matcherv3.StringMatcher) {
 	for _, name := range o.Headers {
 		if !strings.ContainsFunc(name, isSeparator) {
@@ -94,13 +93,13 @@ func Patterns(o rules.Owned) (patterns []*matcherv3.StringMatcher) {
 	return patterns
 }
 
-// maxProgram bounds what Expression returns, in instructions of RE2. Envoy 1.36 refuses
-// more than 100, but Istio's bootstrap has it take 32,768; a separator takes 9.
+// maxProgram is the most instructions of RE2 that Expression returns. Envoy 1.36 refuses
+// more than 100, but Istio's bootstrap raises that to 32,768; a separator takes 9.
 const maxProgram = 30_000
 
-// Expression is a regular expression that the headers of o, in every spelling, and
-// those of names match as a whole. Where that would be too large a program, which takes
-// thousands of separators, the headers of o match as they are spelt.
+// Expression returns a regular expression that matches, as a whole, the headers of o in
+// every spelling and those of names. With thousands of separators that program would be
+// too large; then only the headers of o as they are spelt match.
 func Expression(o rules.Owned, names ...string) string {
 	spelled, size := Spelled, 0
 	for _, list := range [][]string{o.Headers, o.Prefixes} {

@@ -7,7 +7,7 @@ import (
 	"github.com/tagproc/tagproc/istio/manifest"
 )
 
-// CheckName returns an error if Kubernetes has no object of this name.
+// CheckName returns an error if name cannot be the name of an object of Kubernetes.
 func CheckName(flag, name string) error {
 	if manifest.IsName(name) {
 		return nil
@@ -16,7 +16,7 @@ func CheckName(flag, name string) error {
 	return fmt.Errorf("%s %q: expected the name of an object: %s", flag, name, form)
 }
 
-// CheckNamespace returns an error if Kubernetes has no namespace of this name.
+// CheckNamespace returns an error if name cannot be the name of a namespace.
 func CheckNamespace(flag, name string) error {
 	if manifest.IsDNSLabel(name) {
 		return nil
@@ -24,8 +24,8 @@ func CheckNamespace(flag, name string) error {
 	return fmt.Errorf("%s %q: expected the name of a namespace: lower-case letters, digits and -", flag, name)
 }
 
-// ParseLabels reads labels of the form KEY=VALUE, each key once; whose says of what
-// they are, in errors.
+// ParseLabels reads labels of the form KEY=VALUE, each key once. Errors name their owner
+// by whose.
 func ParseLabels(flag, whose string, labels []string) (map[string]string, []error) {
 	m := map[string]string{}
 	var errs []error

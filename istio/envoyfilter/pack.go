@@ -10,8 +10,8 @@ import (
 	"github.com/tagproc/tagproc/istio/manifest"
 )
 
-// HTTPFilter returns the HTTP filter of a name with its configuration, if that is
-// valid by Envoy's own rules.
+// HTTPFilter returns the HTTP filter of a name with its configuration, or an error if
+// that is not valid by Envoy's own rules.
 func HTTPFilter(name string, config proto.Message) (*manifest.Tree, error) {
 	packed, err := Pack(config)
 	if err != nil {
@@ -23,7 +23,8 @@ func HTTPFilter(name string, config proto.Message) (*manifest.Tree, error) {
 	}, true), nil
 }
 
-// Pack returns m as Envoy nests configurations, if m is valid by Envoy's own rules.
+// Pack returns m as Envoy nests configurations, or an error if m is not valid by Envoy's
+// own rules.
 func Pack(m proto.Message) (*anypb.Any, error) {
 	if err := Validate(m); err != nil {
 		return nil, err
@@ -31,8 +32,8 @@ func Pack(m proto.Message) (*anypb.Any, error) {
 	return PackPart(m)
 }
 
-// PackPart returns m as Pack does, valid or not: what is merged into another message
-// is none of its own.
+// PackPart returns m as Pack does, valid or not: it is merged into another message, and
+// need not be valid alone.
 func PackPart(m proto.Message) (*anypb.Any, error) {
 	a, err := anypb.New(m)
 	if err != nil {

@@ -10,15 +10,15 @@ import (
 )
 
 // servicesAnnotation names services whose clusters an EnvoyFilter needs, as
-// NAMESPACE/HOST. Without it istiod leaves them out where it was told to give
-// gateways only what their routes use (PILOT_FILTER_GATEWAY_CLUSTER_CONFIG).
+// NAMESPACE/HOST. Without it istiod leaves them out if it sends gateways only what their
+// routes use (PILOT_FILTER_GATEWAY_CLUSTER_CONFIG).
 const servicesAnnotation = "envoyfilter.istio.io/referenced-services"
 
 // EnvoyFilter returns the EnvoyFilter that makes a gateway ask tagproc. It depends
 // on the keys of the rules, their owned and propagated headers and
-// trustClientTags: tables that agree on these have equal EnvoyFilters. Errors are
-// about options, and each begins with the option's name as a flag; or say that
-// the rules have nothing to be done.
+// trustClientTags: tables that agree on these have equal EnvoyFilters. An error is about
+// options, and begins with the option's name as a flag, or says that the rules have no
+// tag header.
 func EnvoyFilter(t *rules.Table, o Options) (*manifest.Object, error) {
 	s, err := o.settings()
 	if err != nil {
@@ -26,7 +26,7 @@ func EnvoyFilter(t *rules.Table, o Options) (*manifest.Object, error) {
 	}
 	h := headersOf(t)
 	if h.owned.IsZero() {
-		return nil, errors.New("the rules have no tag header: add a rule, or declare tagHeaders, so that it can be said what tagproc may write")
+		return nil, errors.New("the rules have no tag header: add a rule, or declare tagHeaders, which say what tagproc may write")
 	}
 	patches, err := patchesOf(h, s)
 	if err != nil {
@@ -46,21 +46,20 @@ func EnvoyFilter(t *rules.Table, o Options) (*manifest.Object, error) {
 	return filter.Object(), nil
 }
 
-// Warnings returns what an operator should know before they apply the EnvoyFilter of
-// these rules.
+// Warnings returns what to know before one applies the EnvoyFilter of these rules.
 func Warnings(t *rules.Table) (warnings []string) {
 	h := headersOf(t)
 	if !h.declared {
 		warnings = append(warnings, "no tagHeaders are declared, so the gateway takes the tag headers of these rules and no other: "+
-			"a rule with a new one will need a new render; declare tagHeaders (or --tag-header, --tag-header-prefix), and such a rule is refused")
+			"a rule with a new one needs a new render; declare tagHeaders (or --tag-header, --tag-header-prefix), and such a rule is refused")
 	}
 	if len(h.keys) == 0 {
-		warnings = append(warnings, "there are no rules, so the gateway forwards no key: the first rule will need a new render")
+		warnings = append(warnings, "without rules the gateway forwards no key: the first rule needs a new render")
 	}
 	return warnings
 }
 
-// purpose says what the object is for, and when it is due anew.
+// purpose returns what the object is for, and when to render it again.
 func purpose(h headers) string {
 	const what = "The gateway asks tagproc for the tags of each request. For Istio 1.28 and newer.\n\n"
 	if h.declared {
@@ -73,7 +72,7 @@ func purpose(h headers) string {
 		"tagHeaders, and rules that this gateway would not follow are refused."
 }
 
-// described says in a few words where the owned headers come from.
+// described returns in a few words where the owned headers come from.
 func (h headers) described() string {
 	if h.declared {
 		return "the tagHeaders of the rules"
@@ -124,8 +123,8 @@ func placeVisitors(p Phase, filter *manifest.Tree) envoyfilter.Patch {
 	return envoyfilter.First(envoyfilter.Gateway, filter, purpose)
 }
 
-// place returns the patch that inserts the filter. To be ahead of authentication
-// is to be first: there is no filter to be before where nothing authenticates.
+// place returns the patch that inserts the filter. Before authentication means first:
+// without authentication no other filter could mark that place.
 func place(p Phase, filter *manifest.Tree) envoyfilter.Patch {
 	if p == PhaseRouter {
 		return envoyfilter.BeforeRouter(envoyfilter.Gateway, filter,

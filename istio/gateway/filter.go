@@ -15,8 +15,8 @@ import (
 	"github.com/tagproc/tagproc/istio/manifest"
 )
 
-// cluster is Envoy's name for tagproc: of the cluster that is added for a socket,
-// or the one that Istio has for a port of a Service.
+// cluster returns Envoy's name for tagproc: the name of the cluster that is added for a
+// socket, or of the one that Istio has for a port of a Service.
 func cluster(a envoyfilter.Address) string {
 	if a.Socket != "" {
 		return contract.GatewayFilter
@@ -60,7 +60,7 @@ func httpFilter(h headers, s *settings) (*manifest.Tree, error) {
 	return filter, nil
 }
 
-// commentFilter says of each line that matters why it is there.
+// commentFilter adds comments that say why each important line is there.
 func commentFilter(filter *manifest.Tree, h headers, s *settings) {
 	filter.Comment("A name of its own: Istio looks for the usual one.", "name")
 
@@ -68,7 +68,7 @@ func commentFilter(filter *manifest.Tree, h headers, s *settings) {
 		filter.Comment("Istio's own cluster for this port of the Service: the pods that are\n"+
 			"ready, mTLS, no bound of requests. To the Service's IP every stream\n"+
 			"would go over one connection, to one pod.", envoyfilter.TypedConfig, "grpc_service", "envoy_grpc", "cluster_name")
-		filter.Comment("Otherwise the cluster's name, which is no host's.", envoyfilter.TypedConfig, "grpc_service", "envoy_grpc", "authority")
+		filter.Comment("Otherwise the cluster's name, which is not a host.", envoyfilter.TypedConfig, "grpc_service", "envoy_grpc", "authority")
 		filter.Comment("A tagproc that is killed takes the requests on its connection with it. One\n"+
 			"retry, at another one, saves them, and costs Envoy 8% all the time.",
 			envoyfilter.TypedConfig, "grpc_service", "retry_policy")
@@ -114,8 +114,8 @@ func commentFilter(filter *manifest.Tree, h headers, s *settings) {
 	}
 }
 
-// retryPolicy returns what becomes of a stream that is lost. At a socket there is
-// no other tagproc to ask: a retry would cost Envoy 8% of its CPU and save nothing.
+// retryPolicy returns how Envoy retries a lost stream. At a socket no other tagproc could
+// answer: a retry would cost Envoy 8% of its CPU and save nothing.
 func retryPolicy(a envoyfilter.Address) (*corev3.RetryPolicy, error) {
 	if a.Socket != "" {
 		return nil, nil

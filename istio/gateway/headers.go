@@ -11,8 +11,7 @@ import (
 	"github.com/tagproc/tagproc/rules"
 )
 
-// headers is what Envoy has to know of the rules. Names are in lower case, as
-// Envoy has them.
+// headers is what Envoy must know about the rules. Names are in lower case, as in Envoy.
 type headers struct {
 	keys       []string // sorted, as the names of owned are
 	owned      rules.Owned
@@ -28,8 +27,8 @@ type headers struct {
 // for debugging.
 const jaegerBaggage = "jaeger-baggage"
 
-// carrier matches the beginnings of headers that carry one member of baggage each:
-// those of Jaeger, OpenTracing and their like.
+// carrier matches the beginnings of headers that carry one member of baggage each, such
+// as those of Jaeger and OpenTracing.
 const carrier = "((ot[^a-z0-9])?baggage|uberctx)[^a-z0-9]"
 
 func headersOf(t *rules.Table) headers {
@@ -37,7 +36,7 @@ func headersOf(t *rules.Table) headers {
 	h.onlyKeys = !slices.ContainsFunc(t.Forwarded(), func(name string) bool {
 		return !slices.Contains(t.Keys(), rules.Key{Source: rules.KeyHeader, Name: name})
 	})
-	h.keys = t.Forwarded() // sorted: the order of the rules is none of Envoy's business
+	h.keys = t.Forwarded() // sorted: Envoy does not depend on the order of the rules
 	if h.propagated = t.Propagated(); !h.propagated.IsZero() {
 		h.carriers = []string{contract.Baggage, contract.CorrelationContext}
 	}
@@ -58,8 +57,8 @@ func (h headers) forwarded() []*matcherv3.StringMatcher {
 	return patterns
 }
 
-// mutable is the regular expression that a header which tagproc may change matches
-// as a whole.
+// mutable returns the regular expression that matches, as a whole, the headers that
+// tagproc may change.
 func (h headers) mutable() string { return envoyfilter.Expression(h.owned, h.carriers...) }
 
 // stripped removes what clients must not send: the owned headers, unless they are

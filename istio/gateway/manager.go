@@ -28,7 +28,7 @@ func manager(h headers, s *settings) (*manifest.Tree, error) {
 		}
 		m.EarlyHeaderMutationExtensions = []*corev3.TypedExtensionConfig{{Name: "strip_forged_tags", TypedConfig: strip}}
 	}
-	// Not validated as a whole: what is merged into another is none of its own.
+	// Not validated as a whole: it is merged into another, and need not be valid alone.
 	if err := envoyfilter.Validate(m.CommonHttpProtocolOptions); err != nil {
 		return nil, err
 	}
@@ -51,9 +51,9 @@ func manager(h headers, s *settings) (*manifest.Tree, error) {
 	return filter, nil
 }
 
-// early says why headers of clients are removed, and which.
+// early returns which headers of clients are removed, and why.
 func early(h headers, s *settings) string {
-	const wholeBaggage = "Whatever a client sends as baggage goes whole, what is no tag included, and so do\n" +
+	const wholeBaggage = "All baggage of clients is removed, other members than tags included, and so are\n" +
 		"the headers that libraries take for it: no single member can be removed here, and\n" +
 		"without this a dead tagproc lets a forged member choose routes behind the gateway."
 	if h.trusted {

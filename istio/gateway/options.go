@@ -9,15 +9,15 @@ import (
 	"github.com/tagproc/tagproc/istio/envoyfilter"
 )
 
-// Options are what a gateway's operator says, as flags have it.
+// Options are the settings of a gateway's operator, in the form of flags.
 type Options struct {
 	Name      string   // of the EnvoyFilter
 	Namespace string   // of the EnvoyFilter and of the gateway's pods
 	Gateway   []string // labels that the gateway's pods have, all of them; each KEY=VALUE
 	Address   string   // of tagproc: unix:///PATH, or SERVICE.NAMESPACE:PORT
 	Phase     Phase
-	// FailClosed answers 500 or 504 to requests that tagproc did not answer. They
-	// pass untagged otherwise.
+	// FailClosed makes Envoy answer 500 or 504 to requests that tagproc does not answer.
+	// Otherwise they pass untagged.
 	FailClosed bool
 	// StripClientBaggage removes the header baggage of clients, as a whole.
 	StripClientBaggage bool
@@ -32,7 +32,7 @@ func (o *Options) Check() error {
 	return err
 }
 
-// settings are options as they are used.
+// settings are parsed options.
 type settings struct {
 	*Options
 	selector map[string]string
@@ -65,9 +65,8 @@ type Phase string
 
 // The phases.
 const (
-	// PhaseRouter is before the router: behind authentication and authorization, so
-	// that a key may be what a verified token says, and requests that are refused
-	// are not asked about.
+	// PhaseRouter is before the router, after authentication and authorization: a key may
+	// come from a verified token, and Envoy does not ask about refused requests.
 	PhaseRouter Phase = "router"
 	// PhaseAuthn is before everything that authenticates, as a WasmPlugin of the
 	// phase AUTHN is: keys are what the client sent.

@@ -10,8 +10,8 @@ import (
 	"github.com/tagproc/tagproc/istio/manifest"
 )
 
-// visitorsFilter returns the filter that gives visitors their cookies: it writes what
-// tagproc says in metadata into the response, and nothing where it says nothing.
+// visitorsFilter returns the filter that gives visitors their cookies: it writes the
+// values that tagproc sends in metadata, if any, into the response.
 func visitorsFilter(cookies int) (*manifest.Tree, error) {
 	var mutations []*mutationv3.HeaderMutation
 	add := func(header, key string) {

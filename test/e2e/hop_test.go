@@ -145,7 +145,7 @@ func testHop(t *testing.T, binary string) {
 			t.Errorf("tagproc_messages_total{%s} = %v, want %v", labels, got, want)
 		}
 	}
-	const complaint = "Envoy asks for a direction that is not known"
+	const complaint = "Envoy sends an unknown direction"
 	if n := strings.Count(p.log.String(), complaint); n != 1 {
 		t.Errorf("the log has %d lines with %q, want 1", n, complaint)
 	}
