@@ -121,10 +121,13 @@ func (t *Table) programs(i int) iter.Seq2[string, *program] {
 		var last *program
 		for _, stage := range t.schedule.stages {
 			p, at := stage.compiled[i], ""
+			if p == last {
+				continue
+			}
 			if stage.stage > 0 {
 				at = formatInstant(stage.Since())
 			}
-			if p != last && !yield(at, p) {
+			if !yield(at, p) {
 				return
 			}
 			last = p
