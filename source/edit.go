@@ -48,7 +48,10 @@ func Replace(src []byte, edits ...Edit) ([]byte, error) {
 		copied = s.to
 	}
 	out = append(out, src[copied:]...)
-	return out, sameBut(src, out, edits)
+	if err := sameBut(src, out, edits); err != nil {
+		return nil, err
+	}
+	return out, nil
 }
 
 // span returns where the scalar of e stands in src, in bytes, and what takes its place.
@@ -177,22 +180,34 @@ func sameBut(before, after []byte, edits []Edit) error {
 	if err := errors.Join(problems.Err(), more.Err()); err != nil {
 		return fmt.Errorf("the result would be unreadable: %w", err)
 	}
-	differ := 0
-	if len(was) != len(is) || !slices.EqualFunc(was, is, func(a, b *Document) bool { return same(a.node, b.node, &differ) }) || differ > len(edits) {
-		return errors.New("the result would differ in more than the new values")
+	c := comparison{wanted: map[[2]int]string{}}
+	for _, e := range edits {
+		c.wanted[[2]int{e.Value.at.line, e.Value.at.col}] = e.Text
+	}
+	if len(was) != len(is) || !slices.EqualFunc(was, is, func(a, b *Document) bool { return c.same(a.node, b.node) }) || c.differ > len(edits) {
+		return errors.New("the result would differ from what was asked for")
 	}
 	return nil
 }
 
-// same reports whether two trees have the same form. Scalars that differ are counted;
-// of embedded texts, such as the rules in a ConfigMap, each counts for as many edits as
-// it has lines that differ.
-func same(a, b *yaml.Node, differ *int) bool {
+// A comparison is that of a file before and after edits.
+type comparison struct {
+	wanted map[[2]int]string // the new values, by line and column
+	differ int               // scalars that differ
+}
+
+// same reports whether two trees have the same form, and scalars that are edited the
+// new values. Of embedded texts, such as the rules in a ConfigMap, each counts for as
+// many edits as it has lines that differ.
+func (c *comparison) same(a, b *yaml.Node) bool {
 	if a.Kind != b.Kind || a.Tag != b.Tag || len(a.Content) != len(b.Content) || a.Anchor != b.Anchor {
 		return false
 	}
 	comments := func(n *yaml.Node) [3]string { return [3]string{n.HeadComment, n.LineComment, n.FootComment} }
 	if !reflect.DeepEqual(comments(a), comments(b)) {
+		return false
+	}
+	if text, edited := c.wanted[[2]int{a.Line, a.Column}]; edited && a.Kind == yaml.ScalarNode && b.Value != text {
 		return false
 	}
 	if a.Value != b.Value {
@@ -202,12 +217,12 @@ func same(a, b *yaml.Node, differ *int) bool {
 		}
 		for i := range of {
 			if of[i] != now[i] {
-				*differ++
+				c.differ++
 			}
 		}
 	}
 	for i := range a.Content {
-		if !same(a.Content[i], b.Content[i], differ) {
+		if !c.same(a.Content[i], b.Content[i]) {
 			return false
 		}
 	}

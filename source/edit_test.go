@@ -64,6 +64,27 @@ func TestReplaceRefuses(t *testing.T) {
 	}
 }
 
+// TestReplaceReadsBack checks that a value comes back as it was asked for, or that
+// nothing is returned.
+func TestReplaceReadsBack(t *testing.T) {
+	t.Parallel()
+	for _, src := range []string{"a: 'x'\n", "a: \"x\"\n", "a: x\n"} {
+		for _, text := range []string{"p\u0085q", "p\u2028q", "p\ufeffq", " p", "p #q", "p\tq", "", "~", "true"} {
+			docs, _ := Documents("f", []byte(src), 1000)
+			got, err := Replace([]byte(src), Edit{docs[0].Get("a"), text})
+			if err != nil {
+				if got != nil {
+					t.Errorf("%q by %q: the error %v comes with %q", src, text, err, got)
+				}
+				continue
+			}
+			if after, problems := Documents("f", got, 1000); len(problems) > 0 || after[0].Text("a") != text {
+				t.Errorf("%q by %q = %q, which reads otherwise", src, text, got)
+			}
+		}
+	}
+}
+
 // TestReplaceInConfigMap checks that a number in the text of a ConfigMap is changed in
 // place.
 func TestReplaceInConfigMap(t *testing.T) {
