@@ -1,6 +1,7 @@
 package lanes
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -35,6 +36,16 @@ type entry struct {
 	hosts  []text
 	match  *networking.HTTPMatchRequest
 	at     source.Value
+}
+
+// inMatch returns a header of the match as it is written, or no value.
+func (e entry) inMatch(field, header string) source.Value {
+	for _, h := range e.at.Get("match", field).Entries() {
+		if strings.EqualFold(h.Key(), header) {
+			return h
+		}
+	}
+	return source.Value{}
 }
 
 // lanesFile reads a lanes file.
@@ -101,8 +112,34 @@ func (r *reader) lanesFile(d *source.Document) *draft {
 		}
 		r.headerName(n.header)
 	}
+	for _, e := range f.ingress {
+		r.noOwnHeaders(e, f)
+	}
 	r.write(f)
 	return &f.draft
+}
+
+// noOwnHeaders refuses a condition on a header that the routes of lanes and of named
+// users ask for themselves: it would be lost, or hold for nobody.
+func (r *reader) noOwnHeaders(e entry, f *lanesFile) {
+	if route := f.routeHeader.v; route != "" {
+		for _, field := range []string{"headers", "withoutHeaders"} {
+			if h := e.inMatch(field, route); !h.IsZero() {
+				r.Add(h.KeyPlace().Problem(source.Error, KindMatch, fmt.Sprintf(
+					"%s is the routeHeader, which the route of each lane asks for itself; leave it out of match: a request with the name of a lane in it reaches that lane", source.Shorten(h.Key()))))
+			}
+		}
+	}
+	for i, n := range f.named {
+		if slices.ContainsFunc(f.named[:i], func(before named) bool { return strings.EqualFold(before.header.v, n.header.v) }) {
+			continue // told already
+		}
+		if h := e.inMatch("headers", n.header.v); n.header.set && !h.IsZero() {
+			r.Add(h.KeyPlace().Problem(source.Error, KindMatch, fmt.Sprintf(
+				"%s names users in named, line %d, whose routes would lose this condition; leave it out of match, and write whom it means into values of named",
+				source.Shorten(h.Key()), n.header.at.Place().Line())))
+		}
+	}
 }
 
 // serviceName returns the service that s names: a name, or "namespace/name".

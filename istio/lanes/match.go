@@ -2,6 +2,7 @@ package lanes
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"regexp"
 	"slices"
@@ -47,9 +48,10 @@ func (r *reader) match(p source.Value) (*networking.HTTPMatchRequest, bool) {
 			return nil, false
 		}
 	}
+	twice := r.twice(p.Get("headers")) || r.twice(p.Get("withoutHeaders"))
 	lowerKeys(m.Headers)
 	lowerKeys(m.WithoutHeaders)
-	return m, r.isRegex(p, m)
+	return m, r.isRegex(p, m) && !twice
 }
 
 // isRegex reports whether the regular expressions of a match are such.
@@ -76,6 +78,20 @@ func (r *reader) isRegex(p source.Value, m *networking.HTTPMatchRequest) bool {
 		}
 	}
 	return ok
+}
+
+// twice refuses a header that stands in headers in two spellings: Istio knows one.
+func (r *reader) twice(headers source.Value) (found bool) {
+	seen := map[string]string{}
+	for _, h := range headers.Entries() {
+		lower := strings.ToLower(h.Key())
+		if before, known := seen[lower]; known {
+			r.Add(h.KeyPlace().Problem(source.Error, KindMatch, fmt.Sprintf("%s and %s are one header, and a match has one condition for it; leave one of them out", source.Shorten(before), source.Shorten(h.Key()))))
+			found = true
+		}
+		seen[lower] = h.Key()
+	}
+	return found
 }
 
 // lowerKeys makes the names of headers what Istio wants them to be.
