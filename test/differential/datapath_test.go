@@ -77,6 +77,9 @@ func (s *sidecar) compare(t *testing.T, d contract.Direction, table *rules.Table
 					return
 				}
 				lines := generateHop(*seed, index)
+				if d == contract.Recompute && index%2 == 0 {
+					lines = slices.DeleteFunc(lines, saysTag) // the rules alone decide
+				}
 				l, err := lua.send(lines)
 				if err != nil {
 					t.Errorf("seed %d, request %d: Lua: %v", *seed, index, err)
@@ -112,7 +115,7 @@ func (s *sidecar) compare(t *testing.T, d contract.Direction, table *rules.Table
 	}
 	group.Wait()
 	t.Logf("%d requests: %d are changed, %d refused by Envoy, %d decided by the rules alone", total, changed.Load(), refused.Load(), decided.Load())
-	if changed.Load() < total/4 || refused.Load() > total/4 || d == contract.Recompute && decided.Load() < total/20 {
+	if changed.Load() < total/4 || refused.Load() > total/4 || d == contract.Recompute && decided.Load() < total/3 {
 		t.Errorf("of so many little is learnt")
 	}
 }
