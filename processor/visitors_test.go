@@ -141,9 +141,16 @@ func TestVisitorKeepsTag(t *testing.T) {
 	if tagged < 125 || tagged > 275 { // six standard deviations around 200
 		t.Errorf("%d of 1000 visitors are tagged, want about 200", tagged)
 	}
+	everybody := marshal(t, headersRequest(rawHeaders(":path", "/b"))) // has a tag at the gateway, whatever the id
+	if reply, _ := p.NewStream().Reply(nil, everybody); !strings.Contains(string(reply), "s2") {
+		t.Errorf("a visitor of /b gets no tag: %q", reply)
+	}
 	for _, d := range []contract.Direction{contract.Recompute, contract.Restore, contract.Collect, contract.UnknownDirection} {
 		if reply, _ := p.NewStreamOf(d).Reply(nil, first); givenBy(t, reply) != nil {
 			t.Errorf("direction %s gives %v", d, givenBy(t, reply))
+		}
+		if reply, _ := p.NewStreamOf(d).Reply(nil, everybody); strings.Contains(string(reply), "s2") {
+			t.Errorf("direction %s decides by an id that nobody has: %q", d, reply)
 		}
 	}
 }
