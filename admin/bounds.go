@@ -17,7 +17,7 @@ const (
 	// all of them.
 	MaxConnections = 64
 
-	maxHeaderBytes = 8 << 10 // of a request, including its first line; net/http adds 4 KiB
+	maxHeaderBytes = 4 << 10 // of a request, including its first line, and 4 KiB more: net/http adds them
 	maxTarget      = 1 << 10 // bytes of a path and its query
 	readTimeout    = 5 * time.Second
 	writeTimeout   = 10 * time.Second

@@ -77,7 +77,7 @@ const (
 
 	// maxHeaderBytes bounds the headers of a stream, which are gRPC's own: those of the
 	// user's request are inside a message.
-	maxHeaderBytes = 64 << 10
+	maxHeaderBytes = 16 << 10
 
 	// A peer that has been quiet for keepaliveTime is pinged, and its connection
 	// ends if nothing comes for keepaliveTimeout: its machine is gone.

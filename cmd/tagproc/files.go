@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"io"
 	"os"
 	"syscall"
@@ -16,19 +17,40 @@ import (
 // refuses a text that long. "-" is standard input. A file is anything that can be read
 // to its end, also a pipe, /dev/stdin or a shell's <(…).
 func read(cmd *cobra.Command, name string, limit int64) ([]byte, *source.Problem) {
-	in, err := openFile(cmd, name)
-	if err != nil {
-		return nil, unreadable(name, err)
+	type content struct {
+		src    []byte
+		stream bool
+		err    error
 	}
-	defer in.Close()
-	src, err := io.ReadAll(io.LimitReader(in, limit+1))
+	done := make(chan content, 1)
+	go func() { // nobody may ever write to a pipe
+		src, stream, err := readAll(cmd, name, limit)
+		done <- content{src, stream, err}
+	}()
+	var c content
+	select {
+	case c = <-done:
+	case <-cmd.Context().Done():
+		c.err = context.Cause(cmd.Context())
+	}
 	switch {
-	case err != nil:
-		return nil, unreadable(name, err)
-	case len(src) == 0 && isStream(in):
+	case c.err != nil:
+		return nil, unreadable(name, c.err)
+	case len(c.src) == 0 && c.stream:
 		return nil, &source.Problem{File: name, Kind: source.KindEmpty, Message: "nothing came through the pipe; did the command that writes it fail?"}
 	}
-	return src, nil
+	return c.src, nil
+}
+
+// readAll reads a file up to one byte more than limit, and reports whether it is a stream.
+func readAll(cmd *cobra.Command, name string, limit int64) (src []byte, stream bool, err error) {
+	in, err := openFile(cmd, name)
+	if err != nil {
+		return nil, false, err
+	}
+	defer in.Close()
+	src, err = io.ReadAll(io.LimitReader(in, limit+1))
+	return src, isStream(in), err
 }
 
 // openFile opens a file to be read once. It refuses directories.
