@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/agnivade/levenshtein"
@@ -54,9 +56,14 @@ func (f *rulesFlags) options() rules.Options {
 
 // addRulesFileFlag adds the required flag --rules.
 func addRulesFileFlag(cmd *cobra.Command, path *string) {
-	cmd.Flags().StringVar(path, "rules", "", "rules file, or a manifest with rules (required)")
+	cmd.Flags().StringVar(path, "rules", "", "rules `FILE`, or a manifest with rules (required)")
 	must(cmd.MarkFlagRequired("rules"))
 	must(cmd.MarkFlagFilename("rules", manifestExtensions...))
+}
+
+// isManifestName reports whether a file may be meant that has rules or manifests.
+func isManifestName(name string) bool {
+	return strings.Contains(name, "/") || slices.Contains(manifestExtensions, strings.TrimPrefix(filepath.Ext(name), "."))
 }
 
 // manifestExtensions are the extensions of rules files and manifests.
@@ -101,6 +108,9 @@ func completeNothing(cmd *cobra.Command) {
 
 // flagError adds to the error of a flag that cmd does not have what may be meant.
 func flagError(cmd *cobra.Command, err error) error {
+	if invalid, is := errors.AsType[*pflag.InvalidValueError](err); is && invalid.GetFlag().Value.Type() == "duration" {
+		return fmt.Errorf("--%s %s: expected a duration with its unit, such as 5s or 1m30s", invalid.GetFlag().Name, invalid.GetValue())
+	}
 	unknown, ok := errors.AsType[*pflag.NotExistError](err)
 	if !ok {
 		return err
@@ -135,7 +145,12 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	}
 	hint := ""
 	if cmd.Flags().Lookup("rules") != nil {
-		hint = fmt.Sprintf("; did you mean --rules %s?", args[0])
+		switch {
+		case isManifestName(args[0]) || cmd.Flags().Lookup("header") == nil:
+			hint = fmt.Sprintf("; did you mean --rules %s?", args[0])
+		default:
+			hint = fmt.Sprintf("; a header of the request is -H 'NAME: %s'", args[0])
+		}
 	}
 	return fmt.Errorf("%s takes no arguments, got %q%s", cmd.Name(), args[0], hint)
 }

@@ -164,6 +164,9 @@ func writeLint(t *terminal.Writer, r *lint.Report, out output) error {
 	}
 	t.Printf("%s, %s; looked at %s\n", counted(r.Errors(), "error"), counted(len(r.Findings)-r.Errors(), "warning"), strings.Join(seen, ", "))
 	for _, n := range r.NotChecked {
+		if len(r.LookedAt) == 0 {
+			break // nothing was checked: the line above says so
+		}
 		kinds := make([]string, 0, len(n.Kinds))
 		for _, k := range n.Kinds {
 			kinds = append(kinds, string(k))

@@ -6,8 +6,10 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -90,6 +92,10 @@ func run(ctx context.Context, root *cobra.Command) int {
 			writeErrors(t, f.err)
 		}
 		return cmp.Or(f.code, exitProblems)
+	}
+	if missing, is := strings.CutPrefix(err.Error(), "required flag(s) "); is {
+		names := strings.ReplaceAll(strings.TrimSuffix(missing, " not set"), `"`, "")
+		err = fmt.Errorf("expected --%s FILE", strings.ReplaceAll(names, ", ", " FILE and --")) // all of them are files
 	}
 	writeErrors(t, err)
 	t.Printf("Run '%s --help' for how to use it.\n", cmd.CommandPath())

@@ -122,7 +122,7 @@ func (r *reader) headerName(t text) {
 
 func (c *checker) gateway() {
 	if g := c.d.gateway; !c.d.gatewayAt.IsZero() && (!manifest.IsDNSLabel(g.Namespace) || !manifest.IsName(g.Name)) {
-		c.error(c.d.gatewayAt, rules.KindName, "the gateway is %q; expected the namespace and the name of a Gateway of Istio, such as istio-system/ingressgateway", source.Shorten(g.String()))
+		c.error(c.d.gatewayAt, rules.KindName, "the gateway is %q; expected the namespace and the name of a Gateway of Istio, such as istio-system/ingressgateway", source.Shorten(strings.TrimSuffix(g.String(), "/")))
 	}
 }
 

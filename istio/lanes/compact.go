@@ -61,7 +61,7 @@ func (r *reader) lanesFile(d *source.Document) *draft {
 			mode := r.text(p)
 			f.strict = mode.v == "strict"
 			if mode.set && mode.v != "loose" && mode.v != "strict" {
-				r.error(p, rules.KindMode, "the mode %q is not known; expected loose or strict", source.Shorten(mode.v))
+				r.error(p, rules.KindMode, "there is no mode %q%s; expected loose or strict", source.Shorten(mode.v), source.DidYouMean(source.Nearest(mode.v, []string{"loose", "strict"})))
 			}
 		}},
 		field{"gateway", func(p source.Value) {
