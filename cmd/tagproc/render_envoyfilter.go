@@ -20,10 +20,11 @@ func newRenderEnvoyFilterCommand() *cobra.Command {
 		Short: "Make a gateway ask tagproc: the EnvoyFilter",
 		Long: `Print the EnvoyFilter that makes a gateway of Istio ask tagproc: the ext_proc
 filter, what it forwards to tagproc and what it accepts in return, the early
-removal of tags that clients forge, and the header limits. It depends on four
-parts of the rules: keys, tagHeaders, propagation and trustClientTags. An edit of
-ranges, users or rules within tagHeaders changes nothing here; after a new key or
-tag header, render it again.
+removal of tags that clients forge, and the header limits. It depends on
+tagHeaders, propagation and trustClientTags, and on what the rules look at: keys,
+and hosts, paths and headers of a match; visitors' cookies; or forwarded, if it is
+declared. After an edit of these, render it again. An edit of ranges or users
+changes nothing here.
 
 --address is a socket in the gateway's pod, or a Service. A Service is reached
 through Istio's own cluster, with its endpoints and mTLS, and a stream that a dying

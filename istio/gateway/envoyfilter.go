@@ -63,9 +63,11 @@ func Warnings(t *rules.Table) (warnings []string) {
 func purpose(h headers) string {
 	const what = "The gateway asks tagproc for the tags of each request. For Istio 1.28 and newer.\n\n"
 	if h.declared {
-		return what + "It follows from what the rules say of tagHeaders, propagation and trustClientTags,\n" +
-			"and from the headers that hold the users' ids. Whatever else of them is edited, new\n" +
-			"rules within tagHeaders included, this stays as it is."
+		return what + "It follows from tagHeaders, propagation and trustClientTags, and from what the rules\n" +
+			"look at: keys, and hosts, paths and headers of a match; visitors' cookies. (With\n" +
+			"forwarded, from that instead of what they look at.) After an edit of these, render it\n" +
+			"again. For ranges, users, and rules that look at nothing new and write within\n" +
+			"tagHeaders, it stays as it is."
 	}
 	return what + "It follows from the headers that the rules read and write, for these rules declare\n" +
 		"no tagHeaders: a rule that writes another header needs a new render. Declare\n" +

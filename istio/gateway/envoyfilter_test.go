@@ -88,6 +88,11 @@ func TestStable(t *testing.T) {
 	}
 	for _, edit := range [][2]string{
 		{"header: x-tenant", "header: x-session"},
+		{"header: x-tenant", "match: {hosts: [example.com]}, header: x-tenant"},
+		{"header: x-tenant", "match: {paths: [{exact: /}]}, header: x-tenant"},
+		{"header: x-tenant", "match: {headers: [{name: x-beta, present: true}]}, header: x-tenant"},
+		{"header: x-tenant", "keys: [{header: x-tenant}, {visitor: {}}]"},
+		{"rules:", "forwarded: {headers: [x-user-id, x-tenant, cookie]}\nrules:"},
 		{"headerPrefixes: [appver, x-ver-]", "headerPrefixes: [appver]"},
 		{"rules:", "trustClientTags: true\nrules:"},
 		{"rules:", "propagation: {headerPrefixes: [appver]}\nrules:"},
