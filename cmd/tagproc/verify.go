@@ -35,8 +35,8 @@ func newVerifyCommand() *cobra.Command {
 would be sent elsewhere, who, and why. Before a migration, export each user's id
 and tag from the access logs and compare.
 
-The file is CSV with the names of its columns in the first line: the key's header
-(or id), and one or more of the tag headers (or tag, or version, if the rules have
+The file is CSV with the names of its columns in the first line: the name of each
+key's header or cookie (or id, if the rules have only one key), and one or more of the tag headers (or tag, or version, if the rules have
 only one). --column names other columns. An empty value, or the - of an access
 log, means no tag; --map says which tag a version stands for. Rows without an id
 are counted and not compared. If a user has several rows, the first counts, and
