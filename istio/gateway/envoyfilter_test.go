@@ -111,7 +111,7 @@ func TestWarnings(t *testing.T) {
 	}{
 		{lanes, nil},
 		{undeclared, []string{"no tagHeaders are declared"}},
-		{nothing, []string{"there are no rules"}},
+		{nothing, []string{"without rules the gateway forwards no key"}},
 	} {
 		got := Warnings(load(t, c.src))
 		ok := len(got) == len(c.want)
