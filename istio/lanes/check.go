@@ -18,6 +18,7 @@ const (
 	maxRules    = 10_000
 	maxPort     = 65535
 	maxWeight   = 1_000_000
+	maxRegex    = 1024 // bytes; Istio's webhook refuses more
 )
 
 // The kinds of problems that lane groups have, beside those of rules.

@@ -111,6 +111,11 @@ func (r *reader) lanesFile(d *source.Document) *draft {
 			r.error(n.lane.at, KindUnknownLane, "there is no lane %q in the group", source.Shorten(n.lane.v))
 		}
 		r.headerName(n.header)
+		for _, v := range n.values {
+			if strings.TrimSpace(v.v) != v.v || v.v == "" {
+				r.error(v.at, KindMatch, "no request has %s: %q, since HTTP drops blanks around a value, and an empty one names nobody; write the value that the header has", source.Shorten(n.header.v), source.Shorten(v.v))
+			}
+		}
 	}
 	for _, e := range f.ingress {
 		r.noOwnHeaders(e, f)

@@ -51,40 +51,93 @@ func (r *reader) match(p source.Value) (*networking.HTTPMatchRequest, bool) {
 	twice := r.twice(p.Get("headers")) || r.twice(p.Get("withoutHeaders"))
 	lowerKeys(m.Headers)
 	lowerKeys(m.WithoutHeaders)
-	return m, r.isRegex(p, m) && !twice
+	return m, r.stringMatches(p, m) && !twice
 }
 
-// isRegex reports whether the regular expressions of a match are such.
-func (r *reader) isRegex(p source.Value, m *networking.HTTPMatchRequest) bool {
-	ok := true
-	check := func(p source.Value, s *networking.StringMatch) {
-		if _, err := regexp.Compile(s.GetRegex()); err != nil {
-			r.error(p.Get("regex"), KindMatch, "this is no regular expression of RE2: %v", err)
-			ok = false
-		}
-	}
+// stringMatches reports whether the webhook of Istio takes the conditions on texts of
+// a match, and says which ones it does not.
+func (r *reader) stringMatches(p source.Value, m *networking.HTTPMatchRequest) bool {
+	before := r.Errors()
 	for _, f := range []struct {
 		name string
 		m    *networking.StringMatch
 	}{{"uri", m.Uri}, {"scheme", m.Scheme}, {"method", m.Method}, {"authority", m.Authority}} {
-		check(p.Get(f.name), f.m)
+		r.stringMatch(p.Get(f.name), f.name, f.m)
 	}
 	for _, f := range []struct {
 		name string
 		m    map[string]*networking.StringMatch
 	}{{"headers", m.Headers}, {"withoutHeaders", m.WithoutHeaders}, {"queryParams", m.QueryParams}} {
-		for _, key := range slices.Sorted(maps.Keys(f.m)) {
-			check(p.Get(f.name).Get(key), f.m[key])
+		for _, e := range p.Get(f.name).Entries() {
+			name := e.Key()
+			if f.name != "queryParams" {
+				r.matchedHeader(e)
+				name = headerKey(name)
+			}
+			r.stringMatch(e, f.name, f.m[name])
 		}
 	}
-	return ok
+	return r.Errors() == before
+}
+
+// stringMatch checks one condition, that of a field.
+func (r *reader) stringMatch(p source.Value, field string, m *networking.StringMatch) {
+	then := "; leave the condition out where every request is meant"
+	if strings.HasSuffix(strings.ToLower(field), "headers") {
+		then = "; write {} where the header may have any value"
+	}
+	switch s := m.GetMatchType().(type) {
+	case *networking.StringMatch_Prefix:
+		if s.Prefix == "" && field != "uri" {
+			r.error(p.Get("prefix"), KindMatch, "the prefix is empty, which Istio refuses here%s", then)
+		}
+	case *networking.StringMatch_Exact:
+		if s.Exact == "" && field != "queryParams" { // ?debug has the value ""
+			r.error(p.Get("exact"), KindMatch, "the value is empty, and no request has an empty one here%s", then)
+		}
+	case *networking.StringMatch_Regex:
+		_, err := regexp.Compile(s.Regex)
+		switch {
+		case s.Regex == "*" && field == "withoutHeaders": // not an expression: the header is there
+		case s.Regex == "":
+			r.error(p.Get("regex"), KindMatch, "the regular expression is empty, which Istio refuses%s", then)
+		case len(s.Regex) > maxRegex:
+			r.error(p.Get("regex"), KindMatch, "the regular expression has %d bytes; the most that Istio takes is %d", len(s.Regex), maxRegex)
+		case err != nil:
+			if s.Regex != "*" {
+				then = ""
+			}
+			r.error(p.Get("regex"), KindMatch, "this is no regular expression of RE2: %v%s", err, then)
+		}
+	}
+}
+
+// matchedHeader checks the name of a header in a match: a part of the request, as HTTP/2
+// calls it, or a claim of a token may stand for one.
+func (r *reader) matchedHeader(e source.Value) {
+	name := e.Key()
+	pseudo := slices.Contains([]string{":method", ":scheme", ":authority", ":path"}, strings.ToLower(name))
+	if !headerToken.MatchString(name) && !pseudo && !isClaim(name) {
+		r.Add(e.KeyPlace().Problem(source.Error, KindMatch, fmt.Sprintf("%q is no name of a request header", source.Shorten(name))))
+	}
+}
+
+// isClaim reports whether the key of a header condition means a claim of a token.
+func isClaim(name string) bool { return strings.HasPrefix(name, "@request.auth.claims") }
+
+// headerKey returns the key of a header condition as Istio wants it.
+func headerKey(name string) string {
+	if isClaim(name) {
+		return name // upper case counts
+	}
+	return strings.ToLower(name)
 }
 
 // twice refuses a header that stands in headers in two spellings: Istio knows one.
 func (r *reader) twice(headers source.Value) (found bool) {
 	seen := map[string]string{}
 	for _, h := range headers.Entries() {
-		lower := strings.ToLower(h.Key())
+		lower := headerKey(h.Key())
 		if before, known := seen[lower]; known {
 			r.Add(h.KeyPlace().Problem(source.Error, KindMatch, fmt.Sprintf("%s and %s are one header, and a match has one condition for it; leave one of them out", source.Shorten(before), source.Shorten(h.Key()))))
 			found = true
@@ -97,7 +150,7 @@ func (r *reader) twice(headers source.Value) (found bool) {
 // lowerKeys makes the names of headers what Istio wants them to be.
 func lowerKeys(headers map[string]*networking.StringMatch) {
 	for _, name := range slices.Sorted(maps.Keys(headers)) {
-		if lower := strings.ToLower(name); lower != name {
+		if lower := headerKey(name); lower != name {
 			headers[lower] = headers[name]
 			delete(headers, name)
 		}
