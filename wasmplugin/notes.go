@@ -67,7 +67,7 @@ var meanings = []struct {
 // than a rules file can.
 const selectorMeaning = "which workloads make headers of members again; tagproc writes members for all, and what hops do with them is said by their own configuration"
 
-const unknownMeaning = "nothing that tagproc knows; see whether something else has to do it"
+const unknownMeaning = "unknown to tagproc; check whether something else has to do it"
 
 // meaningOf returns the index of a field's meaning; that of unknown fields is
 // behind the last.

@@ -9,8 +9,8 @@ import (
 	"github.com/tagproc/tagproc/source"
 )
 
-// rewrite returns the lines of the rules written anew, which is for those that
-// cannot be lifted: JSON, aliases into the rest of the manifest, and what a manifest may
+// rewrite returns the lines of the rules written again, for those that cannot be
+// lifted: JSON, aliases into the rest of the manifest, and what a manifest may
 // say in words that a rules file does not have.
 func (m *manifest) rewrite() ([]string, error) {
 	left := rules.MaxFileSize

@@ -52,7 +52,7 @@ func (r *reader) asmGroup(d *source.Document) *draft {
 		r.note(clusters, "cluster: not needed; Istio takes the endpoints of a service in all clusters of the mesh")
 	}
 	if g.strict && g.routeHeader.set {
-		r.warn(permissive, KindNoEffect, "permissiveModeConfiguration without isPermissive: true: the group is in strict mode, in which nothing falls back")
+		r.warn(permissive, KindNoEffect, "permissiveModeConfiguration lacks isPermissive: true: the group is in strict mode, where nothing falls back")
 	}
 	return g
 }
@@ -69,7 +69,7 @@ func (r *reader) spec(root source.Value, fields ...field) (ok bool) {
 // unsupported is a field that ASM has and nothing is made of.
 func (r *reader) unsupported(name, instead string) field {
 	return field{name, func(p source.Value) {
-		r.warn(p, source.KindUnsupported, "%s is not supported: nothing is made of it; %s", name, instead)
+		r.warn(p, source.KindUnsupported, "%s is not supported and is ignored; %s", name, instead)
 	}}
 }
 
@@ -86,8 +86,12 @@ func (r *reader) asmService(p source.Value, clusters *source.Value) (serviceText
 		r.unsupported("trafficPolicyPatch", "write the traffic policy into the DestinationRule of the service"),
 		r.unsupported("httpRoutePatch", "write what it sets into the VirtualService of the service"),
 	)
-	if p.Exists() && (!p.Get("name").Exists() || !p.Get("namespace").Exists()) {
-		r.error(p, source.KindMissing, "a service has a name and a namespace")
+	if p.Exists() {
+		for _, key := range []string{"name", "namespace"} {
+			if !p.Get(key).Exists() {
+				r.error(p, source.KindMissing, "service has no %s", key)
+			}
+		}
 	}
 	if !name.set || !namespace.set {
 		return serviceText{}, false
@@ -102,7 +106,7 @@ func (r *reader) asmIngress(p source.Value, g *draft) {
 			kind := text{v: "ASM"}
 			r.foreign(p, "gateway", field{"name", r.asText(&name)}, field{"namespace", r.asText(&namespace)}, field{"type", r.asText(&kind)})
 			if kind.v != "ASM" {
-				r.warn(p.Get("type"), source.KindUnsupported, "a gateway of type %s is not supported: only the routes inside of the mesh are made; type ASM is a Gateway of Istio", source.Shorten(kind.v))
+				r.warn(p.Get("type"), source.KindUnsupported, "a gateway of type %s is not supported: only routes inside the mesh are rendered; type ASM is a Gateway of Istio", source.Shorten(kind.v))
 				return
 			}
 			g.gateway, g.gatewayAt = Gateway{namespace.v, name.v}, p
@@ -120,7 +124,7 @@ func (r *reader) asmIngress(p source.Value, g *draft) {
 			case strategy.v == "weighted":
 				g.weighted = rule
 			case strategy.v != "rule_based" && strategy.v != "rule-based": // the resource and the API write it in two ways
-				r.error(strategy.at, source.KindUnsupported, "the ingressRoutingStrategy %q is not known; expected rule_based or weighted", source.Shorten(strategy.v))
+				r.error(strategy.at, source.KindUnsupported, "unknown ingressRoutingStrategy %q; expected rule_based or weighted", source.Shorten(strategy.v))
 			case rule != nil:
 				r.warn(rule.at, KindNoEffect, "weightedRoutingRule has no effect: ingressRoutingStrategy is not weighted")
 			}
@@ -227,7 +231,7 @@ func (r *reader) asmRules(l laneDraft) (drafts []ruleDraft) {
 		rule.name, rule.offline = name.v, !online
 		switch {
 		case !isSet:
-			r.warn(p, KindNoEffect, "rule %s has no online: true, and to ASM that is a rule which is not in force: it is left out", source.Shorten(name.v))
+			r.warn(p, KindNoEffect, "rule %s lacks online: true: it is not in force, and is left out", source.Shorten(name.v))
 		case !online:
 			r.note(p, "rule %s of lane %s is not online: it is left out", source.Shorten(name.v), l.name.v)
 		}

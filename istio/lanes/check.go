@@ -24,9 +24,9 @@ const (
 // The kinds of problems that lane groups have, beside those of rules.
 const (
 	KindGroup          source.Kind = "lane-group"      // no group, or one that is there twice
-	KindUnknownLane    source.Kind = "unknown-lane"    // a lane that the group has not
-	KindUnknownService source.Kind = "unknown-service" // a service that the group has not
-	KindMissingService source.Kind = "missing-service" // a service that a lane must have and has not
+	KindUnknownLane    source.Kind = "unknown-lane"    // a lane that the group does not have
+	KindUnknownService source.Kind = "unknown-service" // a service that the group does not have
+	KindMissingService source.Kind = "missing-service" // a service that a lane must have and does not
 	KindLabels         source.Kind = "labels"          // labels that select no pods, or those of two lanes
 	KindHost           source.Kind = "host"            // a host that is malformed
 	KindPort           source.Kind = "port"            // a port that is not known, or that the service has not
@@ -52,7 +52,7 @@ type checker struct {
 	requests map[string]text      // which rule takes them: a host and a match
 }
 
-// check returns the group that d is, or nil after reporting why it is none.
+// check returns the group that d is, or nil after reporting what is wrong with it.
 func (r *reader) check(d *draft, ports map[Service][]uint32) *Group {
 	before := r.Errors()
 	c := &checker{reader: r, d: d, ports: ports, requests: map[string]text{}, g: &Group{
@@ -65,7 +65,7 @@ func (r *reader) check(d *draft, ports map[Service][]uint32) *Group {
 	c.services()
 	c.lanes()
 	if r.Errors() > before || len(c.g.Services) == 0 || len(c.g.Lanes) == 0 {
-		return nil // what refers to lanes and services would be wrong for their sake
+		return nil // references to faulty lanes and services would be reported too
 	}
 	c.fallbacks()
 	c.rules()
@@ -80,11 +80,11 @@ func (r *reader) check(d *draft, ports map[Service][]uint32) *Group {
 func (c *checker) name(t text, what string, is func(string) bool) bool {
 	switch {
 	case !t.set:
-		return false // for that there is a reason that was told
+		return false // already reported
 	case len(t.v) <= 63 && is(t.v): // it becomes the value of a label, too
 		return true
 	}
-	c.error(t.at, rules.KindName, "%s is called %q; expected lower case letters, digits and -, at most 63, as names in Kubernetes are", what, source.Shorten(t.v))
+	c.error(t.at, rules.KindName, "%s has the name %q; expected at most 63 lower case letters, digits and -, as in Kubernetes", what, source.Shorten(t.v))
 	return false
 }
 
@@ -117,7 +117,7 @@ func (c *checker) traceNote() {
 
 func (r *reader) headerName(t text) {
 	if t.set && !headerToken.MatchString(t.v) {
-		r.error(t.at, rules.KindHeader, "%q is no name of a header", source.Shorten(t.v))
+		r.error(t.at, rules.KindHeader, "%q is not a header name", source.Shorten(t.v))
 	}
 }
 
@@ -138,9 +138,9 @@ func (c *checker) services() {
 	for _, s := range c.d.services {
 		switch {
 		case !manifest.IsDNSLabel(s.Name) || !manifest.IsDNSLabel(s.Namespace):
-			c.error(s.at, rules.KindName, "the service %q is none of Kubernetes: namespace and name have lower case letters, digits and -", source.Shorten(s.String()))
+			c.error(s.at, rules.KindName, "the service %q has a malformed name; expected lower case letters, digits and - in namespace and name", source.Shorten(s.String()))
 		case slices.Contains(c.g.Services, s.Service):
-			c.error(s.at, source.KindDuplicateKey, "the service %s is in the group already", s.Service)
+			c.error(s.at, source.KindDuplicateKey, "duplicate service %s", s.Service)
 		default:
 			c.g.Services = append(c.g.Services, s.Service)
 		}

@@ -19,11 +19,11 @@ func (c *checker) rules() {
 		return
 	}
 	if len(c.d.rules) > 0 && c.g.Gateway.IsZero() {
-		c.note(c.d.rules[0].at, "there is no gateway: no routes at a gateway are made of the rules")
+		c.note(c.d.rules[0].at, "the group has no gateway: its rules make no routes")
 		return
 	}
 	if len(c.d.rules) == 0 && !c.g.Gateway.IsZero() && c.Errors() == 0 {
-		c.note(c.d.gatewayAt, "no rule says which requests enter at gateway %s: no routes are made there", c.g.Gateway)
+		c.note(c.d.gatewayAt, "no rule says which requests enter at gateway %s: it gets no routes", c.g.Gateway)
 	}
 	for _, d := range c.d.rules {
 		rule := IngressRule{Name: d.name, Lane: d.lane.v, Hosts: c.hosts(d.hosts), Matches: d.matches, Offline: d.offline}
@@ -74,7 +74,7 @@ func (c *checker) hosts(texts []text) []string {
 	for _, t := range texts {
 		h := strings.ToLower(t.v)
 		if len(h) > 253 || !dnsHost.MatchString(h) {
-			c.error(t.at, KindHost, "%q is no host; expected a name in DNS, *.DOMAIN or *", source.Shorten(t.v))
+			c.error(t.at, KindHost, "%q is not a host; expected a name in DNS, *.DOMAIN or *", source.Shorten(t.v))
 		} else if !slices.Contains(hosts, h) {
 			hosts = append(hosts, h)
 		}
@@ -124,7 +124,7 @@ func (c *checker) weights() {
 	if w == nil || c.g.Gateway.IsZero() {
 		return
 	}
-	c.warn(w.at, KindNoEffect, "weighted: the lane of each request is chosen by chance, and the tags of requests are not looked at: a user goes from lane to lane; ingress rules by the route header keep users where they are")
+	c.warn(w.at, KindNoEffect, "weighted chooses the lane of each request by chance and ignores tags: a user goes from lane to lane; ingress rules by the route header keep users where they are")
 	before := c.Errors()
 	rule := &WeightedRule{Hosts: c.hosts(w.hosts), Matches: slices.DeleteFunc(w.matches, isEmpty)}
 	if len(rule.Matches) < len(w.matches) {
@@ -148,7 +148,7 @@ func (c *checker) weights() {
 		sum += l.share.weight
 	}
 	if sum == 0 && c.Errors() == before {
-		c.error(w.at, KindWeight, "no lane has a weight: nobody would answer")
+		c.error(w.at, KindWeight, "every lane has weight 0: none would answer")
 	}
 	c.g.Weighted = rule
 }

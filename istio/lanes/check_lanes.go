@@ -21,10 +21,10 @@ func (c *checker) lanes() {
 	for _, d := range c.d.lanes {
 		switch {
 		case !d.name.set && d.whole:
-			c.error(d.at, source.KindMissing, "a lane has a name")
+			c.error(d.at, source.KindMissing, "lane has no name")
 		case !d.name.set:
 		case c.g.Lane(d.name.v) != nil:
-			c.error(d.name.at, source.KindDuplicateKey, "the lane %s is in the group already", d.name.v)
+			c.error(d.name.at, source.KindDuplicateKey, "duplicate lane %s", d.name.v)
 		case c.name(d.name, "a lane", manifest.IsDNSLabel):
 			c.lane(d)
 		}
@@ -46,7 +46,7 @@ func (c *checker) lane(d laneDraft) {
 			c.error(s.at, KindLabels, "serviceLabels are for loose mode: in strict mode the labels of a caller's pod say in which lane it is")
 		case !c.inGroup(s):
 		case !l.Has(s.Service):
-			c.error(s.at, KindMissingService, "lane %s has labels for %s, and not the service", l.Name, s.Service)
+			c.error(s.at, KindMissingService, "lane %s has labels for %s, but not the service", l.Name, s.Service)
 		default:
 			c.labels(s.at, fmt.Sprintf("%s in lane %s", s.Service, l.Name), own.labels)
 			if l.ServiceLabels == nil {
@@ -62,7 +62,7 @@ func (c *checker) lane(d laneDraft) {
 func (c *checker) servicesOf(d laneDraft) (services []Service) {
 	if d.all {
 		if d.doc != nil && isASM(d.doc, laneKind) && !c.d.strict && d.whole {
-			c.warn(d.at.Get("spec"), source.KindMissing, "lane %s does not say its services, as lanes in loose mode do: it is taken to have all of the group", d.name.v)
+			c.warn(d.at.Get("spec"), source.KindMissing, "lane %s lists no services, as lanes in loose mode do: it gets all services of the group", d.name.v)
 		}
 		return c.g.Services
 	}
@@ -89,19 +89,19 @@ func (c *checker) inGroup(s serviceText) bool {
 		return true
 	}
 	if len(c.g.Services) == 0 {
-		return false // for that there is a reason that was told
+		return false // already reported
 	}
-	c.error(s.at, KindUnknownService, "there is no service %q in the group", source.Shorten(strings.TrimPrefix(s.String(), "/")))
+	c.error(s.at, KindUnknownService, "the group has no service %q", source.Shorten(strings.TrimPrefix(s.String(), "/")))
 	return false
 }
 
 func (c *checker) labels(p source.Value, of string, labels map[string]string) {
 	if labels != nil && len(labels) == 0 {
-		c.error(p, KindLabels, "%s selects no pods: expected labels", of)
+		c.error(p, KindLabels, "%s selects no pods; expected labels", of)
 	}
 	for _, key := range slices.Sorted(maps.Keys(labels)) {
 		if !manifest.IsLabel(key, labels[key]) {
-			c.error(p, KindLabels, "%s=%s is no label of Kubernetes", source.Shorten(key), source.Shorten(labels[key]))
+			c.error(p, KindLabels, "%s=%s is not a Kubernetes label", source.Shorten(key), source.Shorten(labels[key]))
 		}
 	}
 }
@@ -112,7 +112,7 @@ func (c *checker) fallbacks() {
 	c.g.Baseline = c.g.Lanes[0].Name
 	switch {
 	case c.d.baseline.set && c.g.Lane(c.d.baseline.v) == nil:
-		c.error(c.d.baseline.at, KindUnknownLane, "the baseline is %q, and there is no such lane in the group", source.Shorten(c.d.baseline.v))
+		c.error(c.d.baseline.at, KindUnknownLane, "the baseline %q is not a lane of the group", source.Shorten(c.d.baseline.v))
 		return
 	case c.d.baseline.set:
 		c.g.Baseline = c.d.baseline.v
@@ -127,9 +127,9 @@ func (c *checker) fallbacks() {
 			c.warn(f.lane.at, KindNoEffect, "nothing falls back in strict mode")
 		case !c.inGroup(f.service):
 		case lane == nil:
-			c.error(f.lane.at, KindUnknownLane, "%s falls back to %q, and there is no such lane in the group", f.service.Service, source.Shorten(f.lane.v))
+			c.error(f.lane.at, KindUnknownLane, "%s falls back to %q, which is not a lane of the group", f.service.Service, source.Shorten(f.lane.v))
 		case !lane.Has(f.service.Service):
-			c.error(f.lane.at, KindMissingService, "%s falls back to lane %s, which has not the service", f.service.Service, f.lane.v)
+			c.error(f.lane.at, KindMissingService, "%s falls back to lane %s, which does not have the service", f.service.Service, f.lane.v)
 		default:
 			c.g.Fallback[f.service.Service] = f.lane.v
 		}

@@ -101,14 +101,14 @@ func (r *reader) lanesFile(d *source.Document) *draft {
 		}},
 	)
 	if len(f.named) > 0 && len(f.ingress) == 0 {
-		r.error(f.at.Get("named"), source.KindMissing, "named users enter by no service: expected ingress, a list with the services by which requests enter")
+		r.error(f.at.Get("named"), source.KindMissing, "named users enter by no service; add ingress, the list of services by which requests enter")
 	}
 	if len(f.ingress) > 0 && len(f.named) == 0 && !f.routeHeader.set && f.strict {
-		r.warn(f.at.Get("ingress"), KindNoEffect, "nothing says which requests enter which lane: name users, or the routeHeader; no routes are made of ingress")
+		r.warn(f.at.Get("ingress"), KindNoEffect, "ingress has no effect: neither named users nor a routeHeader say which lane a request enters; add one of them")
 	}
 	for _, n := range f.named {
 		if !slices.ContainsFunc(f.lanes, func(l laneDraft) bool { return l.name.v == n.lane.v }) {
-			r.error(n.lane.at, KindUnknownLane, "there is no lane %q in the group", source.Shorten(n.lane.v))
+			r.error(n.lane.at, KindUnknownLane, "the group has no lane %q", source.Shorten(n.lane.v))
 		}
 		r.headerName(n.header)
 		for _, v := range n.values {
@@ -196,7 +196,7 @@ func (r *reader) namedUsers(p source.Value) (n named, ok bool) {
 		field{"lane", r.asText(&n.lane)},
 	)
 	if ok && (!n.header.set || !n.lane.set || len(n.values) == 0) {
-		r.error(p, source.KindMissing, "a named user has a header, values (a list, not empty) and a lane")
+		r.error(p, source.KindMissing, "named user lacks a header, values or a lane; add all three")
 		return n, false
 	}
 	switch {
@@ -226,7 +226,7 @@ func (r *reader) entry(p source.Value, f *lanesFile) (e entry, ok bool) {
 		field{"match", func(p source.Value) { e.match, matchOK = r.match(p) }},
 	)
 	if ok && e.target.service.at.IsZero() {
-		r.error(p, source.KindMissing, "an entry of ingress has a service")
+		r.error(p, source.KindMissing, "entry of ingress has no service")
 	}
 	return e, ok && matchOK && !e.target.service.at.IsZero()
 }

@@ -43,7 +43,7 @@ type serviceText struct {
 type laneDraft struct {
 	doc           *source.Document // nil: a lane of a lanes file
 	at            source.Value
-	whole         bool // likewise
+	whole         bool // nothing was wrong in it
 	name          text
 	labels        map[string]string // nil: there are some that cannot be read
 	labelsAt      source.Value

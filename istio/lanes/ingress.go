@@ -144,8 +144,8 @@ func equalMatches(a, b []*networking.HTTPMatchRequest) bool {
 }
 
 // gatewayVirtualServices returns the VirtualServices of the gateway: one for each
-// set of hosts with the same routes, of which none stands for another one, since Istio
-// takes these for duplicates.
+// set of hosts with the same routes, where none stands for another, since Istio takes
+// these for duplicates.
 func (g *Group) gatewayVirtualServices() (services []*virtualService) {
 	if g.Gateway.IsZero() {
 		return nil

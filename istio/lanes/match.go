@@ -28,7 +28,7 @@ func (r *reader) match(p source.Value) (*networking.HTTPMatchRequest, bool) {
 		case source.UnknownField:
 			reason += ": without it the condition would hold for more requests"
 		case source.NullValue:
-			reason += "; leave the key out where none is meant"
+			reason += "; leave the key out if none is meant"
 		}
 		r.Add(f.At.Problem(source.Error, KindMatch, "a match of Istio: "+reason))
 	}
@@ -44,7 +44,7 @@ func (r *reader) match(p source.Value) (*networking.HTTPMatchRequest, bool) {
 		{"sourceNamespace", m.SourceNamespace != ""},
 	} {
 		if f.set {
-			r.error(p.Get(f.name), KindMatch, "%s says something of callers in the mesh; this is a rule of the gateway", f.name)
+			r.error(p.Get(f.name), KindMatch, "%s is about callers in the mesh, and this rule is at the gateway", f.name)
 			return nil, false
 		}
 	}
@@ -107,7 +107,7 @@ func (r *reader) stringMatch(p source.Value, field string, m *networking.StringM
 			if s.Regex != "*" {
 				then = ""
 			}
-			r.error(p.Get("regex"), KindMatch, "this is no regular expression of RE2: %v%s", err, then)
+			r.error(p.Get("regex"), KindMatch, "this is not a regular expression of RE2: %v%s", err, then)
 		}
 	}
 }

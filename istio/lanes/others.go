@@ -33,7 +33,7 @@ func (r *reader) notNeeded(docs []*source.Document, groups []*Group) {
 	for _, kind := range slices.Sorted(maps.Keys(count)) {
 		kinds = append(kinds, fmt.Sprintf("%s (%d)", source.Shorten(kind), count[kind]))
 	}
-	r.note(first.Value, "nothing is made of what is no lane, Service or rules: %s", strings.Join(kinds, ", "))
+	r.note(first.Value, "ignored, since they are not lanes, Services or rules: %s", strings.Join(kinds, ", "))
 }
 
 // ownEntry notes that a VirtualService of the user's own leads to a service of a
@@ -66,7 +66,7 @@ func (r *reader) ownEntry(d *source.Document, groups []*Group) bool {
 			}
 			then := "what enters there reaches the lanes that its own routes name"
 			if slices.Contains(at, groups[i].Gateway.String()) && len(groups[i].hosts()) > 0 {
-				then = "Istio puts its routes and those that are made here behind each other, in no order to rely on; keep one of them"
+				then = "Istio joins its routes and the rendered ones in an unreliable order; keep one of them"
 			}
 			r.note(d.Value, "%s leads to %s at gateway %s, and stays as it is: %s", d.ID(), s, strings.Join(at, ", "), then)
 			return true

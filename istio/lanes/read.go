@@ -68,12 +68,12 @@ func (r *reader) drafts(docs []*source.Document) (drafts []*draft) {
 			continue
 		}
 		if slices.ContainsFunc(drafts, func(other *draft) bool { return g.name.set && other.name.v == g.name.v }) {
-			r.error(g.name.at, KindGroup, "there is a lane group %s already; give this one another name", g.name.v)
+			r.error(g.name.at, KindGroup, "duplicate lane group %s; give this one another name", g.name.v)
 			continue
 		}
 		g.whole = r.Errors() == before
 		if !g.name.set && g.whole {
-			r.error(g.at, source.KindMissing, "there is no laneGroup, the name of the group")
+			r.error(g.at, source.KindMissing, "the file has no laneGroup; add the name of the group")
 		}
 		drafts = append(drafts, g)
 	}
@@ -95,7 +95,7 @@ func (r *reader) drafts(docs []*source.Document) (drafts []*draft) {
 		}
 	}
 	if len(drafts) == 0 && r.Errors() == 0 {
-		r.Add(source.Problem{File: firstFile(docs), Kind: KindGroup, Message: "there is no lane group in the files; expected an " + groupKind + " with its " + laneKind + "s, or a lanes file with laneGroup, services and lanes"})
+		r.Add(source.Problem{File: firstFile(docs), Kind: KindGroup, Message: "the files have no lane group; expected an " + groupKind + " with its " + laneKind + "s, or a lanes file with laneGroup, services and lanes"})
 	}
 	return drafts
 }
@@ -152,14 +152,14 @@ func (r *reader) together(drafts []*draft, groups []*Group) {
 		i := slices.IndexFunc(drafts, func(d *draft) bool { return d.name.v == g.Name })
 		for j, s := range g.Services {
 			if other, taken := of[s]; taken {
-				r.error(drafts[i].services[j].at, KindGroup, "%s is in the group %s too: Istio takes one VirtualService for a host in the mesh, and leaves out others", s, other)
+				r.error(drafts[i].services[j].at, KindGroup, "%s is in the group %s too: Istio takes one VirtualService for a host in the mesh, and ignores others", s, other)
 			}
 			of[s] = g.Name
 		}
 		for _, h := range g.hosts() {
 			key := g.Gateway.String() + " " + h
 			if other, taken := hosts[key]; taken {
-				r.warn(drafts[i].gatewayAt, KindGroup, "the groups %s and %s both have rules for host %s at gateway %s: Istio puts them behind each other, in no order to rely on", other, g.Name, h, g.Gateway)
+				r.warn(drafts[i].gatewayAt, KindGroup, "the groups %s and %s both have rules for host %s at gateway %s: Istio joins them in an unreliable order", other, g.Name, h, g.Gateway)
 				continue
 			}
 			hosts[key] = g.Name
@@ -171,7 +171,7 @@ func (r *reader) together(drafts []*draft, groups []*Group) {
 	for i, g := range groups {
 		for _, s := range g.Services {
 			if names[s.String()] {
-				r.error(drafts[i].name.at, KindGroup, "the VirtualService of the gateway would be called %s, as that of the service is; give the group another name", s)
+				r.error(drafts[i].name.at, KindGroup, "the VirtualServices of the gateway and of the service would both be called %s; give the group another name", s)
 			}
 		}
 	}

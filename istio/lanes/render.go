@@ -18,7 +18,7 @@ const (
 	tagproc   = "tagproc"
 )
 
-// Options are what Render is told beside the group.
+// Options are what Render needs beside the group.
 type Options struct {
 	// GatewaySelector has the labels of the gateway's pods. With it, the Gateway
 	// is rendered too; without, it is there already.

@@ -62,7 +62,7 @@ func (r *reader) tagsOfRule(rule source.Value, header string, groups []*Group) {
 			if tag == "" || slices.ContainsFunc(using, func(g *Group) bool { return g.Lane(tag) != nil }) {
 				continue
 			}
-			r.warn(value, KindTag, "the tag %s: %s names no lane of group %s, which has %s: who has it reaches the baseline", header, source.Shorten(tag), using[0].Name, laneNames(using[0]))
+			r.warn(value, KindTag, "the tag %s: %s names no lane of group %s, which has %s: its users reach the baseline", header, source.Shorten(tag), using[0].Name, laneNames(using[0]))
 		}
 	}
 }
@@ -87,7 +87,7 @@ func (r *reader) namedElsewhere(rule, override source.Value, groups []*Group) {
 				}
 				user := value.Text()
 				if lane, named := laneOf[user]; named && lane != tag {
-					r.warn(value, KindNamed, "the rules give %s: %s %s, and the lanes of group %s have this user in %s, by a route of the gateway that decides before the tag, unlike what explain says; name one lane in both, or take the user out of one",
+					r.warn(value, KindNamed, "the rules give %s: %s %s, and group %s puts this user into %s by a route of the gateway, which decides before the tag (explain shows the rules alone); name one lane in both, or remove the user from one",
 						header, source.Shorten(user), given, g.Name, lane)
 				}
 			}

@@ -47,7 +47,7 @@ func unknownCluster(m *model, found found) {
 		o := parseOutbound(name)
 		switch {
 		case name == "" && f.config.GetGrpcService().GetGoogleGrpc() == nil:
-			found(f.part("grpc_service"), "the filter names nobody to ask", "name tagproc's cluster in grpc_service.envoy_grpc.cluster_name")
+			found(f.part("grpc_service"), "the filter names no cluster to ask", "name tagproc's cluster in grpc_service.envoy_grpc.cluster_name")
 		case name == "" || slices.Contains(bootstrap, name):
 		case o != nil:
 			m.reportOutbound(o, at, found)
@@ -136,7 +136,7 @@ func clusterLimits(m *model, found found) {
 		}
 		for _, t := range thresholds {
 			if f := m.retrying(c); f != nil && t.GetMaxRetries().GetValue() <= defaultMaxRetries {
-				found(c.value("circuit_breakers"), fmt.Sprintf("the filter at %s retries, and no more than %d retries run at a time", f.grpc(), defaultMaxRetries), "add max_retries: 1000")
+				found(c.value("circuit_breakers"), fmt.Sprintf("the filter at %s retries, and at most %d retries run at once", f.grpc(), defaultMaxRetries), "add max_retries: 1000")
 				break
 			}
 		}

@@ -186,10 +186,10 @@ func mutationRules(m *model, found found) {
 				continue
 			}
 			found(f.part("mutation_rules"), fmt.Sprintf("tagproc may not change %s (%s): Envoy drops the tag without an error, and a forged one stays", h.name, h.at),
-				"add it to allow_expression, or render the EnvoyFilter anew")
+				"add it to allow_expression, or render the EnvoyFilter again")
 		}
 		if f.config.GetMutationRules().GetDisallowIsError().GetValue() {
-			found(f.part("mutation_rules", "disallow_is_error"), "a change that is not allowed is a 500 for the user", "leave it out")
+			found(f.part("mutation_rules", "disallow_is_error"), "the user gets a 500 for a change that is not allowed", "leave it out")
 		}
 	}
 }
@@ -205,8 +205,8 @@ func earlyStripping(m *model, found found) {
 		if len(m.managers) > 0 {
 			at = m.managers[0].typed("early_header_mutation_extensions")
 		}
-		found(at, fmt.Sprintf("a client can send %s (%s) itself, and while tagproc does not answer that chooses the route", h.name, h.at),
-			"remove it in early_header_mutation_extensions of the HTTP connection manager, or render the EnvoyFilter anew")
+		found(at, fmt.Sprintf("a client can send %s (%s) itself, and that chooses the route while tagproc does not answer", h.name, h.at),
+			"remove it in early_header_mutation_extensions of the HTTP connection manager, or render the EnvoyFilter again")
 	}
 }
 

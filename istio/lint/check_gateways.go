@@ -99,7 +99,7 @@ func gatewayNotHTTP(m *model, found found) {
 			if passes {
 				how += " with " + mode.String()
 			}
-			found(g.in("spec", "servers", i, "port", "protocol"), fmt.Sprintf("of %s the gateway sees connections and no requests: tagproc is not asked, and the routes of %s by headers do not hold", how, id(m.virtual[j].doc)),
+			found(g.in("spec", "servers", i, "port", "protocol"), fmt.Sprintf("with %s the gateway sees connections, not requests: it does not ask tagproc, and the routes of %s by headers have no effect", how, id(m.virtual[j].doc)),
 				"write HTTPS, with tls: {mode: SIMPLE, credentialName: …}, so that the gateway ends TLS")
 		}
 	}
@@ -125,7 +125,7 @@ func gatewayOnly(m *model, found found) {
 		for i, h := range v.hosts {
 			elsewhere := slices.ContainsFunc(m.virtual, func(o *virtualService) bool { return o.inMesh() && slices.Contains(o.hosts, h) })
 			if _, space := splitHost(h); space != "" && !elsewhere {
-				found(v.in("spec", "gateways"), fmt.Sprintf("these routes hold at the gateway alone; calls from other pods to %s are not routed by tags", v.GetHosts()[i]),
+				found(v.in("spec", "gateways"), fmt.Sprintf("these routes apply at the gateway alone; calls from other pods to %s are not routed by tags", v.GetHosts()[i]),
 					"leave gateways out, or add mesh to it")
 				break
 			}
@@ -149,7 +149,7 @@ func meshOnly(m *model, found found) {
 				return false
 			})
 			if h == "*" || served {
-				found(v.in("spec", "hosts", i), fmt.Sprintf("these routes hold for sidecars alone, and %s is the host of a gateway", h), "name the Gateway in gateways")
+				found(v.in("spec", "hosts", i), fmt.Sprintf("these routes apply to sidecars alone, and %s is the host of a gateway", h), "name the Gateway in gateways")
 			}
 		}
 	}

@@ -45,7 +45,7 @@ func appendedTag(m *model, found found) {
 	for _, o := range m.headerOperations() {
 		for _, name := range sortedKeys(o.request.GetAdd()) {
 			if m.owns(lower(name)) {
-				found(o.at.in("add", name), fmt.Sprintf("add appends to the tag that tagproc wrote: the hops behind see two values of %s, which no exact match takes", lower(name)),
+				found(o.at.in("add", name), fmt.Sprintf("add appends to the tag that tagproc wrote: later hops see two values of %s, which no exact match takes", lower(name)),
 					"use set")
 			}
 		}
@@ -63,7 +63,7 @@ func removedTag(m *model, found found) {
 				continue
 			}
 			if slices.ContainsFunc(matched, func(h headerMatch) bool { return h.header == name && h.vs != o.vs && h.vs.inMesh() }) {
-				found(o.at.in("remove", i), fmt.Sprintf("the gateway takes %s away, and routes behind it match it", name), "do not remove it here")
+				found(o.at.in("remove", i), fmt.Sprintf("the gateway removes %s, and later routes match it", name), "do not remove it here")
 			}
 		}
 	}
@@ -80,7 +80,7 @@ func lateNamedUsers(m *model, found found) {
 		tag := v.matched[first]
 		for _, named := range v.matched[first:] {
 			if m.isKey(named.header) && named.match.GetExact() != "" && tag.route < named.route {
-				found(named.at, fmt.Sprintf("the route for %s: %s stands behind the one for %s: %s, which takes this user where a rule gives that tag",
+				found(named.at, fmt.Sprintf("the route for %s: %s comes after the one for %s: %s, which takes this user where a rule gives that tag",
 					named.header, named.match.GetExact(), tag.header, matchText(tag.match)),
 					"put named users before tags")
 			}

@@ -34,7 +34,7 @@ func (m *model) reportHost(at place, host string, found found) {
 	for _, s := range m.services {
 		switch n, sp := splitHost(s.host); {
 		case space == "" && (host == n+"."+sp || host == n+"."+sp+".svc"):
-			found(at, fmt.Sprintf("Istio completes only names without a dot, so %s is no Service", host), "write "+s.host)
+			found(at, fmt.Sprintf("Istio completes only names without a dot, so %s is not a Service", host), "write "+s.host)
 			return
 		case n == name:
 			found(at, fmt.Sprintf("there is no Service %s in namespace %s, but one in %s: Istio completes a short name with the namespace of the object that has it", name, space, sp),
@@ -85,7 +85,7 @@ func notHTTP(m *model, found found) {
 				continue
 			}
 			told[key] = true
-			found(s.in("spec", "ports", i), fmt.Sprintf("Istio takes this port for %s, and the routes of %s by headers do not hold for it", p.protocol(), id(d.vs.doc)),
+			found(s.in("spec", "ports", i), fmt.Sprintf("Istio takes this port for %s, so the routes of %s by headers have no effect", p.protocol(), id(d.vs.doc)),
 				"name the port http, or set appProtocol: http")
 		}
 	}
@@ -134,7 +134,7 @@ func duplicateSubset(m *model, found found) {
 		for i, s := range r.GetSubsets() {
 			at, key := r.in("spec", "subsets", i), r.host+" "+s.GetName()
 			if o, twice := first[key]; twice {
-				found(at, fmt.Sprintf("%s has a subset %s already, at %s: one of the two is ignored", r.host, s.GetName(), o), "give a host one DestinationRule, and each of its subsets a name")
+				found(at, fmt.Sprintf("%s has a duplicate subset %s (first at %s): one of the two is ignored", r.host, s.GetName(), o), "give a host one DestinationRule, and each of its subsets a name")
 				continue
 			}
 			first[key] = at

@@ -20,7 +20,7 @@ func rulesMount(m *model, found found) {
 	for _, s := range m.servers() {
 		file, at := s.flag("rules", ""), s.argument("rules")
 		if file == "" {
-			found(at, "tagproc serve is not told its rules file, and ends", "add --rules=/etc/tagproc/rules/rules.yaml")
+			found(at, "tagproc serve has no --rules, and ends", "add --rules=/etc/tagproc/rules/rules.yaml")
 			continue
 		}
 		i := s.mountOf(file)
@@ -105,7 +105,7 @@ func subPath(m *model, found found) {
 		if i < 0 || s.Mounts[i].SubPath == "" && s.Mounts[i].SubPathExpr == "" {
 			continue
 		}
-		found(s.at.in("volumeMounts", i, "subPath"), "Kubernetes never updates what is mounted with subPath: no edit of the rules is seen before the pod is new", "mount the ConfigMap as a directory")
+		found(s.at.in("volumeMounts", i, "subPath"), "Kubernetes never updates what is mounted with subPath: tagproc sees no edit of the rules until the pod is replaced", "mount the ConfigMap as a directory")
 	}
 }
 

@@ -30,7 +30,7 @@ func requestHeaders(m *model, found found) {
 func responseHeaders(m *model, found found) {
 	for _, f := range m.filters {
 		if f.config.GetProcessingMode().GetResponseHeaderMode() != extprocv3.ProcessingMode_SKIP {
-			found(f.part("processing_mode", "response_header_mode"), "tagproc is asked about the response's headers too, which is the default: a second round trip for every request, in vain",
+			found(f.part("processing_mode", "response_header_mode"), "Envoy asks tagproc about the response's headers too, which is the default: a needless second round trip for every request",
 				"write response_header_mode: SKIP")
 		}
 	}
@@ -54,9 +54,9 @@ func bodies(m *model, found found) {
 			switch b.mode {
 			case extprocv3.ProcessingMode_NONE, extprocv3.ProcessingMode_GRPC:
 			case extprocv3.ProcessingMode_BUFFERED:
-				found(at.in(b.field), "Envoy holds the whole body and sends it to tagproc, in vain; one above its buffer is refused with 413 or 500", "write NONE")
+				found(at.in(b.field), "Envoy holds the whole body and sends it to tagproc, which does not use it; a body above the buffer gets 413 or 500", "write NONE")
 			default:
-				found(at.in(b.field), fmt.Sprintf("in the mode %s tagproc is sent the body, in vain", b.mode), "write NONE")
+				found(at.in(b.field), fmt.Sprintf("in the mode %s Envoy sends tagproc the body, which it does not use", b.mode), "write NONE")
 			}
 		}
 		for _, t := range []struct {
@@ -64,7 +64,7 @@ func bodies(m *model, found found) {
 			mode  extprocv3.ProcessingMode_HeaderSendMode
 		}{{"request_trailer_mode", mode.GetRequestTrailerMode()}, {"response_trailer_mode", mode.GetResponseTrailerMode()}} {
 			if t.mode == extprocv3.ProcessingMode_SEND {
-				found(at.in(t.field), "tagproc is sent trailers, in vain", "write SKIP")
+				found(at.in(t.field), "Envoy sends tagproc trailers, which it does not use", "write SKIP")
 			}
 		}
 	}
@@ -104,9 +104,9 @@ func messageTimeout(m *model, found found) {
 		t := f.config.GetMessageTimeout()
 		switch d := t.AsDuration(); {
 		case t == nil:
-			found(at, "how long a request waits for tagproc is not said; Envoy's default is 200 ms", "add message_timeout: 0.2s")
+			found(at, "the filter has no message_timeout: Envoy's default of 200 ms applies", "add message_timeout: 0.2s")
 		case d <= 0:
-			found(at, "the time is over at once: every request goes on untagged", "write 0.2s")
+			found(at, "the timeout is over at once: every request goes on untagged", "write 0.2s")
 		case d > longestTimeout:
 			found(at, fmt.Sprintf("every request waits up to %v while tagproc hangs", d), "write 0.2s")
 		}
@@ -131,7 +131,7 @@ func headerLimits(m *model, found found) {
 	case count.value > contract.DefaultMaxHeaders:
 		over = fmt.Sprintf("%d KiB", kb.value)
 	}
-	found(at, fmt.Sprintf("where a tag takes a request over %s, Envoy answers 500, in spite of failure_mode_allow", over),
+	found(at, fmt.Sprintf("where a tag takes a request over %s, Envoy answers 500, despite failure_mode_allow", over),
 		"merge common_http_protocol_options: {max_headers_count: 200} and max_request_headers_kb: 128 into the HTTP connection manager")
 }
 

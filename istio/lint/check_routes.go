@@ -167,7 +167,7 @@ func randomVersion(m *model, found found) {
 				}
 			}
 			if len(subsets) > 1 {
-				found(v.route(i, "route"), "weights choose anew for each request: a user sees one version and then the other", "give each route one destination, and the ratio to a rule")
+				found(v.route(i, "route"), "weights choose again for each request: a user sees one version and then the other", "give each route one destination, and put the ratio into a rule")
 			}
 		}
 	}

@@ -154,7 +154,7 @@ func serveLimits(m *model, found found) {
 func lowServeLimits(m *model, found found) {
 	m.compareLimits(func(at place, flag string, serve int, l limit) {
 		if serve < l.value {
-			found(at, fmt.Sprintf("--%s %d is below the gateway's %d (%s): requests with as many headers go on untagged, in vain", flag, serve, l.value, l.at),
+			found(at, fmt.Sprintf("--%s %d is below the gateway's %d (%s): requests with as many headers go on untagged without need", flag, serve, l.value, l.at),
 				fmt.Sprintf("write --%s=%d", flag, l.value))
 		}
 	})

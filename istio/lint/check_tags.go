@@ -146,7 +146,7 @@ func misspeltTag(m *model, found found) {
 	m.eachUnwritten(func(h headerMatch, near string) {
 		if near != "" {
 			found(h.at, fmt.Sprintf("no rule writes %s: %s, so this route is never taken%s", h.header, h.match.GetExact(), source.DidYouMean(near)),
-				"write it as the rules have it: case counts")
+				"write it as the rules do: case matters")
 		}
 	})
 }
@@ -156,7 +156,7 @@ func unwrittenTag(m *model, found found) {
 	m.eachUnwritten(func(h headerMatch, near string) {
 		if near == "" {
 			found(h.at, fmt.Sprintf("no rule writes %s: %s, so this route is never taken", h.header, h.match.GetExact()),
-				"take the route away, or give a rule the tag")
+				"remove the route, or add the tag to a rule")
 		}
 	})
 }

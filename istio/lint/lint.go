@@ -48,7 +48,7 @@ type Report struct {
 
 // Seen says how many objects of one kind there are. The kinds of Kubernetes have
 // their names; "rules" are rules files, also those in other objects, and "other"
-// is what no check looks at, of which Of says what it is.
+// is what no check looks at; Of lists its kinds.
 type Seen struct {
 	Kind  string `json:"kind"`
 	Count int    `json:"count"`

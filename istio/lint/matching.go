@@ -71,8 +71,8 @@ func (m *model) headerMatches() (hs []headerMatch) {
 	return hs
 }
 
-// isCatchAll reports whether a match takes every request: it is empty but for its
-// name, or is of every path.
+// isCatchAll reports whether a match takes every request: it has nothing but a name, or
+// takes every path.
 func isCatchAll(m *networking.HTTPMatchRequest) bool {
 	if len(m.GetHeaders())+len(m.GetWithoutHeaders())+len(m.GetQueryParams())+len(m.GetSourceLabels())+len(m.GetGateways()) > 0 {
 		return false
@@ -96,8 +96,8 @@ func takesAll(r *networking.HTTPRoute) bool {
 	return len(r.GetMatch()) == 0 || slices.ContainsFunc(r.GetMatch(), isCatchAll)
 }
 
-// hostsMeet reports whether a request can be for both hosts, of which each may
-// begin with a wildcard.
+// hostsMeet reports whether a request can be for both hosts. Either may begin with a
+// wildcard.
 func hostsMeet(a, b string) bool {
 	wildcardOf := func(pattern, host string) bool {
 		suffix, ok := strings.CutPrefix(pattern, "*")

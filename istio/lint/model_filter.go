@@ -168,7 +168,7 @@ func (m *model) decode(at place, message proto.Message) (ok bool) {
 	if !v.Exists() {
 		return true
 	}
-	fix := "correct it: Istio leaves it out with a warning that few see, and the setting does not hold"
+	fix := "correct it: Istio drops it with a warning that few see, and the setting has no effect"
 	if strings.HasPrefix(string(message.ProtoReflect().Descriptor().FullName()), "istio.") {
 		fix = "correct it: the API server refuses it, or drops it"
 	}

@@ -44,8 +44,8 @@ func (m *model) addBare(d *source.Document) {
 	}
 	m.others[noKind]++
 	if !m.swept[d.File] {
-		m.add(place{doc: d}, source.Warning, kindUnknownDocument, "this is no object of Kubernetes, which has apiVersion and kind, and neither rules nor lanes: it is not looked at",
-			"name files with manifests and rules; of a command that failed its message may have come")
+		m.add(place{doc: d}, source.Warning, kindUnknownDocument, "this is neither an object of Kubernetes, with apiVersion and kind, nor rules nor lanes: lint ignores it",
+			"name files with manifests and rules; if a command wrote this, it may have failed")
 	}
 }
 

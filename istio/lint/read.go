@@ -66,9 +66,9 @@ func read(files []File, o rules.Options) *model {
 			m.findings = append(m.findings, readFinding{Finding: Finding{
 				source.Problem{
 					File: f.Name, Severity: source.Warning, Kind: kindKustomization,
-					Message: "the files of a kustomization are patches and parts, and not what is applied",
+					Message: "the files of a kustomization are patches and parts, not what is applied",
 				},
-				fmt.Sprintf("give lint what it makes: kubectl kustomize %s | tagproc lint -", path.Dir(f.Name)),
+				fmt.Sprintf("give lint its output: kubectl kustomize %s | tagproc lint -", path.Dir(f.Name)),
 			}})
 			continue
 		}
@@ -78,8 +78,8 @@ func read(files []File, o rules.Options) *model {
 			if dir := path.Dir(f.Name); !charts[dir] {
 				charts[dir] = true
 				m.findings = append(m.findings, readFinding{Finding: Finding{
-					source.Problem{File: f.Name, Severity: source.Warning, Kind: kindTemplate, Message: "a template is not what is applied, and this one is not looked at, nor are others beside it"},
-					"give lint what comes of it: helm template CHART | tagproc lint -",
+					source.Problem{File: f.Name, Severity: source.Warning, Kind: kindTemplate, Message: "a template is not what is applied: lint ignores this one and those beside it"},
+					"give lint its output: helm template CHART | tagproc lint -",
 				}})
 			}
 			continue

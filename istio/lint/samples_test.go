@@ -61,7 +61,7 @@ func TestRendered(t *testing.T) {
 	}
 }
 
-// deployment returns the files of deploy/ that match a pattern, but for what makes
+// deployment returns the files of deploy/ that match a pattern, except what makes
 // a kustomization of them.
 func deployment(t *testing.T, pattern string) (files []lint.File) {
 	t.Helper()

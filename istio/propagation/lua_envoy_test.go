@@ -93,7 +93,7 @@ func testPropagation(t *testing.T, binary string) {
 }
 
 // TestRoutes checks that routes see what a filter sets, although it stands before
-// others: the route is chosen anew.
+// others: Envoy chooses the route again.
 func TestRoutes(t *testing.T) {
 	envoytest.Each(t, testRoutes)
 }

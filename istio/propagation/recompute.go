@@ -105,7 +105,7 @@ func (s *settings) recomputePurpose(t *rules.Table) string {
 			"may write; an edit of ratios or users changes nothing here."
 	}
 	text += "The rules with the digest " + t.Digest() + " are part of it, and so of the configuration\n" +
-		"of every sidecar: whatever is edited in them, render and apply it anew, beside the\n" +
+		"of every sidecar: after every edit of them render and apply it again, beside the\n" +
 		"gateway's. It reaches the sidecars one by one. Until all have it, hops may disagree on\n" +
 		"users whom the edit moves, and requests of these may meet versions mixed."
 	for _, r := range enforced(t) {

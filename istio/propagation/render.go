@@ -45,7 +45,7 @@ func Propagation(s *Scope, o Options) (*manifest.Object, error) {
 	return filter.Object(), nil
 }
 
-// propagationPurpose says what the object is for, and when it is due anew.
+// propagationPurpose says what the object is for, and when to render it again.
 func (s *settings) propagationPurpose() string {
 	text := "Tags travel the call chain as members of the header baggage, which the applications\n" +
 		"pass on. Outbound, sidecars make request headers of these members again, before the\n" +
@@ -64,7 +64,7 @@ func (s *settings) propagationPurpose() string {
 // first says why outbound filters are before all others.
 const first = "\nIt stands first: of what filters behind it read off the route, for faults, CORS and\n" +
 	"Istio's ALPN, they see that of the route which the tag chooses. A header that\n" +
-	"changes has the route chosen anew."
+	"changes makes Envoy choose the route again."
 
 // Names of clusters: two of one name would be one.
 const (

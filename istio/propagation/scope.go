@@ -33,7 +33,7 @@ func Read(docs []*source.Document, o rules.Options) ([]*Scope, source.Problems) 
 		case d.Kind == kindHeaderPropagation:
 			r.manifests = append(r.manifests, d)
 		default:
-			r.Add(d.Get("kind").Problem(source.Warning, rules.KindPropagation, d.ID()+": nothing of it is needed to propagate headers"))
+			r.Add(d.Get("kind").Problem(source.Warning, rules.KindPropagation, d.ID()+" is ignored: propagating headers needs nothing of it"))
 		}
 	}
 	if r.Errors() == 0 {
@@ -57,7 +57,7 @@ type reader struct {
 
 func (r *reader) rules(d *source.Document, o rules.Options) {
 	if r.rulesIn != nil {
-		r.Add(d.Problem(source.Error, rules.KindSeveralDocuments, "there are rules in "+r.rulesIn.File+" already; expected one rules file, for one gateway"))
+		r.Add(d.Problem(source.Error, rules.KindSeveralDocuments, r.rulesIn.File+" already has rules; expected one rules file, for one gateway"))
 		return
 	}
 	table, problems := rules.Compile(rules.Parse(d.File, []*source.Document{d}), o)
@@ -73,7 +73,7 @@ func (r *reader) scope() {
 	}
 	switch {
 	case !declared.IsZero() && len(r.manifests) > 0:
-		r.Add(r.manifests[0].Problem(source.Error, rules.KindPropagation, "propagation is declared already in "+r.rulesIn.File+"; declare it in one place"))
+		r.Add(r.manifests[0].Problem(source.Error, rules.KindPropagation, "propagation is already declared in "+r.rulesIn.File+"; declare it in one place"))
 	case !declared.IsZero():
 		r.scopes = []*Scope{{Name: "tagproc-propagation", Headers: declared}}
 	case len(r.manifests) > 0:
@@ -81,7 +81,7 @@ func (r *reader) scope() {
 			r.manifest(d)
 		}
 	case r.table != nil:
-		r.Add(r.rulesIn.Problem(source.Error, rules.KindPropagation, "no tag header travels by these rules; add propagation with headers or headerPrefixes, or name the file of an "+kindHeaderPropagation+" too"))
+		r.Add(r.rulesIn.Problem(source.Error, rules.KindPropagation, "these rules propagate no tag header; add propagation with headers or headerPrefixes, or name the file of an "+kindHeaderPropagation+" too"))
 	default:
 		r.Add(source.Problem{File: fileOf(r.Problems()), Kind: rules.KindPropagation, Message: "nothing says what travels; expected a rules file with propagation, or an " + kindHeaderPropagation})
 	}
@@ -98,7 +98,7 @@ func fileOf(ps source.Problems) string {
 // manifest reads an ASMHeaderPropagation.
 func (r *reader) manifest(d *source.Document) {
 	if d.Group() != "istio.alibabacloud.com" {
-		r.Add(d.Get("apiVersion").Problem(source.Error, rules.KindEnvelope, "this "+kindHeaderPropagation+" has another apiVersion than one of istio.alibabacloud.com"))
+		r.Add(d.Get("apiVersion").Problem(source.Error, rules.KindEnvelope, "the apiVersion of this "+kindHeaderPropagation+" is not one of istio.alibabacloud.com"))
 		return
 	}
 	s := &Scope{Name: d.Name, Namespace: d.Namespace}
@@ -115,7 +115,7 @@ func (r *reader) manifest(d *source.Document) {
 		*names = slices.Compact(*names)
 	}
 	if s.Headers.IsZero() && r.Errors() == 0 {
-		r.Add(d.Get("spec").Problem(source.Error, source.KindMissing, "no header travels by this "+kindHeaderPropagation+"; list names under headers, beginnings of names under headerPrefixes, or both"))
+		r.Add(d.Get("spec").Problem(source.Error, source.KindMissing, "this "+kindHeaderPropagation+" names no header; list names under headers, beginnings of names under headerPrefixes, or both"))
 	}
 	r.scopes = append(r.scopes, s)
 }
@@ -127,7 +127,7 @@ func (r *reader) selector(v source.Value) (labels map[string]string) {
 		labels = map[string]string{}
 		for e := range r.FreeKeys(v, "labels") {
 			if labels[e.Key()] = e.Text(); !e.IsScalar() || !manifest.IsLabel(e.Key(), e.Text()) {
-				r.Add(e.Problem(source.Error, source.KindType, fmt.Sprintf("%q is no label of Kubernetes; expected a name and a text", source.Shorten(e.Key()))))
+				r.Add(e.Problem(source.Error, source.KindType, fmt.Sprintf("%q is not a Kubernetes label; expected a name and a text", source.Shorten(e.Key()))))
 			}
 		}
 	}})
@@ -152,7 +152,7 @@ func (r *reader) names(s *Scope, v source.Value, prefixes bool) {
 		case err != nil:
 			r.Add(name.Problem(source.Error, rules.KindHeader, err.Error()))
 		case owned.IsZero():
-			r.Add(name.Problem(source.Warning, rules.KindPropagation, fmt.Sprintf("%q is no tag header of the rules in %s: it does not travel", source.Shorten(name.V), r.rulesIn.File)))
+			r.Add(name.Problem(source.Warning, rules.KindPropagation, fmt.Sprintf("%q is not a tag header of the rules in %s: it does not travel", source.Shorten(name.V), r.rulesIn.File)))
 		}
 		s.Headers.Headers = append(s.Headers.Headers, owned.Headers...)
 		s.Headers.Prefixes = append(s.Headers.Prefixes, owned.Prefixes...)

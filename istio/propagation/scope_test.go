@@ -42,7 +42,7 @@ func TestRead(t *testing.T) {
 		{
 			name: "of rules beside it the tag headers alone", files: []string{wide, asm + "  headers: [x-user-id]\n  headerPrefixes: [appver-, x-]\n"},
 			want:     []*Scope{{Name: "p", Namespace: "shop", Headers: rules.Owned{Headers: []string{"x-lane"}, Prefixes: []string{"appver-"}}}},
-			problems: []string{`f1.yaml:5:13: warning: "x-user-id" is no tag header of the rules in f0.yaml`},
+			problems: []string{`f1.yaml:5:13: warning: "x-user-id" is not a tag header of the rules in f0.yaml`},
 		},
 		{
 			name: "behind the rules, in one file", files: []string{wide + "---\n" + asm + "  headers: [x-lane]\n"},
@@ -55,18 +55,18 @@ func TestRead(t *testing.T) {
 		{
 			name: "others", files: []string{asm + "  headers: [a]\n  headerPrefix: bc\n  mode: fast\n---\napiVersion: v1\nkind: Service\nmetadata: {name: s}\n"},
 			want:     []*Scope{{Name: "p", Namespace: "shop", Headers: rules.Owned{Headers: []string{"a"}, Prefixes: []string{"bc"}}}},
-			problems: []string{`f0.yaml:7:3: warning: spec has the unknown key "mode", which is ignored`, "f0.yaml:10:7: warning: Service s: nothing of it is needed"},
+			problems: []string{`f0.yaml:7:3: warning: spec has the unknown key "mode", which is ignored`, "f0.yaml:10:7: warning: Service s is ignored"},
 		},
 
-		{name: "no propagation", files: []string{plain}, problems: []string{"f0.yaml:1:1: no tag header travels by these rules; add propagation"}},
-		{name: "declared twice", files: []string{moved, asm + "  headers: [appver-a]\n"}, problems: []string{"f1.yaml:1:1: propagation is declared already in f0.yaml"}},
-		{name: "rules twice", files: []string{moved, moved}, problems: []string{"f1.yaml:1:1: there are rules in f0.yaml already"}},
+		{name: "no propagation", files: []string{plain}, problems: []string{"f0.yaml:1:1: these rules propagate no tag header; add propagation"}},
+		{name: "declared twice", files: []string{moved, asm + "  headers: [appver-a]\n"}, problems: []string{"f1.yaml:1:1: propagation is already declared in f0.yaml"}},
+		{name: "rules twice", files: []string{moved, moved}, problems: []string{"f1.yaml:1:1: f0.yaml already has rules"}},
 		{name: "bad rules", files: []string{"rules: 1\n"}, problems: []string{"f0.yaml:1:8: "}},
-		{name: "nothing of the rules", files: []string{plain, asm + "  headers: [a]\n"}, problems: []string{"f1.yaml:5:3: no header travels", `f1.yaml:5:13: warning: "a" is no tag header`}},
+		{name: "nothing of the rules", files: []string{plain, asm + "  headers: [a]\n"}, problems: []string{"f1.yaml:5:3: this ASMHeaderPropagation names no header", `f1.yaml:5:13: warning: "a" is not a tag header`}},
 		{name: "nothing", files: []string{"apiVersion: v1\nkind: Service\nmetadata: {name: s}\n"}, problems: []string{"f0.yaml: nothing says what travels", "f0.yaml:2:7: warning: Service s"}},
-		{name: "no spec", files: []string{strings.TrimSuffix(asm, "spec:\n")}, problems: []string{"f0.yaml:1:1: no header travels by this ASMHeaderPropagation"}},
-		{name: "an empty spec", files: []string{asm + "  headers: []\n"}, problems: []string{"f0.yaml:5:3: no header travels"}},
-		{name: "another group", files: []string{strings.Replace(asm, "istio.alibabacloud.com", "example.org", 1) + "  headers: [a]\n"}, problems: []string{"f0.yaml:1:13: this ASMHeaderPropagation has another apiVersion"}},
+		{name: "no spec", files: []string{strings.TrimSuffix(asm, "spec:\n")}, problems: []string{"f0.yaml:1:1: this ASMHeaderPropagation names no header"}},
+		{name: "an empty spec", files: []string{asm + "  headers: []\n"}, problems: []string{"f0.yaml:5:3: this ASMHeaderPropagation names no header"}},
+		{name: "another group", files: []string{strings.Replace(asm, "istio.alibabacloud.com", "example.org", 1) + "  headers: [a]\n"}, problems: []string{"f0.yaml:1:13: the apiVersion of this ASMHeaderPropagation is not one of"}},
 		{name: "no names", files: []string{asm + "  headers: {a: b}\n  headerPrefixes: [[b]]\n"}, problems: []string{`f0.yaml:5:12: "headers" is a mapping; expected a list`, `f0.yaml:6:20: an element of "headerPrefixes" is a list; expected a string`}},
 		{name: "no mapping", files: []string{asm + "  [a]\n"}, problems: []string{"f0.yaml:5:3: spec is a list; expected a mapping"}},
 		{
@@ -78,7 +78,7 @@ func TestRead(t *testing.T) {
 		},
 		{name: "names that do not travel", files: []string{asm + "  headers: [\"a!b\"]\n"}, problems: []string{`f0.yaml:5:13: the tag header "a!b" cannot travel as baggage`}},
 		{name: "a selector that is not understood", files: []string{asm + "  headers: [a]\n  workloadSelector: {matchLabels: {app: x}}\n"}, problems: []string{`f0.yaml:6:22: workloadSelector has no key "matchLabels"`}},
-		{name: "labels that are none", files: []string{asm + "  headers: [a]\n  workloadSelector: {labels: {\"a b\": x, c: [d]}}\n"}, problems: []string{`f0.yaml:6:38: "a b" is no label`, `f0.yaml:6:44: "c" is no label`}},
+		{name: "labels that are none", files: []string{asm + "  headers: [a]\n  workloadSelector: {labels: {\"a b\": x, c: [d]}}\n"}, problems: []string{`f0.yaml:6:38: "a b" is not a Kubernetes label`, `f0.yaml:6:44: "c" is not a Kubernetes label`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
