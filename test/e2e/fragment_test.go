@@ -68,7 +68,7 @@ func testFragment(t *testing.T, binary string) {
 	}
 	_, section, _ := strings.Cut(string(text), "\n## Visitors\n")
 	section, _, _ = strings.Cut(section, "\n## ")
-	blocks := regexp.MustCompile("(?ms)^```yaml\n(.*?)^```$").FindAllStringSubmatch(section, -1)
+	blocks := regexp.MustCompile("(?ms)^```yaml\n(.*?\n)```$").FindAllStringSubmatch(section, -1)
 	if len(blocks) != 2 {
 		t.Fatalf("the section has %d blocks of YAML, want rules and filters", len(blocks))
 	}
