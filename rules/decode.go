@@ -78,6 +78,6 @@ func (d *decoder) refused(name, instead string, used *bool) field {
 // nothing here: a note says why.
 func (d *decoder) ignored(name, why string) field {
 	return field{Name: name, Hidden: true, Read: func(v source.Value) {
-		d.Add(v.KeyPlace().Problem(source.Note, KindEnvelope, fmt.Sprintf("%q is ignored: %s", name, why)))
+		d.Add(v.KeyPlace().Problem(source.Note, KindIgnored, fmt.Sprintf("%q is ignored: %s", name, why)))
 	}}
 }

@@ -23,11 +23,12 @@ type envelope struct {
 var envelopes = []envelope{
 	{"WasmPlugin", "extensions.istio.io", []string{"spec", "pluginConfig"}},
 	{"TrafficExtension", "extensions.istio.io", []string{"spec", "wasm", "pluginConfig"}},
-	{hashTagging, "istio.alibabacloud.com", []string{"spec"}},
+	{HashTagging, "istio.alibabacloud.com", []string{"spec"}},
 }
 
-// hashTagging is the kind that newer releases of ASM have instead of the plug-in.
-const hashTagging = "ASMHashTagging"
+// HashTagging is the kind that newer releases of ASM have instead of the plug-in. Its
+// meaning is inferred from its published types.
+const HashTagging = "ASMHashTagging"
 
 // PathIn returns the keys that lead to the rules in an object of an envelope's kind, or
 // nil: what it is has no rules, or has them as text, as a ConfigMap does.
@@ -103,7 +104,7 @@ func (d *decoder) manifest(doc *source.Document, spec source.Value) {
 			d.Add(at.Problem(source.Error, KindEnvelope, fmt.Sprintf("this %s has no %s, where the rules of a hash tagging plug-in stand", doc.Kind, strings.Join(path, "."))))
 			return
 		}
-		if doc.Kind == hashTagging {
+		if doc.Kind == HashTagging {
 			d.Add(doc.Problem(source.Note, KindEnvelope, "the meaning of an ASMHashTagging is inferred from its published types; before you switch, compare it with the tags that users got (tagproc verify)"))
 		}
 		d.foreign = true

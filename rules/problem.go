@@ -6,6 +6,7 @@ import "github.com/tagproc/tagproc/source"
 const (
 	KindSeveralDocuments  source.Kind = "several-documents"    // more than one YAML document
 	KindEnvelope          source.Kind = "envelope"             // a manifest that is not a hash tagging WasmPlugin
+	KindIgnored           source.Kind = "ignored"              // note: a key of a manifest that changes nothing here
 	KindName              source.Kind = "name"                 // a rule name that is malformed or taken
 	KindHeader            source.Kind = "header"               // a header name that is malformed
 	KindForbiddenHeader   source.Kind = "forbidden-header"     // a header that must not be written or read as a key

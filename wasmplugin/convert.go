@@ -14,9 +14,10 @@ import (
 // A Conversion is a manifest as a rules file.
 type Conversion struct {
 	Rules    []byte // the rules file
-	Digest   string // what it means, which is what the manifest meant
+	Digest   string // its meaning, which is that of the manifest as tagproc reads it
 	Manifest bool   // what was converted is a manifest, not a rules file
 	Changed  bool   // Rules is not what was converted, byte by byte
+	Inferred bool   // what the manifest means is inferred: to be compared before a switch
 	Notes    []Note // what Rules has not, in the order of the manifest
 }
 
@@ -42,7 +43,7 @@ func Convert(name string, src []byte, o rules.Options) (*Conversion, source.Prob
 		return convertText(name, in, text, o, problems)
 	}
 	m := read(src, docs)
-	c := &Conversion{Digest: table.Digest(), Manifest: m.key != nil}
+	c := &Conversion{Digest: table.Digest(), Manifest: m.key != nil, Inferred: m.key != nil && m.kind == rules.HashTagging}
 	declaration, err := declare(m, table, o)
 	if err != nil {
 		return nil, append(problems, impossible(name, err))
@@ -97,6 +98,7 @@ type manifest struct {
 	key    *yaml.Node   // the key pluginConfig; nil in a bare file
 	next   *yaml.Node   // the first key behind the value of key, or nil
 	config *yaml.Node   // the mapping with the rules
+	kind   string       // of the object that holds the rules
 
 	propagation *yaml.Node // the ASMHeaderPropagation behind it, or nil
 }
@@ -117,7 +119,7 @@ func (m *manifest) find(d *source.Document) {
 		d = source.Items(d.Get("items"))[0]
 		m.root = d.Node()
 	}
-	m.config = m.root
+	m.config, m.kind = m.root, d.Kind
 	for _, name := range rules.PathIn(d) {
 		i := source.Index(m.config, name)
 		if i+2 < len(m.config.Content) {

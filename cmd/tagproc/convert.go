@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -21,7 +22,8 @@ TrafficExtension, or its pluginConfig alone, an ASMHashTagging, or a ConfigMap. 
 tagHeaders is added: the tag headers of the rules, or those of the flags.
 
 No user moves: the rules file has the digest of the manifest, or convert refuses
-the manifest. A request that no policy matches gets no tag, as before. One thing
+the manifest. Of an ASMHashTagging the meaning is inferred from its published
+types: compare it with the tags that users got (tagproc verify). A request that no policy matches gets no tag, as before. One thing
 is new: tag headers that a client sends are removed.
 
 Fields of the manifest that a rules file does not have are listed on standard
@@ -46,7 +48,7 @@ is not understood.`,
 				return &failure{}
 			}
 			c, problems := wasmplugin.Convert(files[0], src, flags.options())
-			writeProblems(stderr(cmd), problems.Without(source.Note))
+			writeProblems(stderr(cmd), slices.DeleteFunc(problems, isIgnored))
 			if c == nil {
 				return &failure{}
 			}
@@ -60,6 +62,14 @@ is not understood.`,
 	return cmd
 }
 
+// isIgnored reports whether a problem is the note of a field that changes nothing in the
+// rules: the notes of the conversion name these with their reasons.
+func isIgnored(p source.Problem) bool {
+	return p.Severity == source.Note && p.Kind == rules.KindIgnored
+}
+
+const newHere = "%s: new: tag headers that a client sends are removed; Envoy must know the headers that tagHeaders names\n"
+
 // writeNotes says what a conversion changes, and that it moves nobody.
 func writeNotes(t *terminal.Writer, file string, c *wasmplugin.Conversion) {
 	for _, n := range c.Notes {
@@ -70,8 +80,11 @@ func writeNotes(t *terminal.Writer, file string, c *wasmplugin.Conversion) {
 		t.Printf("%s: this is a rules file already, printed as it is; digest %s\n", file, c.Digest)
 	case !c.Manifest:
 		t.Printf("%s: this is a rules file already; tagHeaders is added, and digest %s stays\n", file, c.Digest)
+	case c.Inferred:
+		t.Printf("%s: manifest and rules file have the digest %s: no user moves if the mesh reads the manifest as tagproc does, which is not proved; compare before you switch (tagproc verify)\n", file, c.Digest)
+		t.Printf(newHere, file)
 	default:
 		t.Printf("%s: no user moves: manifest and rules file have the digest %s\n", file, c.Digest)
-		t.Printf("%s: new: tag headers that a client sends are removed; Envoy must know the headers that tagHeaders names\n", file)
+		t.Printf(newHere, file)
 	}
 }
