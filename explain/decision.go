@@ -29,6 +29,9 @@ type Decision struct {
 	Rules []Rule `json:"rules"`
 	// Baggage is the new header baggage; nil if no tag travels.
 	Baggage *Baggage `json:"baggage,omitempty"`
+	// CorrelationContext is what becomes of the header correlation-context, baggage's
+	// name in older drafts; nil if no tag travels or the request has none.
+	CorrelationContext *CorrelationContext `json:"correlationContext,omitempty"`
 }
 
 // A Tag is a header as it is written onto a request.
@@ -116,4 +119,13 @@ type Baggage struct {
 	// OverLimits reports that the tags are not in it, because with them it would have
 	// more than 64 members or 8,192 bytes.
 	OverLimits bool `json:"overLimits"`
+	// Removed are the members of the request that are forged, as they came.
+	Removed []string `json:"removed,omitempty"`
+}
+
+// CorrelationContext is what becomes of a request's header correlation-context: tags
+// are not written to it.
+type CorrelationContext struct {
+	Value   string   `json:"value"`             // as that of Baggage
+	Removed []string `json:"removed,omitempty"` // as those of Baggage
 }

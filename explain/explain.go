@@ -57,9 +57,7 @@ func Request(t *rules.Table, headers []Header) *Decision {
 		}
 	}
 	out.Removed = removed(t, headers, out.Set)
-	if !t.Propagated().IsZero() {
-		out.Baggage = baggageOf(t, out.Set, headers)
-	}
+	out.travelling(t, headers)
 	return out
 }
 
@@ -118,34 +116,72 @@ func Hints(t *rules.Table, headers []Header) (hints []string) {
 	return hints
 }
 
-// baggageOf returns the new baggage of headers when set is written. The code that serves
-// requests makes it.
-func baggageOf(t *rules.Table, set []Tag, headers []Header) *Baggage {
+// travelling says what becomes of the headers in which tags travel where set is written.
+// The code is that which serves requests.
+func (d *Decision) travelling(t *rules.Table, headers []Header) {
 	propagated := t.Propagated()
-	r := &baggage.Rewriter{}
-	if !t.TrustClientTags() {
-		r.Owned = baggage.NewNames(propagated.Headers, propagated.Prefixes)
+	if propagated.IsZero() {
+		return
 	}
-	for _, header := range t.TagHeaders() {
-		for _, s := range set {
-			if s.Name == header && propagated.Contains(header) {
-				r.Write(baggage.NewMember(s.Name, s.Value))
+	bare := func() *baggage.Rewriter {
+		r := &baggage.Rewriter{}
+		if !t.TrustClientTags() {
+			r.Owned = baggage.NewNames(propagated.Headers, propagated.Prefixes)
+		}
+		return r
+	}
+	rewriter := func() *baggage.Rewriter {
+		r := bare()
+		for _, header := range t.TagHeaders() {
+			for _, s := range d.Set {
+				if s.Name == header && propagated.Contains(header) {
+					r.Write(baggage.NewMember(s.Name, s.Value))
+				}
+			}
+		}
+		return r
+	}
+	r := rewriter()
+	value, forged := members(r, rewriter, headers, contract.Baggage)
+	withTags := r.Fits()
+	if written, changed := r.Result(withTags); changed {
+		value = string(written)
+	}
+	d.Baggage = &Baggage{Value: valid(value), OverLimits: r.Writes() && !withTags, Removed: forged}
+	if !slices.ContainsFunc(headers, func(h Header) bool { return strings.EqualFold(h.Name, contract.CorrelationContext) }) {
+		return
+	}
+	r = bare() // no tag is written here
+	value, forged = members(r, bare, headers, contract.CorrelationContext)
+	if left, changed := r.Result(false); changed {
+		value = string(left)
+	}
+	d.CorrelationContext = &CorrelationContext{Value: valid(value), Removed: forged}
+}
+
+// members has r read the headers called name. It returns their values, joined, and the
+// forged members among them.
+func members(r *baggage.Rewriter, fresh func() *baggage.Rewriter, headers []Header, name string) (value string, forged []string) {
+	var values []string
+	for _, h := range headers {
+		if !strings.EqualFold(h.Name, name) {
+			continue
+		}
+		r.Read([]byte(h.Value))
+		values = append(values, h.Value)
+		for member := range strings.SplitSeq(h.Value, ",") {
+			one := fresh()
+			one.Read([]byte(member))
+			if _, removed := one.Result(false); removed {
+				forged = append(forged, valid(strings.Trim(member, " \t")))
 			}
 		}
 	}
-	var values []string
-	for _, h := range headers {
-		if strings.EqualFold(h.Name, contract.Baggage) {
-			r.Read([]byte(h.Value))
-			values = append(values, h.Value)
-		}
-	}
-	value := strings.Join(values, ",")
-	if written, changed := r.Result(r.Fits()); changed {
-		value = string(written)
-	}
-	return &Baggage{Value: strings.ToValidUTF8(value, "\uFFFD"), OverLimits: r.Writes() && !r.Fits()}
+	return strings.Join(values, ","), forged
 }
+
+// valid returns text as it stands in a Decision.
+func valid(text string) string { return strings.ToValidUTF8(text, "\uFFFD") }
 
 // newRule returns how the rule of index i decided d on r.
 func newRule(t *rules.Table, r *rules.Request, i int, rule *rules.Rule, tags []rules.Tag, d rules.Decision) Rule {

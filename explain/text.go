@@ -23,8 +23,17 @@ func WriteText(t *terminal.Writer, d *Decision) error {
 		}
 		t.Printf("%s of the client is %s: only tagproc sets tag headers\n", name, verb)
 	}
+	if b := d.Baggage; b != nil {
+		writeForged(t, "baggage", b.Removed)
+	}
 	if b := d.Baggage; b != nil && b.Value != "" {
 		t.Printf("%s %s\n", terminal.Bold.Textf("baggage: %s", b.Value), terminal.Faint.Textf("%s", baggageNotes[b.OverLimits]))
+	}
+	if c := d.CorrelationContext; c != nil {
+		writeForged(t, "correlation-context", c.Removed)
+		if len(c.Removed) > 0 && c.Value != "" {
+			t.Printf("%s %s\n", terminal.Bold.Textf("correlation-context: %s", c.Value), terminal.Faint.Textf("(what stays of it)"))
+		}
 	}
 	for _, c := range d.SetCookie {
 		t.Printf("%s %s\n", terminal.Bold.Textf("set-cookie: %s", c), terminal.Faint.Textf("(on the response, with cache-control: private)"))
@@ -35,6 +44,13 @@ func WriteText(t *terminal.Writer, d *Decision) error {
 	}
 	t.Printf("\n%s\n", terminal.Faint.Textf("rules digest %s%s", d.RulesDigest, stage(d)))
 	return t.Err()
+}
+
+// writeForged writes which members of a header that carries tags are removed.
+func writeForged(t *terminal.Writer, header string, members []string) {
+	for _, m := range members {
+		t.Printf("%s of the client in %s is removed: only tagproc sets tags that travel\n", m, header)
+	}
 }
 
 // baggageNotes follow the baggage, by whether it is over its limits.
