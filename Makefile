@@ -3,8 +3,8 @@ export GOTOOLCHAIN := auto
 
 BIN      := bin/tagproc
 VERSION  := $(shell tools/version)
-# Of the checkout a binary says its version alone: untracked files, or git that is not
-# there, change nothing of what is built.
+# A binary knows only the version of its checkout: untracked files, or a missing git,
+# change nothing in what is built.
 BUILD    := CGO_ENABLED=0 go build -trimpath -buildvcs=false
 FUZZTIME ?= 30s
 
@@ -15,13 +15,13 @@ BENCHSTAT := go tool -modfile=tools/benchstat.mod benchstat
 .DEFAULT_GOAL := help
 .PHONY: help build run test test-istio lint verify fmt bench fuzz picture image envoy envoys chaos hostile differential loadtest loadtest-short ghz loadtest-build update-tools clean
 
-help: ## say what there is to make
+help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build bin/tagproc
 	$(BUILD) -ldflags '-X main.version=$(VERSION)' -o $(BIN) ./cmd/tagproc
 
-run: build envoy ## show tagproc at work behind a real Envoy; without a terminal: once, and exit 0 if all went well
+run: build envoy ## show tagproc at work behind a real Envoy; without a terminal, run once and exit 0 if all went well
 	@if [ -t 0 ] && [ -t 1 ]; then exec $(BIN) demo; else exec $(BIN) demo --once; fi
 
 test: envoys ## run every test: unit, fuzz seeds, end to end through two releases of Envoy, all with the race detector
@@ -45,7 +45,7 @@ lint: ## check style, imports and go.mod
 	cd tools/image && $(LINT) run
 	cd tools/goreleaser && $(LINT) run && go test .
 
-verify: ## check that the modules are those that go.sum names, and look for known vulnerabilities where their database is reachable
+verify: ## check the modules against go.sum, and look for known vulnerabilities where their database is reachable
 	@set -e; for dir in . loadtest test/istio tools/image tools/goreleaser; do out=$$(cd $$dir && go mod verify) || { echo "$$dir: $$out" >&2; exit 1; }; echo "$$dir: $$out"; done
 	@tools/vulncheck
 
@@ -74,16 +74,16 @@ image: ## assemble the images of tagproc and of the samples' application into bi
 		-version $(VERSION) -revision "$$(../version revision)" -epoch "$$(../version time)" \
 		tagproc/tagproc=./cmd/tagproc tagproc/sample=./deploy/samples/app
 
-envoy: ## have an Envoy to run: that of ENVOY, else the one on PATH, else a pinned one in .envoy/
+envoy: ## provide an Envoy: that of ENVOY, else the one on PATH, else a pinned one in .envoy/
 	@tools/get-envoy
 
-envoys: ## have an Envoy of each release that the tests run on; ENVOY and PATH stand in for the one that they are
+envoys: ## provide an Envoy of each release that the tests run on; those of ENVOY and PATH serve for their own release
 	@tools/get-envoy --releases
 
 chaos: envoys ## break tagproc in every way of docs/reliability.md under load, on both Envoys, and write the table there; 35 minutes, nothing else should run
 	go test ./test/chaos -count=1 -timeout=3h -v -full -out=$(CURDIR)/docs/reliability.md
 
-hostile: envoys ## have 8 connections attack tagproc in each known way beside 200 requests/s through Envoy, and print a table; 8 minutes, nothing else should run
+hostile: envoys ## attack tagproc over 8 connections in each known way beside 200 requests/s through Envoy, and print a table; 8 minutes, nothing else should run
 	go test ./test/hostile -count=1 -timeout=1h -v -run='^TestHostile$$' -full
 
 differential: envoys ## send 10,000 odd requests to each Envoy, with tagproc and without, and by each data path of sidecars, and compare; 5 minutes
@@ -92,7 +92,7 @@ differential: envoys ## send 10,000 odd requests to each Envoy, with tagproc and
 loadtest: loadtest-build ## measure what a request costs, beside alternatives, into loadtest/RESULTS.md; 20 minutes, nothing else should run
 	bin/loadtest -out loadtest/RESULTS.md
 
-loadtest-short: loadtest-build ## see in a minute or two that the load test works; the figures, in bin/, are noise
+loadtest-short: loadtest-build ## check in a minute or two that the load test works; its figures, in bin/, are noise
 	bin/loadtest -short -out bin/RESULTS.md
 
 ghz: loadtest-build ## measure tagproc and the textbook server with ghz, without Envoy

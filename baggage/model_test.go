@@ -81,7 +81,7 @@ var libraries = []library{
 			return key + "=" + value, err == nil
 		})
 	},
-	// One that does so with names and values, of which plus signs are spaces.
+	// One that does so with names and values, and reads plus signs as spaces.
 	func(header string) string {
 		return passOn(strings.Split(header, ","), func(key, value string) (string, bool) {
 			name, err := url.QueryUnescape(key)

@@ -125,7 +125,7 @@ func FuzzOpenTelemetry(f *testing.F) {
 		trimmed, _ := baggage.Parse(strings.Join(regexp.MustCompile(`[ \t]*,[ \t]*`).Split(strings.Trim(original, " \t"), -1), ","))
 		size := len(strings.Join(parts[:len(want)], ","))
 		for _, m := range was.Members() {
-			size += 1 + len(m.String()) // the library encodes anew, which may be longer, and counts that
+			size += 1 + len(m.String()) // the library encodes again, which may be longer, and counts that
 		}
 		if size > MaxBytes {
 			return

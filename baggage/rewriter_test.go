@@ -123,7 +123,7 @@ func TestLimits(t *testing.T) {
 	}{
 		{"64 members", strings.Repeat("a=1,", 61) + "b", true},
 		{"65 members", strings.Repeat("a=1,", 62) + "b", false},
-		{"65 members, of which one is forged", strings.Repeat("a=1,", 62) + "lane", true},
+		{"65 members, one of them forged", strings.Repeat("a=1,", 62) + "lane", true},
 		{"64 members and blanks", strings.Repeat("a=1, ,", 61) + "b", true},
 		{"8,192 bytes", strings.Repeat("a", MaxBytes-20), true},
 		{"8,193 bytes", strings.Repeat("a", MaxBytes-19), false},

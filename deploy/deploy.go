@@ -10,8 +10,8 @@ import _ "embed"
 //go:embed envoy/envoy.yaml
 var Envoy string
 
-// EnvoyUnix is envoy/envoy-unix.yaml: Envoy but for the address of the cluster
-// tagproc, which is a Unix socket.
+// EnvoyUnix is envoy/envoy-unix.yaml: as Envoy, except that the address of the
+// cluster tagproc is a Unix socket.
 //
 //go:embed envoy/envoy-unix.yaml
 var EnvoyUnix string

@@ -48,7 +48,7 @@ func unpack[M proto.Message](t *testing.T, packed *anypb.Any, m M) M {
 }
 
 // TestEnvoySettings checks the settings that the example is there to show and that
-// no request can tell: each is a measured loss where it is missing.
+// no request can detect: without any one of them, a measured loss follows.
 func TestEnvoySettings(t *testing.T) {
 	t.Parallel()
 	b := bootstrap(t, Envoy)

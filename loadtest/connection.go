@@ -41,7 +41,7 @@ func (c *connection) Run(ctx context.Context, _ periodic.ThreadID) (ok bool, det
 }
 
 // do sends a request and returns what the upstream said of it. After an error the
-// connection is opened anew.
+// next request opens a new connection.
 func (c *connection) do(ctx context.Context, request []byte) (string, error) {
 	if c.conn == nil {
 		conn, err := new(net.Dialer).DialContext(ctx, "tcp", c.load.address)

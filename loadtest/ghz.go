@@ -109,7 +109,7 @@ func (f *ghzFigures) section(plan) section {
 		title: "Straight at the server, with ghz",
 		text: fmt.Sprintf(`One gRPC connection, a closed loop: streams per second are those of ghz, which uses more CPU per stream than
 the servers and is what stops first. The message is the one that Envoy sends with the shipped forward_rules.
-%d streams, of which %d failed.`, f.sent, f.failed),
+%d streams; %d failed.`, f.sent, f.failed),
 		tables: []*table{t},
 	}
 }

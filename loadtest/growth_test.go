@@ -47,7 +47,7 @@ func TestWorkloads(t *testing.T) {
 			}
 		}
 		if n := len(table.Rules()); n != tt.rules || decide != tt.decide {
-			t.Errorf("%d %s: %d rules of which %d decide, want %d and %d", tt.size, tt.axis, n, decide, tt.rules, tt.decide)
+			t.Errorf("%d %s: %d rules, %d of them decide; want %d and %d", tt.size, tt.axis, n, decide, tt.rules, tt.decide)
 		}
 
 		p := processor.New(processor.Options{})

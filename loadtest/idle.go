@@ -22,8 +22,8 @@ import (
 // Envoys with a worker each would.
 const idleConnections = 4
 
-// idleLimit is a memory limit as that of a container of 156 MiB, of which tagproc
-// takes 90%.
+// idleLimit is the memory limit that tagproc sets itself in a container of 156 MiB:
+// 90% of the container's.
 const idleLimit = "140MiB"
 
 // An idleCase is a number of idle streams and tagproc's GOMEMLIMIT.

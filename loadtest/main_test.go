@@ -14,7 +14,7 @@ import (
 // limit bounds every wait for a condition.
 const limit = 60 * time.Second
 
-// built are the programs under test, with the race detector. ghz is none of them.
+// built are the programs under test, with the race detector, without ghz.
 var built binaries
 
 func TestMain(m *testing.M) { os.Exit(testMain(m)) }

@@ -16,7 +16,7 @@ import (
 	"github.com/tagproc/tagproc/internal/machine"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 // someResults are of two rounds, with figures that depend on the place alone.
 func someResults() *results {
@@ -86,7 +86,7 @@ func TestResults(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(string(want), b.String()); diff != "" {
-		t.Errorf("results differ from %s; go test -update writes it anew (-want +got):\n%s", golden, diff)
+		t.Errorf("results differ from %s; go test -update rewrites it (-want +got):\n%s", golden, diff)
 	}
 }
 

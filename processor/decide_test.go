@@ -36,7 +36,7 @@ rules: [{header: x-user-id, tagHeader: appver-a, policies: [{range: 1, tagValue:
 		}
 	}
 	if passed > 4 {
-		t.Errorf("mayMatter lets %d of a browser's 20 names through, of which one matters", passed)
+		t.Errorf("mayMatter lets %d of a browser's 20 names through; one matters", passed)
 	}
 }
 

@@ -130,8 +130,8 @@ func each(msg []byte, f func(num protowire.Number, typ protowire.Type, value []b
 	}
 }
 
-// FuzzStream sends the messages in data, each of which has its length before it,
-// on one stream of a direction, and compares with the model.
+// FuzzStream sends the messages in data, each behind its length, on one stream of a
+// direction, and compares with the model.
 func FuzzStream(f *testing.F) {
 	src, err := json.Marshal(streamFile)
 	if err != nil {

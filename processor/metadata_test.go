@@ -29,7 +29,7 @@ func TestMetadata(t *testing.T) {
 		name    string
 		headers []string
 		outcome string
-		changed object // the rules of which the decision is not as nobody's
+		changed object // the rules that decide otherwise than for nobody
 	}{
 		{"nobody", []string{"accept", "*/*"}, "unchanged", nil},
 		{"nobody, forged", []string{"retired", "1"}, "cleaned", nil},

@@ -147,8 +147,8 @@ func TestSetTableWhileReplying(t *testing.T) {
 	}
 }
 
-// TestSample checks that one request in each second is logged, in full but for
-// who it is of, and none above the level of debugging.
+// TestSample checks that one request in each second is logged, in full except whose
+// it is, and none above the level of debugging.
 func TestSample(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

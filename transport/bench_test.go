@@ -14,8 +14,8 @@ import (
 )
 
 // BenchmarkStreams is what the bounds of streams add to each request: the tap, the
-// interceptor, and one message, of which gRPC's part is left out. A request costs
-// about 30 µs.
+// interceptor, and one message without gRPC's part of it. A request costs about
+// 30 µs.
 func BenchmarkStreams(b *testing.B) {
 	all := newStreams(maxWaitingStreams, maxStreams, time.Minute)
 	kinds := map[string]kind{echoMethod: streaming}

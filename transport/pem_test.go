@@ -61,7 +61,7 @@ func TestWholeFiles(t *testing.T) {
 	}
 }
 
-// TestDamagedFiles checks that a file of which a certificate would be missed is
+// TestDamagedFiles checks that a file with a certificate that would be missed is
 // refused, and that the error says where.
 func TestDamagedFiles(t *testing.T) {
 	t.Parallel()

@@ -122,7 +122,7 @@ func (b *bench) open(g *guest) (s *stream, ok bool) {
 	return s, b.begin(s)
 }
 
-// fill opens streams, all of which are let in.
+// fill opens streams and expects that all are let in.
 func (b *bench) fill(g *guest, n int, active bool) (all []*stream) {
 	b.Helper()
 	for range n {

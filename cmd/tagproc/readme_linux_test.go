@@ -37,7 +37,7 @@ func TestReadmeEnvoy(t *testing.T) {
 			ask = m[2]
 		}
 	}
-	const made = "make build envoy\n" // of which the links below are the result
+	const made = "make build envoy\n" // it makes the links below
 	start, ok := strings.CutPrefix(start, made)
 	if !ok || ask == "" || shown == "" {
 		t.Fatalf("the quick start is\n%s\nwant a block that begins with %q, one that asks, and what Envoy logs", section, made)

@@ -26,7 +26,7 @@ import (
 // limit bounds every wait for a condition in the tests of this package.
 const limit = 60 * time.Second
 
-var update = flag.Bool("update", false, "write what the scripts compare with anew")
+var update = flag.Bool("update", false, "rewrite what the scripts compare with")
 
 // leakChecked runs tests and then looks for goroutines that they left.
 type leakChecked struct{ m *testing.M }

@@ -3,6 +3,6 @@
 // it.
 //
 // It knows Envoy's command line and admin API. It knows nothing of tagproc, of
-// routes or of what a configuration says, but for where ports and socket paths
-// stand in one (Template).
+// routes or of what a configuration says, except where it has ports and socket
+// paths (Template).
 package envoy

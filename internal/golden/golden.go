@@ -1,5 +1,5 @@
 // Package golden compares what code makes with files that hold what it should make.
-// Tests that use it have the flag -update, which writes the files anew.
+// Tests that use it have the flag -update, which rewrites the files.
 package golden
 
 import (
@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 // Check fails the test if got is not the content of file.
 func Check(t testing.TB, file, got string) {
@@ -25,6 +25,6 @@ func Check(t testing.TB, file, got string) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("differs from %s (-want +got; -update writes it anew):\n%s", file, diff)
+		t.Errorf("differs from %s (-want +got; -update rewrites it):\n%s", file, diff)
 	}
 }

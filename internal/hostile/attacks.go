@@ -30,7 +30,7 @@ import (
 // may be per second; 0: no bound.
 type Attack struct {
 	Name  string
-	Holds bool // streams, of which there are so many at a time
+	Holds bool // whether its units are streams that stay open
 	Run   func(ctx context.Context, address string, connections, rate int) (units int64, err error)
 }
 

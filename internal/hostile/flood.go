@@ -14,7 +14,7 @@ import (
 )
 
 // A Flood sends the same few frames on a few connections, for as long as it
-// lasts, and opens a connection anew when tagproc closes it.
+// lasts, and opens a connection again when tagproc closes it.
 type Flood struct {
 	settings []http2.Setting
 	deaf     bool // reads nothing of what tagproc sends

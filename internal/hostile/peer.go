@@ -130,7 +130,7 @@ func StreamID(n int) uint32 { return uint32(2*n + 1) }
 // every connection and at every place in it.
 var processHeaders = callHeaders("/" + processor.ServiceName + "/Process")
 
-// callHeaders are the headers of a call of a method, likewise.
+// callHeaders are the headers of a call of a method, as a header block.
 func callHeaders(method string) []byte {
 	return headerBlock(
 		":method", "POST", ":scheme", "http", ":path", method, ":authority", "tagproc",

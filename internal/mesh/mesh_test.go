@@ -81,7 +81,7 @@ func wantVersions(t *testing.T, m *Mesh, app string, header http.Header, want ve
 
 func user(id string) http.Header { return http.Header{"X-User-Id": {id}} }
 
-// Fail-open: without tagproc everybody gets the baseline, but for the named user,
+// Fail-open: without tagproc everybody gets the baseline, except the named user,
 // whose route needs no tag of tagproc's.
 func TestWithoutTagproc(t *testing.T) {
 	t.Parallel()

@@ -112,7 +112,7 @@ func (b *bed) stat(t *testing.T, name string) int {
 	return int(n)
 }
 
-// trouble keeps what Envoy writes, but for the access log's lines of requests that
+// trouble keeps what Envoy writes, except the access log's lines of requests that
 // went well.
 type trouble struct {
 	mu    sync.Mutex

@@ -105,7 +105,7 @@ func (g generator) memberValue() string {
 	}
 }
 
-// memberText returns a few characters, most of which mean something to somebody.
+// memberText returns a few characters; most mean something to some reader.
 func (g generator) memberText() string {
 	var b strings.Builder
 	for range g.IntN(8) {

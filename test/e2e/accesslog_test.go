@@ -104,7 +104,7 @@ type decisions struct {
 
 type decision struct {
 	Reason string
-	Mode   string // empty but for a rule in shadow mode
+	Mode   string // empty, except for a rule in shadow mode
 	Bucket *float64
 	Tag    string
 }

@@ -185,8 +185,8 @@ func isTag(name string) bool {
 	return folded == "x-asm-prefer-tag" || strings.HasPrefix(folded, "appver")
 }
 
-// isBaggage reports whether a header has members of baggage, of which Envoy alone can
-// remove none.
+// isBaggage reports whether a header has members of baggage, which Envoy alone cannot
+// remove.
 func isBaggage(name string) bool {
 	return name == "baggage" || name == "correlation-context"
 }
@@ -353,7 +353,7 @@ func (g *forgery) check(t *testing.T, up bool, mayHave func(name string) bool) f
 				tags[string(name)] = values
 			}
 			for _, v := range values {
-				// A value in which such a name stands is none of a tag.
+				// Another header's value may contain such a name.
 				isOne := isTag(string(name)) || isBaggage(string(name)) || isCarrier(string(name))
 				if isOne && strings.Contains(string(v), forged) && !mayHave(string(name)) {
 					t.Errorf("%s, %s: the application was sent %s: %.100q", protocol, f.name, name, v)

@@ -82,8 +82,8 @@ func newBed(t *testing.T) *bed {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { application.Close() })
-	// The application is slow to be reached where an attack takes the CPU of the machine
-	// that both are on: that is none of tagproc's business.
+	// An attack takes the CPU of the machine that the application runs on, too, which
+	// makes connecting to it slow: tagproc cannot change that.
 	example := strings.ReplaceAll(deploy.Envoy, "connect_timeout: 1s", "connect_timeout: 30s")
 	if !*full { // gives a machine time that is busy with other tests
 		example = strings.Replace(example, "message_timeout: 0.2s", "message_timeout: 30s", 1)

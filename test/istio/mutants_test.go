@@ -222,7 +222,7 @@ func tagprocDown(t testing.TB, c *cluster.Cluster) (up func()) {
 	return c.Down(t, cluster.SystemNamespace, "istio-ingressgateway", "tagproc")
 }
 
-// tagprocRestarted has tagproc start anew.
+// tagprocRestarted restarts tagproc.
 func tagprocRestarted(t testing.TB, c *cluster.Cluster) (undo func()) {
 	t.Helper()
 	tagprocDown(t, c)()

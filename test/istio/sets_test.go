@@ -125,7 +125,7 @@ func (s set) start(t testing.TB) *cluster.Cluster {
 	return c
 }
 
-// checkedOut returns a copy of deploy/, with edits, each of which changes something.
+// checkedOut returns a copy of deploy/ with edits. Each edit has to change something.
 func checkedOut(t testing.TB, edits ...edit) string {
 	t.Helper()
 	dir := t.TempDir()

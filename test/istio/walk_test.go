@@ -57,7 +57,7 @@ func TestOracle(t *testing.T) {
 type tags map[string]map[string]string
 
 // sees waits until a step's users reach the versions that it says, and every hop sees
-// the tags that it says, but for users whose tag is what a route writes.
+// the tags that it says, except for users whose tag is what a route writes.
 func (w *walk) sees(t *testing.T, step string, routed tags) {
 	t.Helper()
 	s, ok := w.left[step]

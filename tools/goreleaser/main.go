@@ -28,7 +28,7 @@ func main() {
 // check returns an error if GoReleaser could not use the file.
 func check(file string) error {
 	project, err := config.Load(file)
-	if err == nil && project.Version != 2 { // of which config.Load only warns
+	if err == nil && project.Version != 2 { // config.Load only warns of another one
 		err = fmt.Errorf("version: %d; this is checked for version: 2", project.Version)
 	}
 	if err != nil {

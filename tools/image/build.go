@@ -42,8 +42,8 @@ func toolchain(ctx context.Context, root string) (string, error) {
 	return mod.Toolchain, nil
 }
 
-// settings are those that a binary may record of its own build. One more is the
-// machine's: of its environment, say, or of a file that go env -w wrote.
+// settings are those that a binary may record of its own build. Any other comes from
+// the machine: from its environment, say, or from a file that go env -w wrote.
 func settings(arch string) map[string]string {
 	all := map[string]string{
 		"-buildmode": "exe", "-compiler": "gc", "-trimpath": "true",
@@ -58,12 +58,12 @@ func settings(arch string) map[string]string {
 	return all
 }
 
-// Build returns the path of a static binary in dir, built of a package by its path
+// Build returns the path of a static binary in dir, built from the package at a path
 // below the module's root.
 func (b builder) Build(ctx context.Context, pkg, arch, version, dir string) (string, error) {
 	binary := filepath.Join(dir, path.Base(pkg))
-	// Of the checkout the binary says nothing: whether git is there and has untracked
-	// files is no matter of the commit.
+	// The binary says nothing of the checkout: a missing git or untracked files are
+	// not part of the commit.
 	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -X main.version="+version, "-o", binary, pkg)
 	cmd.Dir = b.Root
 	cmd.Env = append(os.Environ(), "GOWORK=off", "GOTOOLCHAIN="+b.Toolchain,
@@ -79,8 +79,7 @@ func (b builder) Build(ctx context.Context, pkg, arch, version, dir string) (str
 	return binary, b.check(binary, arch)
 }
 
-// check returns an error for everything in which the build was not the one that
-// was asked for.
+// check returns an error for every difference between the build and what was asked for.
 func (b builder) check(binary, arch string) error {
 	info, err := buildinfo.ReadFile(binary)
 	if err != nil {

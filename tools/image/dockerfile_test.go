@@ -66,7 +66,7 @@ func TestDockerfile(t *testing.T) {
 		Labels              map[string]string
 	}
 	want := facts{"scratch", config.Config.User, config.Config.WorkingDir, config.Config.Entrypoint, nil, maps.Clone(config.Config.Labels)}
-	delete(want.Labels, "org.opencontainers.image.created") // of which Docker knows nothing
+	delete(want.Labels, "org.opencontainers.image.created") // Docker does not know it
 	delete(want.Labels, "org.opencontainers.image.revision")
 	for header := range contents(t, image) {
 		if !header.FileInfo().IsDir() {

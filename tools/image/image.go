@@ -39,8 +39,8 @@ func (t target) make(ctx context.Context, b builder, of commit, architectures []
 	return images, nil
 }
 
-// assemble returns the image of one binary. Without arguments the binary says how it
-// is used: what to serve is nothing to guess.
+// assemble returns the image of one binary. It has no arguments, so that the binary
+// says how it is used: an image cannot guess what to serve.
 func assemble(binary string, content []byte, arch string, of commit) (v1.Image, error) {
 	files, err := layer(rootfs(binary, content), of.Time)
 	if err != nil {

@@ -10,7 +10,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// TestArguments are wrong in one way each, and the error says what to write.
+// TestArguments checks arguments that are wrong in one way each: the error says what
+// to write.
 func TestArguments(t *testing.T) {
 	t.Parallel()
 	commit := []string{"-version=v1", "-revision=4f1c", "-epoch=1795355040"}

@@ -11,8 +11,8 @@ import (
 )
 
 // TestMakeBuild runs "make build" in a clone, in one with untracked files, in an archive
-// that git made, and in that archive within somebody else's repository. It holds that
-// they make one binary, and that this knows its version, with a tag and without.
+// that git made, and in that archive within somebody else's repository. It checks that
+// all make the same binary, and that it knows its version, with a tag and without.
 func TestMakeBuild(t *testing.T) {
 	t.Setenv("GOFLAGS", "") // which may hide what "make build" does not say
 	t.Setenv("GOENV", "off")

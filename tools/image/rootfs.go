@@ -25,7 +25,7 @@ var (
 	group []byte
 )
 
-// A file is one of an image. It belongs to root and is nobody's to write.
+// A file is one of an image. It belongs to root, and nobody may write it.
 type file struct {
 	Name    string // without the slash before it; with one at its end a directory
 	Mode    int64

@@ -25,9 +25,9 @@ func GatewayManifests() string { return gatewayFixture }
 // Analyze runs the analyzers of istioctl over streams of manifests together, with a
 // pod for each Deployment. What refers to something has to find it: a Gateway its
 // Deployment (see GatewayManifests), a subset its pods. Whatever they say is an
-// error, but for the warning that every EnvoyFilter gets and for the codes of but,
+// error, except the warning that every EnvoyFilter gets and the codes of except,
 // such as IST0118.
-func Analyze(manifests []string, but ...string) error {
+func Analyze(manifests []string, except ...string) error {
 	analyzer := local.NewSourceAnalyzer(analyzers.AllCombined(), "", SystemNamespace, nil)
 	all := slices.Concat(manifests, []string{injectionFixture})
 	for _, m := range manifests {
@@ -53,7 +53,7 @@ func Analyze(manifests []string, but ...string) error {
 	var errs []error
 	for _, m := range result.Messages {
 		standing := strings.Contains(m.String(), everyEnvoyFilter)
-		if m.Type.Level().IsWorseThanOrEqualTo(diag.Info) && !standing && !slices.Contains(but, m.Type.Code()) {
+		if m.Type.Level().IsWorseThanOrEqualTo(diag.Info) && !standing && !slices.Contains(except, m.Type.Code()) {
 			errs = append(errs, errors.New(m.String()))
 		}
 	}

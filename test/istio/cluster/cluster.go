@@ -53,8 +53,8 @@ var meshFixture string
 //go:embed fixtures/ingressgateway.yaml
 var gatewayFixture string
 
-// Start runs a cluster until the test ends. There are the namespaces default and
-// istio-system, none of which is labelled for injection, and a gateway, with nothing
+// Start runs a cluster until the test ends. It has the namespaces default and
+// istio-system, both without the label for injection, and a gateway with nothing
 // configured.
 //
 // When the test ends it fails if an Envoy has refused a configuration, has logged

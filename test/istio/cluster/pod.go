@@ -20,7 +20,7 @@ import (
 type pod struct {
 	c        *Cluster
 	owner    key    // its Deployment
-	template string // of which it was made
+	template string // what it was made from
 	name     string
 	number   int
 	labels   map[string]string

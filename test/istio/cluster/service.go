@@ -68,7 +68,7 @@ func (c *Cluster) acceptService(k key, o *corev1.Service) error {
 	if err := s.listen(); err != nil {
 		return err
 	}
-	s.endpoints = nil // reconcile writes them anew
+	s.endpoints = nil // reconcile writes them again
 	return write(c.control.serviceClient(k.namespace), s.object.DeepCopy())
 }
 

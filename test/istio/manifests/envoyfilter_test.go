@@ -16,8 +16,8 @@ import (
 // envoyFilters are what `tagproc render envoyfilter` makes for a form.
 var envoyFilters = map[string]string{sidecar: "sidecar.yaml", service: "service.yaml"}
 
-// TestRulesAreThoseOfTheEnvoyFilter checks that the rules which tagproc is given are
-// those of which the EnvoyFilters are made.
+// TestRulesAreThoseOfTheEnvoyFilter checks that tagproc is given the rules that the
+// EnvoyFilters are made from.
 func TestRulesAreThoseOfTheEnvoyFilter(t *testing.T) {
 	t.Parallel()
 	want, err := os.ReadFile(filepath.Join(root, "deploy", "envoyfilter", "rules.yaml"))

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What Istio's init container sets up, but for one thing: Envoy's own connections
-// are told by a mark instead of a user, as there is one user alone in here.
+// What Istio's init container sets up, with one exception: a mark tells Envoy's own
+// connections, not a user, since there is only one user here.
 const (
 	Mark     = 1337  // of the sockets that Envoy opens
 	Outbound = 15001 // where connections of the application go
@@ -20,7 +20,7 @@ const (
 )
 
 // redirect sends the TCP connections of the namespace that this thread is in
-// through Envoy, but for those to it at the ports of except.
+// through Envoy, except those to the pod at the ports of except.
 func redirect(except []uint16) error {
 	c, err := nftables.New()
 	if err != nil {

@@ -21,7 +21,7 @@ type Pod struct {
 }
 
 // AddPod makes a pod. If intercept, its TCP connections go through a sidecar, at
-// Outbound and Inbound, but for those to it at the ports of except.
+// Outbound and Inbound, except those to the pod at the ports of except.
 func (n *Node) AddPod(intercept bool, except ...uint16) (*Pod, error) {
 	n.mu.Lock()
 	n.pods++

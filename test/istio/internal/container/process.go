@@ -10,7 +10,7 @@ import (
 type Process struct {
 	Namespace string  // the network namespace, by a path; empty: that of the parent
 	Root      string  // an empty directory, which becomes /
-	ReadOnly  bool    // whether / is, but for what is mounted
+	ReadOnly  bool    // whether / is read-only, except what is mounted
 	Mounts    []Mount // in order
 	Args      []string
 	Env       []string // NAME=value; nothing else is in the environment

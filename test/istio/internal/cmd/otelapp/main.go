@@ -1,7 +1,7 @@
 // Command otelapp is a hop of a chain as OpenTelemetry's instrumentation makes one: it
 // reads no header and writes none, and what it passes on is what otelhttp passes on
 // with the propagators tracecontext and baggage. Its environment and its answers are
-// those of the sample application, deploy/samples/app, but for forward, which it does
+// those of the sample application, deploy/samples/app, except forward, which it does
 // not have.
 package main
 
