@@ -75,7 +75,7 @@ func (r *Reader) Foreign(v Value, what string, fields ...Field) bool {
 	for e := range r.Keys(v, what, fields...) {
 		switch f := field(fields, e.key.Value); {
 		case f == nil:
-			r.Add(e.KeyPlace().Problem(Warning, KindUnsupported, fmt.Sprintf("%s has the unknown key %q, which is ignored", what, Shorten(e.key.Value))))
+			r.Add(e.KeyPlace().Problem(Warning, KindUnsupported, fmt.Sprintf("%s has the unknown key %q, which is ignored%s", what, Shorten(e.key.Value), DidYouMean(meantBy(e.key.Value, fields)))))
 		case e.Exists():
 			f.Read(e)
 		}

@@ -116,8 +116,12 @@ func (c *checker) fallbacks() {
 		return
 	case c.d.baseline.set:
 		c.g.Baseline = c.d.baseline.v
-	case isASM(c.d.doc, groupKind):
-		c.note(c.d.at, "group %s names no fallbackTarget: lane %s, the first, is the baseline", c.g.Name, c.g.Baseline)
+	case isASM(c.d.doc, groupKind) && c.Errors() == 0: // else the lanes may not be all
+		which := "first"
+		if datesKnown(c.d.lanes) {
+			which = "oldest"
+		}
+		c.note(c.d.at, "group %s names no fallbackTarget: lane %s, the %s, is the baseline", c.g.Name, c.g.Baseline, which)
 	}
 	c.g.Fallback = map[Service]string{}
 	for _, f := range c.d.fallback {

@@ -100,7 +100,7 @@ func (r *reader) lanesFile(d *source.Document) *draft {
 			})
 		}},
 	)
-	if len(f.named) > 0 && len(f.ingress) == 0 {
+	if len(f.named) > 0 && len(f.ingress) == 0 && len(f.at.Get("ingress").Elements()) == 0 {
 		r.error(f.at.Get("named"), source.KindMissing, "named users enter by no service; add ingress, the list of services by which requests enter")
 	}
 	if len(f.ingress) > 0 && len(f.named) == 0 && !f.routeHeader.set && f.strict {

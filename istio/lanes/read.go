@@ -3,6 +3,7 @@ package lanes
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/tagproc/tagproc/source"
@@ -61,6 +62,8 @@ func (r *reader) drafts(docs []*source.Document) (drafts []*draft) {
 			asm = append(asm, d)
 		case isLanesFile(d):
 			g = r.lanesFile(d)
+		case nearKind(d) != "":
+			r.Add(d.Get("kind").Problem(source.Error, KindGroup, fmt.Sprintf("istio.alibabacloud.com has no kind %s; write %s", source.Shorten(d.Kind), nearKind(d))))
 		case d.Kind != "" && d.Kind != "Service" && !hasRules(d):
 			r.others = append(r.others, d)
 		}
@@ -83,8 +86,7 @@ func (r *reader) drafts(docs []*source.Document) (drafts []*draft) {
 			g.lanes = append(g.lanes, r.asmLane(d))
 			continue
 		}
-		r.Add(d.Get("metadata", "labels").Problem(source.Error, KindGroup, fmt.Sprintf(
-			"lane %s is of the group %q by its label %s, and no file has an %s of that name", d.Name, group, laneLabel, groupKind)))
+		r.noGroup(d, group, slices.Sorted(maps.Keys(byName)))
 	}
 	for _, g := range drafts {
 		if isASM(g.doc, groupKind) {
@@ -98,6 +100,29 @@ func (r *reader) drafts(docs []*source.Document) (drafts []*draft) {
 		r.Add(source.Problem{File: firstFile(docs), Kind: KindGroup, Message: "the files have no lane group; expected an " + groupKind + " with its " + laneKind + "s, or a lanes file with laneGroup, services and lanes"})
 	}
 	return drafts
+}
+
+// nearKind returns the kind that is meant by a misspelt one of Alibaba Cloud Service Mesh,
+// or "".
+func nearKind(d *source.Document) string {
+	if d.Group() != "istio.alibabacloud.com" || d.Kind == groupKind || d.Kind == laneKind {
+		return ""
+	}
+	return source.Nearest(d.Kind, []string{groupKind, laneKind})
+}
+
+// noGroup says that a lane of ASM is of none of the groups.
+func (r *reader) noGroup(d *source.Document, group string, groups []string) {
+	if group == "" {
+		name := "GROUP"
+		if len(groups) == 1 {
+			name = groups[0]
+		}
+		r.error(d.Get("metadata"), KindGroup, "lane %s has no label %s, which names its group; write labels: {%s: %s} under metadata", d.Name, laneLabel, laneLabel, name)
+		return
+	}
+	r.error(d.Get("metadata", "labels"), KindGroup, "lane %s is of the group %q by its label %s, and no file has an %s of that name%s",
+		d.Name, source.Shorten(group), laneLabel, groupKind, source.DidYouMean(source.Nearest(group, groups)))
 }
 
 func firstFile(docs []*source.Document) string {
@@ -116,10 +141,15 @@ func isLanesFile(d *source.Document) bool {
 // byCreation orders lanes by age, if that is known of all: the first one made is
 // the baseline unless another is named, and kubectl lists by name.
 func byCreation(lanes []laneDraft) {
-	if slices.ContainsFunc(lanes, func(l laneDraft) bool { return l.created == "" }) {
+	if !datesKnown(lanes) {
 		return
 	}
 	slices.SortStableFunc(lanes, func(a, b laneDraft) int { return cmp.Compare(a.created, b.created) }) // RFC 3339, in UTC
+}
+
+// datesKnown reports whether it is known of all lanes when they were made.
+func datesKnown(lanes []laneDraft) bool {
+	return !slices.ContainsFunc(lanes, func(l laneDraft) bool { return l.created == "" })
 }
 
 // ports returns the ports of the Services among docs.
