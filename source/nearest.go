@@ -11,14 +11,15 @@ import (
 const maxCandidate = 256
 
 // Nearest returns the candidate that got most likely misspells, or "": among equally
-// near ones the first. One letter may differ, in longer words two, or a fifth of them.
+// near ones the first. One letter may differ, from five letters on two (which two that are
+// swapped are), in long words a fifth of them.
 // A candidate equal to got is skipped.
 func Nearest(got string, candidates []string) string {
 	if len(got) > maxCandidate {
 		return ""
 	}
 	most := 1
-	if len(got) > 5 {
+	if len(got) >= 5 {
 		most = max(2, len(got)/5)
 	}
 	best, bestDistance := "", most+1

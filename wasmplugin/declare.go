@@ -32,12 +32,6 @@ func declare(m *manifest, table *rules.Table, o rules.Options) (string, error) {
 		} `yaml:"propagation"`
 	}
 	spec := source.Resolve(m.propagation.Content[source.Index(m.propagation, "spec")+1])
-	if i := source.Index(spec, "headerPrefix"); i >= 0 { // as ASM's field reference has it
-		copied := *spec
-		copied.Content = slices.Clone(spec.Content)
-		copied.Content[i] = &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: "headerPrefixes"}
-		spec = &copied
-	}
 	if err := spec.Decode(&d.Propagation); err != nil {
 		return "", err
 	}
