@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/tagproc/tagproc/source"
 )
@@ -38,6 +40,10 @@ func (c *compiler) overrides(n *ruleNode, r *Rule) (named map[namedUser]outcome)
 			if wrong := checkOverrideValue(value); wrong != "" {
 				c.file.problem(v.pos, KindOverride, fmt.Sprintf("the value %q %s", source.Shorten(v.v), wrong))
 				continue
+			}
+			if at := strings.IndexFunc(value, isUnseen); at >= 0 {
+				unseen, _ := utf8.DecodeRuneInString(value[at:])
+				c.file.note(v.pos, source.Warning, KindOverride, fmt.Sprintf("the value %q has the invisible character %U, and matches no id that is without it; delete it unless the ids have it", source.Shorten(v.v), unseen))
 			}
 			if first := decidedIn(line, key, value, len(r.Keys)); first > 0 {
 				c.file.problem(v.pos, KindOverride, fmt.Sprintf("duplicate value %q (first at line %d); remove one", source.Shorten(value), first))
@@ -136,6 +142,12 @@ func (c *compiler) overrideOutcome(o *overrideNode) {
 	} else if len(o.values.elements) == 0 {
 		c.file.problem(o.values.pos, KindOverride, "this override names nobody; list user ids under values, or remove the override")
 	}
+}
+
+// isUnseen reports whether r looks like a blank or like nothing, as what is copied from
+// web pages has it: a no-break space, or a character without width.
+func isUnseen(r rune) bool {
+	return r > 0x7f && (unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Zs, r))
 }
 
 // checkOverrideValue returns why no key can equal key, or "". HTTP allows no control characters in header values.

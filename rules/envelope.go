@@ -124,9 +124,18 @@ func (d *decoder) name(doc *source.Document) string {
 	case doc.Kind == trafficLabel:
 		return "a TrafficLabel, by which sidecars label requests (tagproc render recompute has them derive the tag by the rules)"
 	case doc.APIVersion == "":
-		return fmt.Sprintf("a %s without an apiVersion", source.Shorten(doc.Kind))
+		return withArticle(doc.Kind) + " without an apiVersion"
 	}
-	return fmt.Sprintf("a %s of %s", source.Shorten(doc.Kind), source.Shorten(doc.APIVersion))
+	return fmt.Sprintf("%s of %s", withArticle(doc.Kind), source.Shorten(doc.APIVersion))
+}
+
+// withArticle returns the name of a kind behind "a" or "an".
+func withArticle(kind string) string {
+	article := "a "
+	if kind != "" && strings.ContainsRune("AEIO", rune(kind[0])) {
+		article = "an "
+	}
+	return article + source.Shorten(kind)
 }
 
 // list reads a List, as kubectl get prints it, that has one manifest with rules.

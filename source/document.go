@@ -116,6 +116,10 @@ func (r *objects) add(d *Document) {
 		}
 		return
 	}
+	if d.Kind == "List" {
+		r.report.Add(d.Problem(Error, KindMissing, "this List has no items; did the command that wrote it find nothing?"))
+		return
+	}
 	if d.Kind != "" && d.Name == "" && !d.Get("metadata", "generateName").Exists() {
 		r.report.Add(d.Get("metadata").Problem(Error, KindNoName, fmt.Sprintf("this %s has no metadata.name", d.Kind)))
 	}

@@ -63,6 +63,17 @@ func TestRead(t *testing.T) {
 	}
 }
 
+// TestListWithoutItems checks that a List that has none is told so, and not that it lacks
+// a name.
+func TestListWithoutItems(t *testing.T) {
+	for _, items := range []string{"", "items:\n", "items: null\n"} {
+		_, problems := Read("list.yaml", []byte("apiVersion: v1\nkind: List\n"+items))
+		if err := problems.Err(); err == nil || !strings.Contains(err.Error(), "list.yaml:1:1: this List has no items") || len(problems) > 1 {
+			t.Errorf("%q: Read = %v, want that the List has no items", items, err)
+		}
+	}
+}
+
 func TestProblem(t *testing.T) {
 	docs, _ := Read("all.yaml", []byte(several))
 	for _, c := range []struct {

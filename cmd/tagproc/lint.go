@@ -31,10 +31,10 @@ func newLintCommand() *cobra.Command {
 does not work, why, and the fix: a tag that no route matches, a subset without
 pods, a filter that names a missing cluster. docs/lint.md lists the checks.
 
-FILE may be a directory, whose *.yaml and *.yml files are read at any depth, or -,
-standard input. Rules may be bare, in a WasmPlugin, in a TrafficExtension, in an
-ASMHashTagging, or in a ConfigMap. If an object
-appears twice, the last one counts, as if all were applied in this order.
+FILE may be a directory, whose *.yaml, *.yml and *.json files are read at any depth,
+or -, standard input. Rules may be bare, in a WasmPlugin, in a TrafficExtension, in
+an ASMHashTagging, or in a ConfigMap. If an object appears twice, the last one
+counts, as if all were applied in this order.
 
 A check runs only if its objects are given: without DestinationRules no subset is
 reported as missing. The last lines say what lint looked at and what it did not
@@ -109,7 +109,7 @@ func lintFiles(cmd *cobra.Command, args []string) (files []lint.File, refused []
 			if err != nil {
 				return err
 			}
-			if !d.IsDir() && slices.Contains([]string{".yaml", ".yml"}, strings.ToLower(filepath.Ext(path))) {
+			if !d.IsDir() && slices.Contains([]string{".yaml", ".yml", ".json"}, strings.ToLower(filepath.Ext(path))) {
 				found = true
 				add(path, true)
 			}
@@ -119,7 +119,7 @@ func lintFiles(cmd *cobra.Command, args []string) (files []lint.File, refused []
 		case err != nil:
 			refuse(*unreadable(arg, err))
 		case !found:
-			refuse(source.Problem{File: arg, Kind: source.KindEmpty, Message: "directory has no *.yaml or *.yml file"})
+			refuse(source.Problem{File: arg, Kind: source.KindEmpty, Message: "directory has no *.yaml, *.yml or *.json file"})
 		}
 	}
 	return files, refused
