@@ -37,8 +37,8 @@ func TestEnvoyUnixDiffersInOneLine(t *testing.T) {
 	}
 }
 
-// TestRules checks that the example rules are without fault and own what Envoy's
-// configuration names in its three places.
+// TestRules checks that the example rules have no problem, and own the headers that
+// Envoy's configuration names in its three places.
 func TestRules(t *testing.T) {
 	t.Parallel()
 	src, err := os.ReadFile("envoy/rules.yaml")

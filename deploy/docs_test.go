@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// TestDocsSamples checks that docs/istio.md names no file that is not there, and
+// TestDocsSamples checks that every file that docs/istio.md names is there, and
 // that every manifest of a walk-through is a step of it. test/istio runs its
 // commands.
 func TestDocsSamples(t *testing.T) {
@@ -29,7 +29,7 @@ func TestDocsSamples(t *testing.T) {
 	files := documents(t)
 	for _, file := range slices.Sorted(maps.Keys(files)) {
 		if !strings.Contains(text, path.Base(file)) {
-			t.Errorf("samples/%s is no step of docs/istio.md", file)
+			t.Errorf("samples/%s is not a step of docs/istio.md", file)
 		}
 	}
 	lanes, err := os.ReadFile("samples/lanes/lanes.yaml")

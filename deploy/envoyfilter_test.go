@@ -11,9 +11,8 @@ import (
 )
 
 // TestEnvoyFilter checks that envoyfilter/ and the EnvoyFilters of the samples are what
-// tagproc prints: for the first document the rules file of its WasmPlugin, and from
-// that what the gateway needs; and what the sidecars need where applications forward
-// no tags.
+// tagproc prints: the rules file of the first document's WasmPlugin, what the gateway
+// needs for it, and what the sidecars need where applications forward no tags.
 func TestEnvoyFilter(t *testing.T) {
 	t.Parallel()
 	binary := filepath.Join(t.TempDir(), "tagproc")

@@ -34,8 +34,8 @@ func load(t *testing.T, name string, src []byte, o rules.Options) *rules.Table {
 	return table
 }
 
-// exceptCohorts returns problems without the note that rules have the same users: in
-// the walk-throughs they do on purpose.
+// exceptCohorts returns problems without the note that rules have the same users: the
+// walk-throughs want that.
 func exceptCohorts(problems source.Problems) source.Problems {
 	return slices.DeleteFunc(problems, func(p source.Problem) bool { return p.Kind == rules.KindSameCohort })
 }
@@ -116,7 +116,7 @@ func TestSameRules(t *testing.T) {
 }
 
 // TestSampleRecompute checks that the hops' rules of the first walk-through are the
-// gateway's, with the user named whom there a route names.
+// gateway's, and also name the user whom a route names there.
 func TestSampleRecompute(t *testing.T) {
 	t.Parallel()
 	src, err := os.ReadFile("samples/lanes/recompute/rules.yaml")
@@ -130,8 +130,8 @@ func TestSampleRecompute(t *testing.T) {
 	}
 }
 
-// TestSamplePropagated checks that the rules for applications that forward baggage
-// alone are the others of their step, and that all their tags travel.
+// TestSamplePropagated checks that the rules for applications that forward only baggage
+// equal the others of their step, and that all their tags travel.
 func TestSamplePropagated(t *testing.T) {
 	t.Parallel()
 	const propagation = "propagation: {headerPrefixes: [appver]} # what travels as baggage\n"
@@ -166,7 +166,7 @@ func TestSampleRaise(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := rulesOf(t, dir); !bytes.Equal(got, file) {
-			t.Errorf("%s holds\n%s\nwant rules.yaml beside it:\n%s", dir, got, file)
+			t.Errorf("%s has\n%s\nwant rules.yaml beside it:\n%s", dir, got, file)
 		}
 	}
 	start := load(t, "4-rules.yaml", rulesOf(t, "lanes/4-rules.yaml"), rules.Options{})

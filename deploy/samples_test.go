@@ -54,7 +54,7 @@ func TestSamplesAreComplete(t *testing.T) {
 				continue
 			}
 			if d.APIVersion == "" || d.Kind == "" || d.Name == "" {
-				t.Errorf("%s: %q %q %q is no object", path, d.APIVersion, d.Kind, d.Name)
+				t.Errorf("%s: %q %q %q is not an object", path, d.APIVersion, d.Kind, d.Name)
 			}
 			if d.Namespace == "" && !slices.Contains(clusterScoped, d.Kind) {
 				t.Errorf("%s: %s is in whatever namespace is current", path, d.ID())

@@ -8,8 +8,8 @@ import (
 )
 
 // TestSidecarAdmin checks that the NetworkPolicy of the sidecar form leaves every
-// port of the gateway open but tagproc's admin port, which it opens to Prometheus
-// alone.
+// port of the gateway open, except tagproc's admin port, which it opens only to
+// Prometheus.
 func TestSidecarAdmin(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("kustomize/components/sidecar-admin/networkpolicy.yaml")

@@ -61,7 +61,7 @@ func TestNoToken(t *testing.T) {
 	}
 }
 
-// TestNoTokenSees shows the check a container with a token, in every way of having one.
+// TestNoTokenSees checks that the check finds a token, whatever way a container gets it.
 func TestNoTokenSees(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

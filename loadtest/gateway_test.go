@@ -56,7 +56,7 @@ func TestEnvoyAcceptsEachConfiguration(t *testing.T) {
 	}
 }
 
-// tagproc must win by nothing that stands in Envoy's configuration.
+// Envoy's configuration must give tagproc no advantage.
 func TestServersAreConfiguredAlike(t *testing.T) {
 	t.Parallel()
 	for _, via := range []string{"unix", "tcp"} {
@@ -68,8 +68,8 @@ func TestServersAreConfiguredAlike(t *testing.T) {
 	}
 }
 
-// Where a variant has no ext_proc filter, its listener differs from tagproc's in
-// the filters alone, or in the routes.
+// The listener of a variant without an ext_proc filter differs from tagproc's only in
+// the filters, or in the routes.
 func TestListenersAreAlike(t *testing.T) {
 	t.Parallel()
 	listener := func(v variant) object {

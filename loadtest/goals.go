@@ -52,8 +52,8 @@ func (res *results) goals() (all []goal) {
 	return all
 }
 
-// goalSection writes the goals as a table. Three digits are shown, so that nothing
-// is rounded to a goal.
+// goalSection writes the goals as a table. It shows three digits, so that no figure is
+// rounded to its goal.
 func goalSection(goals []goal) section {
 	t := &table{head: []string{"", "goal", "measured", ""}}
 	for _, g := range goals {

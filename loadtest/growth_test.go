@@ -15,8 +15,8 @@ import (
 	"github.com/tagproc/tagproc/rules"
 )
 
-// What the results say of each workload is so: how many rules there are, and how
-// many of them decide and tag.
+// The results state of each workload how many rules it has, and how many of them
+// decide and tag. The test checks these numbers.
 func TestWorkloads(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

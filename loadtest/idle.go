@@ -39,8 +39,8 @@ type idleFigures struct {
 	failed             map[idleCase]int
 }
 
-// measureIdle opens streams on tagproc that say nothing, and sends load through
-// Envoy beside them.
+// measureIdle opens silent streams on tagproc, and sends load through Envoy beside
+// them.
 func measureIdle(ctx context.Context, r *run) (*idleFigures, error) {
 	f := &idleFigures{
 		cases:    []idleCase{{0, ""}, {r.plan.idleStreams, ""}, {r.plan.idleStreams, idleLimit}},

@@ -72,8 +72,8 @@ func TestWrongAnswersFail(t *testing.T) {
 	}
 }
 
-// A server that answers nobody for half a second keeps the generator from sending
-// 50 requests at 100 per second. They must be in the histogram all the same.
+// A server that does not answer for half a second keeps the generator from sending
+// 50 requests at 100 per second. The histogram must have them.
 func TestOpenLoopCorrectsForOmission(t *testing.T) {
 	t.Parallel()
 	const stall = 500 * time.Millisecond

@@ -53,7 +53,7 @@ type firstAnswers struct {
 }
 
 // check takes the answer of a user: the tag of one generation or another. Tags of
-// generations are those of no route, so that all users reach the baseline.
+// generations match no route, so that all users reach the baseline.
 func (f *firstAnswers) check(u user, answer string) error {
 	for g := range f.when {
 		if answer == answerOf("baseline", fmt.Sprintf("%s-%d", u.tag, g), u.id) {

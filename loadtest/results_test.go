@@ -115,7 +115,7 @@ func TestWriteResults(t *testing.T) {
 			break
 		}
 		if err != nil {
-			t.Fatalf("the chart is no XML: %v", err)
+			t.Fatalf("the chart is not XML: %v", err)
 		}
 		if chars, ok := token.(xml.CharData); ok {
 			text.Write(chars)

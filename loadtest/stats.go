@@ -5,7 +5,7 @@ import "slices"
 // A series is one figure, measured once in each round.
 type series []float64
 
-// median is the middle value, of an even number the mean of the two in the middle.
+// median is the middle value, or the mean of the two middle values.
 func (s series) median() float64 {
 	sorted := slices.Sorted(slices.Values(s))
 	half := len(sorted) / 2
@@ -15,8 +15,7 @@ func (s series) median() float64 {
 	return (sorted[half-1] + sorted[half]) / 2
 }
 
-// ratios divides round by round: what a noisy machine did to one round it did to
-// both.
+// ratios divides round by round: a noisy machine slows both figures of a round.
 func ratios(a, b series) series {
 	r := make(series, len(a))
 	for i := range a {

@@ -16,8 +16,8 @@ type table struct {
 
 func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
 
-// String writes the table, its first column to the left and the others, which are
-// figures, to the right.
+// String writes the table: its first column is aligned to the left and the others,
+// which are figures, to the right.
 func (t *table) String() string {
 	widths := make([]int, len(t.head))
 	for _, row := range slices.Concat([][]string{t.head}, t.rows) {

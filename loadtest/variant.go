@@ -52,7 +52,7 @@ func (v variant) check(u user, answer string) error {
 	case noFilter:
 		return want(answer, answerOf("baseline", "", u.id))
 	case weighted:
-		// Envoy's hash is another, so that the lane of one user is not foretold.
+		// Envoy's hash is another, so the lane of one user cannot be predicted.
 		if answer == answerOf("canary", "", u.id) {
 			return nil
 		}

@@ -25,7 +25,7 @@ type Authority struct {
 	key *ecdsa.PrivateKey
 }
 
-// New returns an authority that is signed by itself.
+// New returns an authority that signs itself.
 func New(t testing.TB, name string) *Authority {
 	t.Helper()
 	a := &Authority{}
@@ -40,7 +40,7 @@ func (a *Authority) Issue(t testing.TB, name string) tls.Certificate {
 	return a.IssueFor(t, name, time.Now().Add(-time.Hour), time.Now().Add(time.Hour))
 }
 
-// IssueFor returns one that is valid for a time.
+// IssueFor returns a certificate of servers and of clients that is valid for a time.
 func (a *Authority) IssueFor(t testing.TB, name string, begin, end time.Time) tls.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -71,7 +71,7 @@ func (a *Authority) IssueFor(t testing.TB, name string, begin, end time.Time) tl
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}
 }
 
-// Pool has the authority alone.
+// Pool returns a pool with only this authority.
 func (a *Authority) Pool() *x509.CertPool {
 	p := x509.NewCertPool()
 	p.AddCert(a.Certificate)

@@ -37,9 +37,9 @@ func Start(app, version, next string) (*Service, error) {
 }
 
 // Listen runs a service at a TCP address, such as :8000. app is its name and next
-// the application that it calls, which it sends as the call's host, empty at the
-// chain's end; of the headers of a request it sends it those of forward. A service
-// with a next answers 502 until SetMesh.
+// the application that it calls and names as the call's host, empty at the chain's
+// end. The call has the headers of the request that are in forward. A service with a
+// next answers 502 until SetMesh.
 func Listen(address, app, version, next string, forward Headers) (*Service, error) {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
@@ -102,7 +102,7 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		trace = append(trace, behind...)
 	}
-	// A write fails when the client is gone; nobody is left to tell.
+	// A write fails when the client is gone.
 	if strings.Contains(r.Header.Get("Accept"), "application/json") {
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(trace)

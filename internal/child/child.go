@@ -7,7 +7,7 @@ import (
 
 // Start starts cmd, which is then killed when this process ends, and which a Ctrl-C
 // in a terminal does not reach. wait is called once it has started, and returns
-// when it has ended, which cmd.Wait says; nil: that is all. done is closed when
+// with the result of cmd.Wait when it has ended, and may be nil. done is closed when
 // wait has returned.
 func Start(cmd *exec.Cmd, wait func()) (done <-chan struct{}, err error) {
 	if wait == nil {

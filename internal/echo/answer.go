@@ -79,8 +79,8 @@ func orderOf(h http.Header) (order, error) {
 	return o, nil
 }
 
-// answer reads the whole request, waits, and answers. Where the client sends no whole
-// request or does not wait there is no answer, not even an empty one.
+// answer reads the whole request, waits, and answers. A client that sends no whole
+// request, or does not wait, gets no answer, not even an empty one.
 func (s *Server) answer(w http.ResponseWriter, r *http.Request) {
 	o, err := orderOf(r.Header)
 	if err != nil {
@@ -106,7 +106,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) {
 	o.write(w, report)
 }
 
-// write sends the answer. What cannot be written has no reader any more.
+// write sends the answer. A write fails when the client is gone.
 func (o order) write(w http.ResponseWriter, report Report) {
 	var body io.Reader
 	var size int64

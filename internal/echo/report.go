@@ -94,8 +94,8 @@ func (b Bytes) MarshalText() ([]byte, error) {
 	return text, nil
 }
 
-// UnmarshalText reads what MarshalText returned. It is an error if a character is
-// none of a byte.
+// UnmarshalText reads what MarshalText returned. It is an error if a character stands
+// for no byte.
 func (b *Bytes) UnmarshalText(text []byte) error {
 	raw := make([]byte, 0, len(text))
 	for _, c := range string(text) {
@@ -113,7 +113,7 @@ func (r Report) json() []byte {
 	var out bytes.Buffer
 	e := json.NewEncoder(&out)
 	e.SetEscapeHTML(false)
-	// It cannot fail: there is nothing in a Report but text and numbers.
+	// It cannot fail: a Report has only text and numbers.
 	_ = e.Encode(r)
 	return out.Bytes()
 }

@@ -53,8 +53,8 @@ func Start() (*Server, error) {
 			// Envoy takes more than ten window updates for one frame as an attack, and as many
 			// come for one of 1 MiB, net/http's default.
 			MaxReadFrameSize: 16 << 10,
-			// Envoy 1.36 ends a request well but loses its trailers, and resets it, where both
-			// wait together for this side's window.
+			// Envoy 1.36 loses the trailers of a request that ended well, and resets it, where
+			// body and trailers wait together for this side's window.
 			MaxReceiveBufferPerStream:     window,
 			MaxReceiveBufferPerConnection: window,
 		},

@@ -138,8 +138,8 @@ func (p *Process) exited() error {
 }
 
 // Stop ends the process, by SIGKILL if SIGTERM does not within ten seconds, and
-// removes its files. It is an error, which carries the end of Envoy's log, if the
-// process had ended before. A second Stop does nothing.
+// removes its files. If the process had ended before, the error carries the end of
+// Envoy's log. A second Stop does nothing.
 func (p *Process) Stop() error {
 	if p.dir == "" {
 		return nil

@@ -34,7 +34,7 @@ type Attack struct {
 	Run   func(ctx context.Context, address string, connections, rate int) (units int64, err error)
 }
 
-// Attacks are all that is known.
+// Attacks returns all known attacks.
 func Attacks() []Attack {
 	var all []Attack
 	for _, f := range Floods {
@@ -59,8 +59,8 @@ func (f Flood) attack(name string) Attack {
 	}}
 }
 
-// heldStreams is how many streams a connection holds. 8 connections have more than
-// there may be.
+// heldStreams is how many streams a connection holds. 8 connections hold more than
+// tagproc allows.
 const heldStreams = 2500
 
 // holds open streams and hold them.

@@ -90,7 +90,7 @@ func beginHeaders(p *Peer) error {
 	return p.Frames.WriteHeaders(http2.HeadersFrameParam{StreamID: StreamID(0), BlockFragment: processHeaders})
 }
 
-// FloodRole Floods an address until ctx ends. Its arguments are the number of the
+// FloodRole floods an address until ctx ends. Its arguments are the number of the
 // flood, the address, and how many units there may be per second: 0 is no bound.
 // It says how many units were sent, and how many connections tagproc closed.
 func FloodRole(ctx context.Context, args []string, say func(string)) error {
@@ -127,8 +127,8 @@ func (f Flood) Run(ctx context.Context, address string, connections, rate int) (
 	return s.Load(), c.Load(), errors.Join(errs...)
 }
 
-// connection Floods one connection until tagproc closes it or ctx ends. Where
-// none can be opened, that is an error.
+// connection floods one connection until tagproc closes it or ctx ends. It is an
+// error if none can be opened.
 func (f Flood) connection(ctx context.Context, address string, rate int, sent *atomic.Int64) error {
 	p, err := Dial(ctx, address)
 	if ctx.Err() != nil {

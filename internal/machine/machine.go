@@ -6,7 +6,7 @@ import (
 )
 
 // A Machine is what a reader of measurements wants to know of where they were
-// made. What cannot be told is "unknown".
+// made. A value that cannot be read is "unknown".
 type Machine struct {
 	CPU    string // model
 	Cores  int    // that this process may use

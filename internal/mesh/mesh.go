@@ -21,8 +21,8 @@ type Options struct {
 	Concurrency int       // Envoy's worker threads; 0: 1
 	Log         io.Writer // gets Envoy's log and its access log; may be nil
 
-	// Edit changes the shipped configuration, for what cannot be seen with it as it
-	// is; nil: not at all. Ports and paths are changed in any case.
+	// Edit changes the shipped configuration, for what cannot be seen without a change;
+	// nil leaves it as it is. Ports and paths are changed in any case.
 	Edit func(config string) string
 }
 
@@ -124,9 +124,9 @@ func (m *Mesh) Get(ctx context.Context, app string, header http.Header) (trace c
 // patience is how often Patiently asks.
 const patience = 20
 
-// Patiently calls ask, and again where Envoy meanwhile gave up waiting for tagproc:
-// on a machine that has no time for either, the shipped 200 ms pass and a request
-// goes on untagged, which is right and not what was asked about.
+// Patiently calls ask, and calls it again if Envoy meanwhile gave up waiting for
+// tagproc: on a busy machine the shipped 200 ms pass and a request goes on untagged,
+// which is right but not what the test asks about.
 func (m *Mesh) Patiently(ctx context.Context, ask func() error) error {
 	for range patience {
 		before, err := m.timeouts(ctx)

@@ -16,8 +16,8 @@ import (
 	"github.com/tagproc/tagproc/internal/envoy/envoytest"
 )
 
-// No tagproc runs in these tests: what is seen is what Envoy does alone, which is
-// what users meet while tagproc is down.
+// No tagproc runs in these tests: they see what Envoy does alone, as users do while
+// tagproc is down.
 
 type versions = map[string]string
 
@@ -242,8 +242,8 @@ func testManyHeaders(t *testing.T, envoy string) {
 	}
 }
 
-// A line says which tags the next hop was sent, and, at the ingress, that tagproc was
-// not there.
+// A line says which tags the next hop was sent, and, at the ingress, that tagproc did
+// not answer.
 func TestAccessLog(t *testing.T) {
 	t.Parallel()
 	envoytest.Each(t, testAccessLog)

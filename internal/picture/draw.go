@@ -16,7 +16,8 @@ import (
 // before and after are how the picture shows a rollout: an edit of the walk-through's rules.
 const before, after = "range: 20", "range: 50"
 
-// named is whom a route of the walk-through sends to the canary, whatever the tag.
+// named is the user whom a route of the walk-through sends to the canary, whatever the
+// tag.
 const named = "jason"
 
 // Measures in pixels. A bucket is perBucket wide, and bucket 0 begins at left.

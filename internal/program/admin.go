@@ -14,7 +14,7 @@ import (
 	"github.com/tagproc/tagproc/rules"
 )
 
-// answerLimit is how long an answer may take, of a process that is suspended too.
+// answerLimit is how long an answer may take, even from a suspended process.
 const answerLimit = 60 * time.Second
 
 // Admin is the admin API of a running tagproc, by the path of its Unix socket.
@@ -42,7 +42,7 @@ func (a Admin) Get(path string) (string, error) {
 }
 
 // Metric returns the sum of the samples whose line, up to the value, matches the
-// regular expression. Of none it is 0.
+// regular expression: 0 if none does.
 func (a Admin) Metric(line string) (float64, error) {
 	body, err := a.Get("/metrics")
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package seen numbers the different names in a request, in constant time for each
-// however many there are: whoever sends names may choose them.
+// Package seen numbers the different names in a request. Each takes constant time,
+// however many there are, even if an attacker chooses the names.
 package seen
 
 import "hash/maphash"

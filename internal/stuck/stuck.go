@@ -1,5 +1,5 @@
-// Package stuck is a file system that hangs, for tests: FUSE whose server does not
-// answer, as NFS is when its server has gone.
+// Package stuck is a file system that hangs, for tests: FUSE with a server that does
+// not answer, like NFS when its server has gone.
 package stuck
 
 import (
@@ -40,7 +40,7 @@ func New(t testing.TB) *Mount {
 	return m
 }
 
-// Release has every read fail, those that hang included.
+// Release makes every read fail, including those that hang.
 func (m *Mount) Release() { m.release() }
 
 type tree struct {

@@ -31,7 +31,7 @@ import (
 )
 
 // A Writer writes text for people to one place. Errors of writing are kept, and
-// everything behind the first one is dropped: nobody is left to tell.
+// everything behind the first one is dropped.
 type Writer struct {
 	out        io.Writer
 	err        error

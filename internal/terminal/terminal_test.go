@@ -70,8 +70,8 @@ func TestPrintf(t *testing.T) {
 	}
 }
 
-// TestHostile checks that nothing of an argument reaches the terminal but printable
-// text, and that JSON keeps its meaning.
+// TestHostile checks that only printable text of an argument reaches the terminal, and
+// that JSON keeps its meaning.
 func TestHostile(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

@@ -1,5 +1,5 @@
-// Package transcript keeps what is written, to be read meanwhile: the log of a
-// process, or the screen of a command, in tests. It knows nothing of what it keeps.
+// Package transcript keeps what is written and can be read at the same time: the log of
+// a process, or the screen of a command, in tests. It knows nothing of what it keeps.
 package transcript
 
 import (

@@ -105,7 +105,7 @@ func commentFilter(filter *manifest.Tree, h headers, s *settings) {
 		patterns(len(h.keys)+len(h.owned.Headers)+len(h.owned.Prefixes),
 			"Members of baggage are tags as well: propagation of the rules.")
 	}
-	filter.Comment("tagproc never answers in the place of an application. One that was taken over by\nsomebody cannot either.",
+	filter.Comment("tagproc never answers in the place of an application, and an attacker who takes it\nover cannot either.",
 		envoyfilter.TypedConfig, "disable_immediate_response")
 	filter.Comment("What `tagproc serve --metadata` says of its decisions, for access logs.", envoyfilter.TypedConfig, "metadata_options")
 	if h.visitors > 0 {

@@ -1,8 +1,7 @@
 // Command textbook is the server that tagproc is compared with: what one writes
 // for ext_proc with grpc-go and the generated messages by Envoy's examples. It
-// has one rule, which stands in the code: FNV-1a of x-user-id modulo 100, below
-// 20 the tag s2, else s1. It counts nothing, reads no file and removes no forged
-// tags; tagproc does.
+// has one rule, in the code: FNV-1a of x-user-id modulo 100 gives the tag s2 below 20,
+// else s1. Unlike tagproc, it counts nothing, reads no file and removes no forged tags.
 package main
 
 import (

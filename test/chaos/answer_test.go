@@ -14,7 +14,7 @@ type answer struct {
 	tags    verdict
 }
 
-// A verdict is what there is to say of the tags of an answer.
+// A verdict is whether the tags of an answer are right.
 type verdict int
 
 const (
@@ -67,8 +67,8 @@ func quantile(answers []answer, q float64) time.Duration {
 	return all[int(q*float64(len(all)-1))]
 }
 
-// lastUntagged returns how long after from the last of the requests was due that
-// were due before to and went untagged; 0 if none did.
+// lastUntagged looks for the last request that was due between from and to and went
+// untagged. It returns how long after from it was due; 0 if there is none.
 func lastUntagged(answers []answer, from, to time.Duration) time.Duration {
 	var last time.Duration
 	for _, a := range answers {

@@ -26,7 +26,7 @@ type bed struct {
 	loads   []*load
 }
 
-// explain logs what helps to see why a row is not met.
+// explain logs what helps to see why a row fails.
 func (b *bed) explain(t *testing.T) {
 	t.Helper()
 	for _, l := range b.loads {

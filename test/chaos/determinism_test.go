@@ -30,7 +30,7 @@ var hashes = []struct{ name, rule string }{
 }
 
 // golden are the digests of the buckets of the first ids, by how many and by hash.
-// They are fixed for ever: another one is users who moved.
+// They are fixed for ever: another digest means that users moved.
 var golden = map[int][]string{
 	20_000:    {"6ee3ff0b95be98c1", "ac4f8957e903623e", "7935111ac63afea1"},
 	1_000_000: {"8c94287d93732e45", "34ec253cd255b44d", "d02c5ed9036069bd"},
@@ -45,8 +45,8 @@ func idOf(i int) string { return fmt.Sprintf("id-%d", i) }
 
 func bucketHeader(hash int) string { return fmt.Sprintf("appver-%d", hash) }
 
-// bucketRules returns rules whose tags are the buckets, by each hash. Those of
-// another version differ in what decides nothing.
+// bucketRules returns rules whose tags are the buckets, by each hash. Versions differ
+// only in what has no effect on decisions.
 func bucketRules(version int) []byte {
 	var b strings.Builder
 	b.WriteString("rules:\n")
@@ -91,8 +91,8 @@ func sameBuckets(t *testing.T, b *bed, f *findings, n int) {
 	}
 }
 
-// reloading has p load rules again and again while do runs, and returns what it
-// returns.
+// reloading makes p load rules again and again while do runs, and returns the result
+// of do.
 func reloading(t *testing.T, p *tagproc, do func() [][]byte) (buckets [][]byte) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -158,8 +158,8 @@ func bucketsByWire(t *testing.T, conn *grpc.ClientConn, n int) [][]byte {
 	return buckets
 }
 
-// noBuckets returns room for the buckets of n ids, by hash, filled with one that
-// there is not.
+// noBuckets returns room for the buckets of n ids, by hash, filled with an impossible
+// one.
 func noBuckets(n int) [][]byte {
 	var buckets [][]byte
 	for range hashes {

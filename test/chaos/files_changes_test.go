@@ -98,8 +98,8 @@ func behindLink(f *rulesFiles, n int) {
 	f.write(generation(n))
 }
 
-// brokenFiles are what no rules can be read from. round counts how often each was
-// put in the place of the rules file, from 0.
+// brokenFiles are files without valid rules. round counts, from 0, how often each was
+// put in the place of the rules file.
 var brokenFiles = []struct {
 	name string
 	put  func(f *rulesFiles, round int)
@@ -129,8 +129,8 @@ var brokenFiles = []struct {
 	}},
 }
 
-// torn are the beginnings of a good file that are no rules themselves. A beginning
-// that is cannot be told from an edit, unless the rest follows soon.
+// torn are the beginnings of a good file that are not themselves valid. A valid
+// beginning looks like an edit, unless the rest follows soon.
 var torn = func() (all [][]byte) {
 	good := generation(0)
 	for n := 1; n < len(good); n++ {

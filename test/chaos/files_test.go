@@ -128,9 +128,9 @@ func startFiles(t *testing.T, b *bed, as *syscall.Credential) (*rulesFiles, *tag
 	return files, p, l
 }
 
-// stranger returns a user whom nobody else on this machine is, for permissions to
-// apply to and inotify to be exhausted of. Only root can start processes as another
-// user: for anybody else it is nil, and permissions apply to the test itself.
+// stranger returns a user that runs nothing else on this machine: permissions apply to
+// it, and its inotify instances can be used up. Only root can start processes as
+// another user; else it is nil, and permissions apply to the test itself.
 func stranger(t *testing.T) *syscall.Credential {
 	t.Helper()
 	if os.Geteuid() != 0 {

@@ -104,7 +104,7 @@ func (c config) processor(t *testing.T) config {
 	return c.at(t, "static_resources", "listeners", 0, "filter_chains", 0, "filters", 0, "typed_config", "http_filters", 0, "typed_config")
 }
 
-// failClosed makes a request fail that tagproc does not answer.
+// failClosed makes requests without tagproc's answer fail.
 func failClosed(t *testing.T, c config) {
 	t.Helper()
 	c.processor(t)["failure_mode_allow"] = false
@@ -118,7 +118,7 @@ func messageTimeout(limit string) edit {
 	}
 }
 
-// patient gives a machine time that is slow, or busy with other tests.
+// patient gives time to a machine that is slow, or busy with other tests.
 func patient(t *testing.T, c config) {
 	t.Helper()
 	messageTimeout("30s")(t, c)
@@ -127,8 +127,8 @@ func patient(t *testing.T, c config) {
 	}
 }
 
-// roomy lifts what bounds requests in flight and their time behind tagproc, so
-// that nothing but tagproc and its cluster does.
+// roomy lifts the other bounds on requests in flight and their time, so that only
+// tagproc and its cluster bound them.
 func roomy(t *testing.T, c config) {
 	t.Helper()
 	c.cluster(t, "mocka-baseline")["circuit_breakers"] = config{"thresholds": []any{config{

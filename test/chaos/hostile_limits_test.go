@@ -26,7 +26,7 @@ const (
 	maxConnections = 64 // in the row that is about them
 	maxMessage     = transport.DefaultMaxMessageBytes
 
-	// Less than it takes until tagproc misses a peer that answers no PING.
+	// Less than the time after which tagproc closes a peer that answers no PING.
 	refusedWithin = 20 * time.Second
 )
 

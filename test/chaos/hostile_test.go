@@ -74,7 +74,7 @@ func floodRows() []row {
 	return rows
 }
 
-// address returns where tagproc listens that was to take any port.
+// address returns where a tagproc listens that was started with port 0.
 func (p *tagproc) address(t *testing.T) string {
 	t.Helper()
 	var port int

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// ordinaryLoad is what the others are compared with: n seconds without a fault.
+// ordinaryLoad sends load for n seconds without a fault, to compare other rows with.
 func ordinaryLoad(t *testing.T, b *bed, f *findings, n int) {
 	t.Helper()
 	const most = 64 << 20

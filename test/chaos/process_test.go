@@ -16,8 +16,8 @@ import (
 	"github.com/tagproc/tagproc/rules"
 )
 
-// memoryLimit is that of the container that the documentation describes, and what
-// tagproc goes by where it knows of none.
+// memoryLimit is that of the container that the documentation describes, and tagproc's
+// default where it finds no limit.
 const memoryLimit = 256 << 20
 
 // A command is how a tagproc is to run.

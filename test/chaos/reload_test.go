@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// goodReloads replaces the rules n times by rules that give everybody other tags.
+// goodReloads replaces the rules n times, each time with other tags for everybody.
 func goodReloads(t *testing.T, b *bed, f *findings, n int) {
 	t.Helper()
 	socket, file := b.socket(t), b.rulesFile(t)

@@ -24,7 +24,7 @@ const (
 )
 
 // report prints the table, writes it to where -out says, and fails t for every row
-// that is not met.
+// that failed.
 func report(t *testing.T, rows []row, results []result, took time.Duration) {
 	t.Helper()
 	text := table(rows, results)
@@ -95,8 +95,8 @@ func table(rows []row, results []result) string {
 	return aligned(lines, "llrrrrrlrl")
 }
 
-// aligned writes a table whose first line is its head, each column to the left (l)
-// or to the right (r).
+// aligned writes a table whose first line is its head. Each column is aligned to the
+// left (l) or to the right (r).
 func aligned(lines [][]string, sides string) string {
 	widths := make([]int, len(sides))
 	for _, line := range lines {

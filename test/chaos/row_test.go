@@ -76,14 +76,14 @@ func (f *findings) noneUntagged() {
 	f.clauses = append(f.clauses, clause{"untagged", strconv.Itoa(n), "0", n == 0, true})
 }
 
-// check says whether something that must show did, whatever the form of the run.
+// check judges something that must show in every form of the run.
 func (f *findings) check(name string, met bool, value, goal string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.clauses = append(f.clauses, clause{name, value, goal, met, false})
 }
 
-// note tells a figure that is not judged.
+// note adds a figure that is not judged.
 func (f *findings) note(name, value string) { f.check(name, true, value, "") }
 
 // exactly judges a count.

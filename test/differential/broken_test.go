@@ -76,8 +76,8 @@ func headersReply(c *extprocv3.CommonResponse) *extprocv3.ProcessingResponse {
 	}}
 }
 
-// TestSeesDifferences puts processors that break requests in tagproc's place, and
-// settings that do. Each must be seen, and the request that shows it made small.
+// TestSeesDifferences puts processors and settings that break requests in tagproc's
+// place. The test must see each, and make the request that shows it small.
 func TestSeesDifferences(t *testing.T) {
 	table, err := loadRules()
 	if err != nil {

@@ -68,7 +68,7 @@ func compare(r *request, mode string, reference, ours passage) (verdict, string)
 	return result, ""
 }
 
-// said returns what a client saw that was refused.
+// said returns what a client of a refused request saw.
 func said(o outcome) string {
 	if o.Failure != "" {
 		return o.Failure
@@ -90,7 +90,7 @@ func withoutChance(o outcome, mode string) outcome {
 	return o
 }
 
-// withoutTags is the same for what reached the upstream.
+// withoutTags returns what reached the upstream without the tags.
 func withoutTags(r *request, mode string, report echo.Report) echo.Report {
 	report.Headers = maps.Clone(report.Headers)
 	if reframes(mode) {

@@ -156,7 +156,7 @@ func processor(listener object) object {
 	return filter["typed_config"].(object)
 }
 
-// withoutTagproc takes everything away that is there for tagproc: the routes stay.
+// withoutTagproc removes everything that is there for tagproc, and leaves the routes.
 func withoutTagproc(listener object) {
 	m := manager(listener)
 	delete(m, "early_header_mutation_extensions")

@@ -98,8 +98,8 @@ type printed struct {
 	clusters []object
 }
 
-// hopFilters returns what is printed for hopRules and a data path. Envoy waits for
-// tagproc: how long is not what is tested.
+// hopFilters returns what is printed for hopRules and a data path. Envoy waits long for
+// tagproc: timeouts are not tested here.
 func hopFilters(path propagation.DataPath, socket string) (printed, error) {
 	p := printed{filters: map[string]object{}}
 	table, problems := rules.Load("rules.yaml", []byte(hopRules), rules.Options{})

@@ -35,7 +35,7 @@ func generateHop(seed, index uint64) []string {
 	return lines
 }
 
-// cookies returns the value of a header: pairs, and what is none.
+// cookies returns the value of a header: pairs, and parts that are not pairs.
 func (g generator) cookies() string {
 	var b strings.Builder
 	for range g.IntN(6) {

@@ -104,7 +104,7 @@ func (s *sidecar) compare(t *testing.T, d contract.Direction, table *rules.Table
 				if d != contract.Recompute || slices.ContainsFunc(lines, saysTag) {
 					continue
 				}
-				// Nothing but the rules says a tag.
+				// Tags come only from the rules.
 				decided.Add(1)
 				if want := decide(table, request, lines); !maps.Equal(tagsOf(l.headers), want) {
 					t.Errorf("seed %d, request %d: of\n%.3000q\nthe tags are %q, want %q by the rules", *seed, index, lines, tagsOf(l.headers), want)
@@ -160,8 +160,8 @@ func saysTag(line string) bool {
 	return isTag(name) || name == "baggage"
 }
 
-// headersOf returns lines as headers, and of those that have no line what is in sent:
-// what Envoy adds.
+// headersOf returns lines as headers, and adds those of sent that have no line: Envoy's
+// own.
 func headersOf(lines []string, sent map[echo.Bytes][]echo.Bytes) map[echo.Bytes][]echo.Bytes {
 	headers := map[echo.Bytes][]echo.Bytes{}
 	for _, l := range lines {
@@ -274,8 +274,7 @@ func newSidecar(t *testing.T, version string) *sidecar {
 	return &sidecar{process}
 }
 
-// checkCounters checks that no request went on without either filter: Envoy lets those
-// pass on which one fails.
+// checkCounters checks that no filter failed: Envoy lets the request pass then.
 func (s *sidecar) checkCounters(t *testing.T) {
 	t.Helper()
 	for _, d := range []contract.Direction{contract.Restore, contract.Collect, contract.Recompute} {

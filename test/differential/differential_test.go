@@ -15,8 +15,8 @@ import (
 	"github.com/tagproc/tagproc/rules"
 )
 
-// requests returns how many generated requests a mode is sent: of all that an Envoy is
-// sent, the shipped mode gets what the others leave.
+// requests returns how many generated requests a mode is sent. The shipped mode gets
+// the rest of an Envoy's total.
 func requests(version, mode string) int {
 	all, each := 400, 40
 	if *full {
@@ -141,7 +141,7 @@ func (c *campaign) count(v verdict) int {
 	return c.verdicts[different]
 }
 
-// keep makes a request smaller that makes a difference, and writes it to testdata.
+// keep shrinks a request that makes a difference, and writes it to testdata.
 func (c *campaign) keep(p *pair, r *request, why, origin string) {
 	small, why := shrink(r, why, func(r *request) (string, bool) {
 		result, why, err := p.ask(context.WithoutCancel(c.t.Context()), r)

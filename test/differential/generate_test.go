@@ -53,7 +53,7 @@ func (g generator) twist(r *request) {
 	r.Body, r.Chunk, r.Trailers, r.Expect = 0, 0, nil, false
 }
 
-// pick returns one of all; one that stands there twice is twice as likely.
+// pick returns one of all; one that is in all twice is twice as likely.
 func pick[T any](g generator, all ...T) T { return all[g.IntN(len(all))] }
 
 func (g generator) chance(percent int) bool { return g.IntN(100) < percent }

@@ -58,14 +58,14 @@ func (p *pair) ask(ctx context.Context, r *request) (verdict, string, error) {
 	return result, "", nil
 }
 
-// nameLength is more than the longest mode, and keyLength what keys are long.
+// nameLength is above the length of the longest mode; keyLength is that of keys.
 const (
 	nameLength = 25
 	keyLength  = nameLength + 6
 )
 
-// pass sends a request to one listener. Its key is its own, since what Envoy refused
-// half-way may reach the upstream late, and as long as any other.
+// pass sends a request to one listener. Each pass has a key of its own, since a request
+// that Envoy refused half-way may reach the upstream late. All keys have one length.
 func (p *pair) pass(c *client, r *request) (passage, error) {
 	p.sent++
 	key := fmt.Sprintf("%-*s%06d", nameLength, p.name, p.sent)
@@ -76,9 +76,9 @@ func (p *pair) pass(c *client, r *request) (passage, error) {
 // patience is how often a request is sent again.
 const patience = 20
 
-// askAgain asks for the tags alone, as long as Envoy gives up waiting for tagproc: on a
-// machine that has no time for either, the shipped 200 ms pass and a request goes on
-// untagged, which is right. It returns what is wrong with them, or "".
+// askAgain asks only for the tags, while Envoy gives up waiting for tagproc: on a busy
+// machine the shipped 200 ms pass and a request goes on untagged, which is right. It
+// returns what is wrong with the tags, or "".
 func (p *pair) askAgain(ctx context.Context, r *request) (string, error) {
 	why := ""
 	for range patience {

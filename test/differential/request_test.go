@@ -109,10 +109,9 @@ func (r *request) size() (count, bytes int) {
 	return count, bytes
 }
 
-// withinBuffer returns a request with no more body than Envoy buffers, and which is
-// the same otherwise. In the mode BUFFERED Envoy answers 413 to more. Mostly it does
-// not with tagproc, but it does where a body comes faster than the end of tagproc's
-// stream.
+// withinBuffer returns the same request with no more body than Envoy buffers. In the
+// mode BUFFERED Envoy answers 413 to more: with tagproc seldom, where a body comes
+// faster than the end of tagproc's stream.
 func (r *request) withinBuffer() *request {
 	within := r.clone()
 	within.Body = min(within.Body, 1<<20)

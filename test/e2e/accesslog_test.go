@@ -20,8 +20,8 @@ import (
 const exampleRules = "../../deploy/envoy/rules.yaml"
 
 // TestAccessLog checks that a line of the shipped access log says why its request
-// got its tags, word for word as `tagproc explain` does, and that it says what there
-// is to say where tagproc tells nothing or is not there.
+// got its tags, word for word as `tagproc explain` does, and what it says where tagproc
+// sends no metadata or is down.
 func TestAccessLog(t *testing.T) {
 	envoytest.Each(t, testAccessLog)
 }

@@ -83,7 +83,7 @@ func testBaggage(t *testing.T, envoy string) {
 		t.Errorf("tagproc_baggage_over_limits_total = %v, want 2", n)
 	}
 
-	// Nobody is left to remove single members: docs/rules.md says so.
+	// Envoy alone removes no single members: docs/rules.md says so.
 	p.stop(t)
 	if got := baggageOf(sent(t, m, "x-user-id: bob", "baggage: appver-b=v2,a=1")); !slices.Equal(got, []string{"appver-b=v2,a=1"}) {
 		t.Errorf("without tagproc the application was sent the baggage %q, want it as it was", got)

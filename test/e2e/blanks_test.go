@@ -14,8 +14,8 @@ import (
 	"github.com/tagproc/tagproc/internal/mesh"
 )
 
-// TestBlanks checks that blanks around a key are no part of it. Envoy leaves them in
-// place over HTTP/2.
+// TestBlanks checks that blanks around a key are not part of it. Envoy keeps them over
+// HTTP/2.
 func TestBlanks(t *testing.T) {
 	envoytest.Each(t, testBlanks)
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/tagproc/tagproc/internal/mesh"
 )
 
-// TestForeign checks that an Envoy which does not speak to tagproc as it is to gets
-// its requests through untagged, and that tagproc counts and names the cause.
+// TestForeign checks that the requests of a wrongly configured Envoy pass untagged, and
+// that tagproc counts and names the cause.
 func TestForeign(t *testing.T) {
 	withoutHTTP2 := regexp.MustCompile(`(?m)(  - name: tagproc\n    connect_timeout: 1s\n)    typed_extension_protocol_options:\n.*\n.*\n.*\n`)
 	envoyGRPC := regexp.MustCompile(`(?s)envoy_grpc: \{cluster_name: tagproc, skip_envoy_headers: true\}.*?retry_back_off: [^\n]*\n`)

@@ -31,12 +31,11 @@ rules:
 - {header: x-user-id, tagHeader: appver-b, policies: [{range: 10, tagValue: v2}]}
 `
 
-// TestForgedTags checks that tags which a client sends choose no route, while
-// TestForgeries has their forms: where a
-// policy matches, where none does, where there is no user, after the rule of the
-// tag is deleted, and without tagproc. With the configuration as it is shipped
-// Envoy strips them before tagproc sees them; without that part of it, tagproc
-// does alone.
+// TestForgedTags checks that tags which a client sends choose no route: where a policy
+// matches, where none does, without a user, after the rule of the tag is deleted, and
+// without tagproc. With the shipped configuration Envoy strips them before tagproc sees
+// them; without that part of it, tagproc alone removes them. TestForgeries has the
+// forms of forged tags.
 func TestForgedTags(t *testing.T) {
 	envoytest.Each(t, testForgedTags)
 }

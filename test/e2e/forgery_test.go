@@ -33,7 +33,7 @@ type form struct {
 }
 
 // forms returns the forged forms: names in all spellings, values, positions, members
-// of baggage in all that carries such, and what HTTP itself has to hide headers with.
+// of baggage in every header that carries it, and HTTP's own ways to hide headers.
 func forms() (fs []form) {
 	const bob = "bob" // bucket 44
 	key := [2]string{"x-user-id", bob}
@@ -121,7 +121,7 @@ func forms() (fs []form) {
 	return fs
 }
 
-// spellings returns the name in ways that somebody might take for it.
+// spellings returns spellings that an application might read as the name.
 func spellings(name string) (s []string) {
 	s = []string{name, strings.ToUpper(name), strings.ToUpper(name[:1]) + name[1:]}
 	if strings.Contains(name, "-") {
@@ -136,7 +136,7 @@ func spellings(name string) (s []string) {
 	return s
 }
 
-// values returns values that somebody might read otherwise.
+// values returns values that applications might read in different ways.
 func values() []string {
 	return []string{
 		forged, "  " + forged + "  ", "\t" + forged + "\t", forged + ",s1", "s1, " + forged, `"` + forged + `"`, forged + ";q=1", "S" + forged, forged + "\xff\xfe", "\xff" + forged, "\xc3\x28" + forged,
@@ -278,7 +278,7 @@ func (g *forgery) run(t *testing.T, all []form) {
 			for _, send := range []client{http1, http2Client} {
 				report, status, err := send(g.m.Ingress(), f)
 				if err != nil || report == nil || !slices.Equal(report.Headers[echo.Bytes(c[0])], []echo.Bytes{echo.Bytes(c[1])}) {
-					t.Errorf("%q is no tag, and the application was sent %+v (status %d, %v)", c, report, status, err)
+					t.Errorf("%q is not a tag, and the application was sent %+v (status %d, %v)", c, report, status, err)
 				}
 			}
 		}
@@ -331,10 +331,10 @@ func (g *forgery) send(t *testing.T, all []form, check func(string, *form, *echo
 	}
 }
 
-// check returns what is checked of each form: that Envoy refuses it by a 4xx, a 501 or the
-// end of the connection, or that nothing forged reaches the application, except in the
-// headers that may have it, and that the tags are those of the rules, or, unless tagproc
-// is up, missing.
+// check returns the check of each form. Either Envoy refuses it by a 4xx, a 501 or the
+// end of the connection, or nothing forged reaches the application, except in the headers
+// that may have it. The tags are those of the rules; while tagproc is down they may be
+// missing.
 func (g *forgery) check(t *testing.T, up bool, mayHave func(name string) bool) func(string, *form, *echo.Report, int) {
 	t.Helper()
 	return func(protocol string, f *form, report *echo.Report, status int) {

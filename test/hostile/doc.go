@@ -1,3 +1,4 @@
-// Package hostile has every attack of internal/hostile on a tagproc that an Envoy
-// asks for ordinary requests: each is tagged, soon, and memory stays bounded.
+// Package hostile runs every attack of internal/hostile on a tagproc that an Envoy
+// asks for ordinary requests. It checks that each is tagged, soon, and that memory
+// stays bounded.
 package hostile

@@ -79,7 +79,7 @@ func chosen(t *testing.T) (numbers []int) {
 		}
 	}
 	if len(numbers) == 0 {
-		t.Fatalf("-attacks %s matches none", *only)
+		t.Fatalf("-attacks %s matches no attack", *only)
 	}
 	return numbers
 }

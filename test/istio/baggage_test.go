@@ -28,7 +28,7 @@ tagproc render envoyfilter --rules deploy/samples/ratios/propagated/rules.yaml |
 `
 )
 
-// instrumented has the pods of an application run OpenTelemetry's instrumentation.
+// instrumented makes the pods of an application run OpenTelemetry's instrumentation.
 func (w *walk) instrumented(t *testing.T, deployments ...string) {
 	t.Helper()
 	for _, d := range deployments {

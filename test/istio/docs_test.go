@@ -41,8 +41,8 @@ func blocks(text string, line int) (all []block) {
 // address matches what no two clusters have in common.
 var address = regexp.MustCompile(`\bip: [0-9.]+`)
 
-// TestDocs runs docs/istio.md as somebody who copies each block into a terminal, in a
-// directory that has what the repository has.
+// TestDocs runs docs/istio.md block by block, as a reader does who copies them into a
+// terminal, in a directory with the files of the repository.
 func TestDocs(t *testing.T) {
 	t.Parallel()
 	text := read(t, "../../docs/istio.md")

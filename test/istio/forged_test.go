@@ -42,7 +42,8 @@ func TestForgedLanes(t *testing.T) {
 	}
 }
 
-// TestForgedRatios checks the same of tag headers that are known by their beginning.
+// TestForgedRatios checks that a client's tag chooses no version, with tag headers that
+// the rules know by a prefix.
 func TestForgedRatios(t *testing.T) {
 	t.Parallel()
 	w := begin(t, "2", cluster.Options{NoGateway: true})

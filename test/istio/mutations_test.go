@@ -21,7 +21,7 @@ type mutation struct {
 	edits []edit
 
 	// After makes visible what the set's rows alone do not show, and takes it back.
-	// Rows are those to hold then, instead of the set's. With what is right they do.
+	// Rows have to hold then, instead of the set's. They hold with the right manifests.
 	after func(t testing.TB, c *cluster.Cluster) (undo func())
 	rows  []cluster.Row
 
@@ -157,7 +157,7 @@ func TestMutationsAreFound(t *testing.T) {
 				t.Errorf("lint finds %q, want %q", got, m.found)
 			}
 			if len(m.found) == 0 && m.unseen == "" {
-				t.Error("nothing is said of why files do not show it")
+				t.Error("the mutation does not say why files do not show it")
 			}
 		})
 	}

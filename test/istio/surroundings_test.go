@@ -116,7 +116,7 @@ func split(t *testing.T, host string) (name, namespace string) {
 	t.Helper()
 	name, namespace, ok := strings.Cut(strings.TrimSuffix(host, ".svc.cluster.local"), ".")
 	if !ok || strings.Contains(namespace, ".") {
-		t.Fatalf("host %q is no Service's", host)
+		t.Fatalf("host %q belongs to no Service", host)
 	}
 	return name, namespace
 }

@@ -74,7 +74,7 @@ func TestChain(t *testing.T) {
 	}
 }
 
-// A hop that is told to forward baggage forwards nothing else, and whatever else of it.
+// A hop that is told to forward baggage forwards it whole, and nothing else.
 func TestForward(t *testing.T) {
 	t.Parallel()
 	seen := make(chan http.Header, 1)

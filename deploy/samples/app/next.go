@@ -9,8 +9,8 @@ import (
 )
 
 // host returns the host and port of next, the URL of the next hop: what is called
-// and what is sent as the call's host, which the mesh routes by. Of an empty next
-// it is empty.
+// and what is sent as the call's host, which the mesh routes by. It is empty if next
+// is.
 func host(next string) (string, error) {
 	if next == "" {
 		return "", nil

@@ -1,6 +1,5 @@
-// Package envoytest runs tests on every release of Envoy that tagproc is held to
-// work with. It knows which these are and where they lie, and nothing of what is
-// tested.
+// Package envoytest runs tests on every release of Envoy that tagproc has to work
+// with. It knows which these are and where they lie, and nothing of what is tested.
 package envoytest
 
 import (
@@ -10,7 +9,7 @@ import (
 )
 
 // Each runs a test on each of envoy.Versions, as a subtest of that name, and hands
-// it the path of the binary. A release that is not there fails its subtest.
+// it the path of the binary. A missing release fails its subtest.
 func Each(t *testing.T, test func(t *testing.T, binary string)) {
 	t.Helper()
 	for _, version := range envoy.Versions() {

@@ -13,7 +13,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// TestEach checks that each release is there, and that what is run is it.
+// TestEach checks that each release is there, and that the test runs on it.
 func TestEach(t *testing.T) {
 	t.Parallel()
 	var ran []string

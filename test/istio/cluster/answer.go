@@ -12,7 +12,7 @@ import (
 	"github.com/tagproc/tagproc/internal/chain"
 )
 
-// A Row is a request through the gateway and what has to come of it.
+// A Row is a request through the gateway and its expected answer.
 type Row struct {
 	User   string            // x-user-id; empty: without one
 	Header map[string]string // more headers, such as a forged tag
@@ -66,8 +66,8 @@ func ask(ctx context.Context, gateway string, row Row) (chain.Trace, error) {
 	return chain.Do(client, request)
 }
 
-// Expect waits until every row holds, and then asserts that each holds five times
-// more: what a change of configuration leads to must also be what it stays.
+// Expect waits until every row holds, and then checks that each holds five times more:
+// the result of a change of configuration must last.
 func (c *Cluster) Expect(t testing.TB, rows ...Row) {
 	t.Helper()
 	if err := c.wait(func() error { return c.Check(t, rows...) }); err != nil {

@@ -8,7 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// checkPod returns what a pod asks for that nobody here plays.
+// checkPod returns everything in a pod that the cluster does not support.
 func checkPod(spec *corev1.PodSpec) error {
 	var errs []error
 	for i := range spec.InitContainers {

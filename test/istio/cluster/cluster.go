@@ -26,8 +26,8 @@ type Options struct {
 	NoGateway bool          // leaves out the Deployment and Service istio-ingressgateway
 }
 
-// A Cluster is a running one. Its methods may be called by several goroutines; t is
-// the test that fails, at once, where something does not work.
+// A Cluster is a running cluster. Several goroutines may call its methods; a method
+// that does not work fails its test t at once.
 type Cluster struct {
 	options Options
 	envoy   string // the binary

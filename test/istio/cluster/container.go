@@ -140,8 +140,7 @@ func (c *container) isHeld() bool {
 	return c.held
 }
 
-// hold ends the process and keeps it from being started again until it is held no
-// more.
+// hold ends the process and keeps it from being started again until it is released.
 func (c *container) hold(held bool) error {
 	c.mu.Lock()
 	c.held = held

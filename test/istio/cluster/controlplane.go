@@ -21,7 +21,7 @@ import (
 )
 
 // istioVersions is which Istio an Envoy says it comes from: the control plane sends
-// no more than that one understands.
+// only what that version understands.
 var istioVersions = map[string]string{
 	envoy.Version:         "1.31.0",
 	envoy.PreviousVersion: "1.28.0",

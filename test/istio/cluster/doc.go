@@ -12,10 +12,10 @@
 //   - Services have an address on the node that their ready pods stand behind, and a
 //     name in each pod.
 //
-// Objects are decoded strictly, and what a container asks for that nobody here plays
-// is an error. Not played are schedulers, resource limits, network policies, other
-// users than root, liveness probes and mTLS (there is no certificate authority;
-// fixtures say so to Istio).
+// Objects are decoded strictly, and anything that the cluster does not support is an
+// error. Ignored are schedulers, resource limits, network policies, other users than
+// root, liveness probes and mTLS (there is no certificate authority; fixtures say so
+// to Istio).
 //
 // Main has to be called by TestMain: everything happens in namespaces that nothing
 // leaves. It knows what an answer of the sample applications looks like, and nothing

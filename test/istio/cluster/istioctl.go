@@ -13,8 +13,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// istioctl runs a command of istioctl and returns what it prints. There are
-// proxy-config listeners and log, of a pod.
+// istioctl runs a command of istioctl and returns what it prints. It supports
+// proxy-config listeners and proxy-config log, for a pod.
 func (c *Cluster) istioctl(args []string) (string, error) {
 	var namespace, output, level string
 	config := &cobra.Command{Use: "proxy-config", Aliases: []string{"pc"}}

@@ -27,8 +27,8 @@ type kubectlAnswer struct {
 	Code           int
 }
 
-// Kubectl runs a kubectl command in a directory and returns what it prints. There
-// are apply, delete, get, create, rollout, scale, label, patch, set env, wait, logs
+// Kubectl runs a kubectl command in a directory and returns what it prints. It
+// supports apply, delete, get, create, rollout, scale, label, patch, set env, wait, logs
 // and kustomize, with the flags that are in use; anything else is an error.
 func (c *Cluster) Kubectl(dir string, stdin []byte, args ...string) (string, error) {
 	var out bytes.Buffer

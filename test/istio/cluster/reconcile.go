@@ -12,8 +12,8 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 )
 
-// reconcile makes what runs what the objects say, again whenever something has
-// changed, until the cluster stops.
+// reconcile brings what runs in line with the objects, whenever something has changed,
+// until the cluster stops.
 func (c *Cluster) reconcile() {
 	for {
 		select {

@@ -139,7 +139,7 @@ func TestEndsInTime(t *testing.T) {
 	}
 	p = pod(t, sidecar)
 	if flag(container(t, p, "tagproc"), "drain-delay") != "" {
-		t.Error("beside a gateway --drain-delay waits for nobody: Envoy has ended before")
+		t.Error("beside a gateway --drain-delay has no effect: Envoy has ended before")
 	}
 	if got, takes := grace(t, p), drainLimit+stopLimit; got <= takes {
 		t.Errorf("terminationGracePeriodSeconds is %v, want more than %v: the proxy, streams", got, takes)

@@ -185,7 +185,7 @@ func TestServiceIsInjected(t *testing.T) {
 	p := injected(t, deployment, values.MakeMap(true, "pilot", "cni", "enabled"))
 	i := slices.IndexFunc(p.Spec.InitContainers, func(c corev1.Container) bool { return c.Name == "istio-proxy" })
 	if i < 0 || p.Spec.InitContainers[i].RestartPolicy == nil {
-		t.Fatal("istio-proxy is no native sidecar: it would end while tagproc drains")
+		t.Fatal("istio-proxy is not a native sidecar: it would end while tagproc drains")
 	}
 	after := container(t, p, "tagproc")
 	if diff := cmp.Diff(before.Args, after.Args); diff != "" {
