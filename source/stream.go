@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
@@ -57,10 +59,14 @@ func (v Value) Embedded() (docs []*Document, problems Problems, exact bool) {
 		docs, problems = t.documents([]byte(v.node.Value))
 		return docs, problems, true
 	}
+	folded := ""
+	if v.node.Style&yaml.FoldedStyle != 0 {
+		folded = "; > joins the lines of the text: write |"
+	}
 	own := &Text{Name: v.text.Name}
 	docs, problems = own.documents([]byte(v.node.Value))
 	for i, p := range problems {
-		problems[i] = v.Problem(p.Severity, p.Kind, fmt.Sprintf("in line %d of this text: %s", p.Line, p.Message))
+		problems[i] = v.Problem(p.Severity, p.Kind, fmt.Sprintf("in line %d of this text: %s%s", p.Line, p.Message, folded))
 	}
 	return docs, problems, false
 }
@@ -183,16 +189,36 @@ func (t *Text) syntax(err error, c *cleaner) Problem {
 	}
 	hint := ""
 	if p.line > 0 {
-		hint = syntaxHint(le.Message, t.lines[p.line-1])
+		before := ""
+		if p.line > 1 {
+			before = t.lines[p.line-2]
+		}
+		hint = syntaxHint(le.Message, before, t.lines[p.line-1])
 	}
 	return p.Problem(Error, KindSyntax, message+hint)
 }
 
-// syntaxHint returns the usual cause of an error of the YAML library in a line, or "".
-func syntaxHint(message, line string) string {
+// The usual slips in a line: a space is missing behind a dash, or a colon; JSON follows JSON.
+var (
+	noBlankBehindDash  = regexp.MustCompile(`^ *-[A-Za-z][\w-]*:( |$)`)
+	noBlankBehindColon = regexp.MustCompile(`^ *(- )* *[A-Za-z]\w*:[^\s:/]`)
+	jsonBackToBack     = regexp.MustCompile(`}\s*{`)
+)
+
+// syntaxHint returns the usual cause of an error of the YAML library in a line behind
+// another, or "".
+func syntaxHint(message, before, line string) string {
 	switch indent := line[:len(line)-len(strings.TrimLeft(line, " \t-"))]; {
 	case strings.Contains(indent, "\t"):
 		return "; a tab indents this line, and YAML takes spaces"
+	case hasWideSpace(line), hasWideSpace(before):
+		return "; a no-break space or the like is in this line or the one above, as text copied from a web page has it: write plain spaces"
+	case strings.Contains(message, "expected <document start>") && (jsonBackToBack.MatchString(line) || strings.HasPrefix(line, "{")):
+		return "; a second object of JSON follows the first: put a line \"---\" between them, or both into the items of a List"
+	case noBlankBehindDash.MatchString(line), noBlankBehindDash.MatchString(before):
+		return `; write a space behind the "-" of a list`
+	case noBlankBehindColon.MatchString(line), noBlankBehindColon.MatchString(before):
+		return `; write a space behind the ":" of a key`
 	case strings.Contains(message, "mapping values are not allowed"):
 		return "; check the indentation, or put a text with a colon and a space in it into quotes"
 	case strings.Contains(message, "incompatible YAML document"):
@@ -203,6 +229,11 @@ func syntaxHint(message, line string) string {
 		return "; check the indentation, quotes and brackets here and above"
 	}
 	return ""
+}
+
+// hasWideSpace reports whether a line has a space that YAML takes for a letter.
+func hasWideSpace(line string) bool {
+	return strings.ContainsFunc(line, func(r rune) bool { return r > 0x7f && unicode.Is(unicode.Zs, r) })
 }
 
 // shifted returns a place of a text in the one that it stands in.
