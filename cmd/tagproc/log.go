@@ -48,8 +48,8 @@ func (h *shortLines) Handle(ctx context.Context, r slog.Record) error {
 	return err
 }
 
-// line returns a record as a line without control characters, some of which slog
-// leaves in JSON.
+// line returns a record as a line without control characters; slog leaves some in
+// JSON.
 func (h *shortLines) line(ctx context.Context, r slog.Record) (string, error) {
 	var line bytes.Buffer
 	err := h.format(&line).Handle(ctx, r)

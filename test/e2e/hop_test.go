@@ -21,7 +21,7 @@ rules:
 - {header: x-user-id, tagHeader: appver-b, overrides: [{values: [jason], tagValue: v2}], policies: [{range: 20, tagValue: v2}]}
 `
 
-// TestHop checks what tagproc does where it is told the direction of requests: what
+// TestHop checks what tagproc does if Envoy tells it the direction of requests: what
 // the application is sent, and which route is chosen.
 func TestHop(t *testing.T) {
 	envoytest.Each(t, testHop)

@@ -199,9 +199,9 @@ rules:
 `, percent)
 }
 
-// TestVisitors has 2,000 browsers come without an id. Each keeps its version over
-// five requests, a reload that raises the share, a restart and a second replica; the
-// shares are as the rules say; ids are in no log and no metric.
+// TestVisitors sends requests of 2,000 browsers without an id. It checks that each keeps
+// its version over five requests, a reload that raises the share, a restart and a second
+// replica, that the shares are those of the rules, and that no log or metric has an id.
 func TestVisitors(t *testing.T) {
 	envoytest.Each(t, testVisitors)
 }

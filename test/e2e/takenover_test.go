@@ -34,8 +34,8 @@ const (
 	replaced  = "replaced" // the application gets another body, and another method
 )
 
-// takenOver is what a tagproc that somebody has taken over might reply, by the user
-// that it replies so to, and what may come of it, on one release of Envoy or the other.
+// takenOver are replies of a tagproc that an attacker has taken over, by the user who
+// gets them, and their possible results on one release of Envoy or the other.
 var takenOver = []struct {
 	user    string
 	replies []*extprocv3.ProcessingResponse
@@ -115,9 +115,9 @@ type impostor struct {
 	extprocv3.UnimplementedExternalProcessorServer
 }
 
-// Process replies as the user of the request has it. It is sent nothing but the
-// headers that the configuration forwards: anything else is an answer that the
-// client sees, by a phase that was not asked for.
+// Process replies as takenOver says for the user of the request. Envoy sends it only
+// the headers that the configuration forwards: on anything else it answers the client,
+// in a phase that was not asked for.
 func (impostor) Process(stream extprocv3.ExternalProcessor_ProcessServer) error {
 	request, err := stream.Recv()
 	if err != nil {

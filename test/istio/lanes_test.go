@@ -130,14 +130,14 @@ tagproc render envoyfilter --rules deploy/samples/lanes/rules.yaml | kubectl app
 	}
 }
 
-// moving are rows for users some of whom an edit of the rules moves.
+// moving are rows for users; an edit of the rules moves some of them.
 type moving struct {
 	before, after []cluster.Row
 	back          []cluster.Row // without a canary
 }
 
-// movingUsers decides for users with two rules files, as ConfigMaps have them: whom
-// the second one moves to lane s2, and of the others some in both lanes.
+// movingUsers decides for users with two rules files, as ConfigMaps have them. It
+// returns users whom the second file moves to lane s2, and some others in both lanes.
 func movingUsers(t *testing.T, before, after string) (m moving) {
 	t.Helper()
 	tables := [2]*rules.Table{load(t, before), load(t, after)}

@@ -124,8 +124,8 @@ func (m mutation) isRefused(t *testing.T, s set) {
 	}
 }
 
-// apply replaces objects by others: those that differ, and those that are not there any
-// more go.
+// apply replaces the objects before by those after: it applies what differs and deletes
+// what is gone.
 func apply(t testing.TB, c *cluster.Cluster, before, after []*source.Document) {
 	t.Helper()
 	for _, d := range after {
@@ -141,8 +141,8 @@ func apply(t testing.TB, c *cluster.Cluster, before, after []*source.Document) {
 	c.RolloutAll(t)
 }
 
-// TestMutationsAreFound checks that lint has nothing to say of what is right, and names
-// what is wrong with a mutation, where files show it.
+// TestMutationsAreFound checks that lint finds nothing in right manifests, and names
+// the fault of each mutation that files show.
 func TestMutationsAreFound(t *testing.T) {
 	t.Parallel()
 	for name, s := range sets {

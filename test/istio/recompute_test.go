@@ -83,8 +83,8 @@ func TestRecomputeInAHurry(t *testing.T) {
 	w.Expect(t, firstHop(step, jason)...)
 }
 
-// firstHop are rows of a step's users whose tags reach the first hop alone, so that
-// the others are of the baseline.
+// firstHop returns rows of a step's users whose tags reach only the first hop, so that
+// the other hops are of the baseline.
 func firstHop(s walkthrough.Step, routed tags) []cluster.Row {
 	rows := rowsOf(s, routed)
 	for i := range rows {

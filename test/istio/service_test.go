@@ -93,8 +93,7 @@ func TestServiceReplicaDies(t *testing.T) {
 			untagged += uint64(n)
 		}
 	}
-	// An answer that comes late is no replica's loss: a machine with more to do than it
-	// has cores has such.
+	// Late answers come from a busy machine, not from the loss of a replica.
 	late := uint64(0)
 	for _, n := range w.Stats(t, cluster.SystemNamespace, "istio-ingressgateway", `ext_proc\..*message_timeouts$`) {
 		late += n

@@ -75,8 +75,8 @@ type surrounding struct {
 	objects map[string]string
 }
 
-// add adds an object, and the namespace that it is in, with sidecars. One that is
-// there already is left alone.
+// add adds an object, and the namespace that it is in, with sidecars. It leaves an
+// object that is there already as it is.
 func (s *surrounding) add(t *testing.T, kind, namespace, name, format string, args ...any) {
 	t.Helper()
 	if namespace != "" {
@@ -89,7 +89,7 @@ func (s *surrounding) add(t *testing.T, kind, namespace, name, format string, ar
 	}
 }
 
-// service adds the Service of a host with a port, 0 where nobody says which.
+// service adds the Service of a host with a port, 0 if it is unknown.
 func (s *surrounding) service(t *testing.T, host string, port uint32) {
 	t.Helper()
 	name, namespace := split(t, host)

@@ -26,7 +26,7 @@ func validate(t *testing.T, streams ...string) {
 	}
 }
 
-// alone validates manifests with no more around them than what they refer to.
+// alone validates manifests together with only the objects that they refer to.
 func alone(t *testing.T, stream string) {
 	t.Helper()
 	docs, problems := source.Read("manifests", []byte(stream))

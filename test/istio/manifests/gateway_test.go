@@ -77,8 +77,8 @@ func patched(t *testing.T, gateway *appsv1.Deployment) *appsv1.Deployment {
 	return object.(*appsv1.Deployment)
 }
 
-// TestPatch checks that kubectl makes of the patch what kustomize does, also the second
-// time.
+// TestPatch checks that kubectl and kustomize apply the patch with the same result, even
+// when it is applied twice.
 func TestPatch(t *testing.T) {
 	t.Parallel()
 	want := get[*appsv1.Deployment](t, build(t, sidecar), deployments[sidecar])

@@ -114,7 +114,7 @@ func TestOwn(t *testing.T) {
 }
 
 // TestOwnGateway checks that tagproc's guards let in the gateway that the patches of
-// docs/deployment.md name, and with them nobody else.
+// docs/deployment.md name, and nobody else.
 func TestOwnGateway(t *testing.T) {
 	t.Parallel()
 	blocks := ownBlocks(t)

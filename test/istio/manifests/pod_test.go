@@ -96,8 +96,8 @@ func mounted(t *testing.T, pod *corev1.PodTemplateSpec, c *corev1.Container, dir
 	return corev1.VolumeMount{}, corev1.Volume{}
 }
 
-// selects reports whether a selector takes pods with these labels. An empty one
-// takes all, which nothing of tagproc's may.
+// selects reports whether a selector takes pods with these labels. It is false for an
+// empty selector, which takes all.
 func selects(t *testing.T, selector *metav1.LabelSelector, pod map[string]string) bool {
 	t.Helper()
 	s, err := metav1.LabelSelectorAsSelector(selector)
