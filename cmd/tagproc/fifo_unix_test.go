@@ -31,7 +31,10 @@ func TestPipeWithoutWriter(t *testing.T) {
 		go func() { ended <- cmd.ExecuteContext(ctx) }()
 		cancel(errors.New("told to end"))
 		select {
-		case <-ended:
+		case err := <-ended:
+			if err == nil {
+				t.Errorf("%q succeeds", args)
+			}
 		case <-time.After(time.Minute):
 			t.Fatalf("%q goes on reading", args)
 		}

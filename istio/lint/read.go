@@ -129,10 +129,10 @@ func (m *model) nearMiss(d *source.Document) {
 	for _, r := range readers {
 		switch {
 		case r.kind == d.Kind && r.group != "" && d.APIVersion == "":
-			m.add(place{doc: d}, source.Warning, kindUnknownDocument, fmt.Sprintf("this %s has no apiVersion; expected one of %s%s", d.Kind, r.group, wrongCase(d)), fix)
+			m.warn(place{doc: d}, kindUnknownDocument, fmt.Sprintf("this %s has no apiVersion; expected one of %s%s", d.Kind, r.group, wrongCase(d)), fix)
 			return
 		case r.kind != d.Kind && (r.group == d.Group() || d.APIVersion == "") && isNearly(d.Kind, r.kind):
-			m.add(place{d, []any{"kind"}}, source.Warning, kindUnknownDocument, fmt.Sprintf("there is no kind %s%s", d.Kind, source.DidYouMean(r.kind)), fix)
+			m.warn(place{d, []any{"kind"}}, kindUnknownDocument, fmt.Sprintf("there is no kind %s%s", d.Kind, source.DidYouMean(r.kind)), fix)
 			return
 		}
 	}
@@ -217,6 +217,6 @@ func (m *model) tell(ps source.Problems) {
 	}
 }
 
-func (m *model) add(at place, s source.Severity, k source.Kind, why, fix string) {
-	m.findings = append(m.findings, readFinding{Finding{at.problem(s, k, why), fix}, at.doc})
+func (m *model) warn(at place, k source.Kind, why, fix string) {
+	m.findings = append(m.findings, readFinding{Finding{at.problem(source.Warning, k, why), fix}, at.doc})
 }
