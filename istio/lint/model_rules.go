@@ -44,7 +44,7 @@ func (m *model) addBare(d *source.Document) {
 	}
 	m.others[noKind]++
 	if !m.swept[d.File] {
-		m.warn(place{doc: d}, kindUnknownDocument, "this is neither an object of Kubernetes, with apiVersion and kind, nor rules nor lanes: lint ignores it",
+		m.unknownDocument(place{doc: d}, "this is neither an object of Kubernetes, with apiVersion and kind, nor rules nor lanes: lint ignores it",
 			"name files with manifests and rules; if a command wrote this, it may have failed")
 	}
 }
@@ -69,7 +69,7 @@ func (m *model) addEnvelope(d *source.Document) {
 }
 
 func (m *model) addTrafficLabel(d *source.Document) {
-	m.warn(place{d, []any{"kind"}}, kindUnknownDocument, "no sidecar of Istio reads a TrafficLabel, by which those of ASM label requests: requests keep no label by it",
+	m.unknownDocument(place{d, []any{"kind"}}, "no sidecar of Istio reads a TrafficLabel, by which those of ASM label requests: requests keep no label by it",
 		"let sidecars find the tag again by the rules: tagproc render recompute; or let it travel as baggage: tagproc render propagation")
 }
 

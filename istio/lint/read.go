@@ -129,10 +129,10 @@ func (m *model) nearMiss(d *source.Document) {
 	for _, r := range readers {
 		switch {
 		case r.kind == d.Kind && r.group != "" && d.APIVersion == "":
-			m.warn(place{doc: d}, kindUnknownDocument, fmt.Sprintf("this %s has no apiVersion; expected one of %s%s", d.Kind, r.group, wrongCase(d)), fix)
+			m.unknownDocument(place{doc: d}, fmt.Sprintf("this %s has no apiVersion; expected one of %s%s", d.Kind, r.group, wrongCase(d)), fix)
 			return
 		case r.kind != d.Kind && (r.group == d.Group() || d.APIVersion == "") && isNearly(d.Kind, r.kind):
-			m.warn(place{d, []any{"kind"}}, kindUnknownDocument, fmt.Sprintf("there is no kind %s%s", d.Kind, source.DidYouMean(r.kind)), fix)
+			m.unknownDocument(place{d, []any{"kind"}}, fmt.Sprintf("there is no kind %s%s", d.Kind, source.DidYouMean(r.kind)), fix)
 			return
 		}
 	}
@@ -217,6 +217,7 @@ func (m *model) tell(ps source.Problems) {
 	}
 }
 
-func (m *model) warn(at place, k source.Kind, why, fix string) {
-	m.findings = append(m.findings, readFinding{Finding{at.problem(source.Warning, k, why), fix}, at.doc})
+// unknownDocument notes a finding on a document that no check looks at.
+func (m *model) unknownDocument(at place, why, fix string) {
+	m.findings = append(m.findings, readFinding{Finding{at.problem(source.Warning, kindUnknownDocument, why), fix}, at.doc})
 }
