@@ -9,11 +9,12 @@ BUILD    := CGO_ENABLED=0 go build -trimpath -buildvcs=false
 FUZZTIME ?= 30s
 
 # Each tool has a module of its own: see docs/decisions/0008-tools.md.
+BUF       := go tool -modfile=tools/buf.mod buf
 LINT      := go tool -modfile=$(CURDIR)/tools/golangci-lint.mod golangci-lint
 BENCHSTAT := go tool -modfile=tools/benchstat.mod benchstat
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-istio lint verify fmt bench fuzz picture image envoy envoys chaos hostile differential loadtest loadtest-short ghz loadtest-build update-tools clean
+.PHONY: help build run test test-istio lint verify fmt bench fuzz proto picture image envoy envoys chaos hostile differential loadtest loadtest-short ghz loadtest-build update-tools clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,11 +35,15 @@ test-istio: envoys ## run the tests on the real control plane of Istio and real 
 	cd test/istio && go test -shuffle=on -timeout=30m ./...
 	go test ./test/differential -count=1 -timeout=30m -run='^TestDataPaths$$' -full
 
-lint: ## check style, imports and go.mod
+lint: ## check style, imports, go.mod, the proto file and that generated code is up to date
 	go mod tidy -diff
 	cd loadtest && go mod tidy -diff
 	cd test/istio && go mod tidy -diff
 	cd tools/image && go mod tidy -diff
+	$(BUF) lint
+	$(BUF) format --diff --exit-code
+	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && $(BUF) generate --output "$$fresh" && \
+		diff -rq -x '*.proto' proto "$$fresh/proto" || { echo 'proto/: generated code is not up to date; run make proto' >&2; exit 1; }
 	$(LINT) run
 	cd loadtest && $(LINT) run
 	cd test/istio && $(LINT) run
@@ -49,8 +54,9 @@ verify: ## check the modules against go.sum, and look for known vulnerabilities 
 	@set -e; for dir in . loadtest test/istio tools/image tools/goreleaser; do out=$$(cd $$dir && go mod verify) || { echo "$$dir: $$out" >&2; exit 1; }; echo "$$dir: $$out"; done
 	@tools/vulncheck
 
-fmt: ## format the Go code
+fmt: ## format the Go code and the proto file
 	$(LINT) fmt
+	$(BUF) format --write
 
 bench: ## run the benchmarks of the hot path into bin/bench.txt and compare with bench/baseline.txt, if there is one
 	@mkdir -p bin
@@ -65,6 +71,9 @@ fuzz: ## fuzz each target for FUZZTIME (default 30s)
 			go test -run='^$$' -fuzz="^$$target\$$" -fuzztime=$(FUZZTIME) -fuzzminimizetime=1s "$$pkg"; \
 		done; \
 	done
+
+proto: ## generate the code of the proto file
+	$(BUF) generate
 
 picture: ## draw docs/users.svg, the picture of the README
 	go run ./internal/picture docs/users.svg
