@@ -176,3 +176,18 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+// TestClaims checks that the name of a token's claim keeps its case, unlike a header's.
+func TestClaims(t *testing.T) {
+	t.Parallel()
+	const src = "laneGroup: shop\ngateway: istio-system/g\nrouteHeader: x-lane\nservices: [front]\nlanes: [{name: s1, labels: {lane: s1}}]\n" +
+		"ingress: [{service: front, match: {headers: {\"@request.auth.claims.Group\": {exact: Staff}, X-Any: {exact: a}}}}]\n"
+	groups, _, problems := Read(documents(t, "f.yaml", []byte(src)))
+	if problems.Err() != nil {
+		t.Fatal(problems.Err())
+	}
+	headers := groups[0].Rules[0].Matches[0].Headers
+	if headers["@request.auth.claims.Group"] == nil || headers["x-any"] == nil {
+		t.Errorf("the match has the headers %v, want the claim as it is written and x-any", headers)
+	}
+}
