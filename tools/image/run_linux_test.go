@@ -32,7 +32,7 @@ func TestRun(t *testing.T) {
 		args []string
 		want string
 	}{
-		{nil, "Usage:\n  tagproc [command]"},
+		{nil, "\n  tagproc [command]\n"},
 		{[]string{"version"}, "tagproc v1.2.3 (" + pinned(t) + ", linux/" + runtime.GOARCH + ")\n"},
 		{[]string{"validate", "/etc/tagproc/rules/rules.yaml"}, "rules.yaml"},
 	} {
