@@ -9,8 +9,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
+	"github.com/tagproc/tagproc/people"
 	"github.com/tagproc/tagproc/rules"
 )
 
@@ -36,8 +36,8 @@ const progressRows = 4096
 
 // Compare reads a CSV file, whose first line names its columns, and compares each user's
 // tags with what t decides. A key's value is in the column of its name, wherever requests
-// have it. An error is a [FileError], a [ColumnError], a [HeaderError], that of ctx, or
-// one of r.
+// have it. An error is a [people.FileError], a [people.ColumnError], a [HeaderError], that
+// of ctx, or one of r.
 func Compare(ctx context.Context, r io.Reader, t *rules.Table, o Options) (*Report, error) {
 	return compare(ctx, r, t, o, MaxUsers)
 }
@@ -59,7 +59,10 @@ func compare(ctx context.Context, r io.Reader, t *rules.Table, o Options, maxUse
 			return nil, fmt.Errorf("rule %s matches only some requests, and a file of users does not say which requests they made; remove the rule's match from a copy of the rules, and compare with that", r.Name)
 		}
 	}
-	rows := newRowReader(r)
+	rows, err := people.OpenRows(r)
+	if err != nil {
+		return nil, err
+	}
 	if err := c.head(rows); err != nil {
 		return nil, err
 	}
@@ -89,27 +92,9 @@ type comparer struct {
 	observed []string // tags
 }
 
-// head reads the first line.
-func (c *comparer) head(rows *rowReader) error {
-	if rows.isUTF16() {
-		return fileError(Problem{Line: 1, Col: 1, Message: "the file is UTF-16, which Windows PowerShell's > and Excel's \"Unicode text\" write; " +
-			"export it as UTF-8, or convert it: iconv -f UTF-16 -t UTF-8 FILE > utf8.csv"})
-	}
-	row, p, _, err := rows.next()
-	switch {
-	case errors.Is(err, io.EOF):
-		return fileError(Problem{Message: "the file is empty; expected a first line with the names of the columns"})
-	case err != nil:
-		return err
-	case p != nil:
-		return fileError(*p)
-	}
-	for i, name := range row {
-		if !utf8.ValidString(name) || strings.ContainsRune(name, 0) {
-			return fileError(rows.at(i, "this column name is not UTF-8 text; export the file as CSV in UTF-8"))
-		}
-	}
-	if err := c.findColumns(row); err != nil {
+// head finds the columns.
+func (c *comparer) head(rows *people.Rows) error {
+	if err := c.findColumns(rows); err != nil {
 		return err
 	}
 	c.keys = make([][]byte, len(c.columns.keys))
@@ -121,21 +106,18 @@ func (c *comparer) head(rows *rowReader) error {
 }
 
 // body reads the rows after the first line.
-func (c *comparer) body(ctx context.Context, rows *rowReader) error {
-	var problems []Problem
-	for fatal := false; !fatal && len(problems) < MaxProblems; {
+func (c *comparer) body(ctx context.Context, rows *people.Rows) error {
+	var problems []people.Problem
+	for fatal := false; !fatal && len(problems) < people.MaxProblems; {
 		if c.report.Rows%progressRows == 0 {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
 			if c.options.Progress != nil {
-				c.options.Progress(c.report.Rows, rows.read)
+				c.options.Progress(c.report.Rows, rows.BytesRead())
 			}
 		}
-		var row []string
-		var p *Problem
-		var err error
-		row, p, fatal, err = rows.next()
+		row, p, err := rows.Next()
 		if errors.Is(err, io.EOF) {
 			break
 		}
@@ -152,7 +134,7 @@ func (c *comparer) body(ctx context.Context, rows *rowReader) error {
 		}
 	}
 	if problems != nil {
-		return fileError(problems...)
+		return people.Fail(problems...)
 	}
 	return nil
 }
@@ -162,9 +144,9 @@ func (c *comparer) finish() (*Report, error) {
 	r := &c.report
 	switch {
 	case r.Rows == 0:
-		return nil, fileError(Problem{Message: "the file has no rows after its first line"})
+		return nil, people.Fail(people.Problem{Message: "the file has no rows after its first line"})
 	case r.Users == 0:
-		return nil, fileError(Problem{Message: "no row has a user's id"})
+		return nil, people.Fail(people.Problem{Message: "no row has a user's id"})
 	}
 	for m, users := range c.moves {
 		m.Users = users
@@ -191,5 +173,3 @@ func (c *comparer) finish() (*Report, error) {
 	}
 	return r, nil
 }
-
-func fileError(problems ...Problem) error { return &FileError{Problems: problems} }

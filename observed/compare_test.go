@@ -16,6 +16,7 @@ import (
 
 	"github.com/tagproc/tagproc/internal/golden"
 	"github.com/tagproc/tagproc/internal/walkthrough"
+	"github.com/tagproc/tagproc/people"
 	"github.com/tagproc/tagproc/rules"
 )
 
@@ -66,7 +67,7 @@ func TestGolden(t *testing.T) {
 // text is a report as JSON, or an error as text.
 func text(t *testing.T, report *Report, err error) string {
 	t.Helper()
-	if e, ok := errors.AsType[*FileError](err); ok {
+	if e, ok := errors.AsType[*people.FileError](err); ok {
 		var out strings.Builder
 		for _, p := range e.Problems {
 			fmt.Fprintf(&out, "%d:%d: %s\n", p.Line, p.Col, p.Message)

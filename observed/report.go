@@ -1,7 +1,5 @@
 package observed
 
-import "fmt"
-
 // A Report is what a comparison found. A user is a value of the key, or the values
 // of all keys.
 type Report struct {
@@ -78,31 +76,4 @@ type UnknownTag struct {
 	Header string `json:"header"`
 	Tag    string `json:"tag"`
 	Users  int64  `json:"users"`
-}
-
-// A Problem is one thing wrong with a file, and where.
-type Problem struct {
-	Line    int    `json:"line"` // from 1; 0 means the file as a whole
-	Col     int    `json:"col"`  // from 1, in bytes
-	Message string `json:"message"`
-}
-
-// MaxProblems is the most problems that are listed. The file is not read further.
-const MaxProblems = 100
-
-// A FileError is what is wrong with a file. Such a file is not compared.
-type FileError struct {
-	Problems []Problem // in the order of the file; at most MaxProblems, at least one
-}
-
-// Error returns the first problem in one line.
-func (e *FileError) Error() string {
-	text := e.Problems[0].Message
-	if line := e.Problems[0].Line; line > 0 {
-		text = fmt.Sprintf("line %d: %s", line, text)
-	}
-	if more := len(e.Problems) - 1; more > 0 {
-		text += fmt.Sprintf(" (and %d more)", more)
-	}
-	return text
 }

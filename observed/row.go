@@ -4,40 +4,38 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
+	"github.com/tagproc/tagproc/people"
 	"github.com/tagproc/tagproc/rules"
 )
 
 // row counts one row, or returns what is wrong with it, and whether that makes it useless
 // to read further.
-func (c *comparer) row(rows *rowReader, row []string) (p *Problem, fatal bool) {
+func (c *comparer) row(rows *people.Rows, row []string) (p *people.Problem, fatal bool) {
+	wrong := func(column int, message string) *people.Problem {
+		p := rows.At(column, message)
+		return &p
+	}
 	hasKey := false
 	for i, column := range c.columns.keys {
 		value := rules.TrimBlanks(row[column])
-		if p := check(rows, column, value); p != nil {
-			return p, false
-		}
-		if !utf8.ValidString(value) {
-			p := rows.at(column, "this id is not UTF-8, and its bytes are those of another user: the file has another encoding, perhaps Latin-1 or Windows-1252, which spreadsheets write; "+
-				"export it as UTF-8, or convert it: iconv -f WINDOWS-1252 -t UTF-8 FILE > utf8.csv")
-			return &p, true // and so are the others
-		}
-		if value == logNone {
+		if value == people.None {
 			value = ""
 		}
 		c.keys[i] = append(c.keys[i][:0], value...)
+		if message, fatal := people.CheckID(c.keys[i]); message != "" {
+			return wrong(column, message), fatal
+		}
 		hasKey = hasKey || value != ""
 	}
 	for i, column := range c.columns.tags {
 		value := rules.TrimBlanks(row[column])
-		if p := check(rows, column, value); p != nil {
-			return p, false
+		if message := people.CheckValue(value); message != "" {
+			return wrong(column, message), false
 		}
 		tag, ok := c.tagged[i].read(value)
 		if !ok {
-			p := rows.at(column, fmt.Sprintf("this column has more than %d different values by here; is it the column of %s?", maxValues, c.headers[i]))
-			return &p, true
+			return wrong(column, fmt.Sprintf("this column has more than %d different values by here; is it the column of %s?", maxValues, c.headers[i])), true
 		}
 		c.observed[i] = tag
 	}
@@ -45,19 +43,8 @@ func (c *comparer) row(rows *rowReader, row []string) (p *Problem, fatal bool) {
 		c.report.WithoutID++
 		return nil, false
 	}
-	line, _ := rows.csv.FieldPos(0)
-	c.user(line)
+	c.user(rows.Line())
 	return nil, false
-}
-
-// check returns a problem if value cannot be that of a header.
-func check(rows *rowReader, column int, value string) *Problem {
-	i := strings.IndexFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f })
-	if i < 0 {
-		return nil
-	}
-	p := rows.at(column, fmt.Sprintf("this value has the character %q, which no header value has", value[i]))
-	return &p
 }
 
 // user counts the current row, which has a key.

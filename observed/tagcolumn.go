@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tagproc/tagproc/people"
 	"github.com/tagproc/tagproc/rules"
 )
 
@@ -12,9 +13,6 @@ type reading struct {
 	tag     string // "" for no tag
 	mapping int    // index of its mapping, or -1
 }
-
-// logNone is what Envoy's access log writes for an absent header.
-const logNone = "-"
 
 // maxValues is the most different values of a column of tags. A column with more is not
 // one of tags, and its values would fill the memory.
@@ -44,7 +42,7 @@ func (t *tagColumn) read(value string) (tag string, ok bool) {
 	switch {
 	case r.mapping >= 0:
 		r.tag = t.mappings[r.mapping].Tag
-	case value == logNone && !slices.Contains(t.known, logNone):
+	case value == people.None && !slices.Contains(t.known, people.None):
 		r.tag = ""
 	}
 	t.readings[value] = r

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tagproc/tagproc/internal/terminal"
 	"github.com/tagproc/tagproc/observed"
+	"github.com/tagproc/tagproc/people"
 	"github.com/tagproc/tagproc/rules"
 	"github.com/tagproc/tagproc/source"
 )
@@ -130,14 +131,14 @@ func (v *verifyFlags) compare(cmd *cobra.Command, t *rules.Table, o observed.Opt
 	}
 	now, _ := t.At(time.Now())
 	r, err := observed.Compare(cmd.Context(), in, now, o)
-	if e, ok := errors.AsType[*observed.FileError](err); ok {
+	if e, ok := errors.AsType[*people.FileError](err); ok {
 		writeRowProblems(terminal, v.file, e.Problems)
 		return nil, &failure{code: exitUnable}
 	}
 	if _, ok := errors.AsType[*observed.HeaderError](err); ok {
 		return nil, fmt.Errorf("--column: %w", err)
 	}
-	if ce, ok := errors.AsType[*observed.ColumnError](err); ok {
+	if ce, ok := errors.AsType[*people.ColumnError](err); ok {
 		header := ce.Header
 		if header == "" {
 			header = "HEADER"
@@ -150,11 +151,11 @@ func (v *verifyFlags) compare(cmd *cobra.Command, t *rules.Table, o observed.Opt
 	return r, nil
 }
 
-func writeRowProblems(t *terminal.Writer, file string, ps []observed.Problem) {
+func writeRowProblems(t *terminal.Writer, file string, ps []people.Problem) {
 	for _, p := range ps {
 		t.Printf("%s: %s\n", source.Problem{File: file, Line: p.Line, Col: p.Col}.Place(), p.Message)
 	}
-	if len(ps) == observed.MaxProblems {
+	if len(ps) == people.MaxProblems {
 		t.Printf("%s: the file is read up to here; there may be more problems\n", file)
 	}
 }
