@@ -159,7 +159,10 @@ func (c *compiler) linkRule(i int, sums map[sumID]int) {
 		if _, ok := sums[id]; !ok {
 			sums[id] = len(sums)
 		}
-		p.keys = append(p.keys, programKey{source: k.Source, key: id.key, slot: t.keySlots[id.key], sum: sums[id], overrides: overridesOf(c.named[i], j)})
+		p.keys = append(p.keys, programKey{index: int8(j), source: k.Source, key: id.key, slot: t.keySlots[id.key], sum: sums[id], overrides: overridesOf(c.named[i], j)})
+	}
+	if len(p.keys) > 0 { // there is none where it was refused
+		p.first, p.plain = p.keys[0], p.when == nil && len(p.keys) == 1 && p.keys[0].source == KeyHeader
 	}
 	t.compiled = append(t.compiled, p)
 	stages := [][]step{p.steps}

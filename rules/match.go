@@ -82,6 +82,8 @@ type program struct {
 	header uint32 // the bit of its tag header
 	modulo uint32
 	seed   uint64
+	plain  bool        // always, and the only key is a header: most rules
+	first  programKey  // keys[0], without a pointer to follow
 	when   *conditions // nil: always
 	keys   []programKey
 	steps  []step // bounds strictly ascending
@@ -90,6 +92,7 @@ type program struct {
 
 // A programKey is a key, ready to be looked up.
 type programKey struct {
+	index  int8 // of program.keys
 	source KeySource
 	key    int // index of Table.keys
 	slot   int // of Request.values
@@ -104,33 +107,24 @@ type outcome struct{ policy, tag int32 }
 // match decides the rule as if it were alone. It finds d with the mode, and with
 // nothing decided.
 func (p *program) match(r *Request, d *Decision) {
-	if p.when != nil {
-		if unmet := p.when.unmet(r); unmet >= 0 {
-			d.Reason, d.Policy = ReasonNoMatch, unmet
-			return
-		}
-	}
-	var k *programKey
+	k := &p.first
 	var key []byte
-	for i := range p.keys {
-		k = &p.keys[i]
-		if k.source == KeyHeader {
-			key = r.values[k.slot]
-		} else if key = r.key(k.source, k.slot); k.source == KeyVisitor && r.Mints {
-			d.Minted = !isVisitorID(r.values[k.slot])
-			if d.Minted {
-				key = r.mint()
+	if p.plain {
+		key = r.values[k.slot]
+	} else {
+		if p.when != nil {
+			if unmet := p.when.unmet(r); unmet >= 0 {
+				d.Reason, d.Policy = ReasonNoMatch, unmet
+				return
 			}
 		}
-		if len(key) > 0 {
-			d.Key = int8(i)
-			break
-		}
+		k, key = p.take(r, d)
 	}
 	if len(key) == 0 {
 		d.Reason = ReasonNoKey
 		return
 	}
+	d.Key = k.index
 	if k.overrides != nil {
 		if o, named := k.overrides[string(key)]; named {
 			d.Reason, d.Policy, d.Tag = ReasonOverride, o.policy, o.tag
@@ -145,6 +139,25 @@ func (p *program) match(r *Request, d *Decision) {
 	if i := p.find(d.Bucket); i < len(p.steps) && p.steps[i].policy >= 0 {
 		d.Reason, d.Policy, d.Tag = ReasonPolicy, p.steps[i].policy, p.steps[i].tag
 	}
+}
+
+// take returns the first key that r has, and its value; it may give a visitor an id.
+func (p *program) take(r *Request, d *Decision) (k *programKey, value []byte) {
+	for i := range p.keys {
+		k = &p.keys[i]
+		if k.source == KeyHeader {
+			value = r.values[k.slot]
+		} else if value = r.key(k.source, k.slot); k.source == KeyVisitor && r.Mints {
+			d.Minted = !isVisitorID(r.values[k.slot])
+			if d.Minted {
+				value = r.mint()
+			}
+		}
+		if len(value) > 0 {
+			return k, value
+		}
+	}
+	return k, nil
 }
 
 // find returns the index of the step that has bucket, or len(steps). It is a

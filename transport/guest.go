@@ -51,7 +51,7 @@ type guest struct {
 	received int          // bytes, up to greeting; for Read alone
 	first    [known]byte  // the first ones; for Read alone
 	over     atomic.Bool  // nothing more comes
-	waiting  atomic.Int64 // streams whose handlers have not begun
+	waiting  atomic.Int64 // streams whose handlers have not begun, and calls over maxCalls
 }
 
 // Read reads what the peer sends.
@@ -92,7 +92,7 @@ func (g *guest) hear(b []byte) {
 }
 
 // maxCalls is how many calls other than streams a connection has at a time. One more
-// ends the oldest.
+// ends the oldest, and counts as a stream that waits.
 const maxCalls = 64
 
 // called notes how to end a call that begins. The goroutine that reads calls it.
@@ -103,6 +103,7 @@ func (g *guest) called(end context.CancelFunc) {
 	}
 	g.calls[g.lastCall]() // does nothing if it has ended
 	g.calls[g.lastCall] = end
+	g.waiting.Add(1) // gRPC does not say when such a call begins: others have turns meanwhile
 	g.lastCall = (g.lastCall + 1) % maxCalls
 }
 

@@ -125,7 +125,8 @@ func TestLastWords(t *testing.T) {
 	}
 }
 
-// TestCalls checks that of too many calls that are no streams the oldest is ended.
+// TestCalls checks that of too many calls that are no streams the oldest is ended, and
+// that they hold up the connection.
 func TestCalls(t *testing.T) {
 	t.Parallel()
 	g := new(guest)
@@ -135,5 +136,8 @@ func TestCalls(t *testing.T) {
 	}
 	if !slices.Equal(ended, []int{0, 1}) {
 		t.Errorf("calls %v are ended, want the two oldest", ended)
+	}
+	if got := g.waiting.Load(); got != 2 {
+		t.Errorf("%d calls hold up the next read, want 2: one for each that is too many", got)
 	}
 }

@@ -35,63 +35,52 @@ rules:
 
 // A bed is a tagproc, an Envoy that asks it, and an application behind that.
 type bed struct {
-	pid     int
-	address string // of tagproc
+	served
 	ingress string
 	client  *http.Client
-	log     *transcript.Transcript
+}
+
+// A served is a tagproc that runs.
+type served struct {
+	pid     int
+	address string
 }
 
 func newBed(t *testing.T) *bed {
 	t.Helper()
-	b := &bed{log: &transcript.Transcript{}, client: &http.Client{
+	b := &bed{served: serve(t), client: &http.Client{
 		Timeout: limit, Transport: &http.Transport{MaxIdleConnsPerHost: 1000, DisableCompression: true},
 	}}
 	t.Cleanup(b.client.CloseIdleConnections)
-	rules := filepath.Join(t.TempDir(), "rules.yaml")
-	if err := os.WriteFile(rules, []byte(theRules), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(tagproc, "serve", "--rules", rules, "--listen", "127.0.0.1:0", "--admin", "",
-		"--max-request-headers", "200", "--max-request-headers-kb", "128") // as in deploy/envoy/envoy.yaml
-	cmd.Stdout, cmd.Stderr = b.log, b.log
-	done, err := child.Start(cmd, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := cmd.Process.Signal(os.Interrupt); err != nil {
-			t.Errorf("tagproc has ended: %v", cmd.ProcessState)
-		}
-		<-done
-		if t.Failed() {
-			t.Logf("the log of tagproc:\n%s", b.log.String())
-		}
-	})
-	b.pid = cmd.Process.Pid
-	port := 0
-	for deadline := time.Now().Add(limit); port == 0; time.Sleep(5 * time.Millisecond) {
-		if port = program.Port(b.log.String()); time.Now().After(deadline) {
-			t.Fatalf("after %v tagproc does not say where it listens:\n%s", limit, b.log.String())
-		}
-	}
-	b.address = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-
 	application, err := echo.Start()
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { application.Close() })
 	// An attack takes the CPU of the machine that the application runs on, too, which
-	// makes connecting to it slow: tagproc cannot change that.
-	example := strings.ReplaceAll(deploy.Envoy, "connect_timeout: 1s", "connect_timeout: 30s")
+	// makes connecting to it slow: tagproc cannot change that. The time for connecting
+	// to tagproc stays.
+	ours, others, found := strings.Cut(deploy.Envoy, "- name: mocka-baseline")
+	if !found {
+		t.Fatal("the example has no cluster mocka-baseline behind that of tagproc")
+	}
+	example := ours + "- name: mocka-baseline" + strings.ReplaceAll(others, "connect_timeout: 1s", "connect_timeout: 30s")
 	if !*full { // gives a machine time that is busy with other tests
 		example = strings.Replace(example, "message_timeout: 0.2s", "message_timeout: 30s", 1)
 		if !strings.Contains(example, "message_timeout: 30s") {
 			t.Fatal("the example has no message_timeout that is known here")
 		}
+		example = strings.Replace(example, "connect_timeout: 1s", "connect_timeout: 30s", 1)
 	}
-	config, err := envoy.Template(example, map[int]int{9901: 0, 10000: 0, 10001: 0, 9002: port, 10110: application.Port()}, nil)
+	_, port, err := net.SplitHostPort(b.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	number, err := strconv.Atoi(port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := envoy.Template(example, map[int]int{9901: 0, 10000: 0, 10001: 0, 9002: number, 10110: application.Port()}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,6 +95,39 @@ func newBed(t *testing.T) *bed {
 	})
 	b.ingress = gateway.Listeners["ingress"]
 	return b
+}
+
+// serve starts a tagproc with the limits of deploy/envoy/envoy.yaml.
+func serve(t *testing.T) served {
+	t.Helper()
+	rules := filepath.Join(t.TempDir(), "rules.yaml")
+	if err := os.WriteFile(rules, []byte(theRules), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(tagproc, "serve", "--rules", rules, "--listen", "127.0.0.1:0", "--admin", "",
+		"--max-request-headers", "200", "--max-request-headers-kb", "128")
+	log := &transcript.Transcript{}
+	cmd.Stdout, cmd.Stderr = log, log
+	done, err := child.Start(cmd, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := cmd.Process.Signal(os.Interrupt); err != nil {
+			t.Errorf("tagproc has ended: %v", cmd.ProcessState)
+		}
+		<-done
+		if t.Failed() {
+			t.Logf("the log of tagproc:\n%s", log.String())
+		}
+	})
+	port := 0
+	for deadline := time.Now().Add(limit); port == 0; time.Sleep(5 * time.Millisecond) {
+		if port = program.Port(log.String()); time.Now().After(deadline) {
+			t.Fatalf("after %v tagproc does not say where it listens:\n%s", limit, log.String())
+		}
+	}
+	return served{cmd.Process.Pid, net.JoinHostPort("127.0.0.1", strconv.Itoa(port))}
 }
 
 // rate is how many ordinary requests there are per second.
@@ -181,7 +203,7 @@ func (a *tally) p99() time.Duration {
 }
 
 // memory is the most that tagproc had resident, in bytes.
-func (b *bed) memory(t *testing.T) int64 {
+func (b served) memory(t *testing.T) int64 {
 	t.Helper()
 	n, err := machine.PeakResidentBytes(b.pid)
 	if err != nil {
@@ -190,9 +212,9 @@ func (b *bed) memory(t *testing.T) int64 {
 	return n
 }
 
-// attacked runs an attack by another process while do does something else, and
+// attacked runs an attack on b by another process while do does something else, and
 // returns its units.
-func (b *bed) attacked(t *testing.T, number, connections, rate int, do func()) (units int) {
+func (b served) attacked(t *testing.T, number, connections, rate int, do func()) (units int) {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
