@@ -90,6 +90,23 @@ func appendDecoded(dst, member []byte, q squeeze) []byte {
 	return dst
 }
 
+// isCoded reports whether member may read otherwise once it is decoded or squeezed.
+func isCoded(member []byte) bool {
+	for _, c := range member {
+		if c == '%' || c == '+' || isBlank(c) {
+			return true
+		}
+	}
+	return false
+}
+
+func appendLower(dst, text []byte) []byte {
+	for _, c := range text {
+		dst = append(dst, lower(c))
+	}
+	return dst
+}
+
 // nextToken returns the first token in text, without plus signs around it, and
 // what follows. Whatever cannot be in a token separates tokens. Without any the
 // token is empty, and so is what follows.

@@ -92,10 +92,14 @@ func (r *Rewriter) keep(part []byte) {
 
 func (r *Rewriter) isForged(part []byte) bool {
 	part = bytes.TrimLeft(part, "= \t") // a sign with nothing before it ends no name
+	if !isCoded(part) {                 // most are as they are, and a value is not looked at
+		r.decoded = appendLower(r.decoded[:0], beforeValue(part))
+		return r.names(r.decoded)
+	}
 	for q := range squeezes {
 		r.decoded = appendDecoded(r.decoded[:0], part, q)
 		unsqueezed := q == squeezeNothing && !bytes.ContainsAny(r.decoded, " \t+")
-		if r.names(r.decoded) {
+		if r.names(beforeValue(r.decoded)) {
 			return true
 		}
 		if unsqueezed {
@@ -105,15 +109,21 @@ func (r *Rewriter) isForged(part []byte) bool {
 	return false
 }
 
-// names reports whether a name in member, which is decoded and is overwritten, is
-// owned or written.
-func (r *Rewriter) names(member []byte) bool {
+// beforeValue returns what stands before the last equals sign of member: a value
+// follows it. Without a sign that is all of it.
+func beforeValue(member []byte) []byte {
 	if last := bytes.LastIndexByte(member, '='); last >= 0 {
-		member = member[:last] // a value follows the last sign
+		return member[:last]
 	}
-	for len(member) > 0 {
+	return member
+}
+
+// names reports whether a name in text, which is decoded and is overwritten, is owned
+// or written.
+func (r *Rewriter) names(text []byte) bool {
+	for len(text) > 0 {
 		var token []byte
-		token, member = nextToken(member)
+		token, text = nextToken(text)
 		fold(token)
 		if r.Owned.hasFolded(token) {
 			return true
