@@ -17,11 +17,16 @@ type Options struct {
 	// Hosts are names that requests may have as their Host, besides addresses,
 	// localhost and names that only a cluster resolves: see [Handler].
 	Hosts []string
+
+	// Replica is shown by /state and /explain; nil: these pages are not there.
+	Replica *Replica
 }
 
 // Handler serves /healthz, which answers 200 as long as the process can answer;
 // /readyz, which answers 200 when ready returns nil and else 503 with its text;
-// and /metrics. These accept any Host, for probes and Prometheus. Pages for browsers
+// and /metrics. These accept any Host, for probes and Prometheus. GET /state and
+// POST /explain answer for o.Replica as JSON: a [state.State], and an [explain.Decision]
+// for an [explain.Question]. Pages for browsers
 // accept only Hosts that are addresses, localhost, names without a dot, names under svc
 // and svc.cluster.local, and o.Hosts; any other gets a 421.
 func Handler(metrics prometheus.Gatherer, ready func() error, o Options) http.Handler {
@@ -40,6 +45,10 @@ func Handler(metrics prometheus.Gatherer, ready func() error, o Options) http.Ha
 
 	page := func(pattern string, handler http.HandlerFunc) { mux.Handle(pattern, checkHost(o.Hosts, handler)) }
 	index := "tagproc\n\n/healthz  the process answers\n/readyz   rules are live, and it is not draining\n/metrics  for Prometheus\n"
+	if o.Replica != nil {
+		index += "/state    the live rules, reloads and the last hour's requests, as JSON\n/explain  why a request gets its tags: POST it as JSON\n"
+		o.Replica.pages(page)
+	}
 	if o.Pprof {
 		index += "/debug/pprof/  profiles of the process\n"
 		page("GET /debug/pprof/", pprof.Index) // serves the named profiles too

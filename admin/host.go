@@ -18,7 +18,7 @@ func checkHost(known []string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !isOurs(r.Host, known) {
 			writeText(w, http.StatusMisdirectedRequest, fmt.Sprintf(
-				"%q is not a name of tagproc: use its address, or start tagproc with --admin-host and that name\n", cut(r.Host)))
+				"%q is not a name of tagproc: use its address, or start tagproc with --admin-host and that name\n", cut(r.Host, 100)))
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -53,11 +53,11 @@ func boundTarget(next http.Handler) http.Handler {
 	})
 }
 
-// cut returns the beginning of what a peer sent, for an error.
-func cut(s string) string {
-	const most = 100
+// cut returns the beginning of a text that a peer or a file has at length: at most so many
+// bytes and an ellipsis.
+func cut(s string, most int) string {
 	if len(s) > most {
-		return s[:most] + "…"
+		return strings.ToValidUTF8(s[:most], "") + "…"
 	}
 	return s
 }

@@ -1,19 +1,32 @@
 package admin
 
 import (
+	"slices"
+	"sync"
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/tagproc/tagproc/rules"
 	"github.com/tagproc/tagproc/rules/rulefile"
+	"github.com/tagproc/tagproc/source"
+	"github.com/tagproc/tagproc/state"
 )
 
-// Reloads is the state of the rules file as metrics, named as in Prometheus and
-// Alertmanager, so that their alerts can be reused.
+// Reloads are the states of the rules file that were found, for /state, and as metrics
+// that are named as in Prometheus and Alertmanager, so that their alerts can be reused.
 type Reloads struct {
 	loads      *prometheus.CounterVec
 	successful prometheus.Gauge
 	timestamp  prometheus.Gauge
-	live       *prometheus.GaugeVec
+	info       *prometheus.GaugeVec
 	rules      prometheus.Gauge
+
+	mu      sync.Mutex
+	live    *rules.Table // nil: there are no good rules yet
+	since   time.Time
+	last    []state.Reload // newest first
+	refusal *state.Refusal
 }
 
 // NewReloads registers the metrics with r.
@@ -31,7 +44,7 @@ func NewReloads(r prometheus.Registerer) *Reloads {
 			Name: "tagproc_config_last_reload_success_timestamp_seconds",
 			Help: "Unix time at which the live rules were loaded.",
 		}),
-		live: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		info: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "tagproc_rules_info",
 			Help: "1, with the digest of the live rules: replicas with equal digests decide equally.",
 		}, []string{"digest"}),
@@ -40,23 +53,87 @@ func NewReloads(r prometheus.Registerer) *Reloads {
 			Help: "Number of live rules.",
 		}),
 	}
-	r.MustRegister(m.loads, m.successful, m.timestamp, m.live, m.rules)
+	r.MustRegister(m.loads, m.successful, m.timestamp, m.info, m.rules)
 	m.loads.WithLabelValues("success")
 	m.loads.WithLabelValues("failure")
 	return m
 }
 
-// Record records the result of a load. If it has a table, the table is live.
-func (m *Reloads) Record(l rulefile.Load) {
+// Record records the result of a load, and returns what it changes. If it has a table,
+// the table is live.
+func (m *Reloads) Record(l rulefile.Load) state.Reload {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	made := state.Reload{At: time.Now()}
+	if m.live != nil {
+		made.Before = m.live.Digest()
+	}
 	if l.Table == nil {
 		m.loads.WithLabelValues("failure").Inc()
 		m.successful.Set(0)
-		return
+		m.refusal = refusalOf(l.Problems, made.At)
+		made.Problems = len(m.refusal.Problems) + m.refusal.ProblemsLeftOut
+	} else {
+		m.loads.WithLabelValues("success").Inc()
+		m.successful.Set(1)
+		m.timestamp.SetToCurrentTime()
+		m.info.Reset()
+		m.info.WithLabelValues(l.Table.Digest()).Set(1)
+		m.rules.Set(float64(len(l.Table.Rules())))
+		made.Digest = l.Table.Digest()
+		changes(&made, m.live, l.Table)
+		m.live, m.since = l.Table, made.At
+		if m.refusal != nil {
+			m.refusal.Present = false
+		}
 	}
-	m.loads.WithLabelValues("success").Inc()
-	m.successful.Set(1)
-	m.timestamp.SetToCurrentTime()
-	m.live.Reset()
-	m.live.WithLabelValues(l.Table.Digest()).Set(1)
-	m.rules.Set(float64(len(l.Table.Rules())))
+	m.last = slices.Insert(m.last[:min(len(m.last), state.MaxReloads-1)], 0, made)
+	return made
+}
+
+// longestChange is the most bytes of the text of one change.
+const longestChange = 200
+
+// changes adds to r what differs between two tables.
+func changes(r *state.Reload, before, after *rules.Table) {
+	all := rules.Changes(before, after)
+	for _, c := range all[:min(len(all), state.MaxChanges)] {
+		r.Changes = append(r.Changes, cut(c.String(), longestChange))
+	}
+	r.ChangesLeftOut = len(all) - len(r.Changes)
+}
+
+func refusalOf(problems source.Problems, at time.Time) *state.Refusal {
+	r := &state.Refusal{At: at, Present: true, Problems: []state.Problem{}}
+	for i := range problems {
+		switch p := &problems[i]; {
+		case p.Severity != source.Error:
+		case len(r.Problems) < state.MaxProblems:
+			r.Problems = append(r.Problems, state.NewProblem(p))
+		default:
+			r.ProblemsLeftOut++
+		}
+	}
+	return r
+}
+
+// fill adds to s what the file was and is.
+func (m *Reloads) fill(s *state.State) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s.Reloads = append([]state.Reload{}, m.last...)
+	if m.refusal != nil {
+		refusal := *m.refusal
+		s.Refusal = &refusal
+	}
+	if m.live != nil {
+		s.Digest, s.LiveSince = m.live.Digest(), m.since
+	}
+}
+
+// Live returns the live rules as their file has them; nil: there are none yet.
+func (m *Reloads) Live() *rules.Table {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.live
 }

@@ -3,6 +3,7 @@ package explain
 import (
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/tagproc/tagproc/rules"
 )
@@ -86,6 +87,16 @@ func (h HashValue) MarshalJSON() ([]byte, error) {
 		return []byte(h.String()), nil
 	}
 	return fmt.Appendf(nil, "%q", h.String()), nil
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (h *HashValue) UnmarshalJSON(text []byte) (err error) {
+	digits, quoted := strings.CutPrefix(strings.TrimSuffix(string(text), `"`), `"`)
+	if h.hash = rules.FNV1a32; quoted {
+		h.hash = rules.XXH3
+	}
+	h.value, err = strconv.ParseUint(digits, 10, 64)
+	return err
 }
 
 // A Policy is one of a rule's policies, with its buckets around the request's: From up to,

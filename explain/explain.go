@@ -18,7 +18,16 @@ import (
 )
 
 // A Header is one header of a request. Its name may have any case.
-type Header struct{ Name, Value string }
+type Header struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// A Question is a request to be explained, and when: the body of POST /explain.
+type Question struct {
+	Headers []Header  `json:"headers"`
+	At      time.Time `json:"at,omitzero"` // where rules have ramps; absent: now
+}
 
 // Request returns what t decides at the gateway for a request with the given headers, in
 // their order. They may be pseudo-headers: ":authority", or host, and ":path". For rules

@@ -202,7 +202,7 @@ func TestBaggage(t *testing.T) {
 			for i, plain := range []bool{false, true} {
 				reply, _ := p.NewStream().Reply(nil, encodeHeaders(headers, plain))
 				checkApplied(t, headers, plain, limits, reply, want)
-				if got := testutil.ToFloat64(p.metrics.messages[contract.Gateway][tt.outcome]); got != float64(i+1) {
+				if got := float64(p.metrics.messages[contract.Gateway][tt.outcome].Load()); got != float64(i+1) {
 					t.Errorf("the outcome is not %s", outcomeNames[tt.outcome])
 				}
 				if got := testutil.ToFloat64(p.metrics.baggageOverLimits); (got == float64(i+1)) != tt.headersOnly || (got == 0) == tt.headersOnly {

@@ -16,7 +16,7 @@ func TestMayMatter(t *testing.T) {
 	p := newPlan(load(t, `
 tagHeaders: {headers: [x-asm-prefer-tag, `+long+`], headerPrefixes: [appver, `+longPrefix+`]}
 rules: [{header: x-user-id, tagHeader: appver-a, policies: [{range: 1, tagValue: v2}]}]
-`), Limits{}.withDefaults(), false, newMetrics(nil))
+`), Limits{}.withDefaults(), false, newMetrics(nil), nil)
 	for _, name := range []string{
 		"x-user-id", "x-asm-prefer-tag", "appver-a", "appver", "appver-zz", "appver" + long, "appver" + long[:58], long, longPrefix, longPrefix + "-more",
 	} {

@@ -121,7 +121,7 @@ func TestFaultSlow(t *testing.T) {
 			t.Errorf("what is shed is answered after %v, want at once", took)
 		}
 		g.Wait()
-		if tagged, shed := testutil.ToFloat64(p.metrics.messages[contract.Gateway][tagged]), testutil.ToFloat64(p.metrics.messages[contract.Gateway][shed]); tagged != most || shed != more {
+		if tagged, shed := float64(p.metrics.messages[contract.Gateway][tagged].Load()), float64(p.metrics.messages[contract.Gateway][shed].Load()); tagged != most || shed != more {
 			t.Errorf("%v messages are tagged and %v shed, want %d and %d", tagged, shed, most, more)
 		}
 	})

@@ -13,7 +13,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/prometheus/client_golang/prometheus/testutil"
 	"go.yaml.in/yaml/v4"
 	grpcmetadata "google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/proto"
@@ -283,7 +282,7 @@ rules:
 				if tt.direction == contract.UnknownDirection {
 					counted++
 				}
-				if got := testutil.ToFloat64(p.metrics.messages[tt.direction][tt.outcome]); got != counted {
+				if got := float64(p.metrics.messages[tt.direction][tt.outcome].Load()); got != counted {
 					t.Errorf("%v requests of %v are %s, want %v", got, tt.direction, outcomeNames[tt.outcome], counted)
 				}
 			}
@@ -316,9 +315,9 @@ func TestDirection(t *testing.T) {
 		{[]string{"unknown"}, contract.UnknownDirection, nil},
 		{[]string{""}, contract.UnknownDirection, nil},
 	} {
-		before := testutil.ToFloat64(p.metrics.messages[tt.want][tagged])
+		before := float64(p.metrics.messages[tt.want][tagged].Load())
 		if tt.sets == nil {
-			before = testutil.ToFloat64(p.metrics.messages[tt.want][unchanged])
+			before = float64(p.metrics.messages[tt.want][unchanged].Load())
 		}
 		ctx := grpcmetadata.NewOutgoingContext(t.Context(), grpcmetadata.MD{contract.DirectionKey: tt.said})
 		reply, err := askWith(ctx, conn, headersRequest(rawHeaders(headers...)))
@@ -332,12 +331,12 @@ func TestDirection(t *testing.T) {
 		if !slices.Equal(sets, tt.sets) {
 			t.Errorf("%q: the reply sets %q, want %q", tt.said, sets, tt.sets)
 		}
-		counter := p.metrics.messages[tt.want][tagged]
+		counter := &p.metrics.messages[tt.want][tagged]
 		if tt.sets == nil {
-			counter = p.metrics.messages[tt.want][unchanged]
+			counter = &p.metrics.messages[tt.want][unchanged]
 			checkReply(t, string(marshal(t, reply)), noChange)
 		}
-		if got := testutil.ToFloat64(counter) - before; got != 1 {
+		if got := float64(counter.Load()) - before; got != 1 {
 			t.Errorf("%q: %v messages more are counted as %v, want 1", tt.said, got, tt.want)
 		}
 	}

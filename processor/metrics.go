@@ -1,6 +1,9 @@
 package processor
 
 import (
+	"sync"
+	"sync/atomic"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tagproc/tagproc/contract"
@@ -29,11 +32,14 @@ var outcomeNames = [outcomes]string{
 	overLimits: "over_limits", malformed: "malformed", passed: "other_phase", nothingDone: "no_request", shed: "shed",
 }
 
+// Outcomes returns the values of the label outcome of tagproc_messages_total.
+func Outcomes() []string { return outcomeNames[:] }
+
 // metrics are the counters of a Processor.
 type metrics struct {
-	decisions *prometheus.CounterVec
+	decisions *decisions
 	absent    *prometheus.CounterVec
-	messages  [directions][outcomes]prometheus.Counter
+	messages  *messages
 	panics    prometheus.Counter
 	// baggageOverLimits counts requests that got their tags as headers only.
 	baggageOverLimits prometheus.Counter
@@ -52,10 +58,8 @@ const (
 
 func newMetrics(r prometheus.Registerer) *metrics {
 	m := &metrics{
-		decisions: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "tagproc_decisions_total",
-			Help: decisionsHelp,
-		}, []string{"rule", "mode", "tag", "reason", "key"}),
+		decisions: &decisions{counts: map[[5]string]*atomic.Uint64{}},
+		messages:  &messages{},
 		absent: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "tagproc_key_absent_total",
 			Help: "Requests without this key, or with an empty one. Cookies and queries count only if a rule reads them; visitors count if they have no id yet.",
@@ -74,19 +78,78 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Buckets: []float64{250e-9, 500e-9, 1e-6, 2.5e-6, 5e-6, 10e-6, 25e-6, 50e-6, 100e-6, 250e-6, 1e-3, 10e-3},
 		}),
 	}
-	messages := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "tagproc_messages_total",
-		Help: messagesHelp,
-	}, []string{"direction", "outcome"})
-	for d := range m.messages {
-		for o, outcome := range outcomeNames {
-			m.messages[d][o] = messages.WithLabelValues(contract.Direction(d).String(), outcome)
-		}
-	}
 	if r != nil {
-		r.MustRegister(m.decisions, m.absent, messages, m.panics, m.baggageOverLimits, m.duration)
+		r.MustRegister(m.decisions, m.absent, m.messages, m.panics, m.baggageOverLimits, m.duration)
 	}
 	return m
+}
+
+// messages are the counters of messages. They lie apart from what each message reads.
+type messages [directions][outcomes]atomic.Uint64
+
+var messagesDesc = prometheus.NewDesc("tagproc_messages_total", messagesHelp, []string{"direction", "outcome"}, nil)
+
+// Describe describes the counters to Prometheus.
+func (m *messages) Describe(descs chan<- *prometheus.Desc) { descs <- messagesDesc }
+
+// Collect gives Prometheus the counters: those of the gateway, and of every other
+// direction from which a message came.
+func (m *messages) Collect(all chan<- prometheus.Metric) {
+	for d := range m {
+		if contract.Direction(d) != contract.Gateway && !m.came(contract.Direction(d)) {
+			continue
+		}
+		for o, name := range outcomeNames {
+			all <- prometheus.MustNewConstMetric(messagesDesc, prometheus.CounterValue, float64(m[d][o].Load()), contract.Direction(d).String(), name)
+		}
+	}
+}
+
+func (m *messages) came(d contract.Direction) bool {
+	for o := range m[d] {
+		if m[d][o].Load() > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// decisions are the counters of decisions. Whoever decides has a counter and takes no
+// lock.
+type decisions struct {
+	mu     sync.Mutex
+	counts map[[5]string]*atomic.Uint64 // by rule, mode, tag, reason, key
+}
+
+var decisionsDesc = prometheus.NewDesc("tagproc_decisions_total", decisionsHelp, []string{"rule", "mode", "tag", "reason", "key"}, nil)
+
+// Describe describes the counters to Prometheus.
+func (d *decisions) Describe(descs chan<- *prometheus.Desc) { descs <- decisionsDesc }
+
+// Collect gives Prometheus the counters.
+func (d *decisions) Collect(all chan<- prometheus.Metric) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for labels, n := range d.counts {
+		all <- prometheus.MustNewConstMetric(decisionsDesc, prometheus.CounterValue, float64(n.Load()), labels[:]...)
+	}
+}
+
+// of returns the counter of a series, which begins at 0.
+func (d *decisions) of(labels [5]string) *atomic.Uint64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.counts[labels] == nil {
+		d.counts[labels] = new(atomic.Uint64)
+	}
+	return d.counts[labels]
+}
+
+// forget ends a series.
+func (d *decisions) forget(labels [5]string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.counts, labels)
 }
 
 // A series is a set of time series: the label values of those that have names
@@ -107,7 +170,7 @@ func newSeries() series {
 func (m *metrics) forget(before, after series) {
 	for labels := range before.decisions {
 		if !after.decisions[labels] {
-			m.decisions.DeleteLabelValues(labels[:]...)
+			m.decisions.forget(labels)
 		}
 	}
 	for key := range before.absent {
@@ -125,8 +188,8 @@ func (m *metrics) absentOf(k rules.Key, s series) prometheus.Counter {
 
 // countersOf returns the counters of the decisions of r, nil for those that decide
 // nothing, and adds them to s. A rule that keeps its name keeps its counts over a reload.
-func (m *metrics) countersOf(r rules.Rule, s series) perDecision[prometheus.Counter] {
-	return newPerDecision(r, func(reason rules.Reason, tag, key string) prometheus.Counter {
+func (m *metrics) countersOf(r rules.Rule, s series) perDecision[*atomic.Uint64] {
+	return newPerDecision(r, func(reason rules.Reason, tag, key string) *atomic.Uint64 {
 		switch {
 		case r.Mode == rules.ModeOff, reason == rules.ReasonOff, reason == rules.ReasonSuperseded, reason == rules.ReasonNoKey,
 			reason == rules.ReasonNoMatch && r.Match.IsZero():
@@ -134,6 +197,6 @@ func (m *metrics) countersOf(r rules.Rule, s series) perDecision[prometheus.Coun
 		}
 		labels := [5]string{r.Name, r.Mode.String(), tag, reason.String(), key}
 		s.decisions[labels] = true
-		return m.decisions.WithLabelValues(labels[:]...)
+		return m.decisions.of(labels)
 	})
 }

@@ -2,7 +2,6 @@ package processor
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 
@@ -67,7 +66,7 @@ tagproc_key_absent_total{key="header x-device"} 9
 tagproc_key_absent_total{key="header x-user-id"} 2
 # HELP tagproc_messages_total ` + messagesHelp + `
 # TYPE tagproc_messages_total counter
-` + idle("collect") + `tagproc_messages_total{direction="gateway",outcome="cleaned"} 1
+tagproc_messages_total{direction="gateway",outcome="cleaned"} 1
 tagproc_messages_total{direction="gateway",outcome="malformed"} 1
 tagproc_messages_total{direction="gateway",outcome="no_request"} 1
 tagproc_messages_total{direction="gateway",outcome="no_rules"} 1
@@ -76,7 +75,7 @@ tagproc_messages_total{direction="gateway",outcome="over_limits"} 1
 tagproc_messages_total{direction="gateway",outcome="shed"} 0
 tagproc_messages_total{direction="gateway",outcome="tagged"} 4
 tagproc_messages_total{direction="gateway",outcome="unchanged"} 4
-` + idle("recompute") + idle("restore") + idle("unknown") + `# HELP tagproc_panics_total Messages left unchanged because of a panic, which is a bug.
+# HELP tagproc_panics_total Messages left unchanged because of a panic, which is a bug.
 # TYPE tagproc_panics_total counter
 tagproc_panics_total 0
 `
@@ -103,13 +102,18 @@ tagproc_panics_total 0
 	}
 }
 
-// idle returns the series of messages of a direction that none had.
-func idle(direction string) string {
-	var b strings.Builder
-	for _, o := range slices.Sorted(slices.Values(outcomeNames[:])) {
-		fmt.Fprintf(&b, "tagproc_messages_total{direction=%q,outcome=%q} 0\n", direction, o)
+// TestMetricsOfDirections checks that the series of a direction appear with its first
+// message, and those of the gateway at once.
+func TestMetricsOfDirections(t *testing.T) {
+	t.Parallel()
+	registry := prometheus.NewPedanticRegistry()
+	p := New(Options{Registerer: registry})
+	for want, d := range []contract.Direction{contract.Gateway, contract.Restore, contract.Collect, contract.UnknownDirection} {
+		p.NewStreamOf(d).Reply(nil, marshal(t, headersRequest(rawHeaders("x-user-id", "jessie"))))
+		if n, err := testutil.GatherAndCount(registry, "tagproc_messages_total"); n != (want+1)*int(outcomes) || err != nil {
+			t.Errorf("with messages of %d directions there are %d series, %v, want %d", want+1, n, err, (want+1)*int(outcomes))
+		}
 	}
-	return b.String()
 }
 
 // TestMetricsAfterReload checks that a rule goes on counting after a reload.
@@ -121,7 +125,7 @@ func TestMetricsAfterReload(t *testing.T) {
 		p.SetTable(load(t, "rules:\n"+src+"- {name: lane, header: x-user-id, tagHeader: a, policies: [{range: 20, tagValue: s2}]}"))
 		p.NewStream().Reply(nil, msg)
 	}
-	if got := testutil.ToFloat64(p.metrics.decisions.WithLabelValues("lane", "enforce", "s2", "policy", "header x-user-id")); got != 2 {
+	if got := float64(p.metrics.decisions.of([5]string{"lane", "enforce", "s2", "policy", "header x-user-id"}).Load()); got != 2 {
 		t.Errorf("%v decisions are counted, want 2", got)
 	}
 }
@@ -167,7 +171,7 @@ func TestObservabilityIsCounted(t *testing.T) {
 	m := headersRequest(rawHeaders("x-user-id", "jessie"))
 	m.ObservabilityMode = true
 	p.NewStream().Reply(nil, marshal(t, m))
-	if got := testutil.ToFloat64(p.metrics.messages[contract.Gateway][tagged]); got != 1 {
+	if got := float64(p.metrics.messages[contract.Gateway][tagged].Load()); got != 1 {
 		t.Errorf("%v messages are counted as tagged, want 1", got)
 	}
 }

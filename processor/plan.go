@@ -3,6 +3,7 @@ package processor
 import (
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	"github.com/prometheus/client_golang/prometheus"
@@ -34,10 +35,11 @@ type plan struct {
 	// name: the entry of HeaderMutation.remove_headers for each.
 	owned [][]byte
 
-	tags     []tag                             // by index of Table.Tags
-	counters []perDecision[prometheus.Counter] // by index of Table.Rules
-	absent   []prometheus.Counter              // by index of Table.Keys
-	series   series                            // what these counters are
+	tags     []tag                         // by index of Table.Tags
+	counters []perDecision[*atomic.Uint64] // by index of Table.Rules
+	tallies  []*Tally                      // by index of Table.Rules; nil: the rule is not tallied
+	absent   []prometheus.Counter          // by index of Table.Keys
+	series   series                        // what these counters are
 
 	propagation *propagation // nil: baggage is left alone
 	metadata    *metadata    // nil: replies have none
@@ -75,8 +77,8 @@ func (t *tag) entry(plain bool) []byte {
 }
 
 // newPlan returns the plan for t, or for no rules if t is nil. withMetadata says whether
-// replies have dynamic metadata.
-func newPlan(t *rules.Table, l Limits, withMetadata bool, m *metrics) *plan {
+// replies have dynamic metadata. Tallies of rules that stay as they are are those of before.
+func newPlan(t *rules.Table, l Limits, withMetadata bool, m *metrics, before []*Tally) *plan {
 	p := &plan{table: t, limits: l, names: map[string]name{}, series: newSeries()}
 	p.scratch = &sync.Pool{New: func() any { return newScratch(p) }}
 	if t == nil {
@@ -96,6 +98,7 @@ func newPlan(t *rules.Table, l Limits, withMetadata bool, m *metrics) *plan {
 		p.plain = p.plain && r.Match.IsZero()
 		p.counters = append(p.counters, m.countersOf(r, p.series))
 	}
+	p.tallies = newTallies(t, before)
 	if withMetadata {
 		p.metadata = newMetadata(t)
 	}

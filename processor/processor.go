@@ -124,7 +124,11 @@ func New(o Options) *Processor {
 func (p *Processor) SetTable(t *rules.Table) {
 	p.setting.Lock()
 	defer p.setting.Unlock()
-	after := newPlan(t, p.limits, p.metadata, p.metrics)
+	var tallies []*Tally
+	if before := p.plan.Load(); before != nil {
+		tallies = before.tallies
+	}
+	after := newPlan(t, p.limits, p.metadata, p.metrics, tallies)
 	p.stages.stop()
 	p.stages = newStages(after)
 	first, next := p.stages.at(p.now())
@@ -132,6 +136,38 @@ func (p *Processor) SetTable(t *rules.Table) {
 		p.metrics.forget(before.series, after.series)
 	}
 	p.arm(next)
+}
+
+// Counts are what a Processor has counted since it was made.
+type Counts struct {
+	Table    *rules.Table      // that decides now; nil: there are no rules
+	Tallies  []*Tally          // by index of Table.Rules; nil: the rule is not tallied
+	Outcomes map[string]uint64 // messages of all directions by the outcome of tagproc_messages_total
+}
+
+// Requests returns the number of messages with request headers, those included that were
+// not looked into.
+func (c *Counts) Requests() (n uint64) {
+	for o, name := range outcomeNames {
+		switch outcome(o) {
+		case malformed, passed, nothingDone: // no request, as far as we know
+		default:
+			n += c.Outcomes[name]
+		}
+	}
+	return n
+}
+
+// Counts returns what was counted up to now.
+func (p *Processor) Counts() Counts {
+	pl := p.plan.Load()
+	c := Counts{Table: pl.table, Tallies: pl.tallies, Outcomes: map[string]uint64{}}
+	for d := range p.metrics.messages {
+		for o, name := range outcomeNames {
+			c.Outcomes[name] += p.metrics.messages[d][o].Load()
+		}
+	}
+	return c
 }
 
 // NewStream returns the Stream for one HTTP request at the gateway.

@@ -35,7 +35,7 @@ func (s *Stream) Reply(dst, msg []byte) (reply []byte, more bool) {
 	}()
 	if pending > s.processor.maxPending {
 		if o, certain := outlineOf(msg); certain && o.phase == requestHeaders {
-			s.processor.metrics.messages[s.direction][shed].Inc()
+			s.processor.metrics.messages[s.direction][shed].Add(1)
 			return s.passHeaders(dst, &o)
 		}
 	}
@@ -51,7 +51,7 @@ func (s *Stream) answer(dst, msg []byte, p *plan, sc *scratch) (reply []byte, mo
 	start, m := time.Now(), s.processor.metrics
 	r := &sc.request
 	if !r.read(msg) {
-		m.messages[s.direction][malformed].Inc()
+		m.messages[s.direction][malformed].Add(1)
 		return s.leaveUnchanged(dst, msg)
 	}
 	s.note(&r.outline)
@@ -60,7 +60,7 @@ func (s *Stream) answer(dst, msg []byte, p *plan, sc *scratch) (reply []byte, mo
 	switch {
 	case r.phase == noPhase:
 		// Flow control, or nothing at all: the request is yet to come.
-		m.messages[s.direction][nothingDone].Inc()
+		m.messages[s.direction][nothingDone].Add(1)
 		return dst, !r.observability
 	case r.phase == requestHeaders:
 		s.processor.fault.strike()
@@ -74,7 +74,7 @@ func (s *Stream) answer(dst, msg []byte, p *plan, sc *scratch) (reply []byte, mo
 	default:
 		reply, o = appendEmpty(dst, r.phase), passed
 	}
-	m.messages[s.direction][o].Inc()
+	m.messages[s.direction][o].Add(1)
 	if r.observability {
 		// Envoy ignores replies; the decision still counts.
 		return dst, false

@@ -7,7 +7,6 @@ import (
 	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/prometheus/client_golang/prometheus/testutil"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/testing/protocmp"
 
@@ -304,7 +303,7 @@ func TestShed(t *testing.T) {
 			t.Errorf("a stream that has bodies to hand back is ended")
 		}
 		checkReply(t, string(reply), noChange)
-		if got := testutil.ToFloat64(p.metrics.messages[contract.Gateway][shed]); got != 4 {
+		if got := float64(p.metrics.messages[contract.Gateway][shed].Load()); got != 4 {
 			t.Errorf("%v messages are counted as shed, want 4", got)
 		}
 
@@ -315,7 +314,7 @@ func TestShed(t *testing.T) {
 			t.Errorf("the stream ends with the first piece of a body")
 		}
 		checkReply(t, string(reply), handedBackRequest(&extprocv3.StreamedBodyResponse{Body: []byte("x")}))
-		if got := testutil.ToFloat64(p.metrics.messages[contract.Gateway][tagged]); got != most {
+		if got := float64(p.metrics.messages[contract.Gateway][tagged].Load()); got != most {
 			t.Errorf("%v messages are counted as tagged, want %d", got, most)
 		}
 		if n := p.pending.Load(); n != 0 {
@@ -363,10 +362,10 @@ func TestShedNothingByDefault(t *testing.T) {
 	p.SetTable(load(t, walkthrough))
 	msg := marshal(t, headersRequest(rawHeaders("x-user-id", "jessie")))
 	for pending, want := range map[int64]float64{999: 0, 1000: 1} {
-		before := testutil.ToFloat64(p.metrics.messages[contract.Gateway][shed])
+		before := float64(p.metrics.messages[contract.Gateway][shed].Load())
 		p.pending.Store(pending)
 		p.NewStream().Reply(nil, msg)
-		if got := testutil.ToFloat64(p.metrics.messages[contract.Gateway][shed]) - before; got != want {
+		if got := float64(p.metrics.messages[contract.Gateway][shed].Load()) - before; got != want {
 			t.Errorf("with %d messages pending %v are shed, want %v", pending, got, want)
 		}
 	}

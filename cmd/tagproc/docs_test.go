@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	"go.yaml.in/yaml/v4"
 
+	"github.com/tagproc/tagproc/contract"
 	"github.com/tagproc/tagproc/internal/envoy/envoytest"
 	"github.com/tagproc/tagproc/internal/mesh"
 	"github.com/tagproc/tagproc/transport"
@@ -103,6 +104,9 @@ func scrape(t *testing.T) (string, map[string]metric) {
 	}
 	t.Cleanup(s.close)
 	s.apply(s.first)
+	for d := range contract.UnknownDirection + 1 { // whose series appear with the first message
+		s.processor.NewStreamOf(d).Reply(nil, nil)
+	}
 	w := httptest.NewRecorder()
 	s.http.Handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	return w.Body.String(), metricsOf(w.Body.String())

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -25,6 +26,7 @@ import (
 	"github.com/tagproc/tagproc/rules"
 	"github.com/tagproc/tagproc/rules/rulefile"
 	"github.com/tagproc/tagproc/source"
+	"github.com/tagproc/tagproc/traffic"
 	"github.com/tagproc/tagproc/transport"
 )
 
@@ -57,6 +59,7 @@ type server struct {
 	first     rulefile.Load
 	processor *processor.Processor
 	reloads   *admin.Reloads
+	traffic   *traffic.Recorder
 
 	grpc         *transport.Server
 	health       *health.Server
@@ -68,8 +71,6 @@ type server struct {
 
 	http          *http.Server
 	adminListener net.Listener
-
-	live *rules.Table // nil: none yet; for apply alone
 
 	readiness sync.Mutex
 	unready   string // why the server is not ready; "": it is
@@ -111,7 +112,11 @@ func newServer(ctx context.Context, o serverOptions) (*server, error) {
 	s.processor = processor.New(o.processor)
 	o.transport.Registerer, o.transport.Logger = registry, o.log
 	s.newGRPC(o.transport)
-	pages := admin.Options{Pprof: o.pprof, Hosts: o.adminHosts}
+	s.traffic = traffic.New(s.processor.Counts)
+	pages := admin.Options{Pprof: o.pprof, Hosts: o.adminHosts, Replica: &admin.Replica{
+		Version: version, Instance: rand.Text(), File: o.rulesFile, Started: time.Now(),
+		Ready: s.ready, Now: o.processor.Now, Reloads: s.reloads, Traffic: s.traffic,
+	}}
 	s.http = admin.NewServer(admin.Handler(registry, s.ready, pages), pages, o.log)
 
 	if err := s.open(ctx, registry); err != nil {

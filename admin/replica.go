@@ -1,0 +1,163 @@
+package admin
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	"github.com/tagproc/tagproc/explain"
+	"github.com/tagproc/tagproc/rules"
+	"github.com/tagproc/tagproc/state"
+	"github.com/tagproc/tagproc/traffic"
+)
+
+// A Replica is a running tagproc as /state and /explain show it.
+type Replica struct {
+	Version string // of tagproc
+	File    string // the rules file
+	Started time.Time
+	// Instance is a name that no other run of tagproc has: some see a replica at several
+	// addresses.
+	Instance string
+	Ready    func() error
+	Now      func() time.Time // the clock of ramps; nil: time.Now
+	Reloads  *Reloads
+	Traffic  *traffic.Recorder
+}
+
+func (r *Replica) now() time.Time {
+	if r.Now != nil {
+		return r.Now()
+	}
+	return time.Now()
+}
+
+// State returns what the replica says of itself.
+func (r *Replica) State() *state.State {
+	s := &state.State{
+		StateVersion: state.Version, Version: r.Version, Now: r.now().UTC(), Started: r.Started.UTC(), Instance: r.Instance, File: r.File, Rules: []state.Rule{},
+	}
+	if err := r.Ready(); err != nil {
+		s.NotReady = err.Error()
+	}
+	requests, table, observed := r.Traffic.Read()
+	s.Requests = requests
+	r.Reloads.fill(s)
+	if table == nil {
+		return s
+	}
+	if s.Digest == table.Digest() { // else another table is becoming live just now
+		s.Step = stepOf(table)
+	}
+	for i, rule := range table.Rules() {
+		if i == state.MaxRules {
+			s.RulesLeftOut = len(observed) - i
+			break
+		}
+		made := ruleOf(table, i, &rule)
+		if rule.Mode != rules.ModeOff {
+			made.Observed = observed[i]
+		}
+		s.Rules = append(s.Rules, made)
+	}
+	return s
+}
+
+// Explain returns what the live rules decide for a request; nil: there are no rules yet.
+func (r *Replica) Explain(q explain.Question) *explain.Decision {
+	t := r.Reloads.Live()
+	if t == nil {
+		return nil
+	}
+	at := q.At
+	if at.IsZero() {
+		at = r.now()
+	}
+	t, _ = t.At(at)
+	return explain.Request(t, q.Headers)
+}
+
+// stepOf returns where the ramps of a table are, nil without ramps.
+func stepOf(t *rules.Table) *state.Step {
+	if !t.HasRamps() {
+		return nil
+	}
+	instants := t.Instants()
+	_, next := t.At(t.Since())
+	return &state.Step{Since: t.Since().UTC(), Next: next.UTC(), Last: instants[len(instants)-1].UTC()}
+}
+
+// ruleOf returns the rule of index i.
+func ruleOf(t *rules.Table, i int, r *rules.Rule) state.Rule {
+	made := state.Rule{
+		Name: r.Name, Mode: r.Mode.String(), TagHeader: r.TagHeader, Match: r.Match.String(),
+		Hash: r.Hash.String(), Salt: r.Salt, Modulo: int(r.Modulo),
+	}
+	for _, k := range r.Keys {
+		made.Keys = append(made.Keys, k.String())
+	}
+	for _, o := range r.Overrides {
+		made.Named += len(o.Values)
+	}
+	made.Ruler = ruler(t, i, r)
+	buckets := map[string]int{}
+	for _, p := range made.Ruler {
+		buckets[p.Tag] += p.To - p.From
+	}
+	for _, tag := range tagsOf(r) {
+		made.Tags = append(made.Tags, state.Tag{Tag: tag, Percent: percent(buckets[tag], made.Modulo)})
+	}
+	for i := range r.Policies {
+		if p := &r.Policies[i]; p.Ramp != nil {
+			made.Ramps = append(made.Ramps, rampOf(t, p, made.Modulo))
+		}
+	}
+	return made
+}
+
+// ruler returns which tag takes which buckets of the rule of index i.
+func ruler(t *rules.Table, i int, r *rules.Rule) (pieces []state.Piece) {
+	for from := uint32(0); from < r.Modulo; {
+		_, to := t.Span(i, from)
+		tag := ""
+		for _, p := range r.Policies {
+			if p.From <= from && from < p.Range {
+				tag = p.TagValue
+				break
+			}
+		}
+		if last := len(pieces) - 1; last >= 0 && pieces[last].Tag == tag {
+			pieces[last].To = int(to)
+		} else {
+			pieces = append(pieces, state.Piece{From: int(from), To: int(to), Tag: tag})
+		}
+		from = to
+	}
+	return pieces
+}
+
+// tagsOf returns the tags of a rule as a processor.Tally has them.
+func tagsOf(r *rules.Rule) (tags []string) {
+	for _, p := range r.Policies {
+		if !slices.Contains(tags, p.TagValue) {
+			tags = append(tags, p.TagValue)
+		}
+	}
+	return append(tags, "")
+}
+
+func rampOf(t *rules.Table, p *rules.Policy, modulo int) state.Ramp {
+	made := state.Ramp{Tag: p.TagValue, Percent: percent(int(p.Range), modulo)}
+	step := p.StepAt(t.Since())
+	if step >= 0 {
+		made.Since = p.Ramp[step].At.UTC()
+	}
+	if next := step + 1; next < len(p.Ramp) {
+		will := percent(int(p.Ramp[next].Range), modulo)
+		made.Next, made.NextPercent = p.Ramp[next].At.UTC(), &will
+	}
+	return made
+}
+
+// percent returns a part in percent, to four decimals: shares of a million buckets.
+func percent(part, of int) float64 { return math.Round(1e6*float64(part)/float64(of)) / 1e4 }

@@ -1,0 +1,293 @@
+package admin
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/tagproc/tagproc/explain"
+	"github.com/tagproc/tagproc/processor"
+	"github.com/tagproc/tagproc/state"
+	"github.com/tagproc/tagproc/traffic"
+)
+
+// A bed is a replica with all that stands behind it.
+type bed struct {
+	*testing.T
+	processor *processor.Processor
+	replica   *Replica
+	handler   http.Handler
+}
+
+// noon is the time of beds.
+var noon = time.Date(2026, 12, 1, 12, 0, 0, 0, time.UTC)
+
+func newBed(t *testing.T) *bed {
+	t.Helper()
+	now := func() time.Time { return noon }
+	p := processor.New(processor.Options{Now: now})
+	t.Cleanup(func() { p.SetTable(nil) })
+	b := &bed{T: t, processor: p, replica: &Replica{
+		Version: "v1", Instance: "one", File: "rules.yaml", Started: noon.Add(-time.Hour), Ready: func() error { return nil }, Now: now,
+		Reloads: NewReloads(prometheus.NewRegistry()), Traffic: traffic.New(p.Counts),
+	}}
+	b.handler = Handler(prometheus.NewRegistry(), b.replica.Ready, Options{Replica: b.replica})
+	return b
+}
+
+// load makes rules live, or has them refused.
+func (b *bed) load(src string) {
+	b.Helper()
+	l := load(b.T, src)
+	if l.Table != nil {
+		b.processor.SetTable(l.Table)
+	}
+	b.replica.Reloads.Record(l)
+}
+
+// send has a user send a request.
+func (b *bed) send(user string) {
+	b.Helper()
+	msg, err := proto.Marshal(&extprocv3.ProcessingRequest{Request: &extprocv3.ProcessingRequest_RequestHeaders{RequestHeaders: &extprocv3.HttpHeaders{
+		Headers: &corev3.HeaderMap{Headers: []*corev3.HeaderValue{{Key: "x-user-id", RawValue: []byte(user)}}},
+	}}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.processor.NewStream().Reply(nil, msg)
+}
+
+// ask sends a request to the admin port.
+func (b *bed) ask(method, path, body string) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	b.handler.ServeHTTP(w, httptest.NewRequest(method, "http://localhost"+path, strings.NewReader(body)))
+	return w
+}
+
+// state returns the body of GET /state, and what it says.
+func (b *bed) state() (body string, s state.State) {
+	b.Helper()
+	w := b.ask(http.MethodGet, "/state", "")
+	d := json.NewDecoder(bytes.NewReader(w.Body.Bytes()))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&s); err != nil || w.Code != http.StatusOK || w.Header().Get("Content-Type") != "application/json" || w.Header().Get("Cache-Control") != "no-store" {
+		b.Fatalf("GET /state = %d %v, %v: %s", w.Code, w.Header(), err, w.Body)
+	}
+	return w.Body.String(), s
+}
+
+const ramped = `
+rules:
+- name: lane
+  match: {hosts: [shop.example.com]}
+  keys: [{header: x-user-id}, {cookie: uid}]
+  tagHeader: tag
+  overrides: [{values: [frida, bob], tagValue: s9, key: {header: x-user-id}}]
+  policies:
+  - {range: 20, tagValue: s2}
+  - {tagValue: s3, ramp: [{at: 2026-12-01T10:00:00Z, range: 30}, {at: 2026-12-02T10:00:00Z, range: 100}]}
+- {name: trial, header: x-user-id, tagHeader: tag, mode: shadow, hash: xxh3, salt: x, modulo: 1000, policies: [{from: 5, range: 10, tagValue: s2}]}
+- {name: gone, header: x-user-id, tagHeader: tag, mode: off, policies: [{range: 100, tagValue: s2}]}
+`
+
+// TestState checks what a replica says of its rules.
+func TestState(t *testing.T) {
+	t.Parallel()
+	b := newBed(t)
+	if _, s := b.state(); s.Digest != "" || s.StateVersion != 1 || !s.Now.Equal(noon) || len(s.Requests) != 3 || s.Step != nil {
+		t.Errorf("before any rules the state is %+v", s)
+	}
+	b.load(ramped)
+	_, s := b.state()
+	thirty, first, second := 100.0, noon.Add(-2*time.Hour), noon.Add(22*time.Hour)
+	want := []state.Rule{
+		{
+			Name: "lane", Mode: "enforce", TagHeader: "tag", Match: "host shop.example.com", Keys: []string{"header x-user-id", "cookie uid"},
+			Hash: "fnv1a32", Modulo: 100, Named: 2,
+			Tags:  []state.Tag{{Tag: "s2", Percent: 20}, {Tag: "s3", Percent: 10}, {Percent: 70}},
+			Ruler: []state.Piece{{From: 0, To: 20, Tag: "s2"}, {From: 20, To: 30, Tag: "s3"}, {From: 30, To: 100}},
+			Ramps: []state.Ramp{{Tag: "s3", Percent: 30, Since: first, Next: second, NextPercent: &thirty}},
+		},
+		{
+			Name: "trial", Mode: "shadow", TagHeader: "tag", Keys: []string{"header x-user-id"}, Hash: "xxh3", Salt: "x", Modulo: 1000,
+			Tags:  []state.Tag{{Tag: "s2", Percent: 0.5}, {Percent: 99.5}},
+			Ruler: []state.Piece{{From: 0, To: 5}, {From: 5, To: 10, Tag: "s2"}, {From: 10, To: 1000}},
+		},
+		{
+			Name: "gone", Mode: "off", TagHeader: "tag", Keys: []string{"header x-user-id"}, Hash: "fnv1a32", Modulo: 100,
+			Tags: []state.Tag{{Tag: "s2", Percent: 100}, {}}, Ruler: []state.Piece{{From: 0, To: 100, Tag: "s2"}},
+		},
+	}
+	for i := range s.Rules {
+		if observed := s.Rules[i].Observed; (len(observed) == 3) != (s.Rules[i].Mode != "off") {
+			t.Errorf("rule %s is observed in %d windows", s.Rules[i].Name, len(observed))
+		}
+		s.Rules[i].Observed = nil
+	}
+	if diff := cmp.Diff(want, s.Rules); diff != "" {
+		t.Errorf("the rules differ (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(&state.Step{Since: first, Next: second, Last: second}, s.Step); diff != "" {
+		t.Errorf("the step differs (-want +got):\n%s", diff)
+	}
+	b.replica.Ready = func() error { return errors.New("draining") }
+	if _, s := b.state(); s.NotReady != "draining" {
+		t.Errorf("a replica that drains says it is not ready: %q", s.NotReady)
+	}
+}
+
+// TestStateOfReloads checks the history: what each load changed, what was refused and why,
+// at most 20 of them, and no user in it.
+func TestStateOfReloads(t *testing.T) {
+	t.Parallel()
+	b := newBed(t)
+	rule := func(percent int, values string) string {
+		return fmt.Sprintf("rules:\n- name: lane\n  header: x-user-id\n  tagHeader: tag\n  overrides:\n  - values:\n    - %s\n    tagValue: s9\n  policies: [{range: %d, tagValue: s2}]\n", values, percent)
+	}
+	b.load(rule(20, "frida"))
+	b.load(rule(20, "frida\n    - frida"))
+	body, s := b.state()
+	if s.Refusal == nil || !s.Refusal.Present || len(s.Refusal.Problems) != 1 || s.Reloads[0].Digest != "" || s.Reloads[0].Problems != 1 {
+		t.Fatalf("after a refused file the state has %+v and %+v", s.Refusal, s.Reloads[0])
+	}
+	if p := s.Refusal.Problems[0]; p.String() != `rules.yaml:8:7: duplicate value "…" (first at line 7); remove one` || p.Source != "    - ·····" {
+		t.Errorf("the problem is %q in %q", p.String(), p.Source)
+	}
+	b.load(rule(30, "bob"))
+	more, s := b.state()
+	if s.Refusal == nil || s.Refusal.Present {
+		t.Errorf("after a good file the refusal is %+v", s.Refusal)
+	}
+	want := []string{"rule lane: users named for s9: 1 added, 1 removed", "rule lane: s2 takes buckets 0 to 19 → 0 to 29"}
+	if got := s.Reloads[0]; !cmp.Equal(got.Changes, want) || got.Before == got.Digest || got.Before != s.Reloads[2].Digest {
+		t.Errorf("the last reload is %+v, want the changes %q", got, want)
+	}
+	for i := range 40 {
+		b.load(rule(40+i, "bob"))
+	}
+	last, s := b.state()
+	if len(s.Reloads) != state.MaxReloads || s.Reloads[0].Changes[0] != "rule lane: s2 takes buckets 0 to 77 → 0 to 78" {
+		t.Errorf("there are %d reloads, the newest %+v", len(s.Reloads), s.Reloads[0])
+	}
+	if text := body + more + last; strings.Contains(text, "frida") || strings.Contains(text, "bob") {
+		t.Errorf("the state has the id of a user:\n%s", text)
+	}
+}
+
+// TestStateIsSmall checks that the body is bounded: for 200 rules in use 150 KiB, whatever
+// the history, and for more rules than it lists.
+func TestStateIsSmall(t *testing.T) {
+	t.Parallel()
+	b := newBed(t)
+	rules := func(n, percent int) string {
+		var s strings.Builder
+		s.WriteString("rules:\n")
+		for i := range n {
+			fmt.Fprintf(&s, "- {name: experiment-%d, header: x-user-id, tagHeader: x-experiment-%d, policies: [{range: %d, tagValue: s2}, {range: 90, tagValue: s1}]}\n", i, i%30, percent)
+		}
+		return s.String()
+	}
+	for i := range 25 {
+		b.load(rules(200, i))
+	}
+	for i := range 20_000 {
+		b.send(fmt.Sprint("frida-", i))
+	}
+	body, s := b.state()
+	if len(s.Rules) != 200 || s.Rules[0].Observed[2].Total() != 20_000 {
+		t.Fatalf("there are %d rules, the first with %d requests", len(s.Rules), s.Rules[0].Observed[2].Total())
+	}
+	t.Logf("the state of 200 rules has %d bytes", len(body))
+	if len(body) > 150<<10 {
+		t.Errorf("the state of 200 rules has %d bytes, want at most %d", len(body), 150<<10)
+	}
+	if strings.Contains(body, "frida") {
+		t.Error("the state has ids of users")
+	}
+	b.load(rules(3000, 20))
+	if body, s = b.state(); len(s.Rules) != state.MaxRules || s.RulesLeftOut != 2500 || len(body) > 400<<10 {
+		t.Errorf("of 3000 rules %d are listed and %d left out, in %d bytes", len(s.Rules), s.RulesLeftOut, len(body))
+	}
+}
+
+// TestExplainPage checks that the answer is that of tagproc explain by the live rules, now
+// or at an instant.
+func TestExplainPage(t *testing.T) {
+	t.Parallel()
+	b := newBed(t)
+	const question = `{"headers": [{"name": ":authority", "value": "shop.example.com"}, {"name": "X-User-Id", "value": "jack"}]%s}`
+	if w := b.ask(http.MethodPost, "/explain", fmt.Sprintf(question, "")); w.Code != http.StatusServiceUnavailable {
+		t.Errorf("without rules the answer is %d %s", w.Code, w.Body)
+	}
+	b.load(ramped)
+	for at, instant := range map[string]time.Time{"": noon, `, "at": "2026-12-05T00:00:00+01:00"`: noon.AddDate(0, 0, 4)} {
+		w := b.ask(http.MethodPost, "/explain", fmt.Sprintf(question, at))
+		table, _ := load(t, ramped).Table.At(instant)
+		want, err := json.Marshal(explain.Request(table, []explain.Header{{Name: ":authority", Value: "shop.example.com"}, {Name: "x-user-id", Value: "jack"}}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.TrimSpace(w.Body.String()); w.Code != http.StatusOK || got != string(want) {
+			t.Errorf("at %q the answer is %d %s, want %s", at, w.Code, got, want)
+		}
+	}
+}
+
+// TestPagesRefuse checks that nothing changes anything, that questions are bounded, and
+// that answers repeat nothing of them.
+func TestPagesRefuse(t *testing.T) {
+	t.Parallel()
+	b := newBed(t)
+	b.load(ramped)
+	header := `{"name": "a", "value": "frida"}`
+	for name, tt := range map[string]struct {
+		method, path, body string
+		want               int
+	}{
+		"no body":        {"POST", "/explain", "", 400},
+		"no JSON":        {"POST", "/explain", "frida", 400},
+		"unknown field":  {"POST", "/explain", `{"frida": 1}`, 400},
+		"two documents":  {"POST", "/explain", `{} {}`, 400},
+		"wrong instant":  {"POST", "/explain", `{"at": "frida"}`, 400},
+		"long":           {"POST", "/explain", `{"headers": [{"name": "a", "value": "` + strings.Repeat("frida", 60_000) + `"}]}`, 413},
+		"many headers":   {"POST", "/explain", `{"headers": [` + strings.Repeat(header+",", 1000) + header + `]}`, 400},
+		"GET /explain":   {"GET", "/explain", "", 405},
+		"PUT /explain":   {"PUT", "/explain", "{}", 405},
+		"POST /state":    {"POST", "/state", "{}", 405},
+		"DELETE /state":  {"DELETE", "/state", "", 405},
+		"below /state":   {"GET", "/state/x", "", 404},
+		"PATCH /explain": {"PATCH", "/explain", "", 405},
+	} {
+		w := b.ask(tt.method, tt.path, tt.body)
+		if w.Code != tt.want || strings.Contains(w.Body.String(), "frida") || w.Body.Len() > 400 {
+			t.Errorf("%s: %d %s, want %d", name, w.Code, w.Body, tt.want)
+		}
+	}
+	for _, tt := range [][2]string{{"GET", "/state"}, {"POST", "/explain"}} {
+		r := httptest.NewRequest(tt[0], tt[1], strings.NewReader("{}"))
+		for host, want := range map[string]int{"attacker.example": 421, "10.1.2.3:9090": 200, "[::1]:9090": 200} {
+			r.Host, r.Body = host, http.NoBody
+			if tt[0] == "POST" {
+				r = httptest.NewRequest(tt[0], tt[1], strings.NewReader("{}"))
+				r.Host = host
+			}
+			w := httptest.NewRecorder()
+			if b.handler.ServeHTTP(w, r); w.Code != want {
+				t.Errorf("%s with Host %s = %d, want %d", tt, host, w.Code, want)
+			}
+		}
+	}
+}
+

@@ -1,0 +1,140 @@
+package state
+
+import "time"
+
+// Version is the version of the form of State. Fields may be added without a new one.
+const Version = 1
+
+// A State is what one replica says of itself. It has no id of a user. Times are RFC 3339.
+type State struct {
+	StateVersion int       `json:"stateVersion"` // Version
+	Version      string    `json:"version"`      // of tagproc
+	Now          time.Time `json:"now"`          // the replica's clock
+	Started      time.Time `json:"started"`
+	Instance     string    `json:"instance"` // a random name that this run of the replica alone has
+	// NotReady says why the replica is not ready; absent if it is.
+	NotReady string `json:"notReady,omitempty"`
+
+	File string `json:"file"` // the rules file
+	// Digest is that of the live rules; absent if there are none yet.
+	Digest string `json:"digest,omitempty"`
+	// LiveSince is when the live rules were loaded.
+	LiveSince time.Time `json:"liveSince,omitzero"`
+	// Step is where the ramps of the rules are; absent without ramps.
+	Step *Step `json:"step,omitempty"`
+	// Rules are the live rules, in the order of the file, at most MaxRules.
+	Rules []Rule `json:"rules"`
+	// RulesLeftOut is how many more there are.
+	RulesLeftOut int `json:"rulesLeftOut,omitempty"`
+
+	// Requests are those of the last 1, 5 and 60 minutes.
+	Requests []Requests `json:"requests"`
+	// Reloads are the last ones, newest first, at most MaxReloads.
+	Reloads []Reload `json:"reloads"`
+	// Refusal is the last load that was refused; absent if none was.
+	Refusal *Refusal `json:"refusal,omitempty"`
+}
+
+// Bounds of a State.
+const (
+	MaxRules    = 500 // of State.Rules
+	MaxReloads  = 20  // of State.Reloads
+	MaxChanges  = 20  // of Reload.Changes
+	MaxProblems = 5   // of Refusal.Problems
+)
+
+// A Step is between which instants rules with ramps decide as they do now.
+type Step struct {
+	Since time.Time `json:"since,omitzero"` // absent before the first step
+	Next  time.Time `json:"next,omitzero"`  // absent after the last one
+	Last  time.Time `json:"last"`           // the instant of the last step
+}
+
+// A Rule is one of the live rules, as it decides now.
+type Rule struct {
+	Name      string   `json:"name"`
+	Mode      string   `json:"mode"` // "enforce", "shadow" or "off"
+	TagHeader string   `json:"tagHeader"`
+	Match     string   `json:"match,omitempty"` // in words; absent: every request
+	Keys      []string `json:"keys"`            // such as "header x-user-id"
+	Hash      string   `json:"hash"`
+	Salt      string   `json:"salt,omitempty"`
+	Modulo    int      `json:"modulo"`
+	Named     int      `json:"named,omitempty"` // users whom overrides name; they are in no share
+	// Tags are the tags that the rule's policies give, and what nobody takes.
+	Tags []Tag `json:"tags"`
+	// Ruler is which tag takes which buckets, ascending.
+	Ruler []Piece `json:"ruler"`
+	// Ramps are the schedules of its policies.
+	Ramps []Ramp `json:"ramps,omitempty"`
+	// Observed are the requests of the last 1, 5 and 60 minutes that the rule decided by
+	// their buckets; absent if they are not counted: see docs/operations.md.
+	Observed []Observed `json:"observed,omitempty"`
+}
+
+// A Tag is one that a rule gives.
+type Tag struct {
+	Tag     string  `json:"tag"`     // "": no tag
+	Percent float64 `json:"percent"` // of the buckets, which is the expected share
+}
+
+// A Piece is the buckets from From to below To.
+type Piece struct {
+	From int    `json:"from"`
+	To   int    `json:"to"`
+	Tag  string `json:"tag"` // "": no tag
+}
+
+// A Ramp is where the schedule of one policy is.
+type Ramp struct {
+	Tag         string    `json:"tag"`
+	Percent     float64   `json:"percent"`               // that its range is of the buckets, now
+	Since       time.Time `json:"since,omitzero"`        // absent before the first step
+	Next        time.Time `json:"next,omitzero"`         // absent after the last one
+	NextPercent *float64  `json:"nextPercent,omitempty"` // of Next
+}
+
+// Observed are the requests that a rule decided by their buckets within some time. Lists
+// are in the order of Rule.Tags. Requests of named users and those that the rule is not
+// for are not among them.
+type Observed struct {
+	Seconds  int      `json:"seconds"`  // how long: less than asked if the rule is younger
+	Requests []uint32 `json:"requests"` // of each tag
+	// Low and High bound the share of each tag in percent, with 99% confidence; absent
+	// without requests.
+	Low  []float64 `json:"low,omitempty"`
+	High []float64 `json:"high,omitempty"`
+}
+
+// Requests are all requests within some time.
+type Requests struct {
+	Seconds   int               `json:"seconds"`
+	PerSecond float64           `json:"perSecond"`
+	Decisions float64           `json:"decisionsPerSecond"` // by buckets, of all rules
+	Outcomes  map[string]uint32 `json:"outcomes"`           // messages by outcome, without those that did not occur
+}
+
+// A Reload is one state of the rules file that tagproc found.
+type Reload struct {
+	At     time.Time `json:"at"`
+	Digest string    `json:"digest,omitempty"` // absent: it was refused
+	Before string    `json:"before,omitempty"` // the digest until then
+	// Changes are what differs, in words, at most MaxChanges; none: nothing that counts.
+	Changes        []string `json:"changes,omitempty"`
+	ChangesLeftOut int      `json:"changesLeftOut,omitempty"`
+	// Moving is how many users, in percent, got another tag by it.
+	Moving *float64 `json:"movingPercent,omitempty"`
+	// AtMost says that Moving is an upper bound.
+	AtMost   bool `json:"atMost,omitempty"`
+	Problems int  `json:"problems,omitempty"` // errors of a refused file
+}
+
+// A Refusal is a state of the rules file that cannot be used.
+type Refusal struct {
+	At time.Time `json:"at"`
+	// Present says that the file is still refused.
+	Present bool `json:"present"`
+	// Problems are the first errors, at most MaxProblems.
+	Problems        []Problem `json:"problems"`
+	ProblemsLeftOut int       `json:"problemsLeftOut,omitempty"`
+}
