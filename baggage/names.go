@@ -1,6 +1,10 @@
 package baggage
 
-import "bytes"
+import (
+	"bytes"
+
+	"github.com/tagproc/tagproc/contract"
+)
 
 // Names are names that only tagproc may give to members.
 type Names struct {
@@ -47,7 +51,7 @@ func hasPrefix(name []byte, prefixes []string) bool {
 // underscores.
 func fold(name []byte) []byte {
 	for i, c := range name {
-		if !('a' <= c && c <= 'z' || '0' <= c && c <= '9') {
+		if contract.IsSeparator(c) {
 			name[i] = '-'
 		}
 	}

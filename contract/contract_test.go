@@ -2,6 +2,7 @@ package contract
 
 import (
 	"net"
+	"regexp"
 	"testing"
 )
 
@@ -30,5 +31,19 @@ func TestDefaultAddresses(t *testing.T) {
 	}
 	if GatewayMaxHeaders <= DefaultMaxHeaders || GatewayMaxHeaderKB <= DefaultMaxHeaderKB {
 		t.Error("a gateway is given less than Envoy's own limits")
+	}
+}
+
+// TestSeparators checks that the expression and the function mean the same.
+func TestSeparators(t *testing.T) {
+	t.Parallel()
+	expression := regexp.MustCompile("^" + Separator + "$")
+	for c := range rune(256) {
+		if got, want := IsSeparator(c), expression.MatchString(string(c)); got != want {
+			t.Errorf("IsSeparator(%q) = %v, want %v", c, got, want)
+		}
+		if c < 128 && IsSeparator(byte(c)) != IsSeparator(c) {
+			t.Errorf("IsSeparator(%q) is another one for a byte", c)
+		}
 	}
 }

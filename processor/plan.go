@@ -149,29 +149,27 @@ func newPlan(t *rules.Table, l Limits, withMetadata bool, m *metrics, before []*
 // withSeparators returns those of o that have other spellings.
 func withSeparators(o rules.Owned) (some rules.Owned) {
 	for _, header := range o.Headers {
-		if strings.ContainsFunc(header, isSeparator) {
+		if strings.ContainsFunc(header, contract.IsSeparator) {
 			some.Headers = append(some.Headers, header)
 		}
 	}
 	for _, prefix := range o.Prefixes {
-		if strings.ContainsFunc(prefix, isSeparator) {
+		if strings.ContainsFunc(prefix, contract.IsSeparator) {
 			some.Prefixes = append(some.Prefixes, prefix)
 		}
 	}
 	return some
 }
 
-func isSeparator(c rune) bool { return !('a' <= c && c <= 'z' || '0' <= c && c <= '9') }
-
 // letFirst sets bits of the filter for names that begin with c or, if c is a separator,
 // with any separator.
 func (p *plan) letFirst(c byte, bits uint64) {
-	if !isSeparator(rune(c)) {
+	if !contract.IsSeparator(c) {
 		p.filter[c] |= bits
 		return
 	}
 	for c := range p.filter {
-		if isSeparator(rune(c)) {
+		if contract.IsSeparator(byte(c)) {
 			p.filter[c] |= bits
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tagproc/tagproc/contract"
+	"github.com/tagproc/tagproc/internal/seldom"
 	"github.com/tagproc/tagproc/rules"
 )
 
@@ -76,8 +77,8 @@ type Processor struct {
 	stages  stages
 	now     func() time.Time
 
-	panicLogged     perSecond
-	sampleLogged    perSecond
+	panicLogged     seldom.Second
+	sampleLogged    seldom.Second
 	directionLogged atomic.Bool
 
 	_       [64]byte     // separates the cache line that every message writes from those it reads
@@ -182,7 +183,7 @@ func (p *Processor) NewStreamOf(d contract.Direction) *Stream {
 // panics on the next.
 func (p *Processor) panicked(cause any) {
 	p.metrics.panics.Inc()
-	if p.panicLogged.first() {
+	if p.panicLogged.First() {
 		p.log.Error("panic while answering Envoy; the request stays unchanged. This is a bug in tagproc.",
 			"panic", cause, "stack", string(debug.Stack()))
 	}
@@ -190,7 +191,7 @@ func (p *Processor) panicked(cause any) {
 
 // sample logs decisions of pl at most once per second, without the user's id.
 func (p *Processor) sample(pl *plan, d contract.Direction, o outcome, decisions []rules.Decision) {
-	if pl.table == nil || !p.sampleLogged.first() {
+	if pl.table == nil || !p.sampleLogged.First() {
 		return
 	}
 	all := pl.table.Rules()
@@ -209,13 +210,4 @@ func (p *Processor) sample(pl *plan, d contract.Direction, o outcome, decisions 
 		byRule = append(byRule, slog.Group(all[i].Name, attrs...))
 	}
 	p.log.Debug("decisions on a request; at most one per second is logged", "direction", d.String(), "outcome", outcomeNames[o], slog.Group("rules", byRule...))
-}
-
-// A perSecond limits a log line to one per second.
-type perSecond struct{ last atomic.Int64 } // when, in Unix seconds
-
-// first reports whether it is called for the first time in this second.
-func (s *perSecond) first() bool {
-	now := time.Now().Unix()
-	return s.last.Load() != now && s.last.Swap(now) != now
 }

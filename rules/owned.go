@@ -4,6 +4,8 @@ import (
 	"errors"
 	"slices"
 	"strings"
+
+	"github.com/tagproc/tagproc/contract"
 )
 
 // Owned are the tag headers that a deployment may ever write. Envoy's side
@@ -21,8 +23,7 @@ func (o Owned) Contains(name string) bool {
 }
 
 // Folds reports whether name, in lower case, is another spelling of one of the headers:
-// with any other character in the place of one that is neither a letter nor a digit. Servers that hand headers on as environment variables
-// (CGI, WSGI, PHP, Rack) cannot tell x_asm_prefer_tag from x-asm-prefer-tag. No
+// another separator stands in the place of one (see [contract.IsSeparator]). No
 // pseudo-header is a spelling. Folds allocates nothing.
 func (o Owned) Folds(name []byte) (folds bool) {
 	if len(name) > 0 && name[0] == ':' {
@@ -53,14 +54,12 @@ func spells[T string | []byte](name T, prefix string) bool {
 		return false
 	}
 	for i := range len(prefix) {
-		if c := prefix[i]; name[i] != c && (isAlphanumeric(c) || isAlphanumeric(name[i])) {
+		if c := prefix[i]; name[i] != c && (!contract.IsSeparator(c) || !contract.IsSeparator(name[i])) {
 			return false
 		}
 	}
 	return true
 }
-
-func isAlphanumeric(c byte) bool { return 'a' <= c && c <= 'z' || '0' <= c && c <= '9' }
 
 // IsZero reports whether nothing is declared.
 func (o Owned) IsZero() bool { return len(o.Headers)+len(o.Prefixes) == 0 }

@@ -10,9 +10,10 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"google.golang.org/grpc/credentials"
+
+	"github.com/tagproc/tagproc/internal/seldom"
 )
 
 // Every connection of a server passes its door first, whichever listener accepted it:
@@ -26,7 +27,7 @@ type door struct {
 	foreigners *foreigners
 
 	inside atomic.Int64
-	logged atomic.Int64 // when a failed handshake was last logged, in Unix seconds
+	logged seldom.Second // of failed handshakes
 
 	mu       sync.Mutex
 	closed   bool
@@ -108,7 +109,7 @@ func (d *door) handshakeFailed(conn net.Conn, err error) {
 		d.foreigners.met(plainOnTLS, conn.RemoteAddr())
 		return
 	}
-	if now := time.Now().Unix(); d.logged.Swap(now) != now {
+	if d.logged.First() {
 		d.log.Warn("TLS handshake with a client failed; its connection is closed", "client", conn.RemoteAddr().String(), "error", err)
 	}
 }

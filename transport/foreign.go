@@ -7,8 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"sync/atomic"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/net/http2"
@@ -16,6 +14,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/encoding"
 	"google.golang.org/grpc/status"
+
+	"github.com/tagproc/tagproc/internal/seldom"
 )
 
 // A foreign is a protocol that a client speaks and this server does not.
@@ -58,7 +58,7 @@ var foreignWords = [foreigns]struct{ label, message, remedy string }{
 // once per second.
 type foreigners struct {
 	counters [foreigns]prometheus.Counter
-	logged   [foreigns]atomic.Int64 // when each was last logged, in Unix seconds
+	logged   [foreigns]seldom.Second
 	log      *slog.Logger
 }
 
@@ -72,7 +72,7 @@ func newForeigners(log *slog.Logger, m *metrics) *foreigners {
 
 func (f *foreigners) met(what foreign, client net.Addr, more ...any) {
 	f.counters[what].Inc()
-	if now := time.Now().Unix(); f.logged[what].Swap(now) != now {
+	if f.logged[what].First() {
 		w := foreignWords[what]
 		f.log.Warn(w.message, append([]any{"client", client.String(), "do", w.remedy}, more...)...)
 	}

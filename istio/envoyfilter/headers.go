@@ -6,6 +6,7 @@ import (
 
 	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
 
+	"github.com/tagproc/tagproc/contract"
 	"github.com/tagproc/tagproc/rules"
 )
 
@@ -24,17 +25,13 @@ func Regex(expression string) *matcherv3.StringMatcher {
 	return &matcherv3.StringMatcher{MatchPattern: &matcherv3.StringMatcher_SafeRegex{SafeRegex: &matcherv3.RegexMatcher{Regex: expression}}}
 }
 
-// separator matches a character that servers fold when they pass headers as environment
-// variables: x_asm_prefer_tag is x-asm-prefer-tag to CGI, WSGI, PHP and Rack.
-const separator = "[^a-z0-9]"
-
 // Spelled returns an expression for every spelling of the separators in a name of letters,
 // digits and separators.
 func Spelled(name string) string {
 	var b strings.Builder
 	for _, c := range []byte(name) {
-		if isSeparator(rune(c)) {
-			b.WriteString(separator)
+		if contract.IsSeparator(c) {
+			b.WriteString(contract.Separator)
 		} else {
 			b.WriteByte(c)
 		}
@@ -64,7 +61,7 @@ func Misspelled(o rules.Owned) (expressions []string) {
 func misspelled(name, behind string) string {
 	var alternatives []string
 	for i, c := range name {
-		if isSeparator(c) {
+		if contract.IsSeparator(c) {
 			other := "[^a-z0-9" + regexp.QuoteMeta(string(c)) + "]" // QuoteMeta leaves -, which may stand at the end
 			alternatives = append(alternatives, regexp.QuoteMeta(name[:i])+other+Spelled(name[i+1:])+behind)
 		}
@@ -72,19 +69,17 @@ func misspelled(name, behind string) string {
 	return strings.Join(alternatives, "|")
 }
 
-func isSeparator(c rune) bool { return !('a' <= c && c <= 'z' || '0' <= c && c <= '9') }
-
 // Patterns returns matchers for the headers of o in every spelling, names first.
 func Patterns(o rules.Owned) (patterns []*matcherv3.StringMatcher) {
 	for _, name := range o.Headers {
-		if !strings.ContainsFunc(name, isSeparator) {
+		if !strings.ContainsFunc(name, contract.IsSeparator) {
 			patterns = append(patterns, Exact(name))
 			continue
 		}
 		patterns = append(patterns, Regex(Spelled(name)))
 	}
 	for _, p := range o.Prefixes {
-		if !strings.ContainsFunc(p, isSeparator) {
+		if !strings.ContainsFunc(p, contract.IsSeparator) {
 			patterns = append(patterns, Prefix(p))
 			continue
 		}

@@ -29,7 +29,7 @@ const jaegerBaggage = "jaeger-baggage"
 
 // carrier matches the beginnings of headers that carry one member of baggage each, such
 // as those of Jaeger and OpenTracing.
-const carrier = "((ot[^a-z0-9])?baggage|uberctx)[^a-z0-9]"
+const carrier = "((ot" + contract.Separator + ")?baggage|uberctx)" + contract.Separator
 
 func headersOf(t *rules.Table) headers {
 	h := headers{owned: t.Owned(), declared: t.DeclaresTagHeaders(), trusted: t.TrustClientTags(), visitors: len(t.Visitors())}
