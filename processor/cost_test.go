@@ -23,7 +23,19 @@ var crowds = map[string]func(n int) [][2]string{
 	"baggage": func(n int) [][2]string { return numbered(n, "baggage", "appver-%d=1") },
 	"forged":  func(n int) [][2]string { return numbered(n, "x_asm_prefer_tag", "%d") },
 	"keys":    func(n int) [][2]string { return numbered(n, "x-user-id", " %d ") },
+	"cookies": func(n int) [][2]string { return numbered(n, "cookie", "uid =1; a%d=b") },
+	"pairs":   func(n int) [][2]string { return [][2]string{{"cookie", strings.Repeat("uid =1; ui=; ", n)}} },
+	"paths":   func(n int) [][2]string { return numbered(n, ":path", "/%d/?uid=") },
+	"query":   func(n int) [][2]string { return [][2]string{{":path", "/?" + strings.Repeat("ui=1&u%69d=&", n)}} },
+	"escapes": func(n int) [][2]string { return [][2]string{{":path", "/?" + strings.Repeat("%75", n) + "=1"}} },
 }
+
+// looking are rules that look for keys everywhere, and into paths, beside those of
+// travelling.
+const looking = travelling + `
+- {name: looking, match: {hosts: ["*.example.com"], paths: [{prefix: /a}]}, keys: [{cookie: uid}, {query: uid}], tagHeader: appver-c, policies: [{range: 100, tagValue: v2}]}
+- {name: everywhere, keys: [{header: x-id}, {cookie: uid}, {query: uid}, {visitor: {}}], tagHeader: appver-c, policies: [{range: 100, tagValue: v2}]}
+`
 
 func numbered(n int, name, value string) (headers [][2]string) {
 	number := func(format string, i int) string {
@@ -42,7 +54,7 @@ func numbered(n int, name, value string) (headers [][2]string) {
 func crowded(t testing.TB) *plan {
 	t.Helper()
 	p := New(Options{Limits: Limits{MaxHeaders: 1 << 20, MaxHeaderBytes: 1 << 30}})
-	p.SetTable(load(t, travelling))
+	p.SetTable(load(t, looking))
 	return p.plan.Load()
 }
 

@@ -124,35 +124,35 @@ func (c *compiler) link() {
 		}
 	}
 	instants := instantsOf(ramps)
-	if len(instants) > 0 {
-		t.schedule = &schedule{instants: instants, stages: []*Table{t}}
-		for i := range instants {
-			stage := *t
-			stage.stage = i + 1
-			stage.compiled = make([]*program, 0, len(t.rules))
-			t.schedule.stages = append(t.schedule.stages, &stage)
-		}
-	}
+	all := make([]*program, len(t.rules))
+	changes := make([][]change, len(instants))
 	sums := map[sumID]int{}
 	for i := range t.rules {
-		c.linkRule(i, sums)
+		all[i] = c.program(i, sums)
+		c.warnUnreached(c.made[i], c.changes(i, all[i], instants, changes))
 	}
-	t.sums = len(sums)
-	if t.schedule != nil {
-		for _, stage := range t.schedule.stages {
-			stage.sums = t.sums
-		}
+	t.sums, t.compiled = len(sums), newPrograms(all)
+	if len(instants) == 0 {
+		return
+	}
+	t.schedule = &schedule{instants: instants, stages: []*Table{t}}
+	compiled := t.compiled
+	for i := range instants {
+		compiled = compiled.with(changes[i])
+		stage := *t
+		stage.stage, stage.compiled = i+1, compiled
+		t.schedule.stages = append(t.schedule.stages, &stage)
 	}
 }
 
-// linkRule adds the program of the rule of index i to the table, and to that of each
-// stage. Stages share what a ramp of the rule does not change.
-func (c *compiler) linkRule(i int, sums map[sumID]int) {
-	t, r, made := c.table, &c.table.rules[i], c.made[i]
+// program returns what Match executes of the rule of index i before the first step of
+// its ramps.
+func (c *compiler) program(i int, sums map[sumID]int) *program {
+	t, r := c.table, &c.table.rules[i]
 	p := &program{
 		mode: r.Mode, hash: r.Hash, seed: r.Hash.seed(r.Salt), modulo: r.Modulo,
 		header: 1 << (max(0, slices.Index(c.headers, r.TagHeader)) % 32),
-		when:   t.in.conditionsOf(r.Match), named: c.named[i], steps: stepsAt(made, time.Time{}),
+		when:   t.in.conditionsOf(r.Match), named: c.named[i], steps: stepsAt(c.made[i], time.Time{}),
 	}
 	for j, k := range r.Keys {
 		id := sumID{c.keys[k], p.hash, p.seed}
@@ -164,22 +164,29 @@ func (c *compiler) linkRule(i int, sums map[sumID]int) {
 	if len(p.keys) > 0 { // there is none where it was refused
 		p.first, p.plain = p.keys[0], p.when == nil && len(p.keys) == 1 && p.keys[0].source == KeyHeader
 	}
-	t.compiled = append(t.compiled, p)
-	stages := [][]step{p.steps}
-	if t.schedule != nil {
-		ramped := slices.ContainsFunc(made, func(p madePolicy) bool { return p.Ramp != nil })
-		for _, stage := range t.schedule.stages[1:] {
-			if ramped {
-				if steps := stepsAt(made, stage.Since()); !slices.Equal(steps, p.steps) {
-					next := *p
-					next.steps, p = steps, &next
-					stages = append(stages, steps)
-				}
-			}
-			stage.compiled = append(stage.compiled, p)
-		}
+	return p
+}
+
+// changes adds the programs that take the place of p, that of the rule of index i, at
+// the instants of its own ramps. It returns the different steps that the rule has.
+func (c *compiler) changes(i int, p *program, instants []time.Time, changes [][]change) (different [][]step) {
+	different = append(different, p.steps)
+	var ramps [][]RampStep
+	for _, made := range c.made[i] {
+		ramps = append(ramps, made.Ramp)
 	}
-	c.warnUnreached(made, stages)
+	for _, at := range instantsOf(ramps) {
+		steps := stepsAt(c.made[i], at)
+		if slices.Equal(steps, p.steps) {
+			continue
+		}
+		next := *p
+		next.steps, p = steps, &next
+		stage, _ := slices.BinarySearchFunc(instants, at, time.Time.Compare)
+		changes[stage] = append(changes[stage], change{i, p})
+		different = append(different, steps)
+	}
+	return different
 }
 
 // ownership identifies what one enforced rule decides: a second rule with the same one

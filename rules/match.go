@@ -57,18 +57,22 @@ func (d Decision) Writes() bool { return d.Mode == ModeEnforce && d.Tag != NoTag
 // slice belongs to r and is valid until the next Match. Match allocates nothing.
 func (t *Table) Match(r *Request) []Decision {
 	var owned uint32 // one bit for each tag header
-	for i, p := range t.compiled {
-		d := &r.decisions[i] // in place: a Decision is too big for registers
-		*d = Decision{Mode: p.mode, Key: -1, Policy: -1, Tag: NoTag}
-		switch {
-		case p.mode == ModeOff:
-			d.Reason = ReasonOff
-		case p.mode == ModeEnforce && owned&p.header != 0:
-			d.Reason = ReasonSuperseded
-		default:
-			p.match(r, d)
-			if p.mode == ModeEnforce && d.Applies() {
-				owned |= p.header
+	i := 0
+	for _, chunk := range t.compiled {
+		for _, p := range chunk {
+			d := &r.decisions[i] // in place: a Decision is too big for registers
+			i++
+			*d = Decision{Mode: p.mode, Key: -1, Policy: -1, Tag: NoTag}
+			switch {
+			case p.mode == ModeOff:
+				d.Reason = ReasonOff
+			case p.mode == ModeEnforce && owned&p.header != 0:
+				d.Reason = ReasonSuperseded
+			default:
+				p.match(r, d)
+				if p.mode == ModeEnforce && d.Applies() {
+					owned |= p.header
+				}
 			}
 		}
 	}
