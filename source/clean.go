@@ -115,7 +115,7 @@ func (c *cleaner) heads() {
 	head, begin := true, 0 // begin: where the document begins
 	for i, line := range c.lines {
 		rest, marked := strings.CutPrefix(line, byteOrderMark)
-		marker := isMarker(rest)
+		marker := IsMarker(rest)
 		if marked && (head || marker) {
 			c.marks = append(c.marks, i+1)
 		} else if marked && c.strayMark == 0 {
@@ -261,13 +261,4 @@ func (c *cleaner) restore(n *yaml.Node) {
 	for _, child := range n.Content {
 		c.restore(child)
 	}
-}
-
-// isMarker reports whether a line begins or ends a YAML document.
-func isMarker(line string) bool {
-	rest, is := strings.CutPrefix(line, "---")
-	if !is {
-		rest, is = strings.CutPrefix(line, "...")
-	}
-	return is && (rest == "" || strings.ContainsAny(rest[:1], " \t\r\n"))
 }

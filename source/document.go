@@ -76,13 +76,15 @@ func Read(name string, src []byte) ([]*Document, Problems) {
 
 // Objects returns the objects that documents are, the items of a List each as one.
 // Documents that can be used come also where there are problems, and objects without
-// a name beside the problem that says so. Of a key that an object has twice the last
-// one counts, as it does to kubectl.
+// a name beside the problem that says so. Objects mean what they mean to kubectl: of a
+// key that an object has twice the last one counts, merge keys are written out, and on,
+// yes and their like are booleans.
 func Objects(docs []*Document) ([]*Document, Problems) {
 	r := objects{}
 	for _, d := range docs {
-		if d.Get("kind").Exists() { // rules and lanes files have a grammar that reports duplicates
-			r.keepLast(d.text, d.node, true)
+		if d.Get("kind").Exists() { // rules and lanes files have a grammar of their own
+			k := kubectlReader{Report: &r.report, text: d.text}
+			k.read(d.node, true)
 			around := d.around
 			d = newDocument(d.text, d.node)
 			d.around = around
@@ -124,48 +126,6 @@ func (r *objects) add(d *Document) {
 		r.report.Add(d.Get("metadata").Problem(Error, KindNoName, fmt.Sprintf("this %s has no metadata.name", d.Kind)))
 	}
 	r.documents = append(r.documents, d)
-}
-
-// keepLast removes from n, and from all below it, every duplicate key but the last, and
-// reports it. Where a second object begins in the first, only its first key is reported.
-func (r *objects) keepLast(t *Text, n *yaml.Node, top bool) {
-	for _, c := range n.Content {
-		r.keepLast(t, c, false)
-	}
-	if n.Kind != yaml.MappingNode {
-		return
-	}
-	lines, last := map[string]int{}, map[string]int{} // the first line, the last index
-	begins := ""                                      // the key with which another object does
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		key := n.Content[i]
-		if key.Kind != yaml.ScalarNode {
-			continue
-		}
-		last[key.Value] = i
-		first, twice := lines[key.Value]
-		if !twice {
-			lines[key.Value] = t.node(key).line
-			continue
-		}
-		fix := "remove one"
-		if top {
-			fix = `remove one, or is a "---" missing before this line?`
-		}
-		if begins == "" || begins == key.Value {
-			r.report.Add(t.node(key).Problem(Error, KindDuplicateKey, duplicateKey(key.Value, first)+"; "+fix))
-		}
-		if top && (key.Value == "apiVersion" || key.Value == "kind") {
-			begins = key.Value
-		}
-	}
-	kept := n.Content[:0:0]
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		if key := n.Content[i]; key.Kind != yaml.ScalarNode || last[key.Value] == i {
-			kept = append(kept, key, n.Content[i+1])
-		}
-	}
-	n.Content = kept
 }
 
 // duplicateKey is the message for a key that stands twice in one mapping.

@@ -21,6 +21,7 @@ type Reader struct {
 	Report
 
 	visited int
+	merges  bool // a merge key was met, and reported
 }
 
 // A Field is one key that a mapping may have.
@@ -99,9 +100,10 @@ func (r *Reader) isMapping(v Value, what string, fields []Field) bool {
 }
 
 // Keys yields the entries of the mapping v, which is called what in messages, whose
-// keys are texts, each key once. It reports the others: keys of another type, merge
-// keys, and keys that come again. Without fields, which are offered in messages, at
-// most a thousand keys are read.
+// keys are texts, each key once. It reports the others: keys of another type, keys that
+// come again, and the first merge key of the file. What merge keys lead to is yielded
+// last, so that nothing is missed besides. Without fields, which are offered in messages,
+// at most a thousand keys are read.
 func (r *Reader) Keys(v Value, what string, fields ...Field) func(yield func(Value) bool) {
 	return func(yield func(Value) bool) {
 		if len(fields) == 0 && len(v.node.Content) > 2*maxKeys {
@@ -118,8 +120,11 @@ func (r *Reader) Keys(v Value, what string, fields ...Field) func(yield func(Val
 				continue
 			}
 			switch k := (Value{node: e.key}); {
-			case e.key.Tag == "!!merge":
-				r.Add(e.KeyPlace().Problem(Error, KindAliases, "merge keys (<<) are not read here; write the keys out"))
+			case isMerge(e.key):
+				if !r.merges {
+					r.Add(e.KeyPlace().Problem(Error, KindAliases, "merge keys (<<) are not read here; write the keys out"))
+				}
+				r.merges = true
 			case e.key.Kind != yaml.ScalarNode || e.key.Tag != "!!str":
 				expected := "expected a string"
 				if len(fields) > 0 {
@@ -133,7 +138,40 @@ func (r *Reader) Keys(v Value, what string, fields ...Field) func(yield func(Val
 				}
 			}
 		}
+		for _, e := range r.merged(v) {
+			if _, own := lines[e.key.Value]; own || e.key.Tag != "!!str" || len(fields) > 0 && field(fields, e.key.Value) == nil {
+				continue
+			}
+			lines[e.key.Value] = e.KeyPlace().line
+			if !yield(e) {
+				return
+			}
+		}
 	}
+}
+
+// merged returns the entries that the merge keys of a mapping lead to.
+func (r *Reader) merged(v Value) (entries []Value) {
+	if !slices.ContainsFunc(v.node.Content, isMerge) {
+		return nil
+	}
+	for _, e := range v.Entries() {
+		if !isMerge(e.key) {
+			continue
+		}
+		mappings, _ := mergedBy(e.node)
+		for _, n := range mappings {
+			m := Value{text: v.text, node: n, at: v.text.node(n), name: v.name}
+			for _, e := range m.Entries() {
+				if !r.Visit(e) {
+					return entries
+				}
+				entries = append(entries, e)
+			}
+			entries = append(entries, r.merged(m)...)
+		}
+	}
+	return entries
 }
 
 // FreeKeys yields the entries of the mapping v whose keys are names of the user's, as
@@ -226,14 +264,18 @@ func scalar[T any](r *Reader, v Value, expected string, parse func(n *yaml.Node)
 func (r *Reader) String(v Value) Scalar[string] {
 	expected := "a string"
 	if v.Exists() && v.node.Kind == yaml.ScalarNode && v.node.Tag != "!!str" {
-		expected = fmt.Sprintf("a string: write %q, in quotes", Shorten(v.node.Value))
+		expected = quoted(v.node)
 	}
 	return scalar(r, v, expected, func(n *yaml.Node) (string, bool) { return n.Value, n.Tag == "!!str" })
 }
 
 // Word reads a text that should be one of words. Whether it is, is for the caller.
 func (r *Reader) Word(v Value, words []string) Scalar[string] {
-	return scalar(r, v, "one of "+strings.Join(words, ", "), func(n *yaml.Node) (string, bool) { return n.Value, n.Tag == "!!str" })
+	expected := "one of " + strings.Join(words, ", ")
+	if v.Exists() && v.node.Tag == "!!bool" && slices.Contains(words, v.node.Value) {
+		expected = quoted(v.node)
+	}
+	return scalar(r, v, expected, func(n *yaml.Node) (string, bool) { return n.Value, n.Tag == "!!str" })
 }
 
 // Parsed reads a text, or what YAML takes for a time, that parse understands.

@@ -21,6 +21,33 @@ type shift struct{ lines, cols int }
 // lineBreak is what ends a line in YAML 1.1, which the YAML library counts by.
 var lineBreak = regexp.MustCompile("\r\n|[\n\r\u0085\u2028\u2029]")
 
+// Lines returns the lines of text as YAML counts them, each with its end. The end is
+// "\n" where it is that of DOS, or is missing.
+func Lines(text string) (lines []string) {
+	for text != "" {
+		end := lineBreak.FindStringIndex(text)
+		switch {
+		case end == nil:
+			return append(lines, text+"\n")
+		case text[end[0]:end[1]] == "\r\n":
+			lines = append(lines, text[:end[0]]+"\n")
+		default:
+			lines = append(lines, text[:end[1]])
+		}
+		text = text[end[1]:]
+	}
+	return lines
+}
+
+// IsMarker reports whether a line begins or ends a YAML document.
+func IsMarker(line string) bool {
+	rest, is := strings.CutPrefix(line, "---")
+	if !is {
+		rest, is = strings.CutPrefix(line, "...")
+	}
+	return is && (rest == "" || strings.ContainsAny(rest[:1], " \t\r\n"))
+}
+
 // A Place is a line and a column of a file, both from 1, or the file as a whole.
 type Place struct {
 	text      *Text

@@ -143,25 +143,19 @@ func (v Value) YAML(limit int) ([]byte, error) {
 	if v.node == nil {
 		return nil, nil
 	}
-	n := written(v.node, &limit)
+	n := Expand(v.node, limit)
 	if n == nil {
 		return nil, errors.New("with its aliases written out it is too large")
 	}
-	var out bytes.Buffer
-	d, err := yaml.NewDumper(&out, yaml.WithLineWidth(-1))
-	if err != nil {
-		return nil, err
-	}
-	if err := d.Dump(n); err != nil {
-		return nil, err
-	}
-	err = d.Close()
-	return out.Bytes(), err
+	return Dump(n)
 }
 
-// written returns a copy of n without aliases and anchors. It takes the size of what it
-// copies from left, and returns nil when that is used up.
-func written(n *yaml.Node, left *int) *yaml.Node {
+// Expand returns a copy of n with its aliases written out, or nil where they expand to
+// more than limit bytes.
+func Expand(n *yaml.Node, limit int) *yaml.Node { return expand(n, &limit) }
+
+// expand takes the size of what it copies from left.
+func expand(n *yaml.Node, left *int) *yaml.Node {
 	n = Resolve(n)
 	if *left -= 1 + len(n.Value); *left < 0 {
 		return nil
@@ -169,13 +163,27 @@ func written(n *yaml.Node, left *int) *yaml.Node {
 	c := *n
 	c.Anchor, c.Content = "", nil
 	for _, child := range n.Content {
-		copied := written(child, left)
+		copied := expand(child, left)
 		if copied == nil {
 			return nil
 		}
 		c.Content = append(c.Content, copied)
 	}
 	return &c
+}
+
+// Dump returns a node, or a Go value, as YAML, lines as long as they come.
+func Dump(v any) ([]byte, error) {
+	var out bytes.Buffer
+	d, err := yaml.NewDumper(&out, yaml.WithLineWidth(-1))
+	if err != nil {
+		return nil, err
+	}
+	if err := d.Dump(v); err != nil {
+		return nil, err
+	}
+	err = d.Close()
+	return out.Bytes(), err
 }
 
 // Node returns the YAML library's node of v, or nil. It is for code that moves text from

@@ -7,6 +7,8 @@ import (
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/tagproc/tagproc/source"
 )
 
 // above returns the comments of a manifest that a rules file begins with: those of
@@ -78,7 +80,7 @@ func keptIn(file []byte) map[string]bool {
 // It looks for them in the lines, because the YAML library does not keep all.
 func (m *manifest) lost(converted []byte) (notes []Note) {
 	kept, texts := keptIn(converted), textsIn(m.doc)
-	for i, line := range splitLines(string(m.src)) {
+	for i, line := range source.Lines(string(m.src)) {
 		c := commentIn(line)
 		if c == "" || kept[c] || slices.ContainsFunc(texts, func(t string) bool { return strings.Contains(t, c) }) {
 			continue

@@ -1,7 +1,6 @@
 package wasmplugin
 
 import (
-	"bytes"
 	"slices"
 	"strings"
 
@@ -46,8 +45,8 @@ func declare(m *manifest, table *rules.Table, o rules.Options) (string, error) {
 		}
 		*prefixes = append(*prefixes, more...)
 	}
-	text, err := dump(d)
-	return tagHeaders + propagationComment + text, err
+	text, err := source.Dump(d)
+	return tagHeaders + propagationComment + string(text), err
 }
 
 // declareTagHeaders returns the declaration of the tag headers, or "" if config has
@@ -77,20 +76,6 @@ func declareTagHeaders(config *yaml.Node, table *rules.Table, o rules.Options) (
 	if source.Index(config, "tagHeaders") >= 0 || len(*headers)+len(*prefixes) == 0 {
 		return "", nil
 	}
-	text, err := dump(d)
-	return declarationComment + text, err
-}
-
-// dump returns v as YAML, lines as long as they come.
-func dump(v any) (string, error) {
-	var out bytes.Buffer
-	d, err := yaml.NewDumper(&out, yaml.WithLineWidth(-1))
-	if err != nil {
-		return "", err
-	}
-	if err := d.Dump(v); err != nil {
-		return "", err
-	}
-	err = d.Close()
-	return out.String(), err
+	text, err := source.Dump(d)
+	return declarationComment + string(text), err
 }

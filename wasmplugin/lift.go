@@ -2,10 +2,11 @@ package wasmplugin
 
 import (
 	"errors"
-	"regexp"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/tagproc/tagproc/source"
 )
 
 // lift returns the lines of the rules as they are written, without the
@@ -16,7 +17,7 @@ func (m *manifest) lift() ([]string, error) {
 	if m.config.Style&yaml.FlowStyle != 0 {
 		return nil, errors.New("it is written in brackets, like JSON")
 	}
-	lines := splitLines(string(m.src))
+	lines := source.Lines(string(m.src))
 	if m.key != nil {
 		end := len(lines)
 		if m.next != nil {
@@ -72,37 +73,8 @@ func dedent(line string, n int) string {
 
 func indentation(line string) int { return len(line) - len(strings.TrimLeft(line, " ")) }
 
-var lineEnd = regexp.MustCompile("\r\n|[\n\r\u0085\u2028\u2029]")
-
-// splitLines returns the lines of text as YAML counts them, each with its end.
-// The end is "\n" where it was that of DOS, or was missing.
-func splitLines(text string) (lines []string) {
-	for text != "" {
-		end := lineEnd.FindStringIndex(text)
-		switch {
-		case end == nil:
-			return append(lines, text+"\n")
-		case text[end[0]:end[1]] == "\r\n":
-			lines = append(lines, text[:end[0]]+"\n")
-		default:
-			lines = append(lines, text[:end[1]])
-		}
-		text = text[end[1]:]
-	}
-	return lines
-}
-
 func isBlank(line string) bool   { return strings.TrimSpace(line) == "" }
 func isComment(line string) bool { return strings.HasPrefix(strings.TrimLeft(line, " \t"), "#") }
 
 // isMarker reports whether line begins or ends a document, or is a directive.
-func isMarker(line string) bool {
-	if strings.HasPrefix(line, "%") {
-		return true
-	}
-	rest, begins := strings.CutPrefix(line, "---")
-	if !begins {
-		rest, begins = strings.CutPrefix(line, "...")
-	}
-	return begins && (rest == "" || strings.ContainsAny(rest[:1], " \t\r\n"))
-}
+func isMarker(line string) bool { return strings.HasPrefix(line, "%") || source.IsMarker(line) }

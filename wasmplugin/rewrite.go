@@ -10,42 +10,37 @@ import (
 )
 
 // rewrite returns the lines of the rules written again, for those that cannot be
-// lifted: JSON, aliases into the rest of the manifest, and what a manifest may
-// say in words that a rules file does not have.
+// lifted: brackets, aliases into the rest of the manifest, and what a manifest may say in
+// words that a rules file does not have.
 func (m *manifest) rewrite() ([]string, error) {
-	left := rules.MaxFileSize
-	config := plain(m.config, &left)
+	config := source.Expand(m.config, rules.MaxFileSize)
 	if config == nil {
 		return nil, errors.New("with its aliases written out it has more than 1 MiB")
 	}
+	unbracket(config, false)
 	translate(config)
-	text, err := dump(config)
-	return splitLines(text), err
+	text, err := source.Dump(config)
+	return source.Lines(string(text)), err
 }
 
-// plain returns a copy of n without brackets, needless quotes and aliases. It
-// takes the size of what it copies from left, and returns nil when that is used
-// up: aliases of aliases would fill any memory.
-func plain(n *yaml.Node, left *int) *yaml.Node {
-	n = source.Resolve(n)
-	if *left -= 1 + len(n.Value); *left < 0 {
-		return nil
+// unbracket writes n, which is a copy, in lines of its own. Quotes around keys go, and in
+// JSON, where keys have them too, also those around values: there they say nothing.
+// Those of a word that YAML 1.1 takes for a boolean stay.
+func unbracket(n *yaml.Node, json bool) {
+	n.Style &^= yaml.FlowStyle
+	if len(n.Content) == 0 && n.Kind != yaml.ScalarNode {
+		n.Style |= yaml.FlowStyle // [] and {} are all that can be written
 	}
-	c := *n
-	c.Anchor = ""
-	c.Style &^= yaml.FlowStyle | yaml.DoubleQuotedStyle
-	c.Content = nil
-	for _, child := range n.Content {
-		copied := plain(child, left)
-		if copied == nil {
-			return nil
+	if json && !source.IsOldBool(n.Value) {
+		n.Style &^= yaml.DoubleQuotedStyle
+	}
+	for i, child := range n.Content {
+		isKey := n.Kind == yaml.MappingNode && i%2 == 0
+		if isKey {
+			json = child.Style&yaml.DoubleQuotedStyle != 0 // so has the value behind it
 		}
-		c.Content = append(c.Content, copied)
+		unbracket(child, json || isKey)
 	}
-	if len(c.Content) == 0 && c.Kind != yaml.ScalarNode {
-		c.Style |= yaml.FlowStyle // [] and {} are all that can be written
-	}
-	return &c
 }
 
 // dropped are what a manifest may have beside the rules, and a rules file has not.
