@@ -102,14 +102,14 @@ func (h *HashValue) UnmarshalJSON(text []byte) (err error) {
 // A Policy is one of a rule's policies, with its buckets around the request's: From up to,
 // but not including, Range.
 type Policy struct {
-	Index int    `json:"index"` // its place in the rule, from 0
-	From  uint32 `json:"from"`  // the bucket below belongs to another policy, or to none
-	Range uint32 `json:"range"` // this bucket belongs to another policy, or to none
+	Number int    `json:"number"` // its place in the rule, from 1
+	From   uint32 `json:"from"`   // the bucket below belongs to another policy, or to none
+	Range  uint32 `json:"range"`  // this bucket belongs to another policy, or to none
 }
 
 // A Ramp is the state of one policy's schedule at the instant in question.
 type Ramp struct {
-	Policy    int     `json:"policy"`              // its place in the rule, from 0
+	Policy    int     `json:"policy"`              // its number: its place in the rule, from 1
 	Range     uint32  `json:"range"`               // in force: 0 before the first step
 	Since     string  `json:"since,omitempty"`     // RFC 3339 in UTC; absent before the first step
 	Next      string  `json:"next,omitempty"`      // the instant of the next step; absent after the last one
@@ -118,7 +118,7 @@ type Ramp struct {
 
 // An Override is one of a rule's overrides, which names the value of the key.
 type Override struct {
-	Index int `json:"index"` // its place in the rule, from 0
+	Number int `json:"number"` // its place in the rule, from 1
 }
 
 // Baggage is a request's new header baggage, in which tags travel.

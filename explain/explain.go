@@ -216,9 +216,9 @@ func newRule(t *rules.Table, r *rules.Request, i int, rule *rules.Rule, tags []r
 	switch d.Reason {
 	case rules.ReasonPolicy:
 		from, to := t.Span(i, d.Bucket)
-		out.Policy = &Policy{Index: int(d.Policy), From: from, Range: to}
+		out.Policy = &Policy{Number: int(d.Policy) + 1, From: from, Range: to}
 	case rules.ReasonOverride:
-		out.Override = &Override{Index: int(d.Policy)}
+		out.Override = &Override{Number: int(d.Policy) + 1}
 	}
 	return out
 }
@@ -244,7 +244,7 @@ func rampsOf(t *rules.Table, rule *rules.Rule) (ramps []Ramp) {
 		if p.Ramp == nil {
 			continue
 		}
-		ramp, step := Ramp{Policy: i, Range: p.Range}, p.StepAt(t.Since())
+		ramp, step := Ramp{Policy: i + 1, Range: p.Range}, p.StepAt(t.Since())
 		if step >= 0 {
 			ramp.Since = instant(p.Ramp[step].At)
 		}

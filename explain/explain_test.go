@@ -73,10 +73,10 @@ func TestRequest(t *testing.T) {
 		user string
 		want string // of the first rule, beside what all have
 	}{
-		{"bob", `"reason": "override", "override": {"index": 0}`},
-		{"jason", `"reason": "override", "tag": "v2", "override": {"index": 1}`},
-		{"jack", `"reason": "policy", "tag": "v2", "hashValue": 777243802, "bucket": 2, "policy": {"index": 0, "from": 0, "range": 5}`},
-		{"vance", `"reason": "policy", "tag": "v3", "hashValue": 764781954, "bucket": 54, "policy": {"index": 1, "from": 5, "range": 60}`},
+		{"bob", `"reason": "override", "override": {"number": 1}`},
+		{"jason", `"reason": "override", "tag": "v2", "override": {"number": 2}`},
+		{"jack", `"reason": "policy", "tag": "v2", "hashValue": 777243802, "bucket": 2, "policy": {"number": 1, "from": 0, "range": 5}`},
+		{"vance", `"reason": "policy", "tag": "v3", "hashValue": 764781954, "bucket": 54, "policy": {"number": 2, "from": 5, "range": 60}`},
 		{"0001", `"reason": "no_policy", "hashValue": 3035484482, "bucket": 82`},
 	} {
 		d := Request(table, []Header{{"x-user-id", tt.user}, {"x-user-id", "another"}})

@@ -127,9 +127,9 @@ func outcome(r Rule) string {
 	case "no_key", "no_match":
 		return "the rule does not apply"
 	case "override":
-		return fmt.Sprintf("override %d names this user → %s", r.Override.Index+1, tag)
+		return fmt.Sprintf("override %d names this user → %s", r.Override.Number, tag)
 	case "policy":
-		return fmt.Sprintf("policy %d takes buckets %d to %d → %s", r.Policy.Index+1, r.Policy.From, r.Policy.Range-1, tag)
+		return fmt.Sprintf("policy %d takes buckets %d to %d → %s", r.Policy.Number, r.Policy.From, r.Policy.Range-1, tag)
 	default:
 		return fmt.Sprintf("no policy takes bucket %d → %s", *r.Bucket, tag)
 	}
@@ -151,7 +151,7 @@ func stage(d *Decision) string {
 
 // rampText returns the state of a ramp in one line.
 func rampText(r Ramp) string {
-	text := fmt.Sprintf("policy %d has range %d", r.Policy+1, r.Range)
+	text := fmt.Sprintf("policy %d has range %d", r.Policy, r.Range)
 	if r.Since != "" {
 		text += " since " + r.Since
 	}

@@ -471,8 +471,8 @@ func (x *Key) GetMinted() bool {
 // Policy is the policy that decides, with its buckets around the request's.
 type Policy struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Its place in the rule, from 0.
-	Index uint32 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	// Its place in the rule, from 1.
+	Number uint32 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
 	// The first of the buckets.
 	From uint32 `protobuf:"varint,2,opt,name=from,proto3" json:"from,omitempty"`
 	// The first bucket behind them.
@@ -511,9 +511,9 @@ func (*Policy) Descriptor() ([]byte, []int) {
 	return file_tagproc_v1_tagproc_proto_rawDescGZIP(), []int{4}
 }
 
-func (x *Policy) GetIndex() uint32 {
+func (x *Policy) GetNumber() uint32 {
 	if x != nil {
-		return x.Index
+		return x.Number
 	}
 	return 0
 }
@@ -535,8 +535,8 @@ func (x *Policy) GetRange() uint32 {
 // Override is the override that names the key's value.
 type Override struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Its place in the rule, from 0.
-	Index         uint32 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	// Its place in the rule, from 1.
+	Number        uint32 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -571,9 +571,9 @@ func (*Override) Descriptor() ([]byte, []int) {
 	return file_tagproc_v1_tagproc_proto_rawDescGZIP(), []int{5}
 }
 
-func (x *Override) GetIndex() uint32 {
+func (x *Override) GetNumber() uint32 {
 	if x != nil {
-		return x.Index
+		return x.Number
 	}
 	return 0
 }
@@ -581,7 +581,7 @@ func (x *Override) GetIndex() uint32 {
 // Ramp is the state of one policy's schedule at the instant in question.
 type Ramp struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The policy's place in the rule, from 0.
+	// The number of the policy: its place in the rule, from 1.
 	Policy uint32 `protobuf:"varint,1,opt,name=policy,proto3" json:"policy,omitempty"`
 	// The range in force: 0 before the first step.
 	Range uint32 `protobuf:"varint,2,opt,name=range,proto3" json:"range,omitempty"`
@@ -843,13 +843,13 @@ const file_tagproc_v1_tagproc_proto_rawDesc = "" +
 	"\x05value\x18\x03 \x01(\tH\x00R\x05value\x88\x01\x01\x12\x1b\n" +
 	"\x06minted\x18\x04 \x01(\bH\x01R\x06minted\x88\x01\x01B\b\n" +
 	"\x06_valueB\t\n" +
-	"\a_minted\"H\n" +
-	"\x06Policy\x12\x14\n" +
-	"\x05index\x18\x01 \x01(\rR\x05index\x12\x12\n" +
+	"\a_minted\"J\n" +
+	"\x06Policy\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\rR\x06number\x12\x12\n" +
 	"\x04from\x18\x02 \x01(\rR\x04from\x12\x14\n" +
-	"\x05range\x18\x03 \x01(\rR\x05range\" \n" +
-	"\bOverride\x12\x14\n" +
-	"\x05index\x18\x01 \x01(\rR\x05index\"\xae\x01\n" +
+	"\x05range\x18\x03 \x01(\rR\x05range\"\"\n" +
+	"\bOverride\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\rR\x06number\"\xae\x01\n" +
 	"\x04Ramp\x12\x16\n" +
 	"\x06policy\x18\x01 \x01(\rR\x06policy\x12\x14\n" +
 	"\x05range\x18\x02 \x01(\rR\x05range\x12\x19\n" +
