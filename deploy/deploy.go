@@ -15,3 +15,13 @@ var Envoy string
 //
 //go:embed envoy/envoy-unix.yaml
 var EnvoyUnix string
+
+// EnvoyVisitors is envoy/visitors.yaml: a standalone Envoy for users who have no id.
+//
+//go:embed envoy/visitors.yaml
+var EnvoyVisitors string
+
+// VisitorsRules is envoy/visitors-rules.yaml, the rules for EnvoyVisitors.
+//
+//go:embed envoy/visitors-rules.yaml
+var VisitorsRules []byte

@@ -31,15 +31,7 @@ func TestBaggage(t *testing.T) {
 func testBaggage(t *testing.T, envoy string) {
 	t.Helper()
 	t.Parallel()
-	application, err := echo.Start()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := application.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	application := startEcho(t)
 	dir := t.TempDir()
 	socket, rulesFile := filepath.Join(dir, "tagproc.sock"), filepath.Join(dir, "rules.yaml")
 	m := startMeshWith(t, mesh.Options{Binary: envoy, Tagproc: &net.UnixAddr{Name: socket, Net: "unix"}, Edit: withEcho(application.Port())})

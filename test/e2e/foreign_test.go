@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	extproc "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
-	"google.golang.org/grpc"
 
 	"github.com/tagproc/tagproc/internal/envoy/envoytest"
 	"github.com/tagproc/tagproc/internal/mesh"
@@ -92,22 +91,9 @@ func TestStreamRefused(t *testing.T) {
 	envoytest.Each(t, func(t *testing.T, envoy string) {
 		t.Helper()
 		t.Parallel()
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		s := grpc.NewServer()
-		extproc.RegisterExternalProcessorServer(s, full{})
-		served := make(chan error, 1)
-		go func() { served <- s.Serve(l) }()
-		t.Cleanup(func() {
-			s.Stop()
-			if err := <-served; err != nil {
-				t.Error(err)
-			}
-		})
+		address := serve(t, "tcp", "127.0.0.1:0", full{})
 		for _, mode := range []string{"true", "false"} {
-			m, log := startMeshAndLog(t, mesh.Options{Binary: envoy, Tagproc: l.Addr(), Edit: func(config string) string {
+			m, log := startMeshAndLog(t, mesh.Options{Binary: envoy, Tagproc: address, Edit: func(config string) string {
 				return strings.Replace(config, "failure_mode_allow: true", "failure_mode_allow: "+mode, 1)
 			}})
 			if got, want := logged(t, m, log, "jack"), (line{status: "10", why: "-"}); got != want {

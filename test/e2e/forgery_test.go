@@ -236,15 +236,7 @@ type forgery struct {
 
 func newForgery(t *testing.T, binary string, edit func(string) string) *forgery {
 	t.Helper()
-	application, err := echo.Start()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := application.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	application := startEcho(t)
 	dir := t.TempDir()
 	g := &forgery{socket: filepath.Join(dir, "tagproc.sock"), rulesFile: filepath.Join(dir, "rules.yaml")}
 	g.m = startMeshWith(t, mesh.Options{Binary: binary, Tagproc: &net.UnixAddr{Name: g.socket, Net: "unix"}, Edit: func(config string) string {

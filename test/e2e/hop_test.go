@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/tagproc/tagproc/internal/echo"
-	"github.com/tagproc/tagproc/internal/envoy"
 	"github.com/tagproc/tagproc/internal/envoy/envoytest"
 )
 
@@ -30,31 +29,12 @@ func TestHop(t *testing.T) {
 func testHop(t *testing.T, binary string) {
 	t.Helper()
 	t.Parallel()
-	application, err := echo.Start()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := application.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	application := startEcho(t)
 	dir := t.TempDir()
 	socket, rulesFile := filepath.Join(dir, "tagproc.sock"), filepath.Join(dir, "rules.yaml")
 	writeFile(t, rulesFile, []byte(hopRules))
 	p := start(t, socket, rulesFile)
-	sidecar, err := envoy.Start(t.Context(), envoy.Options{
-		Binary: binary,
-		Config: hopConfig(socket, application.Port(), "gateway", "restore", "recompute", "collect", "nonsense", ""),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := sidecar.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	sidecar := startEnvoy(t, binary, hopConfig(socket, application.Port(), "gateway", "restore", "recompute", "collect", "nonsense", ""), nil)
 
 	const none, v2 = "", "v2" // routes
 	for _, tt := range []struct {

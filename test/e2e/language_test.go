@@ -93,16 +93,7 @@ func startGateway(t *testing.T, binary string, log io.Writer, sockets map[string
 	if err := languageConfig.Execute(&config, sockets); err != nil {
 		t.Fatal(err)
 	}
-	p, err := envoy.Start(t.Context(), envoy.Options{Binary: binary, Config: config.Bytes(), Log: log})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := p.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	return p
+	return startEnvoy(t, binary, config.Bytes(), log)
 }
 
 // A browser is a client with cookies of its own. Cookies that are Secure are kept all

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"path/filepath"
 	"slices"
@@ -17,7 +16,6 @@ import (
 	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
 	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
 	"github.com/google/go-cmp/cmp"
-	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/structpb"
 
@@ -152,16 +150,8 @@ func TestTakenOver(t *testing.T) {
 	envoytest.Each(t, func(t *testing.T, binary string) {
 		t.Helper()
 		t.Parallel()
-		application, err := echo.Start()
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			if err := application.Close(); err != nil {
-				t.Error(err)
-			}
-		})
-		m := startMeshWith(t, mesh.Options{Binary: binary, Tagproc: serveImpostor(t), Edit: withEcho(application.Port())})
+		application := startEcho(t)
+		m := startMeshWith(t, mesh.Options{Binary: binary, Tagproc: serve(t, "unix", filepath.Join(t.TempDir(), "impostor.sock"), impostor{}), Edit: withEcho(application.Port())})
 		for _, c := range takenOver {
 			honest, _ := post(t, m, "nobody")
 			report, status := post(t, m, c.user)
@@ -206,25 +196,6 @@ func whatCameOf(honest, got echo.Report, status int) string {
 		return "changed"
 	}
 	return came
-}
-
-func serveImpostor(t *testing.T) net.Addr {
-	t.Helper()
-	listener, err := net.Listen("unix", filepath.Join(t.TempDir(), "impostor.sock"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := grpc.NewServer()
-	extprocv3.RegisterExternalProcessorServer(server, impostor{})
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
-	t.Cleanup(func() {
-		server.Stop()
-		if err := <-served; err != nil {
-			t.Error(err)
-		}
-	})
-	return listener.Addr()
 }
 
 // post sends a request with a body as a user, and returns what the application was
