@@ -37,8 +37,8 @@ an ASMHashTagging, or in a ConfigMap. If an object appears twice, the last one
 counts, as if all were applied in this order.
 
 A check runs only if its objects are given: without DestinationRules no subset is
-reported as missing. The last lines say what lint looked at and what it did not
-check. "other" counts what no check looks at: unknown kinds of objects, and routes
+reported as missing. The last lines say what lint looked at, and how many checks it
+did not run. "other" counts what no check looks at: unknown kinds of objects, and routes
 that no tag reaches.
 
 The exit code is 0 if there are no errors (warnings may remain; -W makes them
@@ -163,17 +163,33 @@ func writeLint(t *terminal.Writer, r *lint.Report, out output) error {
 		seen = []string{"nothing: the files have no rules and no manifests"}
 	}
 	t.Printf("%s, %s; looked at %s\n", counted(r.Errors(), "error"), counted(len(r.Findings)-r.Errors(), "warning"), strings.Join(seen, ", "))
-	for _, n := range r.NotChecked {
-		if len(r.LookedAt) == 0 {
-			break // nothing was checked: the line above says so
-		}
-		kinds := make([]string, 0, len(n.Kinds))
-		for _, k := range n.Kinds {
-			kinds = append(kinds, string(k))
-		}
-		t.Printf("not checked without %s: %s\n", strings.Join(n.Lacks, " and "), strings.Join(kinds, ", "))
+	if len(r.LookedAt) > 0 { // else nothing was checked: the line above says so
+		writeNotChecked(t, r.NotChecked)
 	}
 	return t.Err()
+}
+
+// writeNotChecked says in one line how many kinds of findings were not looked for, and
+// how many of them each thing that the files lack would be needed for.
+func writeNotChecked(t *terminal.Writer, ns []lint.NotChecked) {
+	var lacks []string
+	total, of := 0, map[string]int{}
+	for _, n := range ns {
+		total += len(n.Kinds)
+		for _, what := range n.Lacks {
+			if of[what] == 0 {
+				lacks = append(lacks, what)
+			}
+			of[what] += len(n.Kinds)
+		}
+	}
+	if total == 0 {
+		return
+	}
+	for i, what := range lacks {
+		lacks[i] = fmt.Sprintf("%s (%d)", what, of[what])
+	}
+	t.Printf("not checked: %s of findings, for lack of %s (-o json names them)\n", counted(total, "kind"), strings.Join(lacks, ", "))
 }
 
 // counted returns for example "2 errors".

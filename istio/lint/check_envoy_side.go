@@ -231,10 +231,10 @@ func spellings(names []string) (spelt []string) {
 	for _, name := range names {
 		for _, other := range "_." {
 			spelt = append(spelt, strings.Map(func(r rune) rune {
-				if 'a' <= r && r <= 'z' || '0' <= r && r <= '9' {
-					return r
+				if contract.IsSeparator(r) {
+					return other
 				}
-				return other
+				return r
 			}, name))
 		}
 	}

@@ -10,14 +10,18 @@ import (
 	"github.com/tagproc/tagproc/contract"
 )
 
-// patches returns the patches that make a gateway ask tagproc: the filters, what
-// they need of the connection managers, and the clusters that they ask.
+// patches returns the patches that make a gateway ask tagproc: the filters, those that
+// write visitors' cookies, what they need of the connection managers, and the clusters
+// that they ask.
 func (m *model) patches() (ps []*patch) {
 	for _, f := range m.filters {
 		ps = append(ps, &f.patch)
 		if c := m.cluster(f.cluster()); c != nil {
 			ps = append(ps, &c.patch)
 		}
+	}
+	for _, w := range m.writers {
+		ps = append(ps, &w.patch)
 	}
 	for _, h := range m.managers {
 		if m.isOurs(h) {

@@ -9,6 +9,7 @@ import (
 const (
 	kindUnknownField source.Kind = "unknown-field"
 	kindUnknownType  source.Kind = "unknown-type"
+	kindFilterType   source.Kind = "filter-type"
 	kindDuplicate    source.Kind = "duplicate-object"
 
 	kindUnknownDocument source.Kind = "unknown-document"
@@ -91,6 +92,8 @@ var checks = []check{
 	{"mutation-rules", source.Error, []need{needRules, needFilter}, mutationRules},
 	{"early-stripping", source.Error, []need{needRules, needFilter}, earlyStripping},
 	{"early-spellings", source.Warning, []need{needRules, needFilter}, earlySpellings},
+	{"visitor-cookie", source.Error, []need{needRules, needFilter}, visitorCookie},
+	{"visitor-cache", source.Warning, []need{needRules, needFilter}, visitorCache},
 
 	// tagproc's pods.
 	{"rules-mount", source.Error, []need{needServe}, rulesMount},

@@ -36,7 +36,7 @@ func readDir(t testing.TB, dir string) (files []File) {
 // with its severity.
 func kinds() map[source.Kind]source.Severity {
 	all := map[source.Kind]source.Severity{
-		kindUnknownField: source.Error, kindUnknownType: source.Warning, kindDuplicate: source.Warning, kindKustomization: source.Warning, kindUnknownDocument: source.Warning, source.KindDuplicateKey: source.Error, kindTemplate: source.Warning,
+		kindUnknownField: source.Error, kindUnknownType: source.Warning, kindFilterType: source.Error, kindDuplicate: source.Warning, kindKustomization: source.Warning, kindUnknownDocument: source.Warning, source.KindDuplicateKey: source.Error, kindTemplate: source.Warning,
 		source.KindNoName: source.Error, source.KindNotMapping: source.Error,
 	}
 	for _, c := range checks {

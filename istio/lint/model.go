@@ -11,6 +11,7 @@ import (
 type model struct {
 	rules     []*ruleSet
 	filters   []*extProc
+	writers   []*cookieWriter
 	managers  []*manager
 	clusters  []*cluster
 	inserted  []string // names of HTTP filters that files add to Istio's

@@ -28,16 +28,6 @@ type patch struct {
 // written in both forms.
 func (p *patch) value(path ...any) place { return p.in("patch", "value").in(path...) }
 
-// typed returns the place of a part of the typed_config.
-func (p *patch) typed(path ...any) place {
-	for _, key := range []string{"typed_config", "typedConfig"} {
-		if p.value(key).get().Exists() {
-			return p.value(key).in(path...)
-		}
-	}
-	return p.value()
-}
-
 // An extProc is the ext_proc filter that a patch inserts.
 type extProc struct {
 	patch
@@ -92,7 +82,8 @@ func (m *model) addEnvoyFilter(d *source.Document) {
 	asks := false
 	for i := range spec.GetConfigPatches() {
 		p := patchAt(i)
-		asks = asks || strings.HasSuffix(p.typed().text("@type"), extProcType)
+		name, _ := p.configType()
+		asks = asks || name == extProcType
 	}
 	for i, c := range spec.GetConfigPatches() {
 		p := patchAt(i)
@@ -100,15 +91,7 @@ func (m *model) addEnvoyFilter(d *source.Document) {
 		switch c.GetApplyTo() {
 		case networking.EnvoyFilter_HTTP_FILTER:
 			m.inserted = append(m.inserted, at.text("name"))
-			if !strings.HasSuffix(p.typed().text("@type"), extProcType) {
-				continue
-			}
-			h := &hcmv3.HttpFilter{}
-			f := &extProc{patch: p, config: &extprocv3.ExternalProcessor{}}
-			if m.decode(at, h) && h.GetTypedConfig().UnmarshalTo(f.config) == nil {
-				f.name = h.GetName()
-				m.filters = append(m.filters, f)
-			}
+			m.addHTTPFilter(p)
 		case networking.EnvoyFilter_NETWORK_FILTER:
 			if !asks && !isManager(p) {
 				continue
@@ -131,8 +114,6 @@ func (m *model) addEnvoyFilter(d *source.Document) {
 		}
 	}
 }
-
-const extProcType = "envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor"
 
 // isManager reports whether a patch sets what tagproc stands on.
 func isManager(p patch) bool {

@@ -1,0 +1,104 @@
+package lint
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/agnivade/levenshtein"
+	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ext_proc/v3"
+	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/tagproc/tagproc/contract"
+	"github.com/tagproc/tagproc/source"
+)
+
+// Types of the HTTP filters that are read.
+const (
+	extProcType        = "envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor"
+	headerMutationType = "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation"
+)
+
+// config returns the place of the typed_config, or of what is patched in if there is none.
+func (p *patch) config() place {
+	for _, key := range []string{"typed_config", "typedConfig"} {
+		if p.value(key).get().Exists() {
+			return p.value(key)
+		}
+	}
+	return p.value()
+}
+
+// isTypedStruct reports whether the configuration is a Struct beside the name of its
+// type, which Envoy takes for the type itself.
+func (p *patch) isTypedStruct() bool {
+	name := typeName(p.config().text("@type"))
+	return name == "udpa.type.v1.TypedStruct" || name == "xds.type.v3.TypedStruct"
+}
+
+// typed returns the place of a part of the configuration.
+func (p *patch) typed(path ...any) place {
+	if p.isTypedStruct() {
+		return p.config().in("value").in(path...)
+	}
+	return p.config().in(path...)
+}
+
+// configType returns the name of the type of the configuration, and where it is written.
+func (p *patch) configType() (name string, at place) {
+	at = p.config().in("@type")
+	if p.isTypedStruct() {
+		for _, key := range []string{"type_url", "typeUrl"} {
+			if at = p.config().in(key); at.get().Exists() {
+				break
+			}
+		}
+	}
+	return typeName(at.text()), at
+}
+
+// typeName returns the name of a type by its URL.
+func typeName(url string) string { return url[strings.LastIndexByte(url, '/')+1:] }
+
+// decodeConfig reads the configuration of an HTTP filter.
+func (m *model) decodeConfig(p *patch, config proto.Message) bool {
+	if p.isTypedStruct() {
+		return m.decode(p.typed(), config)
+	}
+	h := &hcmv3.HttpFilter{}
+	return m.decode(p.value(), h) && h.GetTypedConfig().UnmarshalTo(config) == nil
+}
+
+// addHTTPFilter reads a filter that asks tagproc, or that writes what tagproc gives
+// visitors.
+func (m *model) addHTTPFilter(p patch) {
+	switch name, at := p.configType(); {
+	case name == extProcType:
+		f := &extProc{patch: p, name: p.value().text("name"), config: &extprocv3.ExternalProcessor{}}
+		if m.decodeConfig(&p, f.config) {
+			m.filters = append(m.filters, f)
+		}
+	case name == headerMutationType:
+		m.addCookieWriter(p)
+	case p.resemblesExtProc(name):
+		what := "a filter without @type is none that Envoy knows"
+		if name != "" {
+			what = name[:min(len(name), 100)] + " is not the type of an ext_proc filter"
+		}
+		m.findings = append(m.findings, readFinding{Finding{
+			at.problem(source.Error, kindFilterType, what+": Istio refuses the patch, and the gateway does not ask tagproc"),
+			fmt.Sprintf("write type.googleapis.com/%s", extProcType),
+		}, p.doc})
+	}
+}
+
+var extProcLike = regexp.MustCompile(`(?i)ext[_.-]?proc|external_?proc`)
+
+// resemblesExtProc reports whether a filter of a type is meant to ask tagproc.
+func (p *patch) resemblesExtProc(name string) bool {
+	if name != "" {
+		return extProcLike.MatchString(name) || levenshtein.ComputeDistance(name, extProcType) < 6
+	}
+	return p.value().text("name") == contract.GatewayFilter || p.config().in("grpc_service").get().Exists() || p.config().in("grpcService").get().Exists()
+}
