@@ -35,7 +35,8 @@ func TestTypedStruct(t *testing.T) {
 		edited := strings.Replace(config, "failure_mode_allow: true", "failure_mode_allow: false", 1)
 		filter.Source = []byte(typed + edited + "  - applyTo" + behind)
 		fs := Files(files, rules.Options{}).Findings
-		line := strings.Count(typed+edited[:strings.Index(edited, "failure_mode_allow")], "\n") + 1
+		above, _, _ := strings.Cut(typed+edited, "failure_mode_allow")
+		line := strings.Count(above, "\n") + 1
 		if len(fs) != 1 || fs[0].Kind != source.Kind("fail-closed") || fs[0].Line != line {
 			t.Errorf("%s: findings are %v, want fail-closed in line %d", name, fs, line)
 		}
