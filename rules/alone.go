@@ -6,11 +6,14 @@ package rules
 // but the keys is known.
 func (t *Table) Alone() *Table {
 	alone := *t
-	alone.compiled = make([]*program, len(t.compiled))
-	for i, p := range t.compiled {
-		by := *p
-		by.mode, by.when = ModeShadow, nil
-		alone.compiled[i] = &by
+	var all []*program
+	for _, chunk := range t.compiled {
+		for _, p := range chunk {
+			by := *p
+			by.mode, by.when = ModeShadow, nil
+			all = append(all, &by)
+		}
 	}
+	alone.compiled = newPrograms(all)
 	return &alone
 }
