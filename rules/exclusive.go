@@ -180,20 +180,9 @@ func meet(a, b *program, tagA, tagB int32) (from, to uint32, ok bool) {
 func (t *Table) haveBoth(a, b member, user string) bool {
 	pa, pb := t.compiled.at(a.rule), t.compiled.at(b.rule)
 	for key := range pa.keys {
-		if pa.tagOf(user, key) == a.tag && pb.tagOf(user, key) == b.tag {
+		if pa.decide(key, []byte(user)).Tag == a.tag && pb.decide(key, []byte(user)).Tag == b.tag {
 			return true
 		}
 	}
 	return false
-}
-
-// tagOf returns the tag that a user has whatever the match, if known by a key.
-func (p *program) tagOf(user string, key int) int32 {
-	if o, named := p.keys[key].overrides[user]; named {
-		return o.tag
-	}
-	if i := p.find(uint32(p.hash.sum([]byte(user), p.seed) % uint64(p.modulo))); i < len(p.steps) {
-		return p.steps[i].tag
-	}
-	return NoTag
 }
