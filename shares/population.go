@@ -1,0 +1,176 @@
+package shares
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/tagproc/tagproc/rules"
+)
+
+// A choice is what decides a tag header for some requests: a rule and one of its keys.
+type choice struct{ rule, key int }
+
+// nobody is the choice of requests that no rule applies to.
+var nobody = choice{-1, -1}
+
+// A side is the enforced rules of one tag header of one table.
+type side struct {
+	table *rules.Table
+	all   []rules.Rule
+	rules []int // indexes of all
+}
+
+func newSide(t *rules.Table, header string) side {
+	s := side{table: t}
+	if t == nil {
+		return s
+	}
+	s.all = t.Rules()
+	for i := range s.all {
+		if s.all[i].TagHeader == header && s.all[i].Mode == rules.ModeEnforce {
+			s.rules = append(s.rules, i)
+		}
+	}
+	return s
+}
+
+// choices returns all choices of s, and nobody at last.
+func (s side) choices() (all []choice) {
+	for _, i := range s.rules {
+		for k := range s.all[i].Keys {
+			all = append(all, choice{i, k})
+		}
+	}
+	return append(all, nobody)
+}
+
+// A request is what is known of some requests: whose matches they meet, and which keys
+// they have. They have nothing that is not in it, except what every request has.
+type request struct {
+	matches [2]*rules.Match // nil: none
+	keys    [2]*rules.Key
+}
+
+// meets reports whether the requests meet a match.
+func (r *request) meets(m *rules.Match) bool {
+	if m.IsZero() {
+		return true
+	}
+	return slices.ContainsFunc(r.matches[:], func(known *rules.Match) bool { return known != nil && implies(known, m) })
+}
+
+// has reports whether the requests have a key. Every visitor has an id.
+func (r *request) has(k rules.Key) bool {
+	if k.Source == rules.KeyVisitor {
+		return true
+	}
+	return slices.ContainsFunc(r.keys[:], func(known *rules.Key) bool { return known != nil && *known == k })
+}
+
+// decides returns what decides for r.
+func (s side) decides(r *request) choice {
+	for _, i := range s.rules {
+		if rule := &s.all[i]; r.meets(&rule.Match) {
+			if k := slices.IndexFunc(rule.Keys, r.has); k >= 0 {
+				return choice{i, k}
+			}
+		}
+	}
+	return nobody
+}
+
+// need adds to r what requests need so that c decides.
+func (s side) need(r *request, at int, c choice) {
+	if c != nobody {
+		r.matches[at], r.keys[at] = &s.all[c.rule].Match, &s.all[c.rule].Keys[c.key]
+	}
+}
+
+// crossings returns the pairs of choices, before and after, that some request has.
+// Whether an earlier rule applies depends on what a request has and never on what it
+// lacks, so requests that have no more than both choices need have them, if any do.
+func crossings(before, after side) (found [][2]choice) {
+	for _, b := range before.choices() {
+		for _, a := range after.choices() {
+			var r request
+			before.need(&r, 0, b)
+			after.need(&r, 1, a)
+			if a == nobody && b == nobody || r.matches[0] != nil && r.matches[1] != nil && disjoint(r.matches[0], r.matches[1]) {
+				continue
+			}
+			if before.decides(&r) == b && after.decides(&r) == a {
+				found = append(found, [2]choice{b, a})
+			}
+		}
+	}
+	return found
+}
+
+// implies reports whether every request that meets m meets n, as far as their texts
+// show.
+func implies(m, n *rules.Match) bool {
+	return includes(n.Hosts, m.Hosts) && includes(n.Paths, m.Paths) &&
+		!slices.ContainsFunc(n.Headers, func(h rules.HeaderMatch) bool {
+			return !slices.ContainsFunc(m.Headers, func(known rules.HeaderMatch) bool {
+				return known == h || known.Name == h.Name && known.Test == rules.HeaderExact && h.Test == rules.HeaderPresent
+			})
+		})
+}
+
+// includes reports whether each of alternatives is among all; no alternatives are any.
+func includes[T comparable](all, alternatives []T) bool {
+	if len(all) == 0 {
+		return true
+	}
+	return len(alternatives) > 0 && !slices.ContainsFunc(alternatives, func(a T) bool { return !slices.Contains(all, a) })
+}
+
+// disjoint reports whether no request meets both matches, as far as their texts show.
+func disjoint(m, n *rules.Match) bool {
+	return noneMeets(m.Hosts, n.Hosts, isSameHost) || noneMeets(m.Paths, n.Paths, isSamePath) ||
+		slices.ContainsFunc(m.Headers, func(a rules.HeaderMatch) bool {
+			return slices.ContainsFunc(n.Headers, func(b rules.HeaderMatch) bool { return contradict(a, b) })
+		})
+}
+
+// noneMeets reports whether no alternative of a can hold together with one of b.
+func noneMeets[T any](a, b []T, meet func(x, y T) bool) bool {
+	for _, x := range a {
+		for _, y := range b {
+			if meet(x, y) {
+				return false
+			}
+		}
+	}
+	return len(a) > 0 && len(b) > 0
+}
+
+// isSameHost reports whether a host may be both, either of which may be "*.example.com".
+func isSameHost(a, b string) bool {
+	if suffix, wild := strings.CutPrefix(a, "*"); wild {
+		return strings.HasSuffix(b, suffix) || strings.HasPrefix(b, "*") && strings.HasSuffix(suffix, b[1:])
+	}
+	if suffix, wild := strings.CutPrefix(b, "*"); wild {
+		return strings.HasSuffix(a, suffix)
+	}
+	return a == b
+}
+
+// isSamePath reports whether a path may meet both.
+func isSamePath(a, b rules.PathMatch) bool {
+	below := func(p, q rules.PathMatch) bool {
+		base := strings.TrimSuffix(q.Path, "/")
+		return q.Prefix && (p.Path == base || strings.HasPrefix(p.Path, base+"/"))
+	}
+	return a.Path == b.Path || below(a, b) || below(b, a)
+}
+
+func contradict(a, b rules.HeaderMatch) bool {
+	if a.Name != b.Name {
+		return false
+	}
+	if a.Test == rules.HeaderExact && b.Test == rules.HeaderExact {
+		return a.Exact != b.Exact
+	}
+	return (a.Test == rules.HeaderAbsent) != (b.Test == rules.HeaderAbsent)
+}
