@@ -24,7 +24,7 @@ func Compile(f *File, o Options) (*Table, source.Problems) {
 	}
 	c := compiler{
 		file:  &File{Name: f.Name, whole: f.whole, report: f.report.Clone()},
-		table: &Table{trust: f.trustClientTags.v},
+		table: &Table{trust: f.trustClientTags.V},
 		keys:  map[Key]int{},
 		tags:  map[Tag]int32{},
 
@@ -62,13 +62,13 @@ type compiler struct {
 	made     [][]madePolicy // by index of table.rules
 	named    []map[namedUser]outcome
 
-	inputs       []value[string] // the request headers that something needs, and where it stands
-	keyPlaces    []value[string] // the headers that are keys
-	matchPlaces  []value[string] // the headers of matches
-	visitorLines []int           // by index of table.visitors
+	inputs       []source.Scalar[string] // the request headers that something needs, and where it stands
+	keyPlaces    []source.Scalar[string] // the headers that are keys
+	matchPlaces  []source.Scalar[string] // the headers of matches
+	visitorLines []int                   // by index of table.visitors
 	rampSteps    int
 	rampRanges   int
-	exclusive    listOf[exclusiveNode]
+	exclusive    source.List[exclusiveNode]
 	deciding     map[ownership]int
 	cohorts      map[cohort]cohortRule
 }
@@ -83,7 +83,7 @@ type sumID struct {
 // rule checks one rule and adds it to the table. Where something is wrong the
 // rule is incomplete, and so is the table, which is then dropped.
 func (c *compiler) rule(n *ruleNode, name string) {
-	r := Rule{Name: name, Description: n.description.v, Modulo: c.modulo(n)}
+	r := Rule{Name: name, Description: n.description.V, Modulo: c.modulo(n)}
 	r.Match = c.match(n.match)
 	r.Keys = c.whoKeys(n)
 	r.TagHeader = c.tagHeader(n)
@@ -113,7 +113,7 @@ func (c *compiler) link() {
 	}
 	var headers []string
 	for _, v := range c.inputs {
-		headers = append(headers, v.v)
+		headers = append(headers, v.V)
 	}
 	t.in, t.keySlots = newInputs(headers, t.keys)
 
@@ -199,7 +199,7 @@ type ownership struct {
 // unreachable warns of an enforced rule that earlier ones always decide before: each
 // of its keys is the key of a rule without match, or an earlier one has a visitor.
 func (c *compiler) unreachable(n *ruleNode, r *Rule) {
-	if r.Mode != ModeEnforce || len(r.Keys) == 0 || !n.tagHeader.ok() {
+	if r.Mode != ModeEnforce || len(r.Keys) == 0 || !n.tagHeader.OK() {
 		return
 	}
 	visitors := ownership{Key{Source: KeyVisitor}, r.TagHeader}
@@ -215,7 +215,7 @@ func (c *compiler) unreachable(n *ruleNode, r *Rule) {
 	}
 	if taken {
 		what := "the same header and tagHeader"
-		if !n.header.set {
+		if !n.header.Set {
 			what = "its keys, and the same tagHeader"
 		}
 		c.file.note(n.pos, source.Warning, KindUnreachable, fmt.Sprintf("this rule can never decide: the rule in line %d has %s", line, what))
@@ -242,27 +242,27 @@ func (c *compiler) names(rules []ruleNode) []string {
 	var renamed []int // rules whose label needs a number
 	for i := range rules {
 		n := rules[i].name
-		if !n.ok() {
+		if !n.OK() {
 			continue
 		}
-		label := labelOf(n.v)
+		label := labelOf(n.V)
 		switch first, taken := line[label]; {
-		case n.v == "":
-			c.file.problem(n.pos, KindName, "the name is empty; leave it out, or give the rule one")
-		case len(n.v) > maxNameLength:
-			c.file.problem(n.pos, KindName, fmt.Sprintf("the name %q is longer than %d bytes", source.Shorten(n.v), maxNameLength))
+		case n.V == "":
+			c.file.problem(n.Place, KindName, "the name is empty; leave it out, or give the rule one")
+		case len(n.V) > maxNameLength:
+			c.file.problem(n.Place, KindName, fmt.Sprintf("the name %q is longer than %d bytes", source.Shorten(n.V), maxNameLength))
 		case label == "" || taken:
 			renamed = append(renamed, i)
-			if taken && label == n.v {
-				c.file.note(n.pos, source.Note, KindName, fmt.Sprintf("the name %q is taken by the rule in line %d; labels must differ, so a number follows it in metrics and logs", source.Shorten(n.v), first))
+			if taken && label == n.V {
+				c.file.note(n.Place, source.Note, KindName, fmt.Sprintf("the name %q is taken by the rule in line %d; labels must differ, so a number follows it in metrics and logs", source.Shorten(n.V), first))
 			}
 			fallthrough
 		default:
-			if label != n.v {
-				c.file.note(n.pos, source.Note, KindName, fmt.Sprintf("the name %q has characters that a label cannot have; metrics and logs show its visible ASCII, without spaces", source.Shorten(n.v)))
+			if label != n.V {
+				c.file.note(n.Place, source.Note, KindName, fmt.Sprintf("the name %q has characters that a label cannot have; metrics and logs show its visible ASCII, without spaces", source.Shorten(n.V)))
 			}
 			if label != "" && !taken {
-				line[label] = n.pos.Line()
+				line[label] = n.Place.Line()
 			}
 		}
 		names[i] = label
@@ -270,10 +270,10 @@ func (c *compiler) names(rules []ruleNode) []string {
 	used := map[string]int{} // how often a text served as a name
 	for i := range rules {
 		again := slices.Contains(renamed, i)
-		if rules[i].name.set && !again || !rules[i].tagHeader.ok() {
+		if rules[i].name.Set && !again || !rules[i].tagHeader.OK() {
 			continue
 		}
-		base := strings.ToLower(rules[i].tagHeader.v)
+		base := strings.ToLower(rules[i].tagHeader.V)
 		if again && names[i] != "" {
 			base = names[i]
 		}
@@ -299,25 +299,25 @@ func labelOf(name string) string {
 func (c *compiler) modulo(n *ruleNode) uint32 {
 	m := n.modulo
 	switch {
-	case !m.ok():
+	case !m.OK():
 		return DefaultModulo
-	case m.v < 1 || m.v > MaxModulo:
-		c.file.problem(m.pos, KindModulo, fmt.Sprintf("modulo %d is not from 1 to %d; it is the number of buckets, 100 for whole percents", m.v, MaxModulo))
+	case m.V < 1 || m.V > MaxModulo:
+		c.file.problem(m.Place, KindModulo, fmt.Sprintf("modulo %d is not from 1 to %d; it is the number of buckets, 100 for whole percents", m.V, MaxModulo))
 		return 0
 	}
-	return uint32(m.v)
+	return uint32(m.V)
 }
 
 func (c *compiler) salt(n *ruleNode, h Hash) string {
 	switch {
-	case !n.salt.ok():
+	case !n.salt.OK():
 		return ""
-	case n.salt.v == "":
-		c.file.problem(n.salt.pos, KindSalt, "the salt is empty; leave it out, or give it a text")
-	case h != XXH3 && (!n.hash.set || n.hash.ok() && n.hash.v == h.String()):
-		c.file.problem(n.salt.pos, KindSalt, fmt.Sprintf("a salt has no effect on the hash %s; add \"hash: xxh3\" (which moves users to other buckets), or remove the salt", h))
+	case n.salt.V == "":
+		c.file.problem(n.salt.Place, KindSalt, "the salt is empty; leave it out, or give it a text")
+	case h != XXH3 && (!n.hash.Set || n.hash.OK() && n.hash.V == h.String()):
+		c.file.problem(n.salt.Place, KindSalt, fmt.Sprintf("a salt has no effect on the hash %s; add \"hash: xxh3\" (which moves users to other buckets), or remove the salt", h))
 	}
-	return n.salt.v
+	return n.salt.V
 }
 
 // otherWords are what people write for a mode or a hash, beside misspellings.
@@ -329,17 +329,17 @@ var otherWords = map[string]string{
 }
 
 // oneOf returns which of names v is, or fallback where v is not there.
-func oneOf[T ~uint8](c *compiler, v value[string], what string, k source.Kind, names []string, fallback T) T {
-	if !v.ok() {
+func oneOf[T ~uint8](c *compiler, v source.Scalar[string], what string, k source.Kind, names []string, fallback T) T {
+	if !v.OK() {
 		return fallback
 	}
-	i := slices.Index(names, v.v)
+	i := slices.Index(names, v.V)
 	if i < 0 {
-		meant := source.Nearest(v.v, names)
-		if word, known := otherWords[strings.ToLower(v.v)]; known && slices.Contains(names, word) {
+		meant := source.Nearest(v.V, names)
+		if word, known := otherWords[strings.ToLower(v.V)]; known && slices.Contains(names, word) {
 			meant = word
 		}
-		c.file.problem(v.pos, k, fmt.Sprintf("there is no %s %q%s; expected one of %s", what, source.Shorten(v.v), source.DidYouMean(meant), strings.Join(names, ", ")))
+		c.file.problem(v.Place, k, fmt.Sprintf("there is no %s %q%s; expected one of %s", what, source.Shorten(v.V), source.DidYouMean(meant), strings.Join(names, ", ")))
 		return fallback
 	}
 	return T(i)

@@ -53,21 +53,21 @@ var unstickyKeys = []struct {
 }
 
 // warnOfKey warns of a key that does not keep a user where they are.
-func (c *compiler) warnOfKey(key value[string]) {
+func (c *compiler) warnOfKey(key source.Scalar[string]) {
 	for _, u := range unstickyKeys {
-		if slices.ContainsFunc(u.names, func(n string) bool { return n == key.v || strings.HasSuffix(n, "-") && strings.HasPrefix(key.v, n) }) {
-			c.file.note(key.pos, source.Warning, KindUnstickyKey, fmt.Sprintf("the key %q keeps nobody on one version: %s; %s", key.v, u.why, u.instead))
+		if slices.ContainsFunc(u.names, func(n string) bool { return n == key.V || strings.HasSuffix(n, "-") && strings.HasPrefix(key.V, n) }) {
+			c.file.note(key.Place, source.Warning, KindUnstickyKey, fmt.Sprintf("the key %q keeps nobody on one version: %s; %s", key.V, u.why, u.instead))
 		}
 	}
 }
 
 // warnOfTagName warns of a tag header whose name others change on its way.
-func (c *compiler) warnOfTagName(header value[string]) {
+func (c *compiler) warnOfTagName(header source.Scalar[string]) {
 	for _, r := range []string{"_", "."} {
-		if strings.Contains(header.v, r) {
-			c.file.note(header.pos, source.Warning, KindTagName, fmt.Sprintf(
+		if strings.Contains(header.V, r) {
+			c.file.note(header.Place, source.Warning, KindTagName, fmt.Sprintf(
 				"the tag header %q has the character %q: nginx drops such a header unless it is configured to keep it, and many applications read %s and - as one character; use letters, digits and -",
-				source.Shorten(header.v), r, r))
+				source.Shorten(header.V), r, r))
 			return
 		}
 	}
@@ -85,7 +85,7 @@ type cohort struct {
 // tag header: its range of 10 buckets are the people of the other one's 10 buckets.
 // Some mean it.
 func (c *compiler) noteCohort(n *ruleNode, r *Rule) {
-	if r.Mode == ModeOff || len(r.Keys) == 0 || !n.tagHeader.ok() {
+	if r.Mode == ModeOff || len(r.Keys) == 0 || !n.tagHeader.OK() {
 		return
 	}
 	id := cohort{keysText(r.Keys), r.Hash, r.Salt, r.Modulo}
@@ -109,8 +109,8 @@ func (c *compiler) noteCohort(n *ruleNode, r *Rule) {
 // excludes reports whether a rule is one of those that the file says share no users:
 // they have to take the same ones.
 func (c *compiler) excludes(rule string) bool {
-	return slices.ContainsFunc(c.exclusive.elements, func(l exclusiveNode) bool {
-		return slices.ContainsFunc(l.elements, func(v value[string]) bool { return strings.HasPrefix(v.v, rule+"/") })
+	return slices.ContainsFunc(c.exclusive.Elements, func(l exclusiveNode) bool {
+		return slices.ContainsFunc(l.Elements, func(v source.Scalar[string]) bool { return strings.HasPrefix(v.V, rule+"/") })
 	})
 }
 

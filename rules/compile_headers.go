@@ -13,29 +13,29 @@ func (c *compiler) declare(n *tagHeadersNode, o Owned) {
 	switch {
 	case n != nil && !o.IsZero():
 		p := pos{}
-		if len(n.headers.elements) > 0 {
-			p = n.headers.elements[0].pos
-		} else if len(n.prefixes.elements) > 0 {
-			p = n.prefixes.elements[0].pos
+		if len(n.headers.Elements) > 0 {
+			p = n.headers.Elements[0].Place
+		} else if len(n.prefixes.Elements) > 0 {
+			p = n.prefixes.Elements[0].Place
 		}
 		c.file.problem(p, KindUndeclaredTag, "tagHeaders are declared here and by flags as well; declare them in one place")
 	case n != nil && n.bad:
 	case n != nil:
-		c.declared = c.ownedOf(n.headers.elements, n.prefixes.elements)
+		c.declared = c.ownedOf(n.headers.Elements, n.prefixes.Elements)
 	case !o.IsZero():
 		c.declared = c.ownedOf(flagValues(o.Headers), flagValues(o.Prefixes))
 	}
 }
 
 // flagValues are names that stand in no file.
-func flagValues(names []string) (vs []value[string]) {
+func flagValues(names []string) (vs []source.Scalar[string]) {
 	for _, name := range names {
-		vs = append(vs, value[string]{v: name, set: true})
+		vs = append(vs, source.Scalar[string]{V: name, Set: true})
 	}
 	return vs
 }
 
-func (c *compiler) ownedOf(headers, prefixes []value[string]) *Owned {
+func (c *compiler) ownedOf(headers, prefixes []source.Scalar[string]) *Owned {
 	return &Owned{
 		Headers:  c.headerNames(headers, "tag header", checkTagHeader),
 		Prefixes: c.headerNames(prefixes, "tag prefix", checkOwnedPrefix),
@@ -45,19 +45,19 @@ func (c *compiler) ownedOf(headers, prefixes []value[string]) *Owned {
 // headerNames checks the names of a declaration, which are called what in messages,
 // and returns them in lower case, sorted, each once. check returns what is wrong with
 // a well-formed name.
-func (c *compiler) headerNames(vs []value[string], what string, check func(string) string) []string {
+func (c *compiler) headerNames(vs []source.Scalar[string], what string, check func(string) string) []string {
 	var names []string
 	for _, v := range vs {
-		if !v.ok() {
+		if !v.OK() {
 			continue
 		}
-		name := strings.ToLower(v.v)
+		name := strings.ToLower(v.V)
 		if wrong := checkHeaderName(name); wrong != "" {
-			c.file.problem(v.pos, KindHeader, fmt.Sprintf("the %s %q %s", what, source.Shorten(v.v), wrong))
+			c.file.problem(v.Place, KindHeader, fmt.Sprintf("the %s %q %s", what, source.Shorten(v.V), wrong))
 			continue
 		}
 		if wrong := check(name); wrong != "" {
-			c.file.problem(v.pos, KindForbiddenHeader, fmt.Sprintf("the %s %q %s", what, source.Shorten(v.v), wrong))
+			c.file.problem(v.Place, KindForbiddenHeader, fmt.Sprintf("the %s %q %s", what, source.Shorten(v.V), wrong))
 			continue
 		}
 		names = append(names, name)
@@ -65,7 +65,7 @@ func (c *compiler) headerNames(vs []value[string], what string, check func(strin
 	slices.Sort(names)
 	names = slices.Compact(names)
 	if len(names) > MaxTagHeaders {
-		c.file.problem(vs[0].pos, KindTooManyTagHeaders, fmt.Sprintf("%d %ss are declared; at most %d are possible", len(names), what, MaxTagHeaders))
+		c.file.problem(vs[0].Place, KindTooManyTagHeaders, fmt.Sprintf("%d %ss are declared; at most %d are possible", len(names), what, MaxTagHeaders))
 		names = names[:MaxTagHeaders]
 	}
 	return names
@@ -97,36 +97,36 @@ func (c *compiler) own() {
 		c.table.owned.Headers = slices.Sorted(slices.Values(c.headers))
 	}
 	for _, h := range c.matchPlaces {
-		if c.table.owned.Contains(h.v) || c.table.owned.Folds([]byte(h.v)) {
-			c.file.problem(h.pos, KindKeyIsTag, fmt.Sprintf("the header %q is a tag header too, in this or another spelling, so what a client sends in it is forged; match another header", h.v))
+		if c.table.owned.Contains(h.V) || c.table.owned.Folds([]byte(h.V)) {
+			c.file.problem(h.Place, KindKeyIsTag, fmt.Sprintf("the header %q is a tag header too, in this or another spelling, so what a client sends in it is forged; match another header", h.V))
 		}
 	}
 	for _, k := range c.keyPlaces {
 		switch {
-		case c.table.owned.Contains(k.v):
-			c.file.problem(k.pos, KindKeyIsTag, fmt.Sprintf("the key %q is a tag header too, so tagproc would remove what a client sends in it; use another header as the key or for the tag", k.v))
-		case c.table.owned.Folds([]byte(k.v)):
-			c.file.problem(k.pos, KindKeyIsTag, fmt.Sprintf("the key %q is a tag header in another spelling, so tagproc would remove what a client sends in it: servers read - _ and . in names as one character; use another header as the key or for the tag", k.v))
+		case c.table.owned.Contains(k.V):
+			c.file.problem(k.Place, KindKeyIsTag, fmt.Sprintf("the key %q is a tag header too, so tagproc would remove what a client sends in it; use another header as the key or for the tag", k.V))
+		case c.table.owned.Folds([]byte(k.V)):
+			c.file.problem(k.Place, KindKeyIsTag, fmt.Sprintf("the key %q is a tag header in another spelling, so tagproc would remove what a client sends in it: servers read - _ and . in names as one character; use another header as the key or for the tag", k.V))
 		}
 	}
 }
 
 // tagHeader returns the header that a rule writes, in lower case.
 func (c *compiler) tagHeader(n *ruleNode) string {
-	name := strings.ToLower(n.tagHeader.v)
+	name := strings.ToLower(n.tagHeader.V)
 	switch {
-	case n.tagHeader.bad:
-	case !n.tagHeader.set:
+	case n.tagHeader.Bad:
+	case !n.tagHeader.Set:
 		c.file.problem(n.pos, source.KindMissing, "this rule has no tagHeader; add the name of the header that it writes")
 	case checkHeaderName(name) != "":
-		c.file.problem(n.tagHeader.pos, KindHeader, fmt.Sprintf("the tagHeader %q %s", source.Shorten(n.tagHeader.v), checkHeaderName(name)))
+		c.file.problem(n.tagHeader.Place, KindHeader, fmt.Sprintf("the tagHeader %q %s", source.Shorten(n.tagHeader.V), checkHeaderName(name)))
 	case checkTagHeader(name) != "":
-		c.file.problem(n.tagHeader.pos, KindForbiddenHeader, fmt.Sprintf("the tagHeader %q %s", source.Shorten(n.tagHeader.v), checkTagHeader(name)))
+		c.file.problem(n.tagHeader.Place, KindForbiddenHeader, fmt.Sprintf("the tagHeader %q %s", source.Shorten(n.tagHeader.V), checkTagHeader(name)))
 	case c.declared != nil && !c.declared.Contains(name):
-		c.file.problem(n.tagHeader.pos, KindUndeclaredTag, fmt.Sprintf("the tagHeader %q is not among the declared tagHeaders%s; Envoy drops a tag that its configuration does not name: declare it, and run tagproc render envoyfilter again (by hand: forward_rules, mutation_rules, early_header_mutation)",
+		c.file.problem(n.tagHeader.Place, KindUndeclaredTag, fmt.Sprintf("the tagHeader %q is not among the declared tagHeaders%s; Envoy drops a tag that its configuration does not name: declare it, and run tagproc render envoyfilter again (by hand: forward_rules, mutation_rules, early_header_mutation)",
 			name, source.DidYouMean(source.Nearest(name, c.declared.Headers))))
 	case !slices.Contains(c.headers, name): // once for each
-		c.warnOfTagName(value[string]{pos: n.tagHeader.pos, v: name, set: true})
+		c.warnOfTagName(source.Scalar[string]{Place: n.tagHeader.Place, V: name, Set: true})
 	}
 	return name
 }
@@ -137,7 +137,7 @@ func (c *compiler) countHeader(n *ruleNode, header string) {
 		return // already reported
 	}
 	if c.headers = append(c.headers, header); len(c.headers) > MaxTagHeaders {
-		c.file.problem(n.tagHeader.pos, KindTooManyTagHeaders, fmt.Sprintf("%q is one tag header too many; a file has at most %d different ones", source.Shorten(header), MaxTagHeaders))
+		c.file.problem(n.tagHeader.Place, KindTooManyTagHeaders, fmt.Sprintf("%q is one tag header too many; a file has at most %d different ones", source.Shorten(header), MaxTagHeaders))
 	}
 }
 
@@ -153,12 +153,12 @@ func (c *compiler) keyIndex(k Key) int {
 }
 
 // tag returns the index of a tag, which is added if absent.
-func (c *compiler) tag(header string, v value[string]) int32 {
-	if wrong := checkTagValue(v.v); wrong != "" {
-		c.file.problem(v.pos, KindTagValue, fmt.Sprintf("the tagValue %q %s", source.Shorten(v.v), wrong))
+func (c *compiler) tag(header string, v source.Scalar[string]) int32 {
+	if wrong := checkTagValue(v.V); wrong != "" {
+		c.file.problem(v.Place, KindTagValue, fmt.Sprintf("the tagValue %q %s", source.Shorten(v.V), wrong))
 		return NoTag
 	}
-	t := Tag{Header: header, Value: v.v}
+	t := Tag{Header: header, Value: v.V}
 	i, ok := c.tags[t]
 	if !ok {
 		i = int32(len(c.table.tags))

@@ -14,7 +14,7 @@ func (c *compiler) match(n *matchNode) (m Match) {
 	if n == nil || n.bad {
 		return m
 	}
-	if len(n.hosts.elements)+len(n.paths.elements)+len(n.headers.elements) == 0 && !n.hosts.bad && !n.paths.bad && !n.headers.bad {
+	if len(n.hosts.Elements)+len(n.paths.Elements)+len(n.headers.Elements) == 0 && !n.hosts.Bad && !n.paths.Bad && !n.headers.Bad {
 		c.file.problem(n.pos, KindMatch, "this match has no condition, so it could mean every request or none; add hosts, paths or headers, or remove it")
 		return m
 	}
@@ -22,31 +22,31 @@ func (c *compiler) match(n *matchNode) (m Match) {
 		pos  pos
 		n    int
 		what string
-	}{{n.hosts.pos, len(n.hosts.elements), "hosts"}, {n.paths.pos, len(n.paths.elements), "paths"}, {n.headers.pos, len(n.headers.elements), "headers"}} {
+	}{{n.hosts.Place, len(n.hosts.Elements), "hosts"}, {n.paths.Place, len(n.paths.Elements), "paths"}, {n.headers.Place, len(n.headers.Elements), "headers"}} {
 		if l.n > MaxConditions {
 			c.file.problem(l.pos, KindMatch, fmt.Sprintf("%d %s are listed; at most %d are possible", l.n, l.what, MaxConditions))
 			return m
 		}
 	}
-	for _, v := range n.hosts.elements {
-		if host := strings.ToLower(v.v); v.ok() {
+	for _, v := range n.hosts.Elements {
+		if host := strings.ToLower(v.V); v.OK() {
 			if wrong := checkHost(host); wrong != "" {
-				c.file.problem(v.pos, KindMatch, fmt.Sprintf("the host %q %s", source.Shorten(v.v), wrong))
+				c.file.problem(v.Place, KindMatch, fmt.Sprintf("the host %q %s", source.Shorten(v.V), wrong))
 			}
 			m.Hosts = append(m.Hosts, host)
-			c.looks(v.pos, authorityHeader)
+			c.looks(v.Place, authorityHeader)
 		}
 	}
-	for _, p := range n.paths.elements {
+	for _, p := range n.paths.Elements {
 		if path, ok := c.path(&p); ok {
 			m.Paths = append(m.Paths, path)
 			c.looks(p.pos, pathHeader)
 		}
 	}
-	for _, h := range n.headers.elements {
+	for _, h := range n.headers.Elements {
 		if header, ok := c.headerMatch(&h); ok {
 			m.Headers = append(m.Headers, header)
-			c.looks(h.name.pos, header.Name)
+			c.looks(h.name.Place, header.Name)
 		}
 	}
 	return m
@@ -76,68 +76,68 @@ func checkHost(host string) string {
 func (c *compiler) path(n *pathNode) (p PathMatch, ok bool) {
 	v := n.exact
 	switch {
-	case n.exact.bad || n.prefix.bad:
+	case n.exact.Bad || n.prefix.Bad:
 		return p, false
-	case n.exact.set == n.prefix.set:
+	case n.exact.Set == n.prefix.Set:
 		c.file.problem(n.pos, KindMatch, `this path has neither exact nor prefix, or both; write one: "{exact: /}" or "{prefix: /checkout}"`)
 		return p, false
-	case n.prefix.set:
+	case n.prefix.Set:
 		v, p.Prefix = n.prefix, true
 	}
-	wrong := checkVisible(v.v)
+	wrong := checkVisible(v.V)
 	switch {
-	case !strings.HasPrefix(v.v, "/"):
+	case !strings.HasPrefix(v.V, "/"):
 		wrong = "does not begin with a slash"
-	case strings.ContainsAny(v.v, "?#"):
+	case strings.ContainsAny(v.V, "?#"):
 		wrong = "has a query or a fragment, which is not part of a path; leave it out"
-	case p.Prefix && len(v.v) > 1 && strings.HasSuffix(v.v, "/"):
-		wrong = fmt.Sprintf("ends with a slash, and a prefix takes whole segments; write %q", cmp.Or(strings.TrimRight(v.v, "/"), "/"))
+	case p.Prefix && len(v.V) > 1 && strings.HasSuffix(v.V, "/"):
+		wrong = fmt.Sprintf("ends with a slash, and a prefix takes whole segments; write %q", cmp.Or(strings.TrimRight(v.V, "/"), "/"))
 	}
 	if wrong != "" {
-		c.file.problem(v.pos, KindMatch, fmt.Sprintf("the path %q %s", source.Shorten(v.v), wrong))
+		c.file.problem(v.Place, KindMatch, fmt.Sprintf("the path %q %s", source.Shorten(v.V), wrong))
 		return p, false
 	}
-	p.Path = v.v
+	p.Path = v.V
 	return p, true
 }
 
 // headerMatch returns a header of a match.
 func (c *compiler) headerMatch(n *headerMatchNode) (h HeaderMatch, ok bool) {
-	h.Name = strings.ToLower(n.name.v)
+	h.Name = strings.ToLower(n.name.V)
 	switch {
-	case n.name.bad || n.exact.bad || n.present.bad:
+	case n.name.Bad || n.exact.Bad || n.present.Bad:
 		return h, false
-	case !n.name.set:
+	case !n.name.Set:
 		c.file.problem(n.pos, source.KindMissing, "this header of a match has no name")
 		return h, false
 	case h.Name == authorityHeader || h.Name == "host":
-		c.file.problem(n.name.pos, KindMatch, "this is the host of a request, not a header; match it under hosts")
+		c.file.problem(n.name.Place, KindMatch, "this is the host of a request, not a header; match it under hosts")
 		return h, false
 	case h.Name == pathHeader:
-		c.file.problem(n.name.pos, KindMatch, "this is the path of a request, not a header; match it under paths")
+		c.file.problem(n.name.Place, KindMatch, "this is the path of a request, not a header; match it under paths")
 		return h, false
 	case checkHeaderName(h.Name) != "":
-		c.file.problem(n.name.pos, KindHeader, fmt.Sprintf("the header %q %s", source.Shorten(n.name.v), checkHeaderName(h.Name)))
+		c.file.problem(n.name.Place, KindHeader, fmt.Sprintf("the header %q %s", source.Shorten(n.name.V), checkHeaderName(h.Name)))
 		return h, false
-	case n.exact.set == n.present.set:
+	case n.exact.Set == n.present.Set:
 		c.file.problem(n.pos, KindMatch, `this header has neither exact nor present, or both; write one: "exact: VALUE", "present: true" or "present: false"`)
 		return h, false
-	case n.exact.set:
-		wrong := checkOverrideValue(n.exact.v)
-		if n.exact.v == "" {
+	case n.exact.Set:
+		wrong := checkOverrideValue(n.exact.V)
+		if n.exact.V == "" {
 			wrong = "is empty; write \"present: true\" for a header that is there"
 		}
 		if wrong != "" {
-			c.file.problem(n.exact.pos, KindMatch, fmt.Sprintf("the value %q %s", source.Shorten(n.exact.v), wrong))
+			c.file.problem(n.exact.Place, KindMatch, fmt.Sprintf("the value %q %s", source.Shorten(n.exact.V), wrong))
 			return h, false
 		}
-		h.Exact = n.exact.v
-	case n.present.v:
+		h.Exact = n.exact.V
+	case n.present.V:
 		h.Test = HeaderPresent
 	default:
 		h.Test = HeaderAbsent
 	}
-	c.matchPlaces = append(c.matchPlaces, value[string]{pos: n.name.pos, v: h.Name, set: true})
+	c.matchPlaces = append(c.matchPlaces, source.Scalar[string]{Place: n.name.Place, V: h.Name, Set: true})
 	return h, true
 }
 

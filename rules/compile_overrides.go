@@ -22,34 +22,34 @@ const anyKey = -1
 // overrides compiles the named users of a rule; nil: there are none.
 func (c *compiler) overrides(n *ruleNode, r *Rule) (named map[namedUser]outcome) {
 	line := map[namedUser]int{}
-	for i := range n.overrides.elements {
-		o := &n.overrides.elements[i]
+	for i := range n.overrides.Elements {
+		o := &n.overrides.Elements[i]
 		c.overrideOutcome(o)
 		key, ok := c.overrideKey(o, r)
 		out := outcome{policy: int32(i), tag: NoTag}
-		if o.tagValue.ok() {
+		if o.tagValue.OK() {
 			out.tag = c.tag(r.TagHeader, o.tagValue)
 		}
 		var values []string
-		for _, v := range o.values.elements {
-			if !v.ok() {
+		for _, v := range o.values.Elements {
+			if !v.OK() {
 				continue
 			}
-			value := TrimBlanks(v.v)
+			value := TrimBlanks(v.V)
 			if wrong := checkOverrideValue(value); wrong != "" {
-				c.file.problem(v.pos, KindOverride, fmt.Sprintf("the value %q %s", source.Shorten(v.v), wrong))
+				c.file.problem(v.Place, KindOverride, fmt.Sprintf("the value %q %s", source.Shorten(v.V), wrong))
 				continue
 			}
 			if at := strings.IndexFunc(value, isUnseen); at >= 0 {
 				unseen, _ := utf8.DecodeRuneInString(value[at:])
-				c.file.note(v.pos, source.Warning, KindOverride, fmt.Sprintf("the value %q has the invisible character %U, and matches no id that is without it; delete it unless the ids have it", source.Shorten(v.v), unseen))
+				c.file.note(v.Place, source.Warning, KindOverride, fmt.Sprintf("the value %q has the invisible character %U, and matches no id that is without it; delete it unless the ids have it", source.Shorten(v.V), unseen))
 			}
 			if first := decidedIn(line, key, value, len(r.Keys)); first > 0 {
-				c.file.problem(v.pos, KindOverride, fmt.Sprintf("duplicate value %q (first at line %d); remove one", source.Shorten(value), first))
+				c.file.problem(v.Place, KindOverride, fmt.Sprintf("duplicate value %q (first at line %d); remove one", source.Shorten(value), first))
 				continue
 			}
 			user := namedUser{key, value}
-			line[user] = v.pos.Line()
+			line[user] = v.Place.Line()
 			values = append(values, value)
 			if named == nil {
 				named = map[namedUser]outcome{}
@@ -58,7 +58,7 @@ func (c *compiler) overrides(n *ruleNode, r *Rule) (named map[namedUser]outcome)
 				named[user] = out
 			}
 		}
-		made := Override{Values: values, TagValue: o.tagValue.v}
+		made := Override{Values: values, TagValue: o.tagValue.V}
 		if ok && key != anyKey {
 			made.Key = &r.Keys[key]
 		}
@@ -93,16 +93,16 @@ func (c *compiler) overrideKey(o *overrideNode, r *Rule) (key int, ok bool) {
 		}
 		return anyKey, true
 	}
-	k := Key{Source: KeyHeader, Name: strings.ToLower(o.key.header.v)}
+	k := Key{Source: KeyHeader, Name: strings.ToLower(o.key.header.V)}
 	switch {
 	case o.key.other:
 		return anyKey, false
-	case o.key.cookie.set:
-		k = Key{KeyCookie, o.key.cookie.v}
-	case o.key.query.set:
-		k = Key{KeyQuery, o.key.query.v}
+	case o.key.cookie.Set:
+		k = Key{KeyCookie, o.key.cookie.V}
+	case o.key.query.Set:
+		k = Key{KeyQuery, o.key.query.V}
 	case o.key.visitor != nil:
-		k = Key{KeyVisitor, o.key.visitor.cookie.v}
+		k = Key{KeyVisitor, o.key.visitor.cookie.V}
 	}
 	if key = slices.Index(r.Keys, k); key < 0 && len(r.Keys) > 0 {
 		c.file.problem(o.key.pos, KindOverride, fmt.Sprintf("the rule has no key %q; expected one of %s", k, keysText(r.Keys)))
@@ -126,20 +126,20 @@ func overridesOf(named map[namedUser]outcome, key int) (of map[string]outcome) {
 // overrideOutcome checks that an override says what its users get, once, and
 // who they are.
 func (c *compiler) overrideOutcome(o *overrideNode) {
-	none := o.none.ok() && o.none.v
+	none := o.none.OK() && o.none.V
 	switch {
-	case none && o.tagValue.set:
-		c.file.problem(o.tagValue.pos, KindOverride, "this override has both a tagValue and \"none: true\"; remove one")
-	case !none && !o.tagValue.set && !o.none.bad:
+	case none && o.tagValue.Set:
+		c.file.problem(o.tagValue.Place, KindOverride, "this override has both a tagValue and \"none: true\"; remove one")
+	case !none && !o.tagValue.Set && !o.none.Bad:
 		c.file.problem(o.pos, source.KindMissing, "this override does not say what its users get; add a tagValue, or \"none: true\" to keep them untagged")
 	}
-	if o.values.bad {
+	if o.values.Bad {
 		return
 	}
-	if !o.values.set {
+	if !o.values.Set {
 		c.file.problem(o.pos, source.KindMissing, "this override has no values; add the list of user ids that it decides for")
-	} else if len(o.values.elements) == 0 {
-		c.file.problem(o.values.pos, KindOverride, "this override names nobody; list user ids under values, or remove the override")
+	} else if len(o.values.Elements) == 0 {
+		c.file.problem(o.values.Place, KindOverride, "this override names nobody; list user ids under values, or remove the override")
 	}
 }
 

@@ -12,20 +12,20 @@ import (
 func (c *compiler) policies(n *ruleNode, r *Rule) (made []madePolicy) {
 	const ask = "add at least one with range and tagValue (range 0 matches nobody)"
 	switch {
-	case n.policies.set && n.partitions.set:
-		c.file.problem(n.partitions.pos, source.KindDuplicateKey, "this rule has both policies and partitions; keep one: a partition says its size, a policy where it ends")
+	case n.policies.Set && n.partitions.Set:
+		c.file.problem(n.partitions.Place, source.KindDuplicateKey, "this rule has both policies and partitions; keep one: a partition says its size, a policy where it ends")
 		return nil
-	case n.partitions.set:
+	case n.partitions.Set:
 		return c.partitions(n, r)
-	case n.policies.bad:
-	case !n.policies.set:
+	case n.policies.Bad:
+	case !n.policies.Set:
 		c.file.problem(n.pos, KindNoPolicies, "this rule has no policies; "+ask)
-	case len(n.policies.elements) == 0:
-		c.file.problem(n.policies.pos, KindNoPolicies, "this list of policies is empty; "+ask)
+	case len(n.policies.Elements) == 0:
+		c.file.problem(n.policies.Place, KindNoPolicies, "this list of policies is empty; "+ask)
 	}
-	for i := range n.policies.elements {
-		e := &n.policies.elements[i]
-		p := Policy{TagValue: e.tagValue.v}
+	for i := range n.policies.Elements {
+		e := &n.policies.Elements[i]
+		p := Policy{TagValue: e.tagValue.V}
 		from, ok := c.bucketNumber(e.from, "from", r.Modulo)
 		ranged := c.policyRange(e, from, r.Modulo, &p)
 		tag := c.policyTag(r.TagHeader, e.pos, e.tagValue, "policy")
@@ -46,42 +46,42 @@ type madePolicy struct {
 
 // place is where a policy says how far it goes.
 func (n *policyNode) place() pos {
-	if n.ramp.set {
-		return n.ramp.pos
+	if n.ramp.Set {
+		return n.ramp.Place
 	}
-	return n.rng.pos
+	return n.rng.Place
 }
 
 // bucketNumber returns v, which is 0 where it is not there.
-func (c *compiler) bucketNumber(v value[int], what string, modulo uint32) (n int, ok bool) {
+func (c *compiler) bucketNumber(v source.Scalar[int], what string, modulo uint32) (n int, ok bool) {
 	switch {
-	case v.bad:
+	case v.Bad:
 		return 0, false
 	case modulo == 0: // the modulo is wrong, already reported
 		return 0, false
-	case v.v < 0 || v.v > int(modulo):
-		c.file.problem(v.pos, KindRange, fmt.Sprintf("%s %d is not from 0 to %d, the modulo of the rule", what, v.v, modulo))
+	case v.V < 0 || v.V > int(modulo):
+		c.file.problem(v.Place, KindRange, fmt.Sprintf("%s %d is not from 0 to %d, the modulo of the rule", what, v.V, modulo))
 		return 0, false
 	}
-	return v.v, true
+	return v.V, true
 }
 
 // policyRange sets the range of a policy, or its ramp.
 func (c *compiler) policyRange(n *policyNode, from int, modulo uint32, p *Policy) bool {
 	switch {
-	case n.rng.set && n.ramp.set:
-		c.file.problem(n.ramp.pos, source.KindDuplicateKey, "this policy has both a range and a ramp, whose steps have ranges; remove one")
+	case n.rng.Set && n.ramp.Set:
+		c.file.problem(n.ramp.Place, source.KindDuplicateKey, "this policy has both a range and a ramp, whose steps have ranges; remove one")
 		return false
-	case n.ramp.set:
+	case n.ramp.Set:
 		return c.ramp(n, from, modulo, p)
-	case n.allowDecrease.set:
-		c.file.problem(n.allowDecrease.pos, KindRamp, "this policy has allowDecrease and no ramp; remove it, or add a ramp")
-	case !n.rng.set:
+	case n.allowDecrease.Set:
+		c.file.problem(n.allowDecrease.Place, KindRamp, "this policy has allowDecrease and no ramp; remove it, or add a ramp")
+	case !n.rng.Set:
 		c.file.problem(n.pos, source.KindMissing, "this policy has no range; add the number of buckets that it covers, counted from 0")
 		return false
 	}
 	rng, ok := c.bucketNumber(n.rng, "range", modulo)
-	if ok = ok && c.isAbove(n.rng.pos, from, rng); ok {
+	if ok = ok && c.isAbove(n.rng.Place, from, rng); ok {
 		p.Range = uint32(rng)
 	}
 	return ok
@@ -97,11 +97,11 @@ func (c *compiler) isAbove(p pos, from, rng int) bool {
 	return true
 }
 
-func (c *compiler) policyTag(header string, p pos, v value[string], what string) int32 {
+func (c *compiler) policyTag(header string, p pos, v source.Scalar[string], what string) int32 {
 	switch {
-	case v.bad:
+	case v.Bad:
 		return NoTag
-	case !v.set:
+	case !v.Set:
 		c.file.problem(p, source.KindMissing, fmt.Sprintf("this %s has no tagValue; add the value that its users get", what))
 		return NoTag
 	}
@@ -111,14 +111,14 @@ func (c *compiler) policyTag(header string, p pos, v value[string], what string)
 // partitions makes policies of partitions, each of which begins where the one
 // before ends.
 func (c *compiler) partitions(n *ruleNode, r *Rule) (made []madePolicy) {
-	if len(n.partitions.elements) == 0 && !n.partitions.bad {
-		c.file.problem(n.partitions.pos, KindNoPolicies, "this list of partitions is empty; add at least one with partitionSize and tagValue")
+	if len(n.partitions.Elements) == 0 && !n.partitions.Bad {
+		c.file.problem(n.partitions.Place, KindNoPolicies, "this list of partitions is empty; add at least one with partitionSize and tagValue")
 	}
 	end := 0
-	for i := range n.partitions.elements {
-		e := &n.partitions.elements[i]
+	for i := range n.partitions.Elements {
+		e := &n.partitions.Elements[i]
 		tag := c.policyTag(r.TagHeader, e.pos, e.tagValue, "partition")
-		if !e.size.set {
+		if !e.size.Set {
 			c.file.problem(e.pos, source.KindMissing, "this partition has no partitionSize; add the number of buckets that it has")
 			continue
 		}
@@ -127,10 +127,10 @@ func (c *compiler) partitions(n *ruleNode, r *Rule) (made []madePolicy) {
 			continue
 		}
 		if end+size > int(r.Modulo) {
-			c.file.problem(e.size.pos, KindRange, fmt.Sprintf("the partitions up to this one add up to %d buckets, and the modulo of the rule is %d; make them smaller", end+size, r.Modulo))
+			c.file.problem(e.size.Place, KindRange, fmt.Sprintf("the partitions up to this one add up to %d buckets, and the modulo of the rule is %d; make them smaller", end+size, r.Modulo))
 			return made
 		}
-		made = append(made, madePolicy{Policy: Policy{From: uint32(end), Range: uint32(end + size), TagValue: e.tagValue.v}, tag: tag, at: e.size.pos})
+		made = append(made, madePolicy{Policy: Policy{From: uint32(end), Range: uint32(end + size), TagValue: e.tagValue.V}, tag: tag, at: e.size.Place})
 		end += size
 	}
 	return made

@@ -16,22 +16,22 @@ func (c *compiler) propagate(n *propagationNode) {
 	if n == nil || n.bad {
 		return
 	}
-	if len(n.headers.elements)+len(n.prefixes.elements) == 0 && !n.headers.bad && !n.prefixes.bad {
+	if len(n.headers.Elements)+len(n.prefixes.Elements) == 0 && !n.headers.Bad && !n.prefixes.Bad {
 		c.file.problem(n.pos, source.KindMissing, "propagation names no header; list names under headers, beginnings of names under headerPrefixes, or both")
 	}
 	noCheck := func(string) string { return "" }
 	declared := Owned{
-		Headers:  c.headerNames(n.headers.elements, "propagation header", noCheck),
-		Prefixes: c.headerNames(n.prefixes.elements, "propagation prefix", checkNoStar),
+		Headers:  c.headerNames(n.headers.Elements, "propagation header", noCheck),
+		Prefixes: c.headerNames(n.prefixes.Elements, "propagation prefix", checkNoStar),
 	}
 	c.table.propagated = c.table.owned.And(declared)
-	for _, v := range n.headers.elements {
-		if name := strings.ToLower(v.v); slices.Contains(declared.Headers, name) {
+	for _, v := range n.headers.Elements {
+		if name := strings.ToLower(v.V); slices.Contains(declared.Headers, name) {
 			c.travels(v, "header", Owned{Headers: []string{name}})
 		}
 	}
-	for _, v := range n.prefixes.elements {
-		if prefix := strings.ToLower(v.v); slices.Contains(declared.Prefixes, prefix) {
+	for _, v := range n.prefixes.Elements {
+		if prefix := strings.ToLower(v.V); slices.Contains(declared.Prefixes, prefix) {
 			c.travels(v, "prefix", Owned{Prefixes: []string{prefix}})
 		}
 	}
@@ -51,21 +51,21 @@ func (c *compiler) propagate(n *propagationNode) {
 		}
 	}
 	for _, k := range c.keyPlaces {
-		if k.v == contract.Baggage || k.v == contract.CorrelationContext {
-			c.file.problem(k.pos, KindKeyIsTag, fmt.Sprintf("the key %q is a header that propagation changes; use another header as the key", k.v))
+		if k.V == contract.Baggage || k.V == contract.CorrelationContext {
+			c.file.problem(k.Place, KindKeyIsTag, fmt.Sprintf("the key %q is a header that propagation changes; use another header as the key", k.V))
 		}
 	}
 	for _, h := range c.matchPlaces {
-		if h.v == contract.Baggage || h.v == contract.CorrelationContext {
-			c.file.problem(h.pos, KindKeyIsTag, fmt.Sprintf("the header %q is one that propagation writes; match another header", h.v))
+		if h.V == contract.Baggage || h.V == contract.CorrelationContext {
+			c.file.problem(h.Place, KindKeyIsTag, fmt.Sprintf("the header %q is one that propagation writes; match another header", h.V))
 		}
 	}
 }
 
 // travels warns of a declared name, called what in messages, that means no owned header.
-func (c *compiler) travels(v value[string], what string, declared Owned) {
+func (c *compiler) travels(v source.Scalar[string], what string, declared Owned) {
 	if c.table.owned.And(declared).IsZero() {
-		c.file.note(v.pos, source.Warning, KindPropagation, fmt.Sprintf("the propagation %s %q names no tag header of this file and has no effect; declare it in tagHeaders, or remove it here", what, source.Shorten(v.v)))
+		c.file.note(v.Place, source.Warning, KindPropagation, fmt.Sprintf("the propagation %s %q names no tag header of this file and has no effect; declare it in tagHeaders, or remove it here", what, source.Shorten(v.V)))
 	}
 }
 

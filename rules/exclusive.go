@@ -11,7 +11,7 @@ import (
 
 // A member is the users who have one tag of one rule.
 type member struct {
-	place value[string]
+	place source.Scalar[string]
 	rule  int // index of Table.rules
 	tag   int32
 }
@@ -24,24 +24,24 @@ func (c *compiler) exclude() {
 	}
 	stages := c.table.Stages()
 	total := 0
-	for _, l := range c.exclusive.elements {
-		if total += len(l.elements); total > MaxExclusive { // each is compared with each
-			c.file.problem(l.pos, KindExclusive, fmt.Sprintf("the lists up to this one have %d elements; a file has at most %d", total, MaxExclusive))
+	for _, l := range c.exclusive.Elements {
+		if total += len(l.Elements); total > MaxExclusive { // each is compared with each
+			c.file.problem(l.Place, KindExclusive, fmt.Sprintf("the lists up to this one have %d elements; a file has at most %d", total, MaxExclusive))
 			return
 		}
 		var members []member
-		for _, v := range l.elements {
+		for _, v := range l.Elements {
 			if m, ok := c.member(v); ok && !isNobody(stages, m) {
 				members = append(members, m)
 			}
 		}
-		if len(l.elements) < 2 {
-			c.file.problem(l.pos, KindExclusive, "this list has fewer than two elements, so it excludes nothing; list two or more of RULE/TAG")
+		if len(l.Elements) < 2 {
+			c.file.problem(l.Place, KindExclusive, "this list has fewer than two elements, so it excludes nothing; list two or more of RULE/TAG")
 		}
 		for i, b := range members {
 			for _, a := range members[:i] {
 				if wrong := c.overlap(stages, a, b); wrong != "" {
-					c.file.problem(b.place.pos, KindExclusive, fmt.Sprintf("a user may have both %s and %s: %s", a.place.v, b.place.v, wrong))
+					c.file.problem(b.place.Place, KindExclusive, fmt.Sprintf("a user may have both %s and %s: %s", a.place.V, b.place.V, wrong))
 				}
 			}
 		}
@@ -49,13 +49,13 @@ func (c *compiler) exclude() {
 }
 
 // member returns whom v, which is RULE/TAG, stands for.
-func (c *compiler) member(v value[string]) (m member, ok bool) {
+func (c *compiler) member(v source.Scalar[string]) (m member, ok bool) {
 	m.place = v
 	for i, r := range c.table.rules {
-		tag, of := strings.CutPrefix(v.v, r.Name+"/")
+		tag, of := strings.CutPrefix(v.V, r.Name+"/")
 		if of && slices.Contains(tagsOf(&r), tag) {
 			if ok {
-				c.file.problem(v.pos, KindExclusive, fmt.Sprintf("%q means tags of two rules, because names or tags have slashes; rename one", source.Shorten(v.v)))
+				c.file.problem(v.Place, KindExclusive, fmt.Sprintf("%q means tags of two rules, because names or tags have slashes; rename one", source.Shorten(v.V)))
 				return m, false
 			}
 			m.rule, m.tag, ok = i, c.tags[Tag{r.TagHeader, tag}], true
@@ -68,7 +68,7 @@ func (c *compiler) member(v value[string]) (m member, ok bool) {
 				known = append(known, r.Name+"/"+tag)
 			}
 		}
-		c.file.problem(v.pos, KindExclusive, fmt.Sprintf("no rule gives %q%s; expected the name of a rule, a slash, and one of its tag values", source.Shorten(v.v), source.DidYouMean(source.Nearest(v.v, known))))
+		c.file.problem(v.Place, KindExclusive, fmt.Sprintf("no rule gives %q%s; expected the name of a rule, a slash, and one of its tag values", source.Shorten(v.V), source.DidYouMean(source.Nearest(v.V, known))))
 	}
 	return m, ok
 }

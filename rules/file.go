@@ -18,8 +18,8 @@ type File struct {
 	tagHeaders      *tagHeadersNode  // nil: not declared
 	propagation     *propagationNode // nil: not declared
 	forwarded       *forwardedNode   // nil: not declared
-	exclusive       listOf[exclusiveNode]
-	trustClientTags value[bool]
+	exclusive       source.List[exclusiveNode]
+	trustClientTags source.Scalar[bool]
 	rules           []ruleNode
 
 	whole  source.Place // the file as a whole
@@ -30,128 +30,109 @@ type File struct {
 // pos is a place in the file. The zero pos is the file as a whole.
 type pos = source.Place
 
-// value is a scalar of the file and where it stands.
-type value[T any] struct {
-	pos pos
-	v   T
-	set bool // the key is there
-	bad bool // the key is there and its value is of a wrong type, already reported
-}
-
-// ok reports whether the value is there and readable.
-func (v value[T]) ok() bool { return v.set && !v.bad }
-
-// listOf is a list of the file.
-type listOf[T any] struct {
-	pos      pos // of its key
-	elements []T // those that are readable
-	set      bool
-	bad      bool // it is no list, or an element was not readable, already reported
-}
-
 type tagHeadersNode struct {
-	headers, prefixes listOf[value[string]]
+	headers, prefixes source.List[source.Scalar[string]]
 	bad               bool // it is no mapping, already reported
 }
 
 type propagationNode struct {
 	pos               pos // of its key, or of the manifest's content
-	headers, prefixes listOf[value[string]]
+	headers, prefixes source.List[source.Scalar[string]]
 	bad               bool // it is no mapping, already reported
 }
 
 // addPrefixes adds the prefixes of one of the two keys that have them.
-func (n *propagationNode) addPrefixes(l listOf[value[string]]) {
-	if n.prefixes.set {
-		l.elements, l.bad = slices.Concat(n.prefixes.elements, l.elements), l.bad || n.prefixes.bad
+func (n *propagationNode) addPrefixes(l source.List[source.Scalar[string]]) {
+	if n.prefixes.Set {
+		l.Elements, l.Bad = slices.Concat(n.prefixes.Elements, l.Elements), l.Bad || n.prefixes.Bad
 	}
 	n.prefixes = l
 }
 
 type forwardedNode struct {
 	pos     pos // of its key
-	headers listOf[value[string]]
+	headers source.List[source.Scalar[string]]
 	bad     bool // it is no mapping, already reported
 }
 
 // An exclusiveNode is a list of "RULE/TAG" that no user has two of.
-type exclusiveNode = listOf[value[string]]
+type exclusiveNode = source.List[source.Scalar[string]]
 
 type ruleNode struct {
 	pos                     pos
-	name, header, tagHeader value[string]
-	description             value[string]
-	hash, salt, mode        value[string]
-	modulo                  value[int]
+	name, header, tagHeader source.Scalar[string]
+	description             source.Scalar[string]
+	hash, salt, mode        source.Scalar[string]
+	modulo                  source.Scalar[int]
 	match                   *matchNode // nil: there is none
-	keys                    listOf[keyNode]
-	overrides               listOf[overrideNode]
-	policies                listOf[policyNode]
-	partitions              listOf[partitionNode]
+	keys                    source.List[keyNode]
+	overrides               source.List[overrideNode]
+	policies                source.List[policyNode]
+	partitions              source.List[partitionNode]
 	otherKey                bool // a key that is refused stands in the place of header or keys
 }
 
 type keyNode struct {
 	pos                   pos
-	header, cookie, query value[string]
+	header, cookie, query source.Scalar[string]
 	visitor               *visitorNode // nil: there is none
 	other                 bool         // a source that is refused, already reported
 }
 
 type visitorNode struct {
 	pos                            pos
-	cookie, path, domain, sameSite value[string]
-	maxAge                         value[time.Duration]
+	cookie, path, domain, sameSite source.Scalar[string]
+	maxAge                         source.Scalar[time.Duration]
 	maxAgeText                     string // maxAge as it is written
-	secure, httpOnly               value[bool]
+	secure, httpOnly               source.Scalar[bool]
 	bad                            bool // it is no mapping, already reported
 }
 
 type matchNode struct {
 	pos     pos
-	hosts   listOf[value[string]]
-	paths   listOf[pathNode]
-	headers listOf[headerMatchNode]
+	hosts   source.List[source.Scalar[string]]
+	paths   source.List[pathNode]
+	headers source.List[headerMatchNode]
 	bad     bool // it is no mapping, already reported
 }
 
 type pathNode struct {
 	pos           pos
-	exact, prefix value[string]
+	exact, prefix source.Scalar[string]
 }
 
 type headerMatchNode struct {
 	pos         pos
-	name, exact value[string]
-	present     value[bool]
+	name, exact source.Scalar[string]
+	present     source.Scalar[bool]
 }
 
 type overrideNode struct {
 	pos      pos
 	key      *keyNode // nil: any key of the rule
-	values   listOf[value[string]]
-	tagValue value[string]
-	none     value[bool]
+	values   source.List[source.Scalar[string]]
+	tagValue source.Scalar[string]
+	none     source.Scalar[bool]
 }
 
 type policyNode struct {
 	pos           pos
-	from, rng     value[int]
-	ramp          listOf[rampNode]
-	allowDecrease value[bool]
-	tagValue      value[string]
+	from, rng     source.Scalar[int]
+	ramp          source.List[rampNode]
+	allowDecrease source.Scalar[bool]
+	tagValue      source.Scalar[string]
 }
 
 type rampNode struct {
 	pos pos
-	at  value[time.Time]
-	rng value[int]
+	at  source.Scalar[time.Time]
+	rng source.Scalar[int]
 }
 
 type partitionNode struct {
 	pos      pos
-	size     value[int]
-	tagValue value[string]
+	size     source.Scalar[int]
+	tagValue source.Scalar[string]
 }
 
 // problem notes an Error at p.

@@ -16,9 +16,9 @@ func (d *decoder) config(v source.Value, what string) {
 		{Name: "propagation", Read: func(v source.Value) { d.propagation(v.KeyPlace(), v, "propagation") }},
 		{Name: "forwarded", Read: d.forwarded},
 		{Name: "exclusive", Read: func(v source.Value) {
-			f.exclusive = listIn(d, v, "lists of RULE/TAG", func(v source.Value) (exclusiveNode, bool) {
-				l := d.texts(v, "RULE/TAG")
-				l.pos = v.Place()
+			f.exclusive = source.ListOf(&d.Reader, v, "lists of RULE/TAG", func(v source.Value) (exclusiveNode, bool) {
+				l := d.Strings(v, "RULE/TAG")
+				l.Place = v.Place()
 				return l, true
 			})
 		}},
@@ -48,8 +48,8 @@ func (d *decoder) tagHeaders(v source.Value) {
 	t := &tagHeadersNode{}
 	d.file.tagHeaders = t
 	t.bad = !d.Mapping(v, "tagHeaders",
-		field{Name: "headers", Read: func(v source.Value) { t.headers = d.texts(v, "header names") }},
-		field{Name: "headerPrefixes", Read: func(v source.Value) { t.prefixes = d.texts(v, "beginnings of header names") }},
+		field{Name: "headers", Read: func(v source.Value) { t.headers = d.Strings(v, "header names") }},
+		field{Name: "headerPrefixes", Read: func(v source.Value) { t.prefixes = d.Strings(v, "beginnings of header names") }},
 	)
 }
 
@@ -57,7 +57,7 @@ func (d *decoder) forwarded(v source.Value) {
 	f := &forwardedNode{pos: v.KeyPlace()}
 	d.file.forwarded = f
 	f.bad = !d.Mapping(v, strconv.Quote(v.Key()),
-		field{Name: "headers", Read: func(v source.Value) { f.headers = d.texts(v, "header names") }},
+		field{Name: "headers", Read: func(v source.Value) { f.headers = d.Strings(v, "header names") }},
 	)
 }
 
@@ -70,8 +70,8 @@ func (d *decoder) propagation(at pos, v source.Value, what string, others ...fie
 	p := &propagationNode{pos: at}
 	d.file.propagation = p
 	p.bad = !d.Mapping(v, what, append([]field{
-		{Name: "headers", Read: func(v source.Value) { p.headers = d.texts(v, "header names") }},
-		{Name: "headerPrefixes", Read: func(v source.Value) { p.addPrefixes(d.texts(v, "beginnings of header names")) }},
+		{Name: "headers", Read: func(v source.Value) { p.headers = d.Strings(v, "header names") }},
+		{Name: "headerPrefixes", Read: func(v source.Value) { p.addPrefixes(d.Strings(v, "beginnings of header names")) }},
 		{Name: "headerPrefix", Hidden: true, Read: func(v source.Value) { p.addPrefixes(d.oneOrMore(v, "beginnings of header names")) }}, // as the field reference of ASMHeaderPropagation has it
 	}, others...)...)
 }
@@ -116,7 +116,7 @@ func (d *decoder) override(v source.Value) (o overrideNode, ok bool) {
 			k.other = k.other || !ok
 			o.key = &k
 		}},
-		field{Name: "values", Read: func(v source.Value) { o.values = d.texts(v, "values of the key") }},
+		field{Name: "values", Read: func(v source.Value) { o.values = d.Strings(v, "values of the key") }},
 		field{Name: "tagValue", Read: d.asText(&o.tagValue), Also: tagValueWords},
 		field{Name: "none", Read: d.asBool(&o.none)},
 	)

@@ -28,11 +28,11 @@ func (d *decoder) visitor(v source.Value) *visitorNode {
 	n.bad = !d.Mapping(v, strconv.Quote(v.Key()),
 		field{Name: "cookie", Read: d.asText(&n.cookie)},
 		field{Name: "maxAge", Read: func(v source.Value) {
-			n.maxAge = valueOf(source.Parsed(&d.Reader, v, "a duration, such as 8760h for a year", func(text string) (time.Duration, bool) {
+			n.maxAge = source.Parsed(&d.Reader, v, "a duration, such as 8760h for a year", func(text string) (time.Duration, bool) {
 				n.maxAgeText = text
 				age, err := time.ParseDuration(text)
 				return age, err == nil
-			}))
+			})
 		}},
 		field{Name: "path", Read: d.asText(&n.path)},
 		field{Name: "domain", Read: d.asText(&n.domain)},
@@ -47,14 +47,14 @@ func (d *decoder) visitor(v source.Value) *visitorNode {
 func (d *decoder) match(v source.Value) *matchNode {
 	m := &matchNode{pos: v.KeyPlace()}
 	fields := []field{
-		{Name: "hosts", Read: func(v source.Value) { m.hosts = d.texts(v, "hosts") }},
+		{Name: "hosts", Read: func(v source.Value) { m.hosts = d.Strings(v, "hosts") }},
 		{Name: "paths", Read: listField(d, &m.paths, "paths, each exact or a prefix", d.path)},
 		{Name: "headers", Read: listField(d, &m.headers, "headers, each with name, and exact or present", d.headerMatch)},
 	}
 	if d.foreign {
 		fields = append(fields, field{Name: "host", Hidden: true, Read: func(v source.Value) {
-			host := valueOf(d.String(v))
-			m.hosts = listOf[value[string]]{pos: v.KeyPlace(), elements: []value[string]{host}, set: true, bad: host.bad}
+			host := d.String(v)
+			m.hosts = source.List[source.Scalar[string]]{Place: v.KeyPlace(), Elements: []source.Scalar[string]{host}, Set: true, Bad: host.Bad}
 		}})
 	}
 	m.bad = !d.Mapping(v, strconv.Quote(v.Key()), fields...)
@@ -84,10 +84,10 @@ func (d *decoder) rampStep(v source.Value) (s rampNode, ok bool) {
 	s.pos = v.Place()
 	ok = d.Mapping(v, "a step of a ramp",
 		field{Name: "at", Read: func(v source.Value) {
-			s.at = valueOf(source.Parsed(&d.Reader, v, "an instant with its offset, such as 2026-12-01T09:00:00+01:00", func(text string) (at time.Time, ok bool) {
+			s.at = source.Parsed(&d.Reader, v, "an instant with its offset, such as 2026-12-01T09:00:00+01:00", func(text string) (at time.Time, ok bool) {
 				err := at.UnmarshalText([]byte(text))
 				return at, err == nil
-			}))
+			})
 		}},
 		field{Name: "range", Read: d.asInt(&s.rng)},
 	)
