@@ -7,7 +7,8 @@
 // one place of a document. A [Reader] takes values apart by a table of [Field]s
 // and collects what is wrong: wrong types, missing values, keys that nobody knows
 // and what was meant by them. [Reader.Message] reads a value into a protobuf
-// message. [Replace] changes scalars in a file and no other byte.
+// message. [Replace] changes scalars in a file and no other byte; [Put],
+// [Append] and [Remove] change entries of mappings and elements of lists.
 //
 // A [Problem] names a file, a line and a column, what is wrong there, and what
 // was expected.

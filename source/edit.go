@@ -56,44 +56,26 @@ func Replace(src []byte, edits ...Edit) ([]byte, error) {
 
 // span returns where the scalar of e stands in src, in bytes, and what takes its place.
 func (e Edit) span(src []byte) (from, to int, text string, err error) {
-	n, at := e.Value.node, e.Value.at
-	if n == nil || n.Kind != yaml.ScalarNode {
+	if !e.Value.isScalarNode() {
 		return 0, 0, "", fmt.Errorf("it is %s; expected a scalar", e.Value.Describe())
 	}
-	if own := at.text.node(n); own != at {
-		return 0, 0, "", fmt.Errorf("it is an alias of the value at %s; change that", own)
-	}
-	if from, err = offset(src, at); err != nil {
+	if from, to, err = e.Value.extent(src); err != nil {
 		return 0, 0, "", err
 	}
-	rest := string(src[from:])
-	if loc := lineBreak.FindStringIndex(rest); loc != nil {
-		rest = rest[:loc[0]]
-	}
-	if n.Anchor != "" || strings.HasPrefix(rest, "!") || strings.HasPrefix(rest, "&") {
-		return 0, 0, "", errors.New("an anchor or a type stands before it; remove that first")
-	}
-	switch {
-	case n.Style&yaml.DoubleQuotedStyle != 0:
-		end := closing(rest, '"')
-		if end < 0 {
+	switch style := e.Value.node.Style; {
+	case style&yaml.DoubleQuotedStyle != 0:
+		return from, to, doubleQuoted(e.Text), nil
+	case style&yaml.SingleQuotedStyle != 0:
+		if strings.ContainsFunc(e.Text, func(r rune) bool { return r < ' ' }) {
 			return 0, 0, "", errors.New("it has more than one line")
 		}
-		return from, from + end, doubleQuoted(e.Text), nil
-	case n.Style&yaml.SingleQuotedStyle != 0:
-		end := closing(rest, '\'')
-		if end < 0 || strings.ContainsFunc(e.Text, func(r rune) bool { return r < ' ' }) {
-			return 0, 0, "", errors.New("it has more than one line")
-		}
-		return from, from + end, "'" + strings.ReplaceAll(e.Text, "'", "''") + "'", nil
-	case n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0 || !strings.HasPrefix(rest, n.Value):
-		return 0, 0, "", errors.New("it has more than one line")
+		return from, to, "'" + strings.ReplaceAll(e.Text, "'", "''") + "'", nil
 	}
 	text = e.Text
-	if !isPlain(text, n.Tag) {
+	if !isPlain(text, e.Value.node.Tag) {
 		text = doubleQuoted(text)
 	}
-	return from, from + len(n.Value), text, nil
+	return from, to, text, nil
 }
 
 // offset returns the index in src of a place in it.
