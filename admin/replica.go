@@ -99,7 +99,7 @@ func ruleOf(t *rules.Table, i int, r *rules.Rule) state.Rule {
 	for _, o := range r.Overrides {
 		made.Named += len(o.Values)
 	}
-	made.Ruler = ruler(t, i, r)
+	made.Ruler = ruler(t, i)
 	buckets := map[string]int{}
 	for _, p := range made.Ruler {
 		buckets[p.Tag] += p.To - p.From
@@ -116,22 +116,18 @@ func ruleOf(t *rules.Table, i int, r *rules.Rule) state.Rule {
 }
 
 // ruler returns which tag takes which buckets of the rule of index i.
-func ruler(t *rules.Table, i int, r *rules.Rule) (pieces []state.Piece) {
-	for from := uint32(0); from < r.Modulo; {
-		_, to := t.Span(i, from)
+func ruler(t *rules.Table, i int) (pieces []state.Piece) {
+	tags := t.Tags()
+	for _, p := range t.Pieces(i) {
 		tag := ""
-		for _, p := range r.Policies {
-			if p.From <= from && from < p.Range {
-				tag = p.TagValue
-				break
-			}
+		if p.Tag != rules.NoTag {
+			tag = tags[p.Tag].Value
 		}
 		if last := len(pieces) - 1; last >= 0 && pieces[last].Tag == tag {
-			pieces[last].To = int(to)
+			pieces[last].To = int(p.To)
 		} else {
-			pieces = append(pieces, state.Piece{From: int(from), To: int(to), Tag: tag})
+			pieces = append(pieces, state.Piece{From: int(p.From), To: int(p.To), Tag: tag})
 		}
-		from = to
 	}
 	return pieces
 }

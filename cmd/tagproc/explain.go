@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -10,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tagproc/tagproc/explain"
-	"github.com/tagproc/tagproc/rules"
+	"github.com/tagproc/tagproc/fleet"
 )
 
 func newExplainCommand() *cobra.Command {
@@ -21,14 +22,17 @@ func newExplainCommand() *cobra.Command {
 		headers []string
 		wants   []string
 		at      string
+		address string
 	)
 	cmd := &cobra.Command{
-		Use:   "explain --rules FILE -H 'NAME: VALUE'...",
+		Use:   "explain {--rules FILE | --addr ADDR} -H 'NAME: VALUE'...",
 		Short: "Say why a request gets its tags",
 		Long: `Say which tags a request with the given headers gets, and why: the hash, the
 bucket, and the policy or named user that decided. The decision is made by the
 code that serves requests. A tag that the client sends is shown as forged, with
 what happens to it. docs/rules.md lists the fields of -o json.
+
+With --addr the replica at that admin port answers, by its live rules.
 
 For rules that match hosts, paths or the query, give :authority and :path. Rules
 with ramps decide as of now, or as of --at.
@@ -40,7 +44,8 @@ The exit code is 0, 1 if the rules are refused or a tag is not that of --want, a
   tagproc explain --rules rules.yaml -H 'x-user-id: jack' --want x-asm-prefer-tag=s2
   tagproc explain --rules rules.yaml -H 'x-user-id: vance' --want appver-a=   # not tagged
   tagproc explain --rules rules.yaml -H ':authority: shop.example.com' -H ':path: /x?uid=7' -H 'cookie: a=1; uid=jack'
-  tagproc explain --rules rules.yaml -H 'x-user-id: jack' --at 2026-12-01T10:00:00Z`,
+  tagproc explain --rules rules.yaml -H 'x-user-id: jack' --at 2026-12-01T10:00:00Z
+  tagproc explain --addr 127.0.0.1:9090 -H 'x-user-id: jack'                   # what does that replica decide?`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			request, err := parseHeaders(headers)
@@ -55,9 +60,15 @@ The exit code is 0, 1 if the rules are refused or a tag is not that of --want, a
 			if err != nil {
 				return err
 			}
+			if address != "" {
+				return explainLive(cmd, address, explain.Question{Headers: request, At: instant}, out, wanted)
+			}
 			t, err := usableRules(cmd, &flags, file, exitProblems)
 			if err != nil {
 				return err
+			}
+			if instant.IsZero() {
+				instant = time.Now()
 			}
 			t, _ = t.At(instant)
 			if len(request) == 0 && len(t.Keys()) > 0 && len(t.Visitors()) == 0 {
@@ -66,26 +77,53 @@ The exit code is 0, 1 if the rules are refused or a tag is not that of --want, a
 			for _, hint := range explain.Hints(t, request) {
 				stderr(cmd).Printf("warning: %s\n", hint)
 			}
-			d := explain.Request(t, request)
-			if out == outputJSON {
-				err = stdout(cmd).JSON(d)
-			} else {
-				err = explain.WriteText(stdout(cmd), d)
-			}
-			if err != nil {
-				return fail(err)
-			}
-			return checkWants(cmd, t, d, wanted)
+			return writeDecision(cmd, explain.Request(t, request), out, wanted, t.Owned().Contains)
 		},
 	}
-	addRulesFileFlag(cmd, &file)
+	addOptionalRulesFileFlag(cmd, &file, "rules `FILE`, or a manifest with rules")
+	cmd.Flags().StringVar(&address, "addr", "", "admin port of a replica that answers in the place of --rules: `ADDR` as for status")
 	cmd.Flags().StringArrayVarP(&headers, "header", "H", nil, "header of the request, as `'NAME: VALUE'`; repeatable")
 	cmd.Flags().StringArrayVar(&wants, "want", nil, "expected tag, as `NAME=VALUE`; an empty value means none; repeatable")
 	cmd.Flags().StringVar(&at, "at", "", "`INSTANT` to decide at where rules have ramps, such as 2026-12-01T10:00:00Z (default now)")
 	flags.addTo(cmd)
 	out.addTo(cmd)
-	check(cmd, flags.check)
+	cmd.MarkFlagsMutuallyExclusive("rules", "addr")
+	check(cmd, flags.check, func() error {
+		if file == "" && address == "" {
+			return errors.New("expected --rules FILE, or --addr ADDR of a replica")
+		}
+		return nil
+	})
 	return cmd
+}
+
+// explainLive has a replica explain.
+func explainLive(cmd *cobra.Command, address string, q explain.Question, out output, wanted map[string]string) error {
+	target, err := fleet.ParseTarget(address)
+	if err != nil {
+		return fmt.Errorf("--addr: %w", err)
+	}
+	d, err := new(fleet.Client).Explain(cmd.Context(), target, q)
+	if err != nil {
+		return fail(err)
+	}
+	return writeDecision(cmd, d, out, wanted, func(header string) bool {
+		return slices.ContainsFunc(d.Rules, func(r explain.Rule) bool { return r.TagHeader == header })
+	})
+}
+
+// writeDecision writes d and compares its tags with those wanted. isTag reports whether a
+// header is a tag header of the rules.
+func writeDecision(cmd *cobra.Command, d *explain.Decision, out output, wanted map[string]string, isTag func(header string) bool) (err error) {
+	if out == outputJSON {
+		err = stdout(cmd).JSON(d)
+	} else {
+		err = explain.WriteText(stdout(cmd), d)
+	}
+	if err != nil {
+		return fail(err)
+	}
+	return checkWants(cmd, d, wanted, isTag)
 }
 
 func parseHeaders(args []string) ([]explain.Header, error) {
@@ -104,10 +142,10 @@ func parseHeaders(args []string) ([]explain.Header, error) {
 	return headers, nil
 }
 
-// parseInstant returns the instant of --at, or now if the flag is empty.
+// parseInstant returns the instant of --at, or the zero time if the flag is empty.
 func parseInstant(at string) (t time.Time, err error) {
 	if at == "" {
-		return time.Now(), nil
+		return t, nil
 	}
 	if err := t.UnmarshalText([]byte(at)); err != nil {
 		return t, fmt.Errorf("--at %q: expected an instant with its offset, such as 2026-12-01T10:00:00Z", at)
@@ -129,7 +167,7 @@ func parseWants(args []string) (map[string]string, error) {
 }
 
 // checkWants compares the tags of d with those wanted.
-func checkWants(cmd *cobra.Command, t *rules.Table, d *explain.Decision, wants map[string]string) error {
+func checkWants(cmd *cobra.Command, d *explain.Decision, wants map[string]string, isTag func(header string) bool) error {
 	got := map[string]string{}
 	for _, s := range d.Set {
 		got[s.Name] = s.Value
@@ -137,7 +175,7 @@ func checkWants(cmd *cobra.Command, t *rules.Table, d *explain.Decision, wants m
 	var err error
 	for _, name := range slices.Sorted(maps.Keys(wants)) {
 		switch {
-		case !t.Owned().Contains(name): // a misspelt name with an empty value would always pass
+		case !isTag(name): // a misspelt name with an empty value would always pass
 			stderr(cmd).Printf("%s is not a tag header of these rules\n", name)
 			err = &failure{}
 		case got[name] != wants[name]:

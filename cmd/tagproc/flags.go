@@ -56,8 +56,13 @@ func (f *rulesFlags) options() rules.Options {
 
 // addRulesFileFlag adds the required flag --rules.
 func addRulesFileFlag(cmd *cobra.Command, path *string) {
-	cmd.Flags().StringVar(path, "rules", "", "rules `FILE`, or a manifest with rules (required)")
+	addOptionalRulesFileFlag(cmd, path, "rules `FILE`, or a manifest with rules (required)")
 	must(cmd.MarkFlagRequired("rules"))
+}
+
+// addOptionalRulesFileFlag adds the flag --rules to a command that can do without.
+func addOptionalRulesFileFlag(cmd *cobra.Command, path *string, usage string) {
+	cmd.Flags().StringVar(path, "rules", "", usage)
 	must(cmd.MarkFlagFilename("rules", manifestExtensions...))
 }
 

@@ -66,6 +66,7 @@ and answers with the tag header that routes match on.`,
   tagproc validate rules.yaml                               # check a rules file
   tagproc explain --rules rules.yaml -H 'x-user-id: jack'   # why does jack get this version?
   tagproc serve --rules rules.yaml                          # answer Envoy
+  tagproc status                                            # do all replicas decide alike?
   tagproc render envoyfilter --rules rules.yaml             # have Istio's gateway ask it
   tagproc lint rules.yaml manifests/                        # what does not work, and the fix`,
 		Version:       version,
@@ -75,7 +76,7 @@ and answers with the tag header that routes match on.`,
 		SilenceUsage:  true,
 	}
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(newServeCommand(), newValidateCommand(), newExplainCommand(), newConvertCommand(), newVerifyCommand(), newLintCommand(), newRenderCommand(), newDemoCommand(), newVersionCommand())
+	root.AddCommand(newServeCommand(), newValidateCommand(), newExplainCommand(), newConvertCommand(), newVerifyCommand(), newLintCommand(), newRenderCommand(), newStatusCommand(), newDemoCommand(), newVersionCommand())
 	completeNothing(root)
 	return root
 }

@@ -1,0 +1,243 @@
+package fleet
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/tagproc/tagproc/explain"
+	"github.com/tagproc/tagproc/state"
+)
+
+// Bounds of what a replica may answer.
+const (
+	DefaultTimeout = 5 * time.Second // for one answer
+
+	maxBody  = 32 << 20 // bytes: an explanation by as many rules as a file can have
+	maxError = 300      // bytes of an error
+)
+
+// A Client asks replicas. The zero value is ready to use.
+type Client struct {
+	Timeout time.Duration // for one answer; 0: DefaultTimeout
+	// Lookup returns the addresses of a name; nil: the system's resolver.
+	Lookup func(ctx context.Context, network, host string) ([]netip.Addr, error)
+	// Now is the clock that those of replicas are compared with; nil: time.Now.
+	Now func() time.Time
+}
+
+// A Replica is what one place answered.
+type Replica struct {
+	Address string `json:"address"`
+	Name    string `json:"name"` // as it was asked for
+	// Unreachable says why there is no State.
+	Unreachable string `json:"unreachable,omitempty"`
+	// Offset is by how much the clock of the replica is ahead of the asker's, and
+	// OffsetError how far that may be off: half of the time that the answer took.
+	Offset      time.Duration `json:"-"`
+	OffsetError time.Duration `json:"-"`
+	// Differs says in words what keeps the replica from agreeing; none: it agrees.
+	Differs []string `json:"differs"`
+
+	OffsetSeconds      float64      `json:"clockOffsetSeconds"`
+	OffsetErrorSeconds float64      `json:"clockOffsetErrorSeconds"`
+	State              *state.State `json:"state,omitempty"`
+
+	ipv6 bool
+}
+
+func (c *Client) now() time.Time {
+	if c.Now != nil {
+		return c.Now()
+	}
+	return time.Now()
+}
+
+// Ask asks all places of all targets at once. The same replica at several addresses is
+// one. A target without any address is a Replica that is unreachable.
+func (c *Client) Ask(ctx context.Context, targets []Target) []Replica {
+	lookup := c.Lookup
+	if lookup == nil {
+		lookup = net.DefaultResolver.LookupNetIP
+	}
+	answers := make([][]Replica, len(targets))
+	var asking sync.WaitGroup
+	for i, t := range targets {
+		asking.Go(func() {
+			limited, cancel := context.WithTimeout(ctx, cmp.Or(c.Timeout, DefaultTimeout))
+			defer cancel()
+			places, err := t.Places(limited, lookup)
+			if err == nil && len(places) == 0 {
+				err = errors.New("the name has no address")
+			}
+			if err != nil {
+				answers[i] = []Replica{{Address: t.name, Name: t.name, Unreachable: cut(err.Error())}}
+				return
+			}
+			answers[i] = withoutDeadFamily(c.askPlaces(ctx, places))
+		})
+	}
+	asking.Wait()
+	return unique(slices.Concat(answers...))
+}
+
+func (c *Client) askPlaces(ctx context.Context, places []Place) []Replica {
+	replicas := make([]Replica, len(places))
+	var asking sync.WaitGroup
+	for i, p := range places {
+		asking.Go(func() { replicas[i] = c.ask(ctx, p) })
+	}
+	asking.Wait()
+	return replicas
+}
+
+// ask asks one place.
+func (c *Client) ask(ctx context.Context, p Place) Replica {
+	r := Replica{Address: p.String(), Name: p.Name}
+	if a, err := netip.ParseAddrPort(p.Address); err == nil {
+		r.ipv6 = a.Addr().Is6()
+	}
+	begin := c.now()
+	var s state.State
+	err := c.do(ctx, p, http.MethodGet, "/state", nil, &s)
+	if err == nil && s.StateVersion == 0 {
+		err = errors.New("the answer is no state: another program listens there")
+	}
+	if err != nil {
+		r.Unreachable = cut(err.Error())
+		return r
+	}
+	took := c.now().Sub(begin)
+	r.State = &s
+	r.Offset, r.OffsetError = s.Now.Sub(begin.Add(took/2)), took/2
+	r.OffsetSeconds, r.OffsetErrorSeconds = r.Offset.Seconds(), r.OffsetError.Seconds()
+	return r
+}
+
+// Explain asks the replica at the first address of a target that answers.
+func (c *Client) Explain(ctx context.Context, t Target, q explain.Question) (*explain.Decision, error) {
+	lookup := c.Lookup
+	if lookup == nil {
+		lookup = net.DefaultResolver.LookupNetIP
+	}
+	places, err := t.Places(ctx, lookup)
+	if err != nil {
+		return nil, err
+	}
+	body, err := json.Marshal(q)
+	if err != nil {
+		return nil, err
+	}
+	err = errors.New("the name has no address")
+	for _, p := range places {
+		d := &explain.Decision{}
+		if err = c.do(ctx, p, http.MethodPost, "/explain", body, d); err == nil {
+			return d, nil
+		}
+	}
+	return nil, fmt.Errorf("%s: %s", t.name, cut(err.Error()))
+}
+
+// do asks a place and decodes the answer into out.
+func (c *Client) do(ctx context.Context, p Place, method, path string, body []byte, out any) error {
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(c.Timeout, DefaultTimeout))
+	defer cancel()
+	host := p.Address
+	if p.Network == "unix" {
+		host = "localhost"
+	}
+	request, err := http.NewRequestWithContext(ctx, method, "http://"+host+path, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	transport := &http.Transport{ // no proxy stands before an admin port
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, p.Network, p.Address)
+		},
+		MaxResponseHeaderBytes: 64 << 10,
+	}
+	client := http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	response, err := client.Do(request)
+	if err != nil {
+		return reason(ctx, err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(response.Body, maxBody+1))
+	switch {
+	case err != nil:
+		return reason(ctx, err)
+	case response.StatusCode == http.StatusNotFound:
+		return fmt.Errorf("there is no %s: an older tagproc, or another program, listens there", path)
+	case response.StatusCode != http.StatusOK:
+		return fmt.Errorf("%s: %s", response.Status, strings.TrimSpace(string(text[:min(len(text), maxError)])))
+	case len(text) > maxBody:
+		return fmt.Errorf("the answer has more than %d bytes: another program listens there", maxBody)
+	}
+	if err := json.Unmarshal(text, out); err != nil {
+		return fmt.Errorf("the answer cannot be read: %w", err)
+	}
+	return nil
+}
+
+// reason returns the error of a request without its method and URL.
+func reason(ctx context.Context, err error) error {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return errors.New("no answer in time")
+	}
+	var wrapper interface{ Unwrap() error }
+	if errors.As(err, &wrapper) && wrapper.Unwrap() != nil {
+		return wrapper.Unwrap()
+	}
+	return err
+}
+
+// withoutDeadFamily leaves out the addresses of one family if none of them answers and
+// one of the other family does: names such as localhost have both, and replicas often
+// listen on one.
+func withoutDeadFamily(replicas []Replica) []Replica {
+	answers := map[bool]bool{}
+	for _, r := range replicas {
+		if r.State != nil {
+			answers[r.ipv6] = true
+		}
+	}
+	return slices.DeleteFunc(replicas, func(r Replica) bool {
+		return r.State == nil && !answers[r.ipv6] && answers[!r.ipv6]
+	})
+}
+
+// unique returns each replica once, whatever addresses it has.
+func unique(replicas []Replica) (once []Replica) {
+	seen := map[string]bool{}
+	for _, r := range replicas {
+		id := r.Address
+		if r.State != nil && r.State.Instance != "" {
+			id = r.State.Instance
+		}
+		if !seen[id] {
+			seen[id] = true
+			once = append(once, r)
+		}
+	}
+	return once
+}
+
+// cut returns the beginning of an error that a peer may have written.
+func cut(text string) string {
+	if len(text) > maxError {
+		return strings.ToValidUTF8(text[:maxError], "") + "…"
+	}
+	return text
+}

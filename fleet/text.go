@@ -1,0 +1,161 @@
+package fleet
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/tagproc/tagproc/internal/terminal"
+	"github.com/tagproc/tagproc/state"
+)
+
+// shownWindow is the index of the window in which text shows shares: 5 minutes.
+const shownWindow = 1
+
+// Summary returns in one line who agrees.
+func (r *Report) Summary() string {
+	text := fmt.Sprintf("%d of %d", r.Agreeing(), len(r.Replicas))
+	switch {
+	case r.Digest == "":
+		text += "; there are no rules to agree on"
+	case r.Agreeing() == 1:
+		text += " has " + r.Digest
+	default:
+		text += " agree on " + r.Digest
+	}
+	if !r.Step.IsZero() {
+		text += ", at the step of " + instant(r.Step)
+	}
+	if r.File != "" {
+		text += ", the rules of " + r.File
+	}
+	return text
+}
+
+// WriteText writes r for people: who agrees, who does not and why, each replica, and what
+// each rule did in the last 5 minutes.
+func (r *Report) WriteText(t *terminal.Writer) error {
+	style := terminal.Bold
+	if !r.Agree {
+		style = terminal.Alarm
+	}
+	t.Printf("%s\n", style.Textf("%s", r.Summary()))
+	for i := range r.Replicas {
+		for _, why := range r.Replicas[i].Differs {
+			t.Printf("%s %s\n", terminal.Bold.Textf("%s", r.Replicas[i].Address), why)
+		}
+	}
+	r.writeReplicas(t)
+	for _, rule := range r.rules() {
+		r.writeRule(t, rule)
+	}
+	return t.Err()
+}
+
+func (r *Report) writeReplicas(t *terminal.Writer) {
+	if len(r.answered()) == 0 {
+		return
+	}
+	t.Printf("\n")
+	hasRamps := slices.ContainsFunc(r.answered(), func(r *Replica) bool { return r.State.Step != nil })
+	t.Table(func(t *terminal.Writer) {
+		steps := ""
+		if hasRamps {
+			steps = "step\tnext step\t"
+		}
+		t.Printf("replica\tversion\tdigest\tlive since\t" + steps + "clock\trequests/s\n")
+		for _, replica := range r.answered() {
+			s := replica.State
+			t.Printf("%s\t%s\t%s\t%s\t", replica.Address, s.Version, cmp.Or(s.Digest, "-"), instant(s.LiveSince))
+			switch {
+			case s.Step != nil:
+				t.Printf("%s\t%s\t", instant(s.Step.Since), instant(s.Step.Next))
+			case hasRamps:
+				t.Printf("-\t-\t")
+			}
+			t.Printf("%s\t%.1f\n", replica.clock(), requests(s))
+		}
+	})
+	for _, replica := range r.answered() {
+		if s := replica.State; s.NotReady != "" {
+			t.Printf("%s is not ready: %s\n", replica.Address, s.NotReady)
+		}
+		if f := replica.State.Refusal; f != nil && !f.Present && len(f.Problems) > 0 {
+			t.Printf("%s refused its rules file at %s, and has a good one since: %s\n", replica.Address, instant(f.At), f.Problems[0].String())
+		}
+	}
+}
+
+// answered returns the replicas that have a state.
+func (r *Report) answered() (all []*Replica) {
+	for i := range r.Replicas {
+		if r.Replicas[i].State != nil {
+			all = append(all, &r.Replicas[i])
+		}
+	}
+	return all
+}
+
+// requests returns the requests per second of the last minute.
+func requests(s *state.State) float64 {
+	if len(s.Requests) == 0 {
+		return 0
+	}
+	return s.Requests[0].PerSecond
+}
+
+// rules returns the rules of the digest that is agreed on, of any replica that has it.
+func (r *Report) rules() []state.Rule {
+	for _, replica := range r.answered() {
+		if replica.State.Digest == r.Digest {
+			return replica.State.Rules
+		}
+	}
+	return nil
+}
+
+// writeRule writes what the replicas observed of a rule.
+func (r *Report) writeRule(t *terminal.Writer, rule state.Rule) {
+	mode := ""
+	if rule.Mode != "enforce" {
+		mode = ", mode " + rule.Mode
+	}
+	t.Printf("\n%s %s\n", terminal.Bold.Textf("rule %s", rule.Name), terminal.Faint.Textf("(%s%s)", rule.TagHeader, mode))
+	t.Table(func(t *terminal.Writer) {
+		t.Printf("replica\ttag\texpected\tobserved\twith 99%% confidence\trequests\tin\tverdict\n")
+		for _, replica := range r.answered() {
+			s := replica.State
+			for i := range s.Rules {
+				if s.Digest == r.Digest && s.Rules[i].Name == rule.Name {
+					writeObserved(t, replica.Address, &s.Rules[i])
+				}
+			}
+		}
+	})
+}
+
+func writeObserved(t *terminal.Writer, address string, rule *state.Rule) {
+	for i, tag := range rule.Tags {
+		name := tag.Tag
+		if name == "" {
+			if name = "no tag"; tag.Percent == 0 {
+				continue // everybody has one
+			}
+		}
+		if len(rule.Observed) <= shownWindow {
+			t.Printf("%s\t%s\t%s%%\t-\t-\t-\t-\tnot counted\n", address, name, number(tag.Percent))
+			continue
+		}
+		o := &rule.Observed[shownWindow]
+		bounds := "-"
+		observed := "-"
+		if o.Total() > 0 {
+			observed, bounds = number(o.Percent(i))+"%", fmt.Sprintf("%s%% to %s%%", number(o.Low[i]), number(o.High[i]))
+		}
+		t.Printf("%s\t%s\t%s%%\t%s\t%s\t%d of %d\t%d s\t%s\n", address, name, number(tag.Percent), observed, bounds,
+			o.Requests[i], o.Total(), o.Seconds, o.Verdict(i, tag.Percent))
+	}
+}
+
+// number returns a percentage to at most two decimals.
+func number(percent float64) string { return fmt.Sprintf("%.4g", percent) }
