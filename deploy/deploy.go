@@ -1,20 +1,8 @@
-// Package deploy holds the configurations that operators read and copy, so that
-// the demo and the tests run those and no others. It knows nothing of what they
-// mean.
+// Package deploy is configurations that operators read and copy. The Go files beside them
+// test that they are what tagproc prints, and that nothing in them is wrong.
 package deploy
 
 import _ "embed"
-
-// Envoy is envoy/envoy.yaml: a standalone Envoy that reaches tagproc by TCP.
-//
-//go:embed envoy/envoy.yaml
-var Envoy string
-
-// EnvoyUnix is envoy/envoy-unix.yaml: as Envoy, except that the address of the
-// cluster tagproc is a Unix socket.
-//
-//go:embed envoy/envoy-unix.yaml
-var EnvoyUnix string
 
 // EnvoyVisitors is envoy/visitors.yaml: a standalone Envoy for users who have no id.
 //

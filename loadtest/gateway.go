@@ -10,7 +10,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/tagproc/tagproc/contract"
-	"github.com/tagproc/tagproc/deploy"
+	"github.com/tagproc/tagproc/internal/mesh"
 )
 
 //go:embed tag.lua
@@ -21,7 +21,7 @@ type object = map[string]any
 
 // gatewayConfig returns the configuration of the Envoy under load: one listener
 // for each variant. Listener, ext_proc filter and ext_proc cluster are those of
-// deploy/envoy/envoy.yaml, without the access log and with other routes. lanes are
+// internal/mesh/envoy.yaml, without the access log and with other routes. lanes are
 // the addresses of the clusters baseline and canary; servers, of each variant with
 // a server, by its id: HOST:PORT or the path of a Unix socket.
 func gatewayConfig(variants []variant, lanes, servers map[string]string) ([]byte, error) {
@@ -43,7 +43,7 @@ func gatewayConfig(variants []variant, lanes, servers map[string]string) ([]byte
 	for _, v := range variants {
 		s, err := readShipped()
 		if err != nil {
-			return nil, fmt.Errorf("couldn't use deploy/envoy/envoy.yaml: %w", err)
+			return nil, fmt.Errorf("couldn't use internal/mesh/envoy.yaml: %w", err)
 		}
 		listeners = append(listeners, s.listenerOf(v))
 		if v.filter != extProc {
@@ -63,7 +63,7 @@ func gatewayConfig(variants []variant, lanes, servers map[string]string) ([]byte
 	})
 }
 
-// shipped are the parts of deploy/envoy/envoy.yaml.
+// shipped are the parts of internal/mesh/envoy.yaml.
 type shipped struct {
 	listener, manager, extProc, router, cluster object
 }
@@ -74,7 +74,7 @@ func readShipped() (*shipped, error) {
 			Listeners, Clusters []object
 		} `yaml:"static_resources"`
 	}
-	if err := yaml.Load([]byte(deploy.Envoy), &config); err != nil {
+	if err := yaml.Load([]byte(mesh.Config), &config); err != nil {
 		return nil, err
 	}
 	var s shipped

@@ -45,7 +45,7 @@ func startTagproc(ctx context.Context, name, binary, dir, rulesFile string, env 
 	return startServer(ctx, name, binary, dir, env, 1,
 		"serve", "--rules", rulesFile, "--admin", "127.0.0.1:0", "--log-format", "json",
 		"--first-message-timeout", "1h", // idle streams are measured too
-		"--max-request-headers", "200", "--max-request-headers-kb", "128") // as in deploy/envoy/envoy.yaml
+		"--max-request-headers", "200", "--max-request-headers-kb", "128") // as the gateway has them
 }
 
 // startServer runs a server that writes one JSON line to stderr for each address

@@ -19,7 +19,7 @@ const (
 	noFilter filter = "none"     // every request goes to the baseline
 	weighted filter = "weighted" // weighted_clusters with use_hash_policy and a header hash policy
 	lua      filter = "lua"      // tag.lua
-	extProc  filter = "ext_proc" // the filter of deploy/envoy/envoy.yaml
+	extProc  filter = "ext_proc" // the filter of internal/mesh/envoy.yaml
 )
 
 // The variants, in the order in which tables show them and rounds measure them:

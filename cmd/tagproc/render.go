@@ -7,11 +7,12 @@ import (
 func newRenderCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "render",
-		Short: "Make the Istio resources that the rules need",
-		Long: `Print Istio resources as YAML, to keep and apply like any other manifest. Equal
-input gives equal bytes, and comments say why each important line is there. render
-neither asks a cluster nor applies anything.`,
-		Example: `  tagproc render envoyfilter --rules rules.yaml                       # what the gateway needs to ask tagproc
+		Short: "Make the configurations of Envoy and Istio that the rules need",
+		Long: `Print Istio resources as YAML, to keep and apply like any other manifest, or the
+configuration of an Envoy of your own. Equal input gives equal bytes, and comments say
+why each important line is there. render neither asks a cluster nor applies anything.`,
+		Example: `  tagproc render envoy --rules rules.yaml --route s2=127.0.0.1:8082 --default 127.0.0.1:8081 > envoy.yaml
+  tagproc render envoyfilter --rules rules.yaml                       # what the gateway needs to ask tagproc
   tagproc render envoyfilter --rules rules.yaml | kubectl apply -f -
   tagproc render lanes lanes.yaml                                     # where tags lead
   tagproc render propagation rules.yaml                               # sidecars carry tags along, in baggage
@@ -19,6 +20,6 @@ neither asks a cluster nor applies anything.`,
 		Args: subcommandOnly,
 		RunE: help,
 	}
-	cmd.AddCommand(newRenderEnvoyFilterCommand(), newRenderLanesCommand(), newRenderPropagationCommand(), newRenderRecomputeCommand())
+	cmd.AddCommand(newRenderEnvoyCommand(), newRenderEnvoyFilterCommand(), newRenderLanesCommand(), newRenderPropagationCommand(), newRenderRecomputeCommand())
 	return cmd
 }

@@ -188,6 +188,10 @@ func commandLine(cmd *cobra.Command, args []string) string {
 	cmd.Flags().Visit(func(f *pflag.Flag) {
 		switch list, ok := f.Value.(pflag.SliceValue); {
 		case f.Name == "output-dir":
+		case f.Value.Type() == "stringArray": // whose elements may have commas
+			for _, v := range list.GetSlice() {
+				words = append(words, "--"+f.Name, word(v))
+			}
 		case ok:
 			words = append(words, "--"+f.Name, word(strings.Join(list.GetSlice(), ",")))
 		case f.Value.Type() == "bool":

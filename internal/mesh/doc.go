@@ -1,6 +1,6 @@
 // Package mesh is the documents' deployment on one machine: their sample
-// applications, in every lane, behind a real Envoy with the configuration that
-// deploy/ ships. The demo and the end-to-end tests are the same mesh.
+// applications, in every lane, behind a real Envoy whose ingress has the settings that
+// `tagproc render envoy` prints. The demo and the end-to-end tests are the same mesh.
 //
 // It knows which application runs where. It knows nothing of rules: tagproc is an
 // address here.

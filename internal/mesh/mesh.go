@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 
-	"github.com/tagproc/tagproc/deploy"
 	"github.com/tagproc/tagproc/internal/chain"
 	"github.com/tagproc/tagproc/internal/envoy"
 )
@@ -21,7 +20,7 @@ type Options struct {
 	Concurrency int       // Envoy's worker threads; 0: 1
 	Log         io.Writer // gets Envoy's log and its access log; may be nil
 
-	// Edit changes the shipped configuration, for what cannot be seen without a change;
+	// Edit changes the configuration, for what cannot be seen without a change;
 	// nil leaves it as it is. Ports and paths are changed in any case.
 	Edit func(config string) string
 }
@@ -84,7 +83,7 @@ func (m *Mesh) start(ctx context.Context, o Options) error {
 	return nil
 }
 
-// configure puts ports and tagproc's address into the shipped configuration.
+// configure puts ports and tagproc's address into the configuration.
 func configure(o Options, ports map[int]int) ([]byte, error) {
 	edit := func(config string) string {
 		if o.Edit != nil {
@@ -99,9 +98,9 @@ func configure(o Options, ports map[int]int) ([]byte, error) {
 			return nil, fmt.Errorf("tagproc listens on %v; Envoy looks for it on 127.0.0.1", addr)
 		}
 		ports[tagprocPort] = addr.Port
-		return envoy.Template(edit(deploy.Envoy), ports, nil)
+		return envoy.Template(edit(Config), ports, nil)
 	case *net.UnixAddr:
-		return envoy.Template(edit(deploy.EnvoyUnix), ports, map[string]string{tagprocSocket: addr.Name})
+		return envoy.Template(edit(ConfigUnix), ports, map[string]string{tagprocSocket: addr.Name})
 	default:
 		return nil, fmt.Errorf("tagproc's address is a %T; want a *net.TCPAddr or a *net.UnixAddr", o.Tagproc)
 	}

@@ -15,7 +15,7 @@ type workload struct {
 	lane    Lane
 	version string // at the start; see Mesh.Promote
 	next    string // the application that it calls
-	port    int    // of its cluster in deploy/envoy/envoy.yaml
+	port    int    // of its cluster in envoy.yaml
 }
 
 var workloads = []workload{
@@ -32,7 +32,7 @@ var workloads = []workload{
 	{"app-c", Canary, "v3", "", 10231},
 }
 
-// Ports of deploy/envoy/envoy.yaml that are not a workload's.
+// Ports of envoy.yaml that are not a workload's.
 const (
 	adminPort   = 9901
 	ingressPort = 10000
@@ -40,5 +40,5 @@ const (
 	tagprocPort = 9002
 )
 
-// tagprocSocket is where deploy/envoy/envoy-unix.yaml finds tagproc.
+// tagprocSocket is where ConfigUnix finds tagproc.
 const tagprocSocket = "/run/tagproc.sock"

@@ -14,14 +14,36 @@ import (
 	"github.com/tagproc/tagproc/istio/manifest"
 )
 
-// maxRequests is the most requests that may be at tagproc at a time.
-const maxRequests = 10_000
+// The most that may be at tagproc at a time.
+const (
+	maxRequests = 10_000
+	maxRetries  = 1_000
+)
 
 const protocolOptions = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
-// SocketCluster returns a cluster for a Unix socket, which Istio does not have. mounted is
-// a comment that says where the path must be mounted.
-func SocketCluster(name, path, mounted string) (*manifest.Tree, error) {
+// Cluster returns a cluster of one endpoint: of all addresses that its host has, if that
+// is a name.
+func Cluster(name string, at Endpoint) *clusterv3.Cluster {
+	c := &clusterv3.Cluster{
+		Name: name,
+		LoadAssignment: &endpointv3.ClusterLoadAssignment{
+			ClusterName: name,
+			Endpoints: []*endpointv3.LocalityLbEndpoints{{LbEndpoints: []*endpointv3.LbEndpoint{{
+				HostIdentifier: &endpointv3.LbEndpoint_Endpoint{Endpoint: &endpointv3.Endpoint{Address: at.Address()}},
+			}}}},
+		},
+	}
+	if at.IsName() {
+		c.ClusterDiscoveryType = &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STRICT_DNS}
+		c.DnsLookupFamily = clusterv3.Cluster_ALL // the default takes an IPv6 address that nobody may listen on
+	}
+	return c
+}
+
+// ExtProcCluster returns the cluster of a tagproc, which may be asked about thousands of
+// requests at a time.
+func ExtProcCluster(name string, at Endpoint) (*clusterv3.Cluster, error) {
 	http2, err := Pack(&httpv3.HttpProtocolOptions{
 		UpstreamProtocolOptions: &httpv3.HttpProtocolOptions_ExplicitHttpConfig_{
 			ExplicitHttpConfig: &httpv3.HttpProtocolOptions_ExplicitHttpConfig{
@@ -34,29 +56,34 @@ func SocketCluster(name, path, mounted string) (*manifest.Tree, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &clusterv3.Cluster{
-		Name:                          name,
-		ClusterDiscoveryType:          &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STATIC},
-		ConnectTimeout:                durationpb.New(time.Second),
-		TypedExtensionProtocolOptions: map[string]*anypb.Any{protocolOptions: http2},
-		CircuitBreakers: &clusterv3.CircuitBreakers{Thresholds: []*clusterv3.CircuitBreakers_Thresholds{{
-			MaxPendingRequests: wrapperspb.UInt32(maxRequests),
-			MaxRequests:        wrapperspb.UInt32(maxRequests),
-		}}},
-		LoadAssignment: &endpointv3.ClusterLoadAssignment{
-			ClusterName: name,
-			Endpoints: []*endpointv3.LocalityLbEndpoints{{LbEndpoints: []*endpointv3.LbEndpoint{{
-				HostIdentifier: &endpointv3.LbEndpoint_Endpoint{Endpoint: &endpointv3.Endpoint{
-					Address: &corev3.Address{Address: &corev3.Address_Pipe{Pipe: &corev3.Pipe{Path: path}}},
-				}},
-			}}}},
-		},
+	bounds := &clusterv3.CircuitBreakers_Thresholds{
+		MaxPendingRequests: wrapperspb.UInt32(maxRequests),
+		MaxRequests:        wrapperspb.UInt32(maxRequests),
 	}
-	if err := Validate(c); err != nil {
+	if at.IsName() { // retries go to another address
+		bounds.MaxRetries = wrapperspb.UInt32(maxRetries)
+	}
+	c := Cluster(name, at)
+	c.ConnectTimeout = durationpb.New(time.Second)
+	c.TypedExtensionProtocolOptions = map[string]*anypb.Any{protocolOptions: http2}
+	c.CircuitBreakers = &clusterv3.CircuitBreakers{Thresholds: []*clusterv3.CircuitBreakers_Thresholds{bounds}}
+	return c, Validate(c)
+}
+
+// CommentExtProcCluster adds comments to a cluster that ExtProcCluster returned.
+func CommentExtProcCluster(c *manifest.Tree) *manifest.Tree {
+	return c.
+		Comment("Every request in flight at ext_proc counts here. By default the 1,025th passes\nuntagged.", "circuit_breakers").
+		Comment("gRPC is HTTP/2.", "typed_extension_protocol_options")
+}
+
+// SocketCluster returns a cluster for a Unix socket, which Istio does not have. mounted is
+// a comment that says where the path must be mounted.
+func SocketCluster(name, path, mounted string) (*manifest.Tree, error) {
+	c, err := ExtProcCluster(name, Endpoint{Socket: path})
+	if err != nil {
 		return nil, err
 	}
-	return manifest.NewTree(c, true).
-		Comment("Every request in flight at ext_proc counts here. By default the 1,025th passes\nuntagged.", "circuit_breakers").
-		Comment("gRPC is HTTP/2.", "typed_extension_protocol_options").
-		Comment(mounted, "load_assignment"), nil
+	c.ClusterDiscoveryType = &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STATIC}
+	return CommentExtProcCluster(manifest.NewTree(c, true)).Comment(mounted, "load_assignment"), nil
 }

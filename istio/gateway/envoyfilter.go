@@ -1,8 +1,6 @@
 package gateway
 
 import (
-	"errors"
-
 	"github.com/tagproc/tagproc/contract"
 	"github.com/tagproc/tagproc/istio/envoyfilter"
 	"github.com/tagproc/tagproc/istio/manifest"
@@ -26,7 +24,7 @@ func EnvoyFilter(t *rules.Table, o Options) (*manifest.Object, error) {
 	}
 	h := headersOf(t)
 	if h.owned.IsZero() {
-		return nil, errors.New("the rules have no tag header: add a rule, or declare tagHeaders, which say what tagproc may write")
+		return nil, errNothingOwned
 	}
 	patches, err := patchesOf(h, s)
 	if err != nil {
@@ -83,17 +81,22 @@ func (h headers) described() string {
 }
 
 func patchesOf(h headers, s *settings) ([]envoyfilter.Patch, error) {
-	filter, err := httpFilter(h, s)
+	filter, err := httpFilter(h, s.call())
 	if err != nil {
 		return nil, err
 	}
-	merged, err := manager(h, s)
+	commentService(filter, s.address)
+	around, err := manager(h, s.Behaviour)
 	if err != nil {
 		return nil, err
 	}
-	around := "The connection managers around it."
+	merged, err := managerFilter(around, h, s.Behaviour)
+	if err != nil {
+		return nil, err
+	}
+	purpose := "The connection managers around it."
 	if h.trusted {
-		around += " Tag headers that clients send are not\n" +
+		purpose += " Tag headers that clients send are not\n" +
 			"removed: the rules say trustClientTags: true."
 	}
 	var patches []envoyfilter.Patch
@@ -104,7 +107,7 @@ func patchesOf(h headers, s *settings) ([]envoyfilter.Patch, error) {
 		}
 		patches = append(patches, placeVisitors(s.Phase, visitors))
 	}
-	patches = append(patches, place(s.Phase, filter), envoyfilter.MergeConnectionManager(envoyfilter.Gateway, merged, around))
+	patches = append(patches, place(s.Phase, filter), envoyfilter.MergeConnectionManager(envoyfilter.Gateway, merged, purpose))
 	if s.address.Socket == "" {
 		return patches, nil
 	}
@@ -113,6 +116,18 @@ func patchesOf(h headers, s *settings) ([]envoyfilter.Patch, error) {
 		return nil, err
 	}
 	return append(patches, envoyfilter.AddCluster(envoyfilter.Gateway, cluster, "Where tagproc is: a Unix socket.")), nil
+}
+
+// commentService adds comments that are about Istio to the ext_proc filter.
+func commentService(filter *manifest.Tree, a envoyfilter.Address) {
+	filter.Comment("A name of its own: Istio looks for the usual one.", "name")
+	if a.Socket != "" {
+		return
+	}
+	filter.Comment("Istio's own cluster for this port of the Service: the pods that are\n"+
+		"ready, mTLS, no bound of requests. To the Service's IP every stream\n"+
+		"would go over one connection, to one pod.", envoyfilter.TypedConfig, "grpc_service", "envoy_grpc", "cluster_name")
+	filter.Comment("Otherwise the cluster's name, which is not a host.", envoyfilter.TypedConfig, "grpc_service", "envoy_grpc", "authority")
 }
 
 // placeVisitors returns the patch that inserts the filter of visitors beside tagproc's.

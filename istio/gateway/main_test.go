@@ -34,7 +34,7 @@ type tester interface {
 func options() Options {
 	return Options{
 		Name: "tagproc", Namespace: "istio-system", Gateway: []string{"istio=ingressgateway"},
-		Address: "unix:///run/tagproc/tagproc.sock", Phase: PhaseRouter, Timeout: 200 * time.Millisecond,
+		Address: "unix:///run/tagproc/tagproc.sock", Phase: PhaseRouter, Behaviour: Behaviour{Timeout: 200 * time.Millisecond},
 	}
 }
 

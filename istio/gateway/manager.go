@@ -14,24 +14,26 @@ import (
 	"github.com/tagproc/tagproc/istio/manifest"
 )
 
-// manager returns what is merged into the gateway's HTTP connection managers.
-func manager(h headers, s *settings) (*manifest.Tree, error) {
+// manager returns what an HTTP connection manager needs around the filter. Merged into
+// another, or with routes and filters of its own, it is a whole.
+func manager(h headers, b Behaviour) (*hcmv3.HttpConnectionManager, error) {
 	m := &hcmv3.HttpConnectionManager{
 		CommonHttpProtocolOptions: &corev3.HttpProtocolOptions{MaxHeadersCount: wrapperspb.UInt32(contract.GatewayMaxHeaders)},
 		MaxRequestHeadersKb:       wrapperspb.UInt32(contract.GatewayMaxHeaderKB),
 	}
-	stripped := h.stripped(s.StripClientBaggage)
-	if len(stripped) > 0 {
+	if stripped := h.stripped(b.StripClientBaggage); len(stripped) > 0 {
 		strip, err := envoyfilter.Pack(&earlyv3.HeaderMutation{Mutations: stripped})
 		if err != nil {
 			return nil, err
 		}
 		m.EarlyHeaderMutationExtensions = []*corev3.TypedExtensionConfig{{Name: "strip_forged_tags", TypedConfig: strip}}
 	}
-	// Not validated as a whole: it is merged into another, and need not be valid alone.
-	if err := envoyfilter.Validate(m.CommonHttpProtocolOptions); err != nil {
-		return nil, err
-	}
+	return m, envoyfilter.Validate(m.CommonHttpProtocolOptions)
+}
+
+// managerFilter returns the network filter that is a connection manager, with comments on
+// what manager set.
+func managerFilter(m *hcmv3.HttpConnectionManager, h headers, b Behaviour) (*manifest.Tree, error) {
 	config, err := envoyfilter.PackPart(m)
 	if err != nil {
 		return nil, err
@@ -42,17 +44,17 @@ func manager(h headers, s *settings) (*manifest.Tree, error) {
 	}, true)
 	filter.Comment("Above the defaults of 100 headers and 60 KiB. Where a tag takes a request over a\n"+
 		"limit, Envoy answers 500 whatever failure_mode_allow says, and tagproc cannot\n"+
-		"count what forward_rules keep from it. `tagproc serve` is told the same limits:\n"+
+		"count what it is not sent. `tagproc serve` is told the same limits:\n"+
 		fmt.Sprintf("--max-request-headers %d --max-request-headers-kb %d.", contract.GatewayMaxHeaders, contract.GatewayMaxHeaderKB),
 		envoyfilter.TypedConfig, "common_http_protocol_options")
-	if len(stripped) > 0 {
-		filter.Comment(early(h, s), envoyfilter.TypedConfig, "early_header_mutation_extensions")
+	if len(m.GetEarlyHeaderMutationExtensions()) > 0 {
+		filter.Comment(early(h, b), envoyfilter.TypedConfig, "early_header_mutation_extensions")
 	}
 	return filter, nil
 }
 
 // early returns which headers of clients are removed, and why.
-func early(h headers, s *settings) string {
+func early(h headers, b Behaviour) string {
 	const wholeBaggage = "All baggage of clients is removed, other members than tags included, and so are\n" +
 		"the headers that libraries take for it: no single member can be removed here, and\n" +
 		"without this a dead tagproc lets a forged member choose routes behind the gateway."
@@ -60,11 +62,11 @@ func early(h headers, s *settings) string {
 		return wholeBaggage
 	}
 	text := "What a client sends in " + h.described() + " goes before any\n" +
-		"route is chosen, in every spelling of - as well: servers that hand headers on as\n" +
-		"environment variables fold x_tag and x-tag into one. tagproc removes forged tags\n" +
-		"too; without this a dead tagproc lets a forged tag choose the route."
+		"route is chosen, in every spelling of - as well: to CGI, WSGI and their like x_tag\n" +
+		"and x-tag are one. tagproc removes forged tags too; without this a dead tagproc\n" +
+		"lets a forged tag choose the route."
 	switch {
-	case s.StripClientBaggage:
+	case b.StripClientBaggage:
 		text += "\n\n" + wholeBaggage
 	case len(h.carriers) > 0:
 		text += "\n\nSo do headers that carry a tag as one member of baggage each. Forged members of\nbaggage itself, which has members of others too, are removed by tagproc alone."

@@ -6,16 +6,23 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tagproc/tagproc/contract"
 	"github.com/tagproc/tagproc/istio/envoyfilter"
 )
 
 // Options are the settings of a gateway's operator, in the form of flags.
 type Options struct {
+	Behaviour
+
 	Name      string   // of the EnvoyFilter
 	Namespace string   // of the EnvoyFilter and of the gateway's pods
 	Gateway   []string // labels that the gateway's pods have, all of them; each KEY=VALUE
 	Address   string   // of tagproc: unix:///PATH, or SERVICE.NAMESPACE:PORT
 	Phase     Phase
+}
+
+// Behaviour is what Envoy does beside asking tagproc, in the form of flags.
+type Behaviour struct {
 	// FailClosed makes Envoy answer 500 or 504 to requests that tagproc does not answer.
 	// Otherwise they pass untagged.
 	FailClosed bool
@@ -23,6 +30,14 @@ type Options struct {
 	StripClientBaggage bool
 	// Timeout is how long a request waits for tagproc, from 1 ms to 1 minute.
 	Timeout time.Duration
+}
+
+// check returns an error about the time.
+func (b *Behaviour) check() error {
+	if time.Millisecond <= b.Timeout && b.Timeout <= time.Minute {
+		return nil
+	}
+	return fmt.Errorf("--timeout %v: expected 1ms to 1m", b.Timeout)
 }
 
 // Check returns an error for each option that cannot be used, which begins with the
@@ -52,12 +67,21 @@ func (o *Options) settings() (*settings, error) {
 	selector, wrong := envoyfilter.ParseLabels("--gateway", "the gateway's pods", o.Gateway)
 	s.selector, errs = selector, append(errs, wrong...)
 	require(slices.Contains(Phases(), o.Phase), "--phase %q: expected %s or %s", o.Phase, PhaseRouter, PhaseAuthn)
-	require(time.Millisecond <= o.Timeout && o.Timeout <= time.Minute, "--timeout %v: expected 1ms to 1m", o.Timeout)
+	errs = append(errs, o.check())
 	var err error
 	if s.address, err = envoyfilter.ParseAddress(o.Address); err != nil {
 		errs = append(errs, fmt.Errorf("--address %w", err))
 	}
 	return s, errors.Join(errs...)
+}
+
+// call returns how the gateway asks tagproc: through a cluster that is added for a
+// socket, or through the one that Istio has for a port of a Service.
+func (s *settings) call() call {
+	if s.address.Socket != "" {
+		return call{Behaviour: s.Behaviour, cluster: contract.GatewayFilter}
+	}
+	return call{Behaviour: s.Behaviour, cluster: s.address.ServiceCluster(), authority: s.address.Service, several: true}
 }
 
 // A Phase is a place among the filters of the gateway.

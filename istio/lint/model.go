@@ -107,6 +107,7 @@ const (
 	noKind       = "document without a kind"
 	noMapping    = "list or text"
 	lanesFile    = "lanes file"
+	envoyConfig  = "configuration of Envoy"
 	templateFile = "template"
 )
 

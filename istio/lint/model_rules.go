@@ -42,6 +42,10 @@ func (m *model) addBare(d *source.Document) {
 		m.others[lanesFile]++
 		return
 	}
+	if d.Get("static_resources").Exists() || d.Get("filters").Exists() && d.Get("clusters").Exists() {
+		m.others[envoyConfig]++
+		return
+	}
 	m.others[noKind]++
 	if !m.swept[d.File] {
 		m.unknownDocument(place{doc: d}, "this is neither an object of Kubernetes, with apiVersion and kind, nor rules nor lanes: lint ignores it",

@@ -79,7 +79,11 @@ func (o *Object) write(out *bytes.Buffer) error {
 		}
 		root.Content = append(root.Content, scalar("spec"), o.Spec.root)
 	}
-	d, err := yaml.NewDumper(out, yaml.WithIndent(2), yaml.WithCompactSeqIndent(true), yaml.WithLineWidth(-1))
+	return dump(out, root)
+}
+
+func dump(w io.Writer, root *yaml.Node) error {
+	d, err := yaml.NewDumper(w, yaml.WithIndent(2), yaml.WithCompactSeqIndent(true), yaml.WithLineWidth(-1))
 	if err != nil {
 		return err
 	}

@@ -6,8 +6,8 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
-	"github.com/tagproc/tagproc/deploy"
 	"github.com/tagproc/tagproc/internal/envoy"
+	"github.com/tagproc/tagproc/internal/mesh"
 )
 
 // A config is a configuration of Envoy in maps and slices, to be edited.
@@ -16,11 +16,11 @@ type config map[string]any
 // An edit changes the example's configuration.
 type edit func(t *testing.T, c config)
 
-// gatewayConfig returns deploy/envoy/envoy-unix.yaml with every application at
+// gatewayConfig returns mesh.ConfigUnix with every application at
 // one port and tagproc at the sockets, and with the edits.
 func gatewayConfig(t *testing.T, application int, sockets []string, edits ...edit) []byte {
 	t.Helper()
-	src, err := envoy.Template(deploy.EnvoyUnix,
+	src, err := envoy.Template(mesh.ConfigUnix,
 		map[int]int{9901: 0, 10000: 0, 10001: 0, 10110: application},
 		map[string]string{"/run/tagproc.sock": sockets[0]})
 	if err != nil {

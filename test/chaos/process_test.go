@@ -68,7 +68,7 @@ func (b *bed) launch(t *testing.T, c command) *tagproc {
 	}
 	args := []string{
 		"serve", "--rules", c.rulesFile, "--admin", "unix://" + p.socket,
-		"--max-request-headers", "200", "--max-request-headers-kb", "128", // as in deploy/envoy/envoy.yaml
+		"--max-request-headers", "200", "--max-request-headers-kb", "128", // as the gateway has them
 	}
 	for _, address := range c.listen {
 		args = append(args, "--listen", address)

@@ -10,11 +10,11 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
-	"github.com/tagproc/tagproc/deploy"
 	"github.com/tagproc/tagproc/internal/envoy"
+	"github.com/tagproc/tagproc/internal/mesh"
 )
 
-// shipped is the mode of deploy/envoy/envoy.yaml: no bodies are sent to tagproc.
+// shipped is the mode of mesh.Config: no bodies are sent to tagproc.
 const shipped = "NONE"
 
 // modes are the body modes, for requests and responses alike. All but the shipped one
@@ -54,13 +54,13 @@ type (
 	list   = []any
 )
 
-// configure returns deploy/envoy/envoy.yaml with free ports, with tagproc and the
+// configure returns mesh.Config with free ports, with tagproc and the
 // upstream of every application on their ports, and with the listeners of this
 // package beside its own. edit changes the listeners that have tagproc; it may be
 // nil, and is for tests that want to see a difference.
 func configure(version string, tagprocPort, upstreamPort int, edit func(ingress object)) ([]byte, error) {
 	ports := make(map[int]int)
-	for _, m := range regexp.MustCompile(`port_value: (\d+)`).FindAllStringSubmatch(deploy.Envoy, -1) {
+	for _, m := range regexp.MustCompile(`port_value: (\d+)`).FindAllStringSubmatch(mesh.Config, -1) {
 		port, err := strconv.Atoi(m[1])
 		if err != nil {
 			return nil, err
@@ -71,7 +71,7 @@ func configure(version string, tagprocPort, upstreamPort int, edit func(ingress 
 		ports[port] = 0
 	}
 	ports[9002] = tagprocPort
-	text, err := envoy.Template(deploy.Envoy, ports, nil)
+	text, err := envoy.Template(mesh.Config, ports, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +90,7 @@ func addListeners(config object, modes []string, upstreamPort int, edit func(ing
 	listeners := resources["listeners"].(list)
 	ingress, ok := named(listeners, "ingress")
 	if !ok {
-		return fmt.Errorf("deploy/envoy/envoy.yaml has no listener ingress")
+		return fmt.Errorf("mesh.Config has no listener ingress")
 	}
 	plain := clone(ingress, reference(shipped))
 	withoutTagproc(plain)

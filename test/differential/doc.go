@@ -2,7 +2,7 @@
 // Envoy passes an Envoy with tagproc, and neither the upstream nor the client can
 // tell the two apart, except by the tags.
 //
-// One Envoy listens twice, as deploy/envoy ships it and without tagproc and its
+// One Envoy listens twice, as internal/mesh has it and without tagproc and its
 // limits. Generated requests go to both, byte for byte. A request that makes a
 // difference is made smaller while it still does, and kept in testdata, from where
 // every later run begins.

@@ -57,7 +57,7 @@ func newStage(t *testing.T, version string, processorPort int, edit func(ingress
 }
 
 // startTagproc runs tagproc until the test ends, with the limits of
-// deploy/envoy/envoy.yaml, and returns its port.
+// mesh.Config, and returns its port.
 func startTagproc(t *testing.T) int {
 	t.Helper()
 	return program.Port(startTagprocWith(t, rulesFile, "127.0.0.1:0", "--max-request-headers", "200", "--max-request-headers-kb", "128").String())

@@ -13,7 +13,7 @@ import (
 	"github.com/tagproc/tagproc/rules"
 )
 
-// owned are the tag headers that deploy/envoy/envoy.yaml names, as flags for the
+// owned are the tag headers that internal/mesh/envoy.yaml names, as flags for the
 // walk-throughs' manifests, which cannot declare any.
 var owned = []string{"--tag-header", "x-asm-prefer-tag", "--tag-header-prefix", "appver"}
 

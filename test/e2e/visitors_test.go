@@ -37,7 +37,7 @@ func testVisitorsExample(t *testing.T, binary string) {
 	writeFile(t, rulesFile, deploy.VisitorsRules)
 	p := startOn(t, "127.0.0.1:0", rulesFile, "--max-request-headers", "200", "--max-request-headers-kb", "128")
 	// A busy machine is not what is tested.
-	patient := strings.Replace(deploy.EnvoyVisitors, "message_timeout: 0.2s", "message_timeout: 60s", 1)
+	patient := strings.Replace(deploy.EnvoyVisitors, "message_timeout: 0.200s", "message_timeout: 60s", 1)
 	config, err := envoy.Template(patient, map[int]int{
 		9901: 0, 10000: 0, 9002: p.port(t), 10110: startShop(t, "baseline"), 10111: startShop(t, "canary"),
 	}, nil)

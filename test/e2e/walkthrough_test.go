@@ -20,14 +20,14 @@ import (
 var declared = rules.Options{TagHeaders: rules.Owned{Headers: []string{"x-asm-prefer-tag"}, Prefixes: []string{"appver"}}}
 
 // startMesh runs the applications and an Envoy that looks for tagproc on socket,
-// with deploy/envoy/envoy-unix.yaml.
+// with mesh.ConfigUnix.
 func startMesh(t *testing.T, envoy, socket string) *mesh.Mesh {
 	t.Helper()
 	return startMeshWith(t, mesh.Options{Binary: envoy, Tagproc: &net.UnixAddr{Name: socket, Net: "unix"}})
 }
 
 // startMeshWith does the same with any options. TCP makes it
-// deploy/envoy/envoy.yaml.
+// mesh.Config.
 func startMeshWith(t *testing.T, o mesh.Options) *mesh.Mesh {
 	t.Helper()
 	m, _ := startMeshAndLog(t, o)

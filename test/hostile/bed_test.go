@@ -16,11 +16,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tagproc/tagproc/deploy"
 	"github.com/tagproc/tagproc/internal/child"
 	"github.com/tagproc/tagproc/internal/echo"
 	"github.com/tagproc/tagproc/internal/envoy"
 	"github.com/tagproc/tagproc/internal/machine"
+	"github.com/tagproc/tagproc/internal/mesh"
 	"github.com/tagproc/tagproc/internal/program"
 	"github.com/tagproc/tagproc/internal/transcript"
 )
@@ -60,7 +60,7 @@ func newBed(t *testing.T) *bed {
 	// An attack takes the CPU of the machine that the application runs on, too, which
 	// makes connecting to it slow: tagproc cannot change that. The time for connecting
 	// to tagproc stays.
-	ours, others, found := strings.Cut(deploy.Envoy, "- name: mocka-baseline")
+	ours, others, found := strings.Cut(mesh.Config, "- name: mocka-baseline")
 	if !found {
 		t.Fatal("the example has no cluster mocka-baseline behind that of tagproc")
 	}
@@ -97,7 +97,7 @@ func newBed(t *testing.T) *bed {
 	return b
 }
 
-// serve starts a tagproc with the limits of deploy/envoy/envoy.yaml.
+// serve starts a tagproc with the limits of the gateway.
 func serve(t *testing.T) served {
 	t.Helper()
 	rules := filepath.Join(t.TempDir(), "rules.yaml")

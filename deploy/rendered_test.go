@@ -4,25 +4,30 @@ import (
 	"bytes"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/tagproc/tagproc/internal/golden"
 	"github.com/tagproc/tagproc/internal/program"
 )
 
-// TestEnvoyFilter checks that envoyfilter/ and the EnvoyFilters of the samples are what
-// tagproc prints: the rules file of the first document's WasmPlugin, what the gateway
+// TestRendered checks that envoy/, envoyfilter/ and the EnvoyFilters of the samples are
+// what tagproc prints: the standalone Envoy, the rules file of the first document's WasmPlugin, what the gateway
 // needs for it, and what the sidecars need where applications forward no tags.
-func TestEnvoyFilter(t *testing.T) {
+func TestRendered(t *testing.T) {
 	t.Parallel()
 	binary := filepath.Join(t.TempDir(), "tagproc")
 	if err := program.Build(binary); err != nil {
 		t.Fatal(err)
 	}
+	standalone := []string{"render", "envoy", "--rules", "rules.yaml", "--route", "s2=127.0.0.1:10111", "--route", "appver-a=v2=127.0.0.1:10211", "--default", "127.0.0.1:10110"}
 	for _, f := range []struct {
 		dir, file string
 		args      []string
 	}{
+		{"envoy", "envoy.yaml", standalone},
+		{"envoy", "envoy-unix.yaml", append(slices.Clone(standalone), "--address", "unix:///run/tagproc.sock")},
+		{"envoy", "visitors.yaml", []string{"render", "envoy", "--rules", "visitors-rules.yaml", "--route", "s2=127.0.0.1:10111", "--default", "127.0.0.1:10110"}},
 		{"envoyfilter", "rules.yaml", []string{"convert", "../samples/asm/lanes/wasm.yaml"}},
 		{"envoyfilter", "sidecar.yaml", []string{"render", "envoyfilter", "--rules", "rules.yaml"}},
 		{"envoyfilter", "service.yaml", []string{"render", "envoyfilter", "--rules", "rules.yaml", "--address", "tagproc.istio-system:9002"}},

@@ -1,0 +1,235 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+	routerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"
+	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	"google.golang.org/protobuf/types/known/structpb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/tagproc/tagproc/contract"
+	"github.com/tagproc/tagproc/istio/envoyfilter"
+	"github.com/tagproc/tagproc/istio/manifest"
+	"github.com/tagproc/tagproc/rules"
+)
+
+// ingress is the name of the listener, and the prefix of its counters.
+const ingress = "ingress"
+
+// columns is how wide the configuration of a standalone Envoy is, as far as it can be
+// folded.
+const columns = 160
+
+// Standalone are the settings of the operator of an Envoy that no control plane
+// configures, in the form of flags.
+type Standalone struct {
+	Behaviour
+
+	Listen  string   // where clients come in: IP:PORT or unix:///PATH
+	Address string   // of tagproc: HOST:PORT or unix:///PATH
+	Routes  []string // [TAG_HEADER=]TAG=HOST:PORT; of those that match a request the first is taken
+	Default string   // HOST:PORT of the requests that no route takes
+	TLS     TLS      // towards tagproc
+
+	// FiltersOnly leaves out listener, routes and log: what remains is for a
+	// configuration that is there.
+	FiltersOnly bool
+}
+
+// Config returns the configuration of a standalone Envoy, with comments, which asks tagproc
+// and routes by its tags; or with FiltersOnly the parts of it that concern tagproc.
+// An error is about options, and begins with the option's name as a flag, or says that the
+// rules have no tag header.
+func Config(t *rules.Table, o Standalone) (*manifest.Tree, error) {
+	s, err := o.settings(t)
+	if err != nil {
+		return nil, err
+	}
+	h := headersOf(t)
+	if h.owned.IsZero() {
+		return nil, errNothingOwned
+	}
+	filters, err := s.filters(h)
+	if err != nil {
+		return nil, err
+	}
+	tagproc, err := s.tagproc()
+	if err != nil {
+		return nil, err
+	}
+	if o.FiltersOnly {
+		return s.parts(h, filters, tagproc)
+	}
+	listener, err := s.listener(h, filters)
+	if err != nil {
+		return nil, err
+	}
+	clusters, err := s.clusters()
+	if err != nil {
+		return nil, err
+	}
+	admin := envoyfilter.Endpoint{Host: "127.0.0.1", Port: adminPort}
+	root := manifest.NewMapping().
+		Put(manifest.NewMapping().Put(manifest.NewTree(admin.Address(), true), "address"), "admin").
+		Put(manifest.NewMapping().
+			Put(manifest.NewList(listener), "listeners").
+			Put(manifest.NewList(append([]*manifest.Tree{tagproc}, clusters...)...), "clusters"), "static_resources").
+		Comment("Counters, and http.ingress.ext_proc.tagproc.* among them. Whoever reaches it may end Envoy.", "admin")
+	if err := putProgramSize(root, h, s.StripClientBaggage); err != nil {
+		return nil, err
+	}
+	return root.Fold(columns), nil
+}
+
+// adminPort is where Envoy answers about itself.
+const adminPort = 9901
+
+var errNothingOwned = errors.New("the rules have no tag header: add a rule, or declare tagHeaders, which say what tagproc may write")
+
+// Purpose returns what the configuration is, and which tagproc belongs to it: a text that
+// stands above it. rules is the name of the rules file.
+func (o *Standalone) Purpose(rules string) string {
+	listen := ""
+	if o.Address != contract.DefaultListen {
+		listen = " --listen " + o.Address
+	}
+	serve := fmt.Sprintf("tagproc serve --rules %s%s --metadata --max-request-headers %d --max-request-headers-kb %d",
+		rules, listen, contract.GatewayMaxHeaders, contract.GatewayMaxHeaderKB)
+	const again = " Render it again after an edit of tagHeaders, or of what rules look at."
+	if o.FiltersOnly {
+		return "For the HTTP connection manager of an Envoy and its clusters: tagproc's filters, before others, and what they need." + again + "\nBeside it: " + serve
+	}
+	return "An Envoy that asks tagproc for the tags of each request, and routes by them." + again + "\nBeside it: " + serve
+}
+
+// filters returns the HTTP filters of tagproc, in their order.
+func (s *standalone) filters(h headers) (filters []*manifest.Tree, err error) {
+	if h.visitors > 0 {
+		visitors, err := visitorsFilter(h.visitors)
+		if err != nil {
+			return nil, err
+		}
+		filters = append(filters, visitors)
+	}
+	tagproc, err := httpFilter(h, call{Behaviour: s.Behaviour, cluster: contract.GatewayFilter, authority: s.authority(), several: s.address.IsName()})
+	return append(filters, tagproc), err
+}
+
+// authority returns the host of tagproc, if it is a name: of the cluster's name a proxy
+// on the way could make nothing.
+func (s *standalone) authority() string {
+	if s.address.IsName() {
+		return s.address.String()
+	}
+	return ""
+}
+
+// tagproc returns the cluster of tagproc.
+func (s *standalone) tagproc() (*manifest.Tree, error) {
+	c, err := envoyfilter.ExtProcCluster(contract.GatewayFilter, s.address)
+	if err != nil {
+		return nil, err
+	}
+	if s.TLS != (TLS{}) {
+		if c.TransportSocket, err = s.TLS.socket(s.address.Host); err != nil {
+			return nil, err
+		}
+	}
+	tree := envoyfilter.CommentExtProcCluster(manifest.NewTree(c, true))
+	s.TLS.comment(tree)
+	return tree, nil
+}
+
+// parts returns what a connection manager and the clusters that are there lack.
+func (s *standalone) parts(h headers, filters []*manifest.Tree, tagproc *manifest.Tree) (*manifest.Tree, error) {
+	m, err := manager(h, s.Behaviour)
+	if err != nil {
+		return nil, err
+	}
+	filter, err := managerFilter(m, h, s.Behaviour)
+	if err != nil {
+		return nil, err
+	}
+	filter.Put(manifest.NewList(filters...), "http_filters", envoyfilter.TypedConfig)
+	root := manifest.NewMapping().
+		Put(manifest.NewList(filter), "filters").Comment("Of a filter chain: into the connection manager that is there.", "filters").
+		Put(manifest.NewList(tagproc), "clusters").Comment("Of static_resources.", "clusters")
+	err = putProgramSize(root, h, s.StripClientBaggage)
+	return root.Fold(columns), err
+}
+
+// listener returns the listener that clients connect to.
+func (s *standalone) listener(h headers, filters []*manifest.Tree) (*manifest.Tree, error) {
+	m, err := manager(h, s.Behaviour)
+	if err != nil {
+		return nil, err
+	}
+	m.StatPrefix = ingress
+	m.UseRemoteAddress = wrapperspb.Bool(true)
+	m.RouteSpecifier = &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: s.routeConfig()}
+	m.HttpFilters = []*hcmv3.HttpFilter{{}} // in its place are trees with comments
+	if m.AccessLog, err = accessLog(s.logged(h)); err != nil {
+		return nil, err
+	}
+	router, err := envoyfilter.HTTPFilter(contract.Router, &routerv3.Router{})
+	if err != nil {
+		return nil, err
+	}
+	filter, err := managerFilter(m, h, s.Behaviour)
+	if err != nil {
+		return nil, err
+	}
+	filter.Put(manifest.NewList(append(filters, router)...), "http_filters", envoyfilter.TypedConfig).
+		Comment("Clients are those who connect: x-envoy-* headers of others than private addresses are not believed.", envoyfilter.TypedConfig, "use_remote_address").
+		Comment("tagproc=0: it answered; 4, too late, 14, not there: untagged. why= is what `tagproc explain` says. Late without --file-flush-interval-msec 100.", envoyfilter.TypedConfig, "access_log")
+	filter.Comment("The first whose tag the request has. The last has other tags, and requests without: no rule decides, or tagproc is down.",
+		envoyfilter.TypedConfig, "route_config", "virtual_hosts", 0, "routes")
+	listener := manifest.NewTree(&listenerv3.Listener{
+		Name:            ingress,
+		Address:         s.listen.Address(),
+		FilterChains:    []*listenerv3.FilterChain{{}}, // in its place are trees
+		EnableReusePort: wrapperspb.Bool(false),
+	}, true)
+	chains := manifest.NewList(manifest.NewMapping().Put(manifest.NewList(filter), "filters"))
+	return listener.Put(chains, "filter_chains").
+		Comment("A second Envoy on this port is an error, and does not get half of the requests.", "enable_reuse_port"), nil
+}
+
+// mostInstructions is the size of the regular expressions that every release of Envoy
+// takes, in instructions of RE2. A bracket has nine or ten bytes, and nine instructions.
+const mostInstructions = 90
+
+// putProgramSize lets Envoy take larger regular expressions, where there are some.
+func putProgramSize(root *manifest.Tree, h headers, wholeBaggage bool) error {
+	largest := len(h.mutable())
+	for _, m := range h.stripped(wholeBaggage) {
+		largest = max(largest, len(m.GetRemoveOnMatch().GetKeyMatcher().GetSafeRegex().GetRegex()))
+	}
+	if largest <= mostInstructions {
+		return nil
+	}
+	layer, err := structpb.NewStruct(map[string]any{"layers": []any{map[string]any{
+		"name": "tagproc", "static_layer": map[string]any{"re2.max_program_size.error_level": "32768"},
+	}}})
+	if err != nil {
+		return err
+	}
+	root.Put(manifest.NewTree(layer, true), "layered_runtime").
+		Comment("Envoy 1.36 refuses regular expressions of this size otherwise.", "layered_runtime")
+	return nil
+}
+
+// logged returns the tag headers that the access log shows.
+func (s *standalone) logged(h headers) (names []string) {
+	names = slices.Clone(h.owned.Headers)
+	for _, r := range s.routes {
+		if !slices.Contains(names, r.Header) {
+			names = append(names, r.Header)
+		}
+	}
+	return names
+}
