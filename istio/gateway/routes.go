@@ -127,11 +127,11 @@ func parseRoute(text string, tags []rules.Tag) (route, error) {
 		return route{}, fmt.Errorf("several tag headers have this tag; expected %s", strings.Join(forms, " or "))
 	}
 	if len(found) == 0 {
-		i := strings.LastIndexByte(text, '=')
-		if i < 0 {
+		tag, _, ok := strings.CutLast(text, "=")
+		if !ok {
 			return route{}, errors.New("expected TAG=HOST:PORT or TAG_HEADER=TAG=HOST:PORT, as in s2=127.0.0.1:8082")
 		}
-		return route{}, unknownTag(text[:i], tags)
+		return route{}, unknownTag(tag, tags)
 	}
 	to, err := envoyfilter.ParseEndpoint(address)
 	return route{Tag: found[0], to: to}, err

@@ -3,7 +3,6 @@ package gateway
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"strings"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
@@ -25,9 +24,9 @@ type TLS struct {
 // check returns an error for each flag that cannot be used.
 func (t TLS) check(address string) error {
 	var errs []error
-	require := func(ok bool, format string, args ...any) {
+	require := func(ok bool, message string) {
 		if !ok {
-			errs = append(errs, fmt.Errorf(format, args...))
+			errs = append(errs, errors.New(message))
 		}
 	}
 	require(t.Certificate == "" || t.Key != "", "--tls-cert: expected --tls-key beside it, the key of the certificate")

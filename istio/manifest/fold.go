@@ -86,7 +86,7 @@ func fill(text string, columns int) string {
 	var lines []string
 	for paragraph := range strings.SplitSeq(text, "\n#\n") {
 		line := ""
-		for _, word := range strings.Fields(strings.ReplaceAll(paragraph, "\n# ", " ")) {
+		for word := range strings.FieldsSeq(strings.ReplaceAll(paragraph, "\n# ", " ")) {
 			if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > columns {
 				lines, line = append(lines, line), "#"
 			}

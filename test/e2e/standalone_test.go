@@ -238,8 +238,10 @@ func TestStandaloneTLS(t *testing.T) {
 			{"127.0.0.1", "other.example", "default", []string{"--tls-cert", dir + "/envoy.crt", "--tls-key", dir + "/envoy.key"}},
 			{"127.0.0.1", authority.ServerName, "default", nil}, // Envoy shows no certificate
 		} {
-			flags := append([]string{"--address", net.JoinHostPort(tt.host, strconv.Itoa(p.port(t))), "--tls-ca", dir + "/ca.crt", "--tls-name", tt.name,
-				"--route", "s2=" + at[1], "--route", "v2=" + at[0], "--default", at[0]}, tt.flags...)
+			flags := append([]string{
+				"--address", net.JoinHostPort(tt.host, strconv.Itoa(p.port(t))), "--tls-ca", dir + "/ca.crt", "--tls-name", tt.name,
+				"--route", "s2=" + at[1], "--route", "v2=" + at[0], "--default", at[0],
+			}, tt.flags...)
 			s := startStandalone(t, envoyBinary, rulesFile, flags...)
 			if version, _, _ := s.get(t, "/", http.Header{"X-User-Id": {"jack"}}); version != tt.want {
 				t.Errorf("%v: jack reaches %s, want %s", tt, version, tt.want)
