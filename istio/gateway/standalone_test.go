@@ -275,7 +275,7 @@ func TestUnrouted(t *testing.T) {
 		{"no route at all", lanes, nil, []string{"x-asm-prefer-tag=s2", "x-asm-prefer-tag=s1"}},
 		{"the baseline alone", lanes, []string{"s1=a:1"}, []string{"x-asm-prefer-tag=s2"}},
 		{"several headers", ratios, []string{"s2=a:1"}, []string{"appver-a=v2", "appver-b=v2"}},
-		{"a named user", "rules: [{header: a, tagHeader: x-t, overrides: [{values: [jack], tagValue: beta}, {values: [bob], tagValue: ''}], policies: [{range: 20, tagValue: s2}]}]", []string{"s2=a:1"}, []string{"x-t=beta"}},
+		{"a named user", "rules: [{header: a, tagHeader: x-t, overrides: [{values: [jack], tagValue: beta}, {values: [bob], none: true}], policies: [{range: 20, tagValue: s2}]}]", []string{"s2=a:1"}, []string{"x-t=beta"}},
 		{"a shadow", "rules: [{header: a, tagHeader: x-t, mode: shadow, policies: [{range: 20, tagValue: s2}]}]", nil, nil},
 		{"not all who are left", "rules: [{header: a, tagHeader: x-t, policies: [{range: 20, tagValue: s2}, {range: 30, tagValue: s3}]}]", []string{"s2=a:1"}, []string{"x-t=s3"}},
 	} {
