@@ -9,6 +9,7 @@ import (
 
 	"github.com/tagproc/tagproc/rules"
 	"github.com/tagproc/tagproc/rules/rulefile"
+	"github.com/tagproc/tagproc/shares"
 	"github.com/tagproc/tagproc/source"
 	"github.com/tagproc/tagproc/state"
 )
@@ -82,6 +83,7 @@ func (m *Reloads) Record(l rulefile.Load) state.Reload {
 		m.rules.Set(float64(len(l.Table.Rules())))
 		made.Digest = l.Table.Digest()
 		changes(&made, m.live, l.Table)
+		made.Moving = moving(m.live, l.Table, made.At)
 		m.live, m.since = l.Table, made.At
 		if m.refusal != nil {
 			m.refusal.Present = false
@@ -101,6 +103,20 @@ func changes(r *state.Reload, before, after *rules.Table) {
 		r.Changes = append(r.Changes, cut(c.String(), longestChange))
 	}
 	r.ChangesLeftOut = len(all) - len(r.Changes)
+}
+
+// mostCompared is the most rules of two tables that are compared: to find out which
+// requests have which rules costs their product, 50 ms for so many.
+const mostCompared = 200
+
+// moving returns who moves from one table to another; nil: nobody had a tag, or there are
+// too many rules.
+func moving(before, after *rules.Table, at time.Time) *state.Moving {
+	if before == nil || max(len(before.Rules()), len(after.Rules())) > mostCompared {
+		return nil
+	}
+	f := shares.Compare(before, after, shares.Options{At: at}).Moving()
+	return &state.Moving{Percent: f.Percent, AtMost: f.AtMost, Named: f.Named}
 }
 
 func refusalOf(problems source.Problems, at time.Time) *state.Refusal {

@@ -2,11 +2,12 @@ package admin
 
 import (
 	"math"
-	"slices"
 	"time"
 
 	"github.com/tagproc/tagproc/explain"
+	"github.com/tagproc/tagproc/processor"
 	"github.com/tagproc/tagproc/rules"
+	"github.com/tagproc/tagproc/shares"
 	"github.com/tagproc/tagproc/state"
 	"github.com/tagproc/tagproc/traffic"
 )
@@ -49,12 +50,13 @@ func (r *Replica) State() *state.State {
 	if s.Digest == table.Digest() { // else another table is becoming live just now
 		s.Step = stepOf(table)
 	}
+	all := shares.Of(table)
 	for i, rule := range table.Rules() {
 		if i == state.MaxRules {
 			s.RulesLeftOut = len(observed) - i
 			break
 		}
-		made := ruleOf(table, i, &rule)
+		made := ruleOf(table, &rule, &all[i])
 		if rule.Mode != rules.ModeOff {
 			made.Observed = observed[i]
 		}
@@ -87,25 +89,24 @@ func stepOf(t *rules.Table) *state.Step {
 	return &state.Step{Since: t.Since().UTC(), Next: next.UTC(), Last: instants[len(instants)-1].UTC()}
 }
 
-// ruleOf returns the rule of index i.
-func ruleOf(t *rules.Table, i int, r *rules.Rule) state.Rule {
+// ruleOf returns a rule of t with its shares.
+func ruleOf(t *rules.Table, r *rules.Rule, of *shares.Rule) state.Rule {
 	made := state.Rule{
 		Name: r.Name, Mode: r.Mode.String(), TagHeader: r.TagHeader, Match: r.Match.String(),
-		Hash: r.Hash.String(), Salt: r.Salt, Modulo: int(r.Modulo),
+		Hash: r.Hash.String(), Salt: r.Salt, Modulo: int(r.Modulo), Named: of.Named,
 	}
 	for _, k := range r.Keys {
 		made.Keys = append(made.Keys, k.String())
 	}
-	for _, o := range r.Overrides {
-		made.Named += len(o.Values)
+	percents := map[string]float64{}
+	for _, share := range of.Tags {
+		percents[share.Tag] = share.Share.Percent()
 	}
-	made.Ruler = ruler(t, i)
-	buckets := map[string]int{}
-	for _, p := range made.Ruler {
-		buckets[p.Tag] += p.To - p.From
+	for _, tag := range processor.TagsOf(r) {
+		made.Tags = append(made.Tags, state.Tag{Tag: tag, Percent: percents[tag]})
 	}
-	for _, tag := range tagsOf(r) {
-		made.Tags = append(made.Tags, state.Tag{Tag: tag, Percent: percent(buckets[tag], made.Modulo)})
+	for _, p := range of.Ruler {
+		made.Ruler = append(made.Ruler, state.Piece{From: int(p.From), To: int(p.To), Tag: p.Tag})
 	}
 	for i := range r.Policies {
 		if p := &r.Policies[i]; p.Ramp != nil {
@@ -113,33 +114,6 @@ func ruleOf(t *rules.Table, i int, r *rules.Rule) state.Rule {
 		}
 	}
 	return made
-}
-
-// ruler returns which tag takes which buckets of the rule of index i.
-func ruler(t *rules.Table, i int) (pieces []state.Piece) {
-	tags := t.Tags()
-	for _, p := range t.Pieces(i) {
-		tag := ""
-		if p.Tag != rules.NoTag {
-			tag = tags[p.Tag].Value
-		}
-		if last := len(pieces) - 1; last >= 0 && pieces[last].Tag == tag {
-			pieces[last].To = int(p.To)
-		} else {
-			pieces = append(pieces, state.Piece{From: int(p.From), To: int(p.To), Tag: tag})
-		}
-	}
-	return pieces
-}
-
-// tagsOf returns the tags of a rule as a processor.Tally has them.
-func tagsOf(r *rules.Rule) (tags []string) {
-	for _, p := range r.Policies {
-		if !slices.Contains(tags, p.TagValue) {
-			tags = append(tags, p.TagValue)
-		}
-	}
-	return append(tags, "")
 }
 
 func rampOf(t *rules.Table, p *rules.Policy, modulo int) state.Ramp {

@@ -15,6 +15,7 @@ import (
 	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/tagproc/tagproc/explain"
@@ -148,6 +149,27 @@ func TestState(t *testing.T) {
 	}
 }
 
+// TestExpectedShare checks the metric: by the step of ramps of now, and not for rules
+// that are off.
+func TestExpectedShare(t *testing.T) {
+	t.Parallel()
+	b := newBed(t)
+	b.load(ramped)
+	want := `
+# HELP tagproc_expected_share Part of the buckets of a rule that has this tag, from 0 to 1, by the step of ramps that is in force; an empty tag is no tag. Rules that are off have none.
+# TYPE tagproc_expected_share gauge
+tagproc_expected_share{rule="lane",tag=""} 0.7
+tagproc_expected_share{rule="lane",tag="s2"} 0.2
+tagproc_expected_share{rule="lane",tag="s3"} 0.1
+tagproc_expected_share{rule="lane",tag="s9"} 0
+tagproc_expected_share{rule="trial",tag=""} 0.995
+tagproc_expected_share{rule="trial",tag="s2"} 0.005
+`
+	if err := testutil.CollectAndCompare(b.replica, strings.NewReader(want)); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestStateOfReloads checks the history: what each load changed, what was refused and why,
 // at most 20 of them, and no user in it.
 func TestStateOfReloads(t *testing.T) {
@@ -171,6 +193,9 @@ func TestStateOfReloads(t *testing.T) {
 		t.Errorf("after a good file the refusal is %+v", s.Refusal)
 	}
 	want := []string{"rule lane: users named for s9: 1 added, 1 removed", "rule lane: s2 takes buckets 0 to 19 → 0 to 29"}
+	if diff := cmp.Diff(&state.Moving{Percent: 10, Named: 2}, s.Reloads[0].Moving); diff != "" || s.Reloads[2].Moving != nil {
+		t.Errorf("who moves differs (-want +got):\n%s", diff)
+	}
 	if got := s.Reloads[0]; !cmp.Equal(got.Changes, want) || got.Before == got.Digest || got.Before != s.Reloads[2].Digest {
 		t.Errorf("the last reload is %+v, want the changes %q", got, want)
 	}
@@ -290,4 +315,3 @@ func TestPagesRefuse(t *testing.T) {
 		}
 	}
 }
-

@@ -25,8 +25,7 @@ const (
 // It is safe for concurrent use. A rule that an edit of the file does not touch keeps its
 // Tally.
 type Tally struct {
-	// Tags are the different tags of the rule's policies, in their order, and at last "",
-	// which is no tag.
+	// Tags are those of TagsOf the rule.
 	Tags []string
 	// Groups is the number of groups, 1 to MaxGroups. Bucket b belongs to group
 	// b*Groups/Modulo.
@@ -42,15 +41,20 @@ type Tally struct {
 	cells []atomic.Uint32 // by tag, then by group; they wrap around
 }
 
-// newTally returns an empty Tally of a rule that has at most room cells, or nil.
-func newTally(r rules.Rule, room int) *Tally {
-	t := &Tally{Groups: min(MaxGroups, int(r.Modulo)), Modulo: int(r.Modulo), Since: time.Now(), rule: r}
+// TagsOf returns the different tags of the policies of r, in their order, and at last "",
+// which is no tag.
+func TagsOf(r *rules.Rule) (tags []string) {
 	for _, p := range r.Policies {
-		if !slices.Contains(t.Tags, p.TagValue) {
-			t.Tags = append(t.Tags, p.TagValue)
+		if !slices.Contains(tags, p.TagValue) {
+			tags = append(tags, p.TagValue)
 		}
 	}
-	t.Tags = append(t.Tags, "")
+	return append(tags, "")
+}
+
+// newTally returns an empty Tally of a rule that has at most room cells, or nil.
+func newTally(r rules.Rule, room int) *Tally {
+	t := &Tally{Groups: min(MaxGroups, int(r.Modulo)), Modulo: int(r.Modulo), Since: time.Now(), Tags: TagsOf(&r), rule: r}
 	if len(t.Tags)*t.Groups > room {
 		return nil
 	}

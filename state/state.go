@@ -122,11 +122,17 @@ type Reload struct {
 	// Changes are what differs, in words, at most MaxChanges; none: nothing that counts.
 	Changes        []string `json:"changes,omitempty"`
 	ChangesLeftOut int      `json:"changesLeftOut,omitempty"`
-	// Moving is how many users, in percent, got another tag by it.
-	Moving *float64 `json:"movingPercent,omitempty"`
-	// AtMost says that Moving is an upper bound.
-	AtMost   bool `json:"atMost,omitempty"`
-	Problems int  `json:"problems,omitempty"` // errors of a refused file
+	// Moving is who got another tag by it; absent of the first rules, and of files with so
+	// many rules that it is not computed.
+	Moving   *Moving `json:"moving,omitempty"`
+	Problems int     `json:"problems,omitempty"` // errors of a refused file
+}
+
+// Moving is how many users get another tag.
+type Moving struct {
+	Percent float64 `json:"percent"`
+	AtMost  bool    `json:"atMost,omitempty"` // Percent is an upper bound
+	Named   int     `json:"named,omitempty"`  // users named by overrides, who are not in Percent
 }
 
 // A Refusal is a state of the rules file that cannot be used.

@@ -13,6 +13,7 @@ import (
 	"github.com/tagproc/tagproc/contract"
 	"github.com/tagproc/tagproc/rules"
 	"github.com/tagproc/tagproc/rules/rulefile"
+	"github.com/tagproc/tagproc/shares"
 	"github.com/tagproc/tagproc/source"
 	"github.com/tagproc/tagproc/state"
 )
@@ -46,12 +47,8 @@ func (s *server) logLoad(l rulefile.Load, before *rules.Table, r state.Reload) {
 // loadAttributes says what a load changes, so that the line has at most longestLoad bytes.
 func loadAttributes(r state.Reload, count int) []any {
 	attributes := []any{"rules", count, "before", cmp.Or(r.Before, "none"), "digest", r.Digest}
-	if r.Moving != nil {
-		moving := strconv.FormatFloat(*r.Moving, 'f', -1, 64) + "%"
-		if r.AtMost {
-			moving = "at most " + moving
-		}
-		attributes = append(attributes, "moving", moving)
+	if m := r.Moving; m != nil {
+		attributes = append(attributes, "moving", shares.Figure{Percent: m.Percent, AtMost: m.AtMost, Named: m.Named}.String())
 	}
 	room := longestLoad - len(`{"time":"2026-12-01T10:00:00.123456789+01:00","level":"INFO","msg":"rules are live","changes":""}`) - 1
 	for i := 0; i < len(attributes); i += 2 {

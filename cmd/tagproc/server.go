@@ -113,10 +113,12 @@ func newServer(ctx context.Context, o serverOptions) (*server, error) {
 	o.transport.Registerer, o.transport.Logger = registry, o.log
 	s.newGRPC(o.transport)
 	s.traffic = traffic.New(s.processor.Counts)
-	pages := admin.Options{Pprof: o.pprof, Hosts: o.adminHosts, Replica: &admin.Replica{
+	replica := &admin.Replica{
 		Version: version, Instance: rand.Text(), File: o.rulesFile, Started: time.Now(),
 		Ready: s.ready, Now: o.processor.Now, Reloads: s.reloads, Traffic: s.traffic,
-	}}
+	}
+	registry.MustRegister(replica)
+	pages := admin.Options{Pprof: o.pprof, Hosts: o.adminHosts, Replica: replica}
 	s.http = admin.NewServer(admin.Handler(registry, s.ready, pages), pages, o.log)
 
 	if err := s.open(ctx, registry); err != nil {
