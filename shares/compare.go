@@ -28,7 +28,7 @@ type Diff struct {
 	Moves       Figure       `json:"moving"`         // who changes any tag
 	People      *People      `json:"people,omitempty"`
 
-	before, after *rules.Table
+	after *rules.Table // nil: none
 }
 
 // A Next is who moves at the next step of the ramps of the rules after.
@@ -61,10 +61,11 @@ type Comparison struct {
 	Why        string  `json:"why"`        // what the method follows from
 	ErrorBound float64 `json:"errorBound"` // percentage points by which a share may be wrong, because remainders of hashes are uneven
 
-	Shares []Shift `json:"shares"` // of each tag, and of no tag
-	Moves  []Move  `json:"moves"`  // the matrix, users who keep their tag included; empty of ByBound
-	Moving Share   `json:"moving"` // who changes the tag; of ByBound at most
-	Named  []Named `json:"named"`  // users whom an override names, before or after, and who change the tag
+	Shares []Shift `json:"shares"`           // of each tag, and of no tag
+	Moves  []Move  `json:"moves"`            // the matrix, users who keep their tag included; empty of ByBound
+	Moving Share   `json:"moving"`           // who changes the tag; of ByBound at most
+	People []Count `json:"people,omitempty"` // of those whose ids are known, in the order of the moves
+	Named  []Named `json:"named"`            // users whom an override names, before or after, and who change the tag
 
 	cohort *Decider   // whose buckets decide who moves; nil: those of both
 	moved  []interval // the buckets of cohort that move
@@ -79,6 +80,7 @@ type Decider struct {
 	Salt   string `json:"salt,omitempty"`
 	Modulo uint32 `json:"modulo"`
 
+	side   side
 	choice choice
 	ruler  []Piece
 }
@@ -125,7 +127,7 @@ func Compare(before, after *rules.Table, o Options) *Diff {
 		}
 		before, after = at(before, o.At), at(after, o.At)
 	}
-	d.before, d.after = before, after
+	d.after = after
 	d.Comparisons = compareAll(before, after)
 	d.Moves = moving(d.Comparisons)
 	d.note("before", before)
@@ -172,7 +174,7 @@ func compareAll(before, after *rules.Table) []Comparison {
 	for _, header := range tagHeaders(before, after) {
 		b, a := newSide(before, header), newSide(after, header)
 		for _, c := range crossings(b, a) {
-			all = append(all, compareOne(header, b.decider(c[0]), a.decider(c[1]), before, after))
+			all = append(all, compareOne(header, b.decider(c[0]), a.decider(c[1])))
 		}
 	}
 	return all
@@ -200,8 +202,24 @@ func (s side) decider(c choice) *Decider {
 	r := &s.all[c.rule]
 	return &Decider{
 		Rule: r.Name, Key: r.Keys[c.key].String(), Match: r.Match.String(), Hash: r.Hash.String(), Salt: r.Salt, Modulo: r.Modulo,
-		choice: c, ruler: rulerOf(s.table, c.rule),
+		side: s, choice: c, ruler: rulerOf(s.table, c.rule),
 	}
+}
+
+// decide returns the tag that d gives to an id, and the bucket of it; -1: the id is named,
+// or d is nil.
+func (d *Decider) decide(id []byte) (tag string, bucket int64) {
+	if d == nil {
+		return "", -1
+	}
+	in := d.side.table.Decide(d.choice.rule, d.choice.key, id)
+	if in.Tag != rules.NoTag {
+		tag = d.side.tags[in.Tag].Value
+	}
+	if in.Reason == rules.ReasonOverride {
+		return tag, -1
+	}
+	return tag, int64(in.Bucket)
 }
 
 // rulerOrNone returns the ruler of d; that of nil gives everybody no tag.
@@ -230,7 +248,7 @@ func (d *Decider) hash() rules.Hash {
 // visible is the unevenness from which on two decimals of a percentage show it.
 const visible = 0.005 / 100
 
-func compareOne(header string, b, a *Decider, before, after *rules.Table) Comparison {
+func compareOne(header string, b, a *Decider) Comparison {
 	c := Comparison{TagHeader: header, Before: b, After: a, Shares: []Shift{}, Moves: []Move{}, Named: []Named{}}
 	from, to := b.rulerOrNone(), a.rulerOrNone()
 	var cases counts
@@ -266,6 +284,6 @@ func compareOne(header string, b, a *Decider, before, after *rules.Table) Compar
 	} else {
 		c.setMoves(cases)
 	}
-	c.Named = namedOf(b, a, before, after)
+	c.Named = namedOf(b, a)
 	return c
 }

@@ -3,8 +3,6 @@ package shares
 import (
 	"fmt"
 	"slices"
-
-	"github.com/tagproc/tagproc/rules"
 )
 
 // constantWhy says on which side all users have one tag.
@@ -26,18 +24,28 @@ func constantWhy(b, a *Decider, from, to []Piece) string {
 }
 
 // setShares sets the share of each tag before and after: in the order of the buckets
-// before, then after; no tag is last.
+// before, then after, then those that overrides alone give; no tag is last.
 func (c *Comparison) setShares(from, to []Piece) {
-	places := map[string]int{}
-	for _, ruler := range [][]Piece{from, to} {
-		for _, p := range ruler {
-			if _, known := places[p.Tag]; !known && p.Tag != "" {
-				places[p.Tag] = len(places)
-				c.Shares = append(c.Shares, Shift{Tag: p.Tag})
-			}
+	known := map[string]bool{"": true}
+	add := func(tag string) {
+		if !known[tag] {
+			known[tag] = true
+			c.Shares = append(c.Shares, Shift{Tag: tag})
 		}
 	}
-	places[""] = len(places)
+	for _, ruler := range [][]Piece{from, to} {
+		for _, p := range ruler {
+			add(p.Tag)
+		}
+	}
+	for _, d := range []*Decider{c.Before, c.After} {
+		if d == nil {
+			continue
+		}
+		for _, o := range d.side.all[d.choice.rule].Overrides {
+			add(o.TagValue)
+		}
+	}
 	c.Shares = append(c.Shares, Shift{})
 	before, after := distribution(from), distribution(to)
 	for i := range c.Shares {
@@ -48,10 +56,7 @@ func (c *Comparison) setShares(from, to []Piece) {
 
 // setMoves sets the matrix, in the order of the shares, and who moves.
 func (c *Comparison) setMoves(cases counts) {
-	places := make(map[string]int, len(c.Shares))
-	for i, s := range c.Shares {
-		places[s.Tag] = i
-	}
+	places := c.places()
 	c.Moving.Of = cases.of
 	for p, n := range cases.cases {
 		c.Moves = append(c.Moves, Move{p.from, p.to, Share{n, cases.of}})
@@ -62,6 +67,15 @@ func (c *Comparison) setMoves(cases counts) {
 	slices.SortFunc(c.Moves, func(m, n Move) int {
 		return (places[m.From]-places[n.From])*2*len(places) + places[m.To] - places[n.To]
 	})
+}
+
+// places returns the index of each tag among the shares.
+func (c *Comparison) places() map[string]int {
+	places := make(map[string]int, len(c.Shares))
+	for i, s := range c.Shares {
+		places[s.Tag] = i
+	}
+	return places
 }
 
 // mostMoving returns the most users who may move where nothing is known but the shares:
@@ -103,22 +117,20 @@ func (c *Comparison) setMoved(from, to []Piece) {
 
 // namedOf returns the users whom an override names, before or after, and who change the
 // tag: those of before first.
-func namedOf(b, a *Decider, before, after *rules.Table) []Named {
+func namedOf(b, a *Decider) []Named {
 	named, seen := []Named{}, map[string]bool{}
-	for _, side := range []struct {
-		d *Decider
-		t *rules.Table
-	}{{b, before}, {a, after}} {
-		if side.d == nil {
+	for _, d := range []*Decider{b, a} {
+		if d == nil {
 			continue
 		}
-		rule := side.t.Rules()[side.d.choice.rule]
+		rule := d.side.all[d.choice.rule]
 		for _, o := range rule.Overrides {
-			if o.Key != nil && *o.Key != rule.Keys[side.d.choice.key] {
+			if o.Key != nil && *o.Key != rule.Keys[d.choice.key] {
 				continue
 			}
 			for _, user := range o.Values {
-				from, to := b.tagOf(before, user), a.tagOf(after, user)
+				from, _ := b.decide([]byte(user))
+				to, _ := a.decide([]byte(user))
 				if from != to && !seen[user] {
 					named = append(named, Named{user, from, to})
 				}
@@ -127,16 +139,4 @@ func namedOf(b, a *Decider, before, after *rules.Table) []Named {
 		}
 	}
 	return named
-}
-
-// tagOf returns the tag that d gives a user in its table t.
-func (d *Decider) tagOf(t *rules.Table, user string) string {
-	if d == nil {
-		return ""
-	}
-	tag := t.Decide(d.choice.rule, d.choice.key, []byte(user)).Tag
-	if tag == rules.NoTag {
-		return ""
-	}
-	return t.Tags()[tag].Value
 }

@@ -17,6 +17,7 @@ var nobody = choice{-1, -1}
 type side struct {
 	table *rules.Table
 	all   []rules.Rule
+	tags  []rules.Tag
 	rules []int // indexes of all
 }
 
@@ -25,7 +26,7 @@ func newSide(t *rules.Table, header string) side {
 	if t == nil {
 		return s
 	}
-	s.all = t.Rules()
+	s.all, s.tags = t.Rules(), t.Tags()
 	for i := range s.all {
 		if s.all[i].TagHeader == header && s.all[i].Mode == rules.ModeEnforce {
 			s.rules = append(s.rules, i)
