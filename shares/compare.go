@@ -19,8 +19,8 @@ type Options struct {
 
 // A Diff is who moves between two tables.
 type Diff struct {
-	Before      string       `json:"before"`         // digest, "" where there were no rules
-	After       string       `json:"after"`          // digest
+	Before      string       `json:"digestBefore"` // "" where there were no rules
+	After       string       `json:"digestAfter"`
 	At          *time.Time   `json:"at,omitempty"`   // the instant of the comparison; nil: neither table has ramps, or none was given
 	Comparisons []Comparison `json:"comparisons"`    // by tag header, then in the order of the rules before
 	Next        *Next        `json:"next,omitempty"` // the next step of a ramp
@@ -264,15 +264,20 @@ func compareOne(header string, b, a *Decider) Comparison {
 		c.ErrorBound = 100 * (b.uneven() + a.uneven())
 	default:
 		c.Method, cases = ByBuckets, joint(from, to)
-		uneven := unevenness(a.hash(), cases.of)
+		pairs := cases.of
+		uneven := unevenness(a.hash(), pairs)
 		c.Why = fmt.Sprintf("key, hash and salt stay: over the same %d buckets", a.Modulo)
 		if a.Modulo != b.Modulo {
 			c.Why = fmt.Sprintf("key, hash and salt stay: over the %d pairs of buckets of modulo %d and %d that a hash has", cases.of, b.Modulo, a.Modulo)
 		}
 		if uneven > visible && a.hash() == rules.FNV1a32 {
-			if counted, ok := overHashes(cases, from, to); ok {
+			switch counted, ok := overHashes(cases, from, to); {
+			case ok:
 				c.Method, cases, uneven = ByHashes, counted, 0
-				c.Why = fmt.Sprintf("key, hash and salt stay: over all 2^32 hashes, whose remainders by %d are uneven", cases.of)
+				c.Why = fmt.Sprintf("key, hash and salt stay: over all 2^32 hashes, whose remainders by %d are uneven", pairs)
+			case uneven == 1:
+				c.Method = ByBound
+				c.Why = fmt.Sprintf("modulo %d and %d have more pairs of buckets than there are hashes, and too many ranges to count these", b.Modulo, a.Modulo)
 			}
 		}
 		c.ErrorBound = 100 * uneven

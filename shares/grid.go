@@ -36,18 +36,16 @@ func (g grid) write(t *terminal.Writer) {
 		}
 	}
 	for _, row := range g {
-		line := " "
 		for i, c := range row {
 			pad := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(c.text))
 			switch {
 			case i == 0 && len(row) > 1:
-				line = " " + c.text + pad
+				t.Printf("  %s%s", c.style.Textf("%s", c.text), pad)
 			case i == 0:
-				line = " " + c.text
+				t.Printf("  %s", c.style.Textf("%s", c.text))
 			default:
-				line = "   " + pad + c.text
+				t.Printf("   %s%s", pad, c.style.Textf("%s", c.text))
 			}
-			t.Printf("%s", c.style.Textf("%s", line))
 		}
 		t.Printf("\n")
 	}

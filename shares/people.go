@@ -71,7 +71,7 @@ func (c *Counter) Add(id []byte) {
 		if from != "" && !slices.Contains(c.left, from) {
 			c.left = append(c.left, from)
 		}
-		if c.list > 0 {
+		if c.list > 0 && !c.isListed(id, of.TagHeader, from, to) {
 			c.list--
 			c.people.List = append(c.people.List, Person{string(id), of.TagHeader, from, to, bucketOf(before), bucketOf(after)})
 		}
@@ -83,6 +83,19 @@ func (c *Counter) Add(id []byte) {
 	for _, tag := range c.left {
 		c.people.leaving[tag]++
 	}
+}
+
+// isListed reports whether another Comparison listed the person for the same move.
+func (c *Counter) isListed(id []byte, header, from, to string) bool {
+	for _, p := range slices.Backward(c.people.List) {
+		if p.ID != string(id) {
+			return false
+		}
+		if p.TagHeader == header && p.From == from && p.To == to {
+			return true
+		}
+	}
+	return false
 }
 
 func bucketOf(n int64) *uint32 {

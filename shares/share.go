@@ -67,16 +67,36 @@ func (f Figure) IsZero() bool { return f.Percent == 0 && f.Named == 0 }
 
 // String returns for example "at most 15%, and 2 named users".
 func (f Figure) String() string {
-	text := percentText(f.Percent)
-	if f.AtMost {
-		text = "at most " + text
+	if f.Named == 0 {
+		return f.percent()
 	}
-	switch f.Named {
-	case 0:
-		return text
-	case 1:
-		return text + ", and 1 named user"
+	return f.percent() + ", and " + f.named()
+}
+
+// Users returns for example "at most 15% of users and 2 named users".
+func (f Figure) Users() string {
+	switch {
+	case f.IsZero():
+		return "nobody"
+	case f.Percent == 0:
+		return f.named()
+	case f.Named == 0:
+		return f.percent() + " of users"
 	default:
-		return text + ", and " + strconv.Itoa(f.Named) + " named users"
+		return f.percent() + " of users and " + f.named()
 	}
+}
+
+func (f Figure) percent() string {
+	if f.AtMost {
+		return "at most " + percentText(f.Percent)
+	}
+	return percentText(f.Percent)
+}
+
+func (f Figure) named() string {
+	if f.Named == 1 {
+		return "1 named user"
+	}
+	return strconv.Itoa(f.Named) + " named users"
 }
