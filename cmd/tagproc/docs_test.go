@@ -304,20 +304,35 @@ func TestDocsEnvoy(t *testing.T) {
 // get returns what the server at an address answers to GET.
 func get(t *testing.T, network, address, path string) string {
 	t.Helper()
+	return call(t, network, address, http.MethodGet, path, "")
+}
+
+// post returns what the server at a Unix socket answers to POST of a body.
+func post(t *testing.T, socket, path, body string) string {
+	t.Helper()
+	return call(t, "unix", socket, http.MethodPost, path, body)
+}
+
+func call(t *testing.T, network, address, method, path, question string) string {
+	t.Helper()
 	client := http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, network, address)
 		},
 	}}
-	response, err := client.Get("http://admin" + path)
+	request, err := http.NewRequestWithContext(t.Context(), method, "http://admin"+path, strings.NewReader(question))
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := client.Do(request)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
 	if err != nil || response.StatusCode != http.StatusOK {
-		t.Fatalf("GET %s: %s, %v", path, response.Status, err)
+		t.Fatalf("%s %s: %s, %v: %s", method, path, response.Status, err, body)
 	}
 	return string(body)
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/tagproc/tagproc/transport"
 )
 
-// TestNoUserIDs checks that ids of users are in no metric, no log line and no
+// TestNoUserIDs checks that ids of users are in no metric, no log line, no state and no
 // metadata, whatever becomes of their requests.
 func TestNoUserIDs(t *testing.T) {
 	t.Parallel()
@@ -71,10 +71,26 @@ func TestNoUserIDs(t *testing.T) {
 		metrics += get(t, "unix", admin, "/metrics")
 	}
 
+	// A file that is refused for its named users, and somebody who asks about one.
+	writeRules(t, r.rulesFile, strings.Replace(oneRule, "header:", "overrides: [{values: [\n"+id+",\n"+id+"], tagValue: s2}], header:", 1))
+	if l := <-r.loads; l.Table != nil {
+		t.Fatal("a user may be named twice")
+	}
+	explained := post(t, admin, "/explain", `{"headers": [{"name": "x-user-id", "value": "`+id+`"}]}`)
+	if !strings.Contains(explained, `"value":"`+id+`"`) {
+		t.Errorf("the question is not explained: %s", explained)
+	}
+	state := get(t, "unix", admin, "/state")
+	for _, want := range []string{`"outcomes":{"no_request":1,"over_limits":1,"tagged":3,"unchanged":1}`, `"requests":[`, "duplicate value", "users named for no tag: 2 added"} {
+		if !strings.Contains(state, want) {
+			t.Errorf("the state has no %s:\n%s", want, state)
+		}
+	}
+
 	if err := r.stop(); err != nil {
 		t.Error(err)
 	}
-	for what, text := range map[string]string{"metrics": metrics, "log": log.String()} {
+	for what, text := range map[string]string{"metrics": metrics, "state": state, "log": log.String()} {
 		if strings.Contains(text, "frida") {
 			t.Errorf("the %s have the id of a user:\n%s", what, text)
 		}
