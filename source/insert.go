@@ -84,11 +84,14 @@ func (v Value) put(src []byte, key string, value any, before []string) (splice, 
 	w := writerAt(src, v)
 	if at := Index(v.node, key); at >= 0 {
 		old := v.entry(at)
-		from, err := offset(src, old.KeyPlace())
+		from, to, err := old.extent(src)
 		if err != nil {
 			return splice{}, err
 		}
-		_, to, err := old.extent(src)
+		if list, isList := value.([]any); isList && old.IsList() && !old.isFlow() { // what stands behind the key stays
+			return splice{from, to, strings.TrimPrefix(w.elements(list, strings.Repeat(" ", old.at.col-1)), w.eol+strings.Repeat(" ", old.at.col-1))}, nil
+		}
+		from, err = offset(src, old.KeyPlace())
 		return splice{from, to, w.entry(key, value)}, err
 	}
 	if wide := slices.IndexFunc(before, func(k string) bool { return Index(v.node, k) >= 0 }); wide >= 0 {

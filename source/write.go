@@ -60,10 +60,14 @@ func (w writer) entry(key string, value any) string {
 	if !w.lines || !isList {
 		return w.key(key) + w.flow(value)
 	}
+	return key + ":" + w.elements(list, w.indent+w.deeper)
+}
+
+// elements returns the lines of a list, each behind a line break.
+func (w writer) elements(list []any, indent string) string {
 	var b strings.Builder
-	b.WriteString(key + ":")
 	for _, element := range list {
-		b.WriteString(w.eol + w.indent + w.deeper + "- " + w.flow(element))
+		b.WriteString(w.eol + indent + "- " + w.flow(element))
 	}
 	return b.String()
 }
@@ -157,3 +161,6 @@ func isWritten(n *yaml.Node, value any) bool {
 		return n.Kind == yaml.ScalarNode && n.Value == writtenText(v)
 	}
 }
+
+// Written returns a value that [Put] writes, in one line.
+func Written(value any) string { return writer{}.flow(value) }

@@ -1,0 +1,145 @@
+package rollout
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tagproc/tagproc/rules"
+)
+
+// Rule returns the index of the rule that is meant: that of a name, or where name is ""
+// the only one that has all tags. The error lists those that may be meant.
+func (f *File) Rule(name string, tags ...string) (int, error) {
+	all := f.table.Rules()
+	var fit []int
+	for i := range all {
+		if name == "" || all[i].Name == name {
+			if has := tagsOf(&all[i]); !slices.ContainsFunc(tags, func(t string) bool { return !slices.Contains(has, t) }) {
+				fit = append(fit, i)
+			}
+		}
+	}
+	switch {
+	case len(all) == 0:
+		return 0, fmt.Errorf("%s has no rules", f.Name)
+	case len(fit) == 1:
+		return fit[0], nil
+	case len(fit) > 1 && name == "":
+		return 0, fmt.Errorf("%d rules may be meant; add --rule NAME, one of: %s", len(fit), listed(all, fit))
+	case len(fit) > 1: // names are unique
+		return fit[0], nil
+	}
+	named := slices.IndexFunc(all, func(r rules.Rule) bool { return r.Name == name })
+	if name != "" && named < 0 {
+		return 0, fmt.Errorf("no rule is called %q; the rules are: %s", name, listed(all, nil))
+	}
+	if named >= 0 {
+		return 0, fmt.Errorf("rule %s has no tag %s; its tags are %s", name, missing(&all[named], tags), strings.Join(tagsOf(&all[named]), ", "))
+	}
+	return 0, fmt.Errorf("no rule has the tag %s; the rules are: %s", strings.Join(tags, " and "), listed(all, nil))
+}
+
+func missing(r *rules.Rule, tags []string) string {
+	has := tagsOf(r)
+	return strings.Join(slices.DeleteFunc(slices.Clone(tags), func(t string) bool { return slices.Contains(has, t) }), " and ")
+}
+
+// listed returns the names of rules with their tags; those of some indices, nil: of all.
+func listed(all []rules.Rule, some []int) string {
+	var texts []string
+	for i := range all {
+		if some == nil || slices.Contains(some, i) {
+			texts = append(texts, fmt.Sprintf("%s (%s)", all[i].Name, strings.Join(tagsOf(&all[i]), ", ")))
+		}
+	}
+	return strings.Join(texts, "; ")
+}
+
+// tagsOf returns the different tags of the policies and overrides of a rule.
+func tagsOf(r *rules.Rule) (tags []string) {
+	add := func(t string) {
+		if t != "" && !slices.Contains(tags, t) {
+			tags = append(tags, t)
+		}
+	}
+	for _, p := range r.Policies {
+		add(p.TagValue)
+	}
+	for _, o := range r.Overrides {
+		add(o.TagValue)
+	}
+	return tags
+}
+
+// baseline returns the tag that users have who are in no canary: that of the last policy,
+// or "" where only one policy is there and leaves users without a tag.
+func baseline(r *rules.Rule) string {
+	if len(r.Policies) == 0 {
+		return ""
+	}
+	last := r.Policies[len(r.Policies)-1]
+	if len(r.Policies) == 1 && (last.Ramp != nil || last.Range < r.Modulo) {
+		return ""
+	}
+	return last.TagValue
+}
+
+// A Canary is a tag of a rule that is not its baseline.
+type Canary struct {
+	Rule int
+	Tag  string
+}
+
+// Canary returns the only canary of a rule, or of the file where name is "". Those who have
+// users, or will have by a ramp, come first: only where there are none may another be meant.
+func (f *File) Canary(name string, now time.Time) (Canary, error) {
+	var all, live []Canary
+	rulesNow := f.rulesAt(now)
+	for i := range rulesNow {
+		r := &rulesNow[i]
+		if name != "" && r.Name != name {
+			continue
+		}
+		base := baseline(r)
+		for j, p := range r.Policies {
+			c := Canary{i, p.TagValue}
+			if p.TagValue == base || slices.Contains(all, c) && slices.Contains(live, c) {
+				continue
+			}
+			if !slices.Contains(all, c) {
+				all = append(all, c)
+			}
+			l := layout{modulo: r.Modulo, policies: r.Policies}
+			if l.count(j) > 0 || slices.ContainsFunc(p.Ramp, func(s rules.RampStep) bool { return s.Range > 0 }) {
+				live = append(live, c)
+			}
+		}
+	}
+	if len(live) == 0 {
+		live = all
+	}
+	switch {
+	case len(live) == 1:
+		return live[0], nil
+	case len(live) == 0:
+		if _, err := f.Rule(name); name != "" && err != nil {
+			return Canary{}, err
+		}
+		return Canary{}, fmt.Errorf("%s has no canary; name the tag whose users go", f.Name)
+	}
+	var texts []string
+	for _, c := range live {
+		texts = append(texts, fmt.Sprintf("%s --rule %s", c.Tag, quoted(rulesNow[c.Rule].Name)))
+	}
+	return Canary{}, fmt.Errorf("%d canaries may be meant; name one: %s", len(live), strings.Join(texts, ", or "))
+}
+
+// quoted returns a name as a shell takes it.
+func quoted(name string) string {
+	if strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:") == "" {
+		return name
+	}
+	return "'" + strings.ReplaceAll(name, "'", `'\''`) + "'"
+}
