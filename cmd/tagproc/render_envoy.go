@@ -27,7 +27,8 @@ sends each request where its tag leads; with the reason of each line that matter
 several tag headers have the tag. Where a request has several tags, the first --route
 that takes one of them wins. --default is where all other requests go: those without a
 tag, and all while tagproc is down. HOST may be a name, which stands for all its
-addresses; unix:///PATH is an address too.
+addresses; unix:///PATH is an address too. With several addresses of tagproc, a request
+that one of them loses is tried at another.
 
 --filters-only prints the parts that concern tagproc alone, for a configuration that
 is there and has routes. Without --fail-closed requests that tagproc does not answer
@@ -64,7 +65,7 @@ pass untagged. FILE may be -, standard input.`,
 	f.StringArrayVar(&o.Routes, "route", nil, "where a tag leads, `TAG=HOST:PORT` or TAG_HEADER=TAG=HOST:PORT; repeatable")
 	f.StringVar(&o.Default, "default", "", "`HOST:PORT` of the requests that no --route takes (required, without --filters-only)")
 	f.StringVar(&o.Listen, "listen", "127.0.0.1:10000", "`ADDRESS` at which clients come in: IP:PORT or unix:///PATH")
-	f.StringVar(&o.Address, "address", contract.DefaultListen, "`ADDRESS` at which Envoy reaches tagproc: HOST:PORT or unix:///PATH")
+	f.StringSliceVar(&o.Address, "address", []string{contract.DefaultListen}, "`ADDRESS` at which Envoy reaches tagproc: HOST:PORT or unix:///PATH; repeatable, for replicas")
 	f.StringVar(&o.TLS.CA, "tls-ca", "", "`FILE` with the authority of tagproc's certificate, as Envoy finds it: asks tagproc over TLS")
 	f.StringVar(&o.TLS.Name, "tls-name", "", "`NAME` in tagproc's certificate (default: the host of --address)")
 	f.StringVar(&o.TLS.Certificate, "tls-cert", "", "`FILE` with the certificate that Envoy shows tagproc")

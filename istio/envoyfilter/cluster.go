@@ -1,6 +1,7 @@
 package envoyfilter
 
 import (
+	"slices"
 	"time"
 
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
@@ -22,19 +23,27 @@ const (
 
 const protocolOptions = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
-// Cluster returns a cluster of one endpoint: of all addresses that its host has, if that
-// is a name.
-func Cluster(name string, at Endpoint) *clusterv3.Cluster {
+// Several reports whether there may be several servers at the endpoints: there are
+// several, or one is a name.
+func Several(at []Endpoint) bool { return len(at) > 1 || slices.ContainsFunc(at, Endpoint.IsName) }
+
+// Cluster returns a cluster of endpoints, with all addresses that those have which are
+// names. A name beside a Unix socket is not valid.
+func Cluster(name string, at ...Endpoint) *clusterv3.Cluster {
+	var endpoints []*endpointv3.LbEndpoint
+	for _, e := range at {
+		endpoints = append(endpoints, &endpointv3.LbEndpoint{
+			HostIdentifier: &endpointv3.LbEndpoint_Endpoint{Endpoint: &endpointv3.Endpoint{Address: e.Address()}},
+		})
+	}
 	c := &clusterv3.Cluster{
 		Name: name,
 		LoadAssignment: &endpointv3.ClusterLoadAssignment{
 			ClusterName: name,
-			Endpoints: []*endpointv3.LocalityLbEndpoints{{LbEndpoints: []*endpointv3.LbEndpoint{{
-				HostIdentifier: &endpointv3.LbEndpoint_Endpoint{Endpoint: &endpointv3.Endpoint{Address: at.Address()}},
-			}}}},
+			Endpoints:   []*endpointv3.LocalityLbEndpoints{{LbEndpoints: endpoints}},
 		},
 	}
-	if at.IsName() {
+	if slices.ContainsFunc(at, Endpoint.IsName) {
 		c.ClusterDiscoveryType = &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STRICT_DNS}
 		c.DnsLookupFamily = clusterv3.Cluster_ALL // the default takes an IPv6 address that nobody may listen on
 	}
@@ -43,7 +52,7 @@ func Cluster(name string, at Endpoint) *clusterv3.Cluster {
 
 // ExtProcCluster returns the cluster of a tagproc, which may be asked about thousands of
 // requests at a time.
-func ExtProcCluster(name string, at Endpoint) (*clusterv3.Cluster, error) {
+func ExtProcCluster(name string, at ...Endpoint) (*clusterv3.Cluster, error) {
 	http2, err := Pack(&httpv3.HttpProtocolOptions{
 		UpstreamProtocolOptions: &httpv3.HttpProtocolOptions_ExplicitHttpConfig_{
 			ExplicitHttpConfig: &httpv3.HttpProtocolOptions_ExplicitHttpConfig{
@@ -60,10 +69,10 @@ func ExtProcCluster(name string, at Endpoint) (*clusterv3.Cluster, error) {
 		MaxPendingRequests: wrapperspb.UInt32(maxRequests),
 		MaxRequests:        wrapperspb.UInt32(maxRequests),
 	}
-	if at.IsName() { // retries go to another address
+	if Several(at) { // retries go to another one
 		bounds.MaxRetries = wrapperspb.UInt32(maxRetries)
 	}
-	c := Cluster(name, at)
+	c := Cluster(name, at...)
 	c.ConnectTimeout = durationpb.New(time.Second)
 	c.TypedExtensionProtocolOptions = map[string]*anypb.Any{protocolOptions: http2}
 	c.CircuitBreakers = &clusterv3.CircuitBreakers{Thresholds: []*clusterv3.CircuitBreakers_Thresholds{bounds}}

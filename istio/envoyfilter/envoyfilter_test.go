@@ -75,3 +75,35 @@ func TestParseSocket(t *testing.T) {
 		}
 	}
 }
+
+func TestParseEndpoint(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		text string
+		want Endpoint
+		name bool
+	}{
+		{"127.0.0.1:80", Endpoint{Host: "127.0.0.1", Port: 80}, false},
+		{"[::1]:65535", Endpoint{Host: "::1", Port: 65535}, false},
+		{"app:80", Endpoint{Host: "app", Port: 80}, true},
+		{"App.Example-1.com:8080", Endpoint{Host: "App.Example-1.com", Port: 8080}, true},
+		{"1.app:80", Endpoint{Host: "1.app", Port: 80}, true},
+		{"unix:///run/s", Endpoint{Socket: "/run/s"}, false},
+	} {
+		got, err := ParseEndpoint(c.text)
+		if err != nil || got != c.want || got.IsName() != c.name || got.String() != c.text {
+			t.Errorf("ParseEndpoint(%q) = %+v (%s, a name: %v), %v", c.text, got, got, got.IsName(), err)
+		}
+		if err := Validate(Cluster("c", got)); err != nil {
+			t.Errorf("the cluster of %s: %v", c.text, err)
+		}
+	}
+	for _, text := range []string{
+		"", ":80", "app", "app:", "app:0", "app:65536", "app:http", "a:b:80", "::1:80", "[::1]", "[fe80::1%eth0]:80", "127.0.0.1", "127.0.0.1:0",
+		"10.0.0.300:80", "1:80", "1.2:80", "http://app:80", "app/x:80", "a_b:80", "app.:80", "-a:80", "unix:/run/s", "unix://run/s", "unix:///", "a b:80", "a\n:80",
+	} {
+		if got, err := ParseEndpoint(text); err == nil {
+			t.Errorf("ParseEndpoint(%q) = %+v, want an error", text, got)
+		}
+	}
+}

@@ -37,8 +37,9 @@ const baseline = "default"
 type standalone struct {
 	*Standalone
 
-	listen, address, fallback envoyfilter.Endpoint
-	routes                    []route
+	listen, fallback envoyfilter.Endpoint
+	addresses        []envoyfilter.Endpoint
+	routes           []route
 }
 
 // Check returns an error for each option that cannot be used with the rules of t, which
@@ -50,14 +51,26 @@ func (o *Standalone) Check(t *rules.Table) error {
 
 func (o *Standalone) settings(t *rules.Table) (*standalone, error) {
 	s := &standalone{Standalone: o}
-	errs := []error{o.check(), o.TLS.check(o.Address)}
+	errs := []error{o.check()}
 	endpoint := func(flag, text string, to *envoyfilter.Endpoint) {
 		var err error
 		if *to, err = envoyfilter.ParseEndpoint(text); err != nil {
 			errs = append(errs, fmt.Errorf("%s %w", flag, err))
 		}
 	}
-	endpoint("--address", o.Address, &s.address)
+	for _, text := range o.Address {
+		var e envoyfilter.Endpoint
+		endpoint("--address", text, &e)
+		s.addresses = append(s.addresses, e)
+	}
+	isSocket := func(e envoyfilter.Endpoint) bool { return e.Socket != "" }
+	switch {
+	case len(o.Address) == 0:
+		errs = append(errs, errors.New("--address: expected HOST:PORT or unix:///PATH, where tagproc is"))
+	case slices.ContainsFunc(s.addresses, isSocket) && slices.ContainsFunc(s.addresses, envoyfilter.Endpoint.IsName):
+		errs = append(errs, errors.New("--address: expected no name beside a socket, which Envoy cannot have in one cluster"))
+	}
+	errs = append(errs, o.TLS.check(s.addresses))
 	if o.FiltersOnly {
 		if len(o.Routes) > 0 || o.Default != "" {
 			errs = append(errs, errors.New("--filters-only: expected no --route and no --default: routes are those of the configuration that is there"))

@@ -30,7 +30,7 @@ type Standalone struct {
 	Behaviour
 
 	Listen  string   // where clients come in: IP:PORT or unix:///PATH
-	Address string   // of tagproc: HOST:PORT or unix:///PATH
+	Address []string // of tagproc, each HOST:PORT or unix:///PATH
 	Routes  []string // [TAG_HEADER=]TAG=HOST:PORT; of those that match a request the first is taken
 	Default string   // HOST:PORT of the requests that no route takes
 	TLS     TLS      // towards tagproc
@@ -91,19 +91,24 @@ const adminPort = 9901
 var errNothingOwned = errors.New("the rules have no tag header: add a rule, or declare tagHeaders, which say what tagproc may write")
 
 // Purpose returns what the configuration is, and which tagproc belongs to it: a text that
-// stands above it. rules is the name of the rules file.
+// stands above it. rules is the name of the rules file. The options have been checked.
 func (o *Standalone) Purpose(rules string) string {
-	listen := ""
-	if o.Address != contract.DefaultListen {
-		listen = " --listen " + o.Address
+	beside, where := "Beside it: ", ""
+	switch e, err := envoyfilter.ParseEndpoint(o.Address[0]); {
+	case len(o.Address) > 1:
+		beside, where = "Beside it, at each address: ", " --listen ADDRESS"
+	case err == nil && e.IsName():
+		where = fmt.Sprintf(" --listen :%d", e.Port) // there
+	case o.Address[0] != contract.DefaultListen:
+		where = " --listen " + o.Address[0]
 	}
-	serve := fmt.Sprintf("tagproc serve --rules %s%s --metadata --max-request-headers %d --max-request-headers-kb %d",
-		rules, listen, contract.GatewayMaxHeaders, contract.GatewayMaxHeaderKB)
+	beside += fmt.Sprintf("tagproc serve --rules %s%s --metadata --max-request-headers %d --max-request-headers-kb %d",
+		rules, where, contract.GatewayMaxHeaders, contract.GatewayMaxHeaderKB)
 	const again = " Render it again after an edit of tagHeaders, or of what rules look at."
 	if o.FiltersOnly {
-		return "For the HTTP connection manager of an Envoy and its clusters: tagproc's filters, before others, and what they need." + again + "\nBeside it: " + serve
+		return "For the HTTP connection manager of an Envoy and its clusters: tagproc's filters, before others, and what they need." + again + "\n" + beside
 	}
-	return "An Envoy that asks tagproc for the tags of each request, and routes by them." + again + "\nBeside it: " + serve
+	return "An Envoy that asks tagproc for the tags of each request, and routes by them." + again + "\n" + beside
 }
 
 // filters returns the HTTP filters of tagproc, in their order.
@@ -115,27 +120,27 @@ func (s *standalone) filters(h headers) (filters []*manifest.Tree, err error) {
 		}
 		filters = append(filters, visitors)
 	}
-	tagproc, err := httpFilter(h, call{Behaviour: s.Behaviour, cluster: contract.GatewayFilter, authority: s.authority(), several: s.address.IsName()})
+	tagproc, err := httpFilter(h, call{Behaviour: s.Behaviour, cluster: contract.GatewayFilter, authority: s.authority(), several: envoyfilter.Several(s.addresses)})
 	return append(filters, tagproc), err
 }
 
 // authority returns the host of tagproc, if it is a name: of the cluster's name a proxy
 // on the way could make nothing.
 func (s *standalone) authority() string {
-	if s.address.IsName() {
-		return s.address.String()
+	if len(s.addresses) == 1 && s.addresses[0].IsName() {
+		return s.addresses[0].String()
 	}
 	return ""
 }
 
 // tagproc returns the cluster of tagproc.
 func (s *standalone) tagproc() (*manifest.Tree, error) {
-	c, err := envoyfilter.ExtProcCluster(contract.GatewayFilter, s.address)
+	c, err := envoyfilter.ExtProcCluster(contract.GatewayFilter, s.addresses...)
 	if err != nil {
 		return nil, err
 	}
 	if s.TLS != (TLS{}) {
-		if c.TransportSocket, err = s.TLS.socket(s.address.Host); err != nil {
+		if c.TransportSocket, err = s.TLS.socket(s.addresses[0].Host); err != nil {
 			return nil, err
 		}
 	}

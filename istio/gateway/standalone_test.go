@@ -24,7 +24,7 @@ import (
 func standaloneOptions() Standalone {
 	return Standalone{
 		Behaviour: Behaviour{Timeout: 200 * time.Millisecond},
-		Listen:    "127.0.0.1:10000", Address: "127.0.0.1:9002",
+		Listen:    "127.0.0.1:10000", Address: []string{"127.0.0.1:9002"},
 		Routes: []string{"s2=127.0.0.1:8082"}, Default: "127.0.0.1:8081",
 	}
 }
@@ -48,9 +48,10 @@ var standaloneCases = []struct {
 	options   func(o *Standalone)
 }{
 	{"lanes", lanes, nil},
-	{"socket", lanes, func(o *Standalone) { o.Address, o.Listen = "unix:///run/tagproc.sock", "[::]:80" }},
+	{"socket", lanes, func(o *Standalone) { o.Address, o.Listen = []string{"unix:///run/tagproc.sock"}, "[::]:80" }},
+	{"two", lanes, func(o *Standalone) { o.Address = []string{"unix:///run/a.sock", "unix:///run/b.sock"} }},
 	{"names", lanes, func(o *Standalone) {
-		o.Address, o.Default, o.Routes = "tagproc.example:9002", "app:80", []string{"x-asm-prefer-tag=s2=app-v2:80"}
+		o.Address, o.Default, o.Routes = []string{"tagproc.example:9002"}, "app:80", []string{"x-asm-prefer-tag=s2=app-v2:80"}
 	}},
 	{"ratios", ratios, func(o *Standalone) {
 		o.Routes = []string{"appver-a=v2=127.0.0.1:8082", "appver-b=v2=[::1]:8083", "s2=unix:///run/s2.sock"}
@@ -68,7 +69,7 @@ rules:
 	{"propagated", carried, nil},
 	{"strip-baggage", carried, func(o *Standalone) { o.StripClientBaggage = true }},
 	{"fail-closed", lanes, func(o *Standalone) { o.FailClosed, o.Timeout = true, 1500*time.Millisecond }},
-	{"tls", lanes, func(o *Standalone) { o.Address, o.TLS.CA = "tagproc.example:9002", "ca.crt" }},
+	{"tls", lanes, func(o *Standalone) { o.Address, o.TLS.CA = []string{"tagproc.example:9002"}, "ca.crt" }},
 	{"mtls", lanes, func(o *Standalone) {
 		o.TLS = TLS{CA: "ca.crt", Name: "tagproc.example", Certificate: "envoy.crt", Key: "envoy.key"}
 	}},
@@ -82,7 +83,7 @@ const mostLines = 90
 
 // longer are the cases with more: a filter for visitors, retries at other replicas of
 // a name, TLS, more routes, five odd names, headers of baggage.
-var longer = []string{"visitors", "names", "tls", "mtls", "ratios", "odd-names", "propagated", "strip-baggage"}
+var longer = []string{"visitors", "two", "names", "tls", "mtls", "ratios", "odd-names", "propagated", "strip-baggage"}
 
 // TestStandaloneGolden checks what is printed, and reads it back strictly, by Envoy's own
 // types.
@@ -227,12 +228,14 @@ func TestStandaloneCheck(t *testing.T) {
 			`--route "x-asm-prefer-tag=s2=b:1": appears twice: the second one would take no request`,
 		}},
 		{"everything", lanes, func(o *Standalone) {
-			*o = Standalone{Listen: "localhost:80", Address: "tagproc", Routes: []string{"s2=10.0.0.300:1", "s1=a:65536", "x=a:1"}, Default: "http://a:1", TLS: TLS{Certificate: "c"}}
+			*o = Standalone{Listen: "localhost:80", Address: []string{"tagproc", "a:0"}, Routes: []string{"s2=10.0.0.300:1", "s1=a:65536", "x=a:1"}, Default: "http://a:1", TLS: TLS{Certificate: "c"}}
 		}, []string{
 			"--timeout 0s: expected 1ms to 1m",
+			`--address "tagproc": expected HOST:PORT, as in 127.0.0.1:8080, [::1]:8080 or app.example:8080, or unix:///PATH`,
+			`--address "a:0": expected HOST:PORT, as in 127.0.0.1:8080, [::1]:8080 or app.example:8080, or unix:///PATH`,
 			"--tls-cert: expected --tls-key beside it, the key of the certificate",
 			"--tls-cert, --tls-key, --tls-name: expected --tls-ca beside it, the authority of tagproc's certificate: without it Envoy takes any",
-			`--address "tagproc": expected HOST:PORT, as in 127.0.0.1:8080, [::1]:8080 or app.example:8080, or unix:///PATH`,
+			"--tls-ca: expected --tls-name beside several --address, the name in every certificate",
 			`--listen "localhost:80": expected an IP address and a port, as in 0.0.0.0:80, or unix:///PATH`,
 			`--default "http://a:1": expected HOST:PORT, as in 127.0.0.1:8080, [::1]:8080 or app.example:8080, or unix:///PATH`,
 			`--route "s2=10.0.0.300:1": "10.0.0.300:1": expected HOST:PORT, as in 127.0.0.1:8080, [::1]:8080 or app.example:8080, or unix:///PATH`,
@@ -243,7 +246,11 @@ func TestStandaloneCheck(t *testing.T) {
 		{"routes beside filters", lanes, func(o *Standalone) { o.FiltersOnly = true }, []string{
 			"--filters-only: expected no --route and no --default: routes are those of the configuration that is there",
 		}},
-		{"TLS over a socket", lanes, func(o *Standalone) { o.Address, o.TLS = "unix:///a", TLS{CA: "c", Key: "k"} }, []string{
+		{"a name beside a socket", lanes, func(o *Standalone) { o.Address = []string{"unix:///a", "b:1"} }, []string{
+			"--address: expected no name beside a socket, which Envoy cannot have in one cluster",
+		}},
+		{"no tagproc", lanes, func(o *Standalone) { o.Address = nil }, []string{"--address: expected HOST:PORT or unix:///PATH, where tagproc is"}},
+		{"TLS over a socket", lanes, func(o *Standalone) { o.Address, o.TLS = []string{"unix:///a"}, TLS{CA: "c", Key: "k"} }, []string{
 			"--tls-key: expected --tls-cert beside it, the certificate of the key",
 			"--tls-ca: expected a HOST:PORT at --address: TLS is for TCP",
 		}},

@@ -3,7 +3,7 @@ package gateway
 import (
 	"cmp"
 	"errors"
-	"strings"
+	"slices"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
@@ -22,7 +22,7 @@ type TLS struct {
 }
 
 // check returns an error for each flag that cannot be used.
-func (t TLS) check(address string) error {
+func (t TLS) check(addresses []envoyfilter.Endpoint) error {
 	var errs []error
 	require := func(ok bool, message string) {
 		if !ok {
@@ -32,7 +32,8 @@ func (t TLS) check(address string) error {
 	require(t.Certificate == "" || t.Key != "", "--tls-cert: expected --tls-key beside it, the key of the certificate")
 	require(t.Key == "" || t.Certificate != "", "--tls-key: expected --tls-cert beside it, the certificate of the key")
 	require(t == TLS{} || t.CA != "", "--tls-cert, --tls-key, --tls-name: expected --tls-ca beside it, the authority of tagproc's certificate: without it Envoy takes any")
-	require(t == TLS{} || !strings.HasPrefix(address, "unix:"), "--tls-ca: expected a HOST:PORT at --address: TLS is for TCP")
+	require(t == TLS{} || !slices.ContainsFunc(addresses, func(e envoyfilter.Endpoint) bool { return e.Socket != "" }), "--tls-ca: expected a HOST:PORT at --address: TLS is for TCP")
+	require(t == TLS{} || len(addresses) < 2 || t.Name != "", "--tls-ca: expected --tls-name beside several --address, the name in every certificate")
 	return errors.Join(errs...)
 }
 

@@ -81,10 +81,11 @@ func isChain(n *yaml.Node) bool {
 	return n.Kind == yaml.ScalarNode
 }
 
-// fill makes of the paragraphs of a comment as few lines as fit into so many columns.
+// fill makes of each paragraph of a comment as few lines as fit into so many columns.
 func fill(text string, columns int) string {
-	var lines []string
-	for paragraph := range strings.SplitSeq(text, "\n#\n") {
+	paragraphs := strings.Split(text, "\n#\n")
+	for i, paragraph := range paragraphs {
+		var lines []string
 		line := ""
 		for word := range strings.FieldsSeq(strings.ReplaceAll(paragraph, "\n# ", " ")) {
 			if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > columns {
@@ -92,9 +93,9 @@ func fill(text string, columns int) string {
 			}
 			line = strings.TrimPrefix(line+" "+word, " ")
 		}
-		lines = append(lines, line)
+		paragraphs[i] = strings.Join(append(lines, line), "\n")
 	}
-	return strings.Join(lines, "\n")
+	return strings.Join(paragraphs, "\n#\n")
 }
 
 // indicators are the characters for which a scalar may be written in quotes.

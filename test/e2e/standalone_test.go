@@ -3,11 +3,14 @@ package e2e
 import (
 	"bytes"
 	"encoding/json"
+	"hash/fnv"
 	"maps"
 	"net"
 	"net/http"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -23,6 +26,7 @@ import (
 // somebody's service.
 type standalone struct {
 	ingress string
+	client  net.IP // that asks; nil: any
 	log     *transcript.Transcript
 }
 
@@ -34,11 +38,7 @@ func services(t *testing.T, versions ...string) (addresses []string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(func() {
-			if err := s.Close(); err != nil {
-				t.Error(err)
-			}
-		})
+		atEnd(t, s.Close)
 		addresses = append(addresses, net.JoinHostPort("127.0.0.1", strconv.Itoa(s.Port())))
 	}
 	return addresses
@@ -47,6 +47,12 @@ func services(t *testing.T, versions ...string) (addresses []string) {
 // startStandalone renders the configuration for a rules file with flags, and runs it.
 func startStandalone(t *testing.T, envoyBinary, rulesFile string, flags ...string) standalone {
 	t.Helper()
+	return startEdited(t, envoyBinary, rulesFile, func(config string) string { return config }, flags...)
+}
+
+// startEdited does the same with an edit of the configuration.
+func startEdited(t *testing.T, envoyBinary, rulesFile string, edit func(config string) string, flags ...string) standalone {
+	t.Helper()
 	command := exec.CommandContext(t.Context(), binary, append([]string{"render", "envoy", "--rules", rulesFile, "--timeout", "30s"}, flags...)...)
 	var stderr bytes.Buffer
 	command.Stderr = &stderr
@@ -54,24 +60,17 @@ func startStandalone(t *testing.T, envoyBinary, rulesFile string, flags ...strin
 	if err != nil || stderr.Len() > 0 {
 		t.Fatalf("render envoy: %v\n%s", err, stderr.Bytes())
 	}
-	config, err = envoy.Template(string(config), map[int]int{9901: 0, 10000: 0}, nil)
+	config, err = envoy.Template(edit(string(config)), map[int]int{9901: 0, 10000: 0}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := standalone{log: &transcript.Transcript{}}
-	p, err := envoy.Start(t.Context(), envoy.Options{Binary: envoyBinary, Config: config, Log: s.log})
-	if err != nil {
-		t.Fatal(err)
-	}
 	t.Cleanup(func() {
-		if err := p.Stop(); err != nil {
-			t.Error(err)
-		}
 		if t.Failed() {
 			t.Logf("the log of Envoy:\n%s", s.log.String())
 		}
 	})
-	s.ingress = p.Listeners["ingress"]
+	s.ingress = startEnvoy(t, envoyBinary, config, s.log).Listeners["ingress"]
 	return s
 }
 
@@ -86,7 +85,11 @@ func (s standalone) get(t *testing.T, path string, header http.Header) (version 
 	request.Header = http.Header{"Accept": {"application/json"}}
 	maps.Copy(request.Header, header)
 	request.Host = header.Get("Host")
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	dialer := net.Dialer{}
+	if s.client != nil {
+		dialer.LocalAddr = &net.TCPAddr{IP: s.client}
+	}
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: dialer.DialContext}}
 	response, err := client.Do(request)
 	if err != nil {
 		t.Fatal(err)
@@ -214,6 +217,34 @@ func TestStandaloneFailClosed(t *testing.T) {
 	})
 }
 
+// TestStandaloneReplicas kills one of two tagprocs: the other one answers what the first
+// would have.
+func TestStandaloneReplicas(t *testing.T) {
+	envoytest.Each(t, func(t *testing.T, envoyBinary string) {
+		t.Helper()
+		t.Parallel()
+		dir := t.TempDir()
+		rulesFile := filepath.Join(dir, "rules.yaml")
+		writeFile(t, rulesFile, []byte(standaloneRules))
+		at := services(t, "default", "s2")
+		s := startStandalone(t, envoyBinary, rulesFile, "--address", "unix://"+dir+"/a.sock,unix://"+dir+"/b.sock",
+			"--route", "s2="+at[1], "--route", "v2="+at[0], "--default", at[0])
+		a := start(t, dir+"/a.sock", rulesFile)
+		start(t, dir+"/b.sock", rulesFile)
+		ask := func(when string) {
+			t.Helper()
+			for range 20 {
+				if version, _, _ := s.get(t, "/", http.Header{"X-User-Id": {"jack"}}); version != "s2" {
+					t.Fatalf("%s jack reaches %s, want s2", when, version)
+				}
+			}
+		}
+		ask("with two tagprocs")
+		a.kill(t)
+		ask("after one was killed")
+	})
+}
+
 // TestStandaloneTLS checks that Envoy and tagproc know each other by what --tls-ca,
 // --tls-cert and --tls-key name, over a name and over an address.
 func TestStandaloneTLS(t *testing.T) {
@@ -246,6 +277,101 @@ func TestStandaloneTLS(t *testing.T) {
 			if version, _, _ := s.get(t, "/", http.Header{"X-User-Id": {"jack"}}); version != tt.want {
 				t.Errorf("%v: jack reaches %s, want %s", tt, version, tt.want)
 			}
+		}
+	})
+}
+
+// recipe returns the blocks of YAML of a section of docs/envoy.md.
+func recipe(t *testing.T, heading string) (blocks []string) {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/envoy.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(text), "\n## "+heading+"\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	for _, b := range regexp.MustCompile("(?ms)^```yaml\n(.*?\n)```$").FindAllStringSubmatch(section, -1) {
+		blocks = append(blocks, b[1])
+	}
+	return blocks
+}
+
+// TestRecipeAddress pastes what docs/envoy.md has for the client's address as a key: the
+// address alone decides, and not what a client says of it.
+func TestRecipeAddress(t *testing.T) {
+	blocks := recipe(t, "The client's address as a key")
+	if len(blocks) != 2 {
+		t.Fatalf("the recipe has %d blocks, want a filter and rules", len(blocks))
+	}
+	envoytest.Each(t, func(t *testing.T, envoyBinary string) {
+		t.Helper()
+		t.Parallel()
+		dir := t.TempDir()
+		socket, rulesFile := filepath.Join(dir, "tagproc.sock"), filepath.Join(dir, "rules.yaml")
+		writeFile(t, rulesFile, []byte("tagHeaders: {headers: [x-asm-prefer-tag]}\n"+blocks[1]))
+		at := services(t, "default", "s2")
+		start(t, socket, rulesFile)
+		s := startEdited(t, envoyBinary, rulesFile, func(config string) string {
+			return insertBefore(t, config, "          - name: tagproc\n", blocks[0])
+		}, "--address", "unix://"+socket, "--route", "s2="+at[1], "--default", at[0])
+		seen := map[string]bool{}
+		for i := range 20 {
+			s.client = net.IPv4(127, 0, 0, byte(i+1))
+			hash := fnv.New32a()
+			hash.Write([]byte(s.client.String()))
+			want := "default"
+			if hash.Sum32()%100 < 20 {
+				want = "s2"
+			}
+			seen[want] = true
+			for _, header := range []http.Header{nil, {"X-Client-Address": {"127.0.0.1"}}, {"X-Client-Address": {"a", "b"}, "X-Forwarded-For": {"10.0.0.9"}}} {
+				if version, _, _ := s.get(t, "/", header); version != want {
+					t.Errorf("%s with %v reaches %s, want %s", s.client, header, version, want)
+				}
+			}
+		}
+		if len(seen) != 2 {
+			t.Errorf("all addresses reach %v", seen)
+		}
+	})
+}
+
+// TestRecipeHost pastes what docs/envoy.md has for one host alone: elsewhere tagproc is
+// not asked, and tags that clients send are removed all the same.
+func TestRecipeHost(t *testing.T) {
+	blocks := recipe(t, "One host or path alone")
+	if len(blocks) != 1 {
+		t.Fatalf("the recipe has %d blocks, want one", len(blocks))
+	}
+	envoytest.Each(t, func(t *testing.T, envoyBinary string) {
+		t.Helper()
+		t.Parallel()
+		dir := t.TempDir()
+		socket, rulesFile := filepath.Join(dir, "tagproc.sock"), filepath.Join(dir, "rules.yaml")
+		writeFile(t, rulesFile, []byte(standaloneRules))
+		at := services(t, "default", "s2")
+		p := start(t, socket, rulesFile)
+		s := startEdited(t, envoyBinary, rulesFile, func(config string) string {
+			others := "- name: others\n  domains: [others.example.com]\n  routes: [{match: {prefix: /}, route: {cluster: default}}]\n"
+			for line := range strings.Lines(blocks[0]) {
+				others += "  " + line
+			}
+			return insertBefore(t, config, "            - name: ingress\n", others)
+		}, "--address", "unix://"+socket, "--route", "s2="+at[1], "--route", "v2="+at[0], "--default", at[0])
+		jack := http.Header{"X-User-Id": {"jack"}}
+		if version, _, _ := s.get(t, "/", jack); version != "s2" {
+			t.Errorf("jack reaches %s, want s2", version)
+		}
+		asked := p.metric(t, `tagproc_messages_total\{[^}]*\}`)
+		for _, header := range []http.Header{jack, {"X-Asm-Prefer-Tag": {"s2"}}, {"x_asm_prefer_tag": {"s2"}}} {
+			header := header.Clone()
+			header.Set("Host", "others.example.com")
+			if version, tags, _ := s.get(t, "/", header); version != "default" || len(tags) > 0 {
+				t.Errorf("%v reaches %s with %v, want the default without a tag", header, version, tags)
+			}
+		}
+		if now := p.metric(t, `tagproc_messages_total\{[^}]*\}`); now != asked || asked == 0 {
+			t.Errorf("tagproc has %v messages, want the %v that it had before", now, asked)
 		}
 	})
 }
