@@ -19,11 +19,10 @@ const (
 	UUID       Kind = "uuid"       // 92ab1e5c-… , random ones of version 4
 	Sequential Kind = "sequential" // 1, 2, 3, …, as databases number users
 	Email      Kind = "email"      // anna.berg17@example.com
-	Visitor    Kind = "visitor"    // 32 random hexadecimal digits, as tagproc gives visitors
 )
 
 // Kinds are the kinds of ids.
-var Kinds = []Kind{UUID, Sequential, Email, Visitor}
+var Kinds = []Kind{UUID, Sequential, Email}
 
 // MaxGenerated is the most ids that a Generator makes.
 const MaxGenerated = 1_000_000_000
@@ -70,9 +69,6 @@ func (g *Generator) Next() ([]byte, error) {
 		g.uuid()
 	case Email:
 		g.email(i)
-	case Visitor:
-		bits := g.bits()
-		g.id = hex.AppendEncode(g.id, bits[:])
 	default:
 		g.id = strconv.AppendUint(g.id, i+1, 10)
 	}
@@ -82,15 +78,11 @@ func (g *Generator) Next() ([]byte, error) {
 // IDs returns how many ids were made.
 func (g *Generator) IDs() int64 { return g.made }
 
-func (g *Generator) bits() (b [16]byte) {
-	binary.BigEndian.PutUint64(b[:8], g.random.Uint64())
-	binary.BigEndian.PutUint64(b[8:], g.random.Uint64())
-	return b
-}
-
 // uuid makes an id as RFC 9562 has it in section 5.4.
 func (g *Generator) uuid() {
-	b := g.bits()
+	var b [16]byte
+	binary.BigEndian.PutUint64(b[:8], g.random.Uint64())
+	binary.BigEndian.PutUint64(b[8:], g.random.Uint64())
 	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
 	from := 0
 	for i, to := range []int{4, 6, 8, 10, 16} {

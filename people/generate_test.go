@@ -33,7 +33,6 @@ func TestGenerate(t *testing.T) {
 		UUID:       `^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`,
 		Sequential: `^[1-9][0-9]*$`,
 		Email:      `^[a-z]+\.[a-z]+[0-9]*@([a-z]+\.)?example\.(com|net|org)$`,
-		Visitor:    `^[0-9a-f]{32}$`,
 	} {
 		const n = 200_000
 		ids := made(t, kind, n, 7)
@@ -63,7 +62,7 @@ func TestGenerateRefuses(t *testing.T) {
 		n    int64
 		want string
 	}{
-		{"uid", 1, `there are no ids of the kind "uid"; expected one of uuid, sequential, email, visitor`},
+		{"uid", 1, `there are no ids of the kind "uid"; expected one of uuid, sequential, email`},
 		{UUID, 0, "0 is no number of ids from 1 to 1000000000"},
 		{Email, MaxGenerated + 1, "1000000001 is no number of ids from 1 to 1000000000"},
 	} {

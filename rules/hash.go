@@ -33,6 +33,12 @@ func (h Hash) seed(salt string) uint64 {
 	return xxh3.HashString(salt)
 }
 
+// Bucket returns the bucket of key, 0 to below modulo, which is at least 1. A salt counts
+// for XXH3 alone.
+func (h Hash) Bucket(key []byte, salt string, modulo uint32) uint32 {
+	return uint32(h.sum(key, h.seed(salt)) % uint64(modulo))
+}
+
 // sum returns the hash of key; of fnv1a32 the upper 32 bits are zero.
 func (h Hash) sum(key []byte, seed uint64) uint64 {
 	if h == XXH3 {

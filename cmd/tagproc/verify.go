@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/tagproc/tagproc/internal/terminal"
 	"github.com/tagproc/tagproc/observed"
 	"github.com/tagproc/tagproc/people"
 	"github.com/tagproc/tagproc/rules"
@@ -131,10 +130,6 @@ func (v *verifyFlags) compare(cmd *cobra.Command, t *rules.Table, o observed.Opt
 	}
 	now, _ := t.At(time.Now())
 	r, err := observed.Compare(cmd.Context(), in, now, o)
-	if e, ok := errors.AsType[*people.FileError](err); ok {
-		writeRowProblems(terminal, v.file, e.Problems)
-		return nil, &failure{code: exitUnable}
-	}
 	if _, ok := errors.AsType[*observed.HeaderError](err); ok {
 		return nil, fmt.Errorf("--column: %w", err)
 	}
@@ -145,17 +140,5 @@ func (v *verifyFlags) compare(cmd *cobra.Command, t *rules.Table, o observed.Opt
 		}
 		return nil, fmt.Errorf("%s:1: %w; name the column with --column %s=COLUMN", v.file, err, header)
 	}
-	if err != nil {
-		return nil, &failure{err: fmt.Errorf("%s: %w", v.file, err), code: exitUnable}
-	}
-	return r, nil
-}
-
-func writeRowProblems(t *terminal.Writer, file string, ps []people.Problem) {
-	for _, p := range ps {
-		t.Printf("%s: %s\n", source.Problem{File: file, Line: p.Line, Col: p.Col}.Place(), p.Message)
-	}
-	if len(ps) == people.MaxProblems {
-		t.Printf("%s: the file is read up to here; there may be more problems\n", file)
-	}
+	return r, unusablePeople(cmd, v.file, err)
 }
