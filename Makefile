@@ -14,7 +14,7 @@ LINT      := go tool -modfile=$(CURDIR)/tools/golangci-lint.mod golangci-lint
 BENCHSTAT := go tool -modfile=tools/benchstat.mod benchstat
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-istio lint verify fmt bench fuzz proto picture image envoy envoys chaos hostile differential loadtest loadtest-short ghz loadtest-build update-tools clean
+.PHONY: help build run test test-istio lint verify fmt bench fuzz proto picture image envoy envoys chaos hostile differential proof loadtest loadtest-short ghz loadtest-build update-tools clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -97,6 +97,9 @@ hostile: envoys ## attack tagproc over 8 connections in each known way beside 20
 
 differential: envoys ## send 10,000 odd requests to each Envoy, with tagproc and without, and by each data path of sidecars, and compare; 5 minutes
 	go test ./test/differential -count=1 -timeout=2h -v -run='^Test(Differential|DataPaths)$$' -full
+
+proof: envoys ## send 20,000 generated requests to 500 generated configurations of each Envoy, and compare with envoyconf; a minute
+	go test ./test/routing -count=1 -timeout=1h -v -full
 
 loadtest: loadtest-build ## measure what a request costs, beside alternatives, into loadtest/RESULTS.md; 20 minutes, nothing else should run
 	bin/loadtest -out loadtest/RESULTS.md

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -119,6 +120,22 @@ func (v Value) Elements() []Value {
 		elements = append(elements, v.element(i))
 	}
 	return elements
+}
+
+// Without returns v without the entries of keys: a mapping that is read in parts.
+func (v Value) Without(keys ...string) Value {
+	if !v.IsMapping() {
+		return v
+	}
+	rest := *v.node
+	rest.Content = nil
+	for i := 0; i+1 < len(v.node.Content); i += 2 {
+		if !slices.Contains(keys, v.node.Content[i].Value) {
+			rest.Content = append(rest.Content, v.node.Content[i], v.node.Content[i+1])
+		}
+	}
+	v.node = &rest
+	return v
 }
 
 // Text returns the scalar at path below v as it is written, without quotes, or "".
