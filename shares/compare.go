@@ -271,7 +271,7 @@ func compareOne(header string, b, a *Decider) Comparison {
 			c.Why = fmt.Sprintf("key, hash and salt stay: over the %d pairs of buckets of modulo %d and %d that a hash has", cases.of, b.Modulo, a.Modulo)
 		}
 		if uneven > visible && a.hash() == rules.FNV1a32 {
-			switch counted, ok := overHashes(cases, from, to); {
+			switch counted, ok := overHashes(hashes, cases, from, to); {
 			case ok:
 				c.Method, cases, uneven = ByHashes, counted, 0
 				c.Why = fmt.Sprintf("key, hash and salt stay: over all 2^32 hashes, whose remainders by %d are uneven", pairs)

@@ -88,17 +88,19 @@ const hashes = 1 << 32
 // maxBlocks bounds the work of counting hashes: some tenths of a second.
 const maxBlocks = 20_000_000
 
-// overHashes counts all values of a 32-bit hash. in are the counts of [joint]: each
+// overHashes counts all values of a hash that has n of them. in are the counts of [joint]: each
 // whole period of hashes has them, and the rest is counted by walking over it. It returns
 // false where that takes too long.
-func overHashes(in counts, a, b []Piece) (counts, bool) {
-	periods, rest := hashes/in.of, hashes%in.of
+func overHashes(n uint64, in counts, a, b []Piece) (counts, bool) {
+	periods, rest := n/in.of, n%in.of
 	if rest/total(a)*uint64(len(a))+rest/total(b)*uint64(len(b)) > maxBlocks {
 		return counts{}, false
 	}
-	c := counts{of: hashes, cases: map[pair]uint64{}}
-	for p, n := range in.cases {
-		c.cases[p] = n * periods
+	c := counts{of: n, cases: map[pair]uint64{}}
+	for p, cases := range in.cases {
+		if periods > 0 {
+			c.cases[p] = cases * periods
+		}
 	}
 	x, y := walk{ruler: a}, walk{ruler: b}
 	for at := uint64(0); at < rest; {
