@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -162,20 +163,16 @@ func (f *File) lines(steps []step) (lines []string) {
 	for _, s := range steps {
 		var at strings.Builder
 		rule, _ := s.path[0].(int)
-		for i, p := range s.path[1:] {
-			switch p := p.(type) {
-			case int:
-				fmt.Fprintf(&at, "[%d]", p)
-			default:
-				if i > 0 {
-					at.WriteString(".")
-				}
-				fmt.Fprint(&at, p)
+		for _, p := range s.path[1:] {
+			if i, isIndex := p.(int); isIndex {
+				at.WriteString("[" + strconv.Itoa(i) + "]")
+				continue
 			}
+			at.WriteString("." + p.(string))
 		}
 		where := "rule " + f.table.Rules()[rule].Name
 		if at.Len() > 0 {
-			where += ", " + at.String()
+			where += ", " + strings.TrimPrefix(at.String(), ".")
 		}
 		lines = append(lines, where+": "+s.what)
 	}

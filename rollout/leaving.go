@@ -24,10 +24,13 @@ func Leaving(before, after *File, rule int, now time.Time, tag ...string) error 
 	r := &before.rulesAt(now)[rule]
 	protected := slices.DeleteFunc(tagsOf(r), func(t string) bool { return t == baseline(r) && !slices.Contains(tag, t) })
 	was, is := sharesOf(before, rule, now), sharesOf(after, rule, now)
+	stops := r.Mode == rules.ModeEnforce && after.table.Rules()[rule].Mode != rules.ModeEnforce
 	var lost []string
 	for _, t := range protected {
 		if n := was.leaving(is, t); n > 0 {
 			lost = append(lost, fmt.Sprintf("%s (%s)", t, shareText(n, r.Modulo)))
+		} else if stops && slices.ContainsFunc(r.Overrides, func(o rules.Override) bool { return o.TagValue == t }) {
+			lost = append(lost, t+" (named users)")
 		}
 	}
 	for i := range after.table.Rules()[rule].Policies {

@@ -37,8 +37,16 @@ func TestSharedFlags(t *testing.T) {
 			return
 		}
 		checked++
-		if strings.Contains(c.Use, "FILE...") || strings.HasSuffix(c.Use, "FILE") && c.Flags().Lookup("rules") == nil {
-			args = append(args, "gone.yaml")
+		for _, word := range strings.Fields(c.Use)[1:] {
+			switch {
+			case strings.Contains(c.Use, "--") || strings.HasPrefix(word, "["): // a flag's, or may be left out
+			case strings.HasPrefix(word, "TAG="):
+				args = append(args, "s2=1%")
+			case strings.HasPrefix(word, "PERCENT@"):
+				args = append(args, "1%@+1h")
+			default:
+				args = append(args, "gone.yaml")
+			}
 		}
 		var out bytes.Buffer
 		root := newRootCommand()

@@ -29,11 +29,11 @@ var passed = func(string) {}
 // returns. On an error the file stays as it is; [ErrChanged] says that somebody else
 // wrote it.
 func Replace(ctx context.Context, path string, was, text []byte) error {
-	real, err := filepath.EvalSymlinks(path)
+	target, err := filepath.EvalSymlinks(path)
 	if err != nil {
 		return fmt.Errorf("couldn't write %s: %w", path, err)
 	}
-	if err := replace(ctx, real, was, text); err != nil {
+	if err := replace(ctx, target, was, text); err != nil {
 		return fmt.Errorf("couldn't write %s: %w", path, err)
 	}
 	return nil
@@ -46,7 +46,7 @@ func replace(ctx context.Context, path string, was, text []byte) error {
 	if _, err := lock.TryLockContext(ctx, 10*time.Millisecond); err != nil {
 		return errors.Join(context.Cause(ctx), lock.Close(), ifNot(err, ctx.Err()))
 	}
-	defer lock.Close() // the lock of a file that was replaced is nobody's
+	defer func() { _ = lock.Close() }() // the lock of a file that was replaced is nobody's
 	info, err := os.Stat(path)
 	if err != nil {
 		return err

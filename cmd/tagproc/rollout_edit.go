@@ -1,0 +1,197 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rogpeppe/go-internal/diff"
+	"github.com/spf13/cobra"
+
+	"github.com/tagproc/tagproc/internal/inplace"
+	"github.com/tagproc/tagproc/internal/terminal"
+	"github.com/tagproc/tagproc/rollout"
+	"github.com/tagproc/tagproc/shares"
+)
+
+// A rolloutEdit is a verb of rollout that edits a file, and its flags.
+type rolloutEdit struct {
+	verb     string
+	mayLeave bool // users may leave a tag
+	tags     []string
+	now      time.Time // zero: when it runs
+
+	flags  rulesFlags
+	out    output
+	rule   string
+	dryRun bool
+}
+
+// An editResult is the result in the form of -o json.
+type editResult struct {
+	File    string       `json:"file"`
+	Verb    string       `json:"verb"`
+	Rule    string       `json:"rule"`
+	Tags    []string     `json:"tags"`
+	Changed bool         `json:"changed"` // whether the edit changes the text
+	Written bool         `json:"written"` // whether the file has it
+	Before  string       `json:"digestBefore"`
+	After   string       `json:"digestAfter"` // "" where the edit is refused
+	Refusal string       `json:"refusal,omitempty"`
+	ByHand  []string     `json:"byHand,omitempty"` // what to write where it cannot be done in place
+	Patch   string       `json:"patch,omitempty"`  // of --dry-run, a unified diff
+	Diff    *shares.Diff `json:"diff"`             // as of tagproc diff; null where the edit is refused
+	Left    []string     `json:"left,omitempty"`   // what is left to do
+}
+
+func (e *rolloutEdit) command(use, short, long, example string, args cobra.PositionalArgs) *cobra.Command {
+	cmd := &cobra.Command{Use: use, Short: short, Long: long + rolloutCodes, Example: example, Args: args, ValidArgsFunction: completeManifests}
+	cmd.Flags().StringVar(&e.rule, "rule", "", "`NAME` of the rule (default: the only one, or the only one that has the tag)")
+	cmd.Flags().BoolVar(&e.dryRun, "dry-run", false, "print a unified diff, and write nothing")
+	e.flags.addTo(cmd)
+	e.out.addTo(cmd)
+	check(cmd, e.flags.check)
+	return cmd
+}
+
+func (e *rolloutEdit) addLeavingFlag(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&e.mayLeave, "allow-leaving", false, "take users out of a tag")
+}
+
+// run makes the edit, and says who moves.
+func (e *rolloutEdit) run(cmd *cobra.Command, file string, edit func(f *rollout.File, rule int, now time.Time) (*rollout.File, error)) error {
+	if file == "-" && e.out == outputJSON {
+		return errors.New("-o json and the new file would both go to standard output; name a file")
+	}
+	before, err := readRollout(cmd, &e.flags, file)
+	if err != nil {
+		return err
+	}
+	now := e.now
+	if now.IsZero() {
+		now = time.Now()
+	}
+	rule, err := e.choose(before, now)
+	if err != nil {
+		return fail(err)
+	}
+	r := &editResult{File: file, Verb: e.verb, Rule: before.Table().Rules()[rule].Name, Tags: append([]string{}, e.tags...), Before: before.Table().Digest()}
+	after, err := edit(before, rule, now)
+	if err == nil && !e.mayLeave {
+		err = rollout.Leaving(before, after, rule, now, e.tags...)
+	}
+	if err != nil {
+		return e.refuse(cmd, r, err)
+	}
+	old, text := before.Bytes(), after.Bytes()
+	r.After, r.Changed = after.Table().Digest(), !slices.Equal(old, text)
+	r.Diff = shares.Compare(before.Table(), after.Table(), shares.Options{At: now, Next: true})
+	r.Left = e.left(after, rule, file)
+	patch := diff.Diff(file, old, file, text)
+	switch {
+	case e.dryRun:
+		r.Patch = string(patch)
+	case file == "-" || !r.Changed:
+	default:
+		if err := inplace.Replace(cmd.Context(), file, old, text); err != nil {
+			return e.refuse(cmd, r, err)
+		}
+		r.Written = true
+	}
+	if e.out == outputJSON {
+		return fail(stdout(cmd).JSON(r))
+	}
+	people := stdout(cmd)
+	if e.dryRun || file == "-" {
+		people = stderr(cmd) // the file, or the patch, is for programs
+	}
+	err = e.tell(people, r)
+	switch {
+	case err != nil:
+	case e.dryRun:
+		err = stdout(cmd).Document(patch)
+	case file == "-":
+		err = stdout(cmd).Document(text)
+	}
+	return fail(err)
+}
+
+// choose returns the rule that is meant, and sets the tag of a rollback that names none.
+func (e *rolloutEdit) choose(f *rollout.File, now time.Time) (int, error) {
+	if e.verb != "rollback" || len(e.tags) > 0 {
+		return f.Rule(e.rule, e.tags...)
+	}
+	c, err := f.Canary(e.rule, now)
+	e.tags = []string{c.Tag}
+	return c.Rule, err
+}
+
+// refuse says why the edit is not made.
+func (e *rolloutEdit) refuse(cmd *cobra.Command, r *editResult, err error) error {
+	if byHand, ok := errors.AsType[*rollout.ByHandError](err); ok {
+		r.ByHand = byHand.Lines
+	}
+	if e.out == outputJSON {
+		r.Refusal = err.Error()
+		return errors.Join(stdout(cmd).JSON(r), fail(err))
+	}
+	if r.ByHand != nil {
+		stdout(cmd).Printf("write into %s:\n", r.File)
+		for _, line := range r.ByHand {
+			stdout(cmd).Printf("  %s\n", line)
+		}
+	}
+	return fail(fmt.Errorf("%s: %w", r.File, err))
+}
+
+// tell writes the result for people.
+func (e *rolloutEdit) tell(t *terminal.Writer, r *editResult) error {
+	if !r.Changed {
+		t.Printf("%s: unchanged, it is so already\n", r.File)
+	} else if err := shares.WriteText(t, r.Diff); err != nil {
+		return err
+	}
+	switch {
+	case r.Written:
+		t.Printf("%s: written, digest %s → %s\n", r.File, r.Before, r.After)
+	case r.Changed && e.dryRun:
+		t.Printf("%s: not written (--dry-run)\n", r.File)
+	}
+	for _, line := range r.Left {
+		t.Printf("%s\n", line)
+	}
+	return t.Err()
+}
+
+// left returns what is left to do.
+func (e *rolloutEdit) left(after *rollout.File, rule int, file string) (lines []string) {
+	if e.dryRun {
+		return nil
+	}
+	if e.verb == "rollback" {
+		lines = append(lines, "A tagproc that reads this file has it within about a second. A ConfigMap or manifest has to be applied first (kubectl apply -f); a mounted ConfigMap then takes the kubelet up to a minute and a half.")
+		if users := namedFor(after, rule, e.tags[0]); users != "" {
+			lines = append(lines, fmt.Sprintf("Named users keep %s: %s. tagproc rollout unname takes it from them.", e.tags[0], users))
+		}
+	}
+	if file != "-" {
+		lines = append(lines, fmt.Sprintf("tagproc status --rules %s --watch ADDR... waits until all replicas have it.", word(file)))
+	}
+	return lines
+}
+
+// namedFor returns the users whom a rule names for a tag.
+func namedFor(f *rollout.File, rule int, tag string) string {
+	var users []string
+	for _, o := range f.Table().Rules()[rule].Overrides {
+		if o.TagValue == tag {
+			users = append(users, o.Values...)
+		}
+	}
+	if more := len(users) - 5; more > 0 {
+		users = append(users[:5], fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(users, ", ")
+}
