@@ -32,8 +32,8 @@ func ruleChanges(before *Table, i int, after *Table, j int) (cs []Change) {
 
 // named returns the tag ("": none) of each user whom the rule of index rule names.
 func (t *Table) named(rule int) map[string]string {
-	named := make(map[string]string, len(t.compiled.at(rule).named))
-	for user, o := range t.compiled.at(rule).named {
+	named := make(map[string]string, len(t.program(rule).named))
+	for user, o := range t.program(rule).named {
 		text := user.value
 		if user.key != anyKey {
 			text += " (" + t.rules[rule].Keys[user.key].String() + ")"
@@ -164,7 +164,7 @@ func (t *Table) describe(rule int) string {
 		tags = append(tags, fmt.Sprintf("%s takes buckets %s", s.tag, s.buckets))
 	}
 	b.WriteString(cmp.Or(strings.Join(tags, "; "), "no policy takes a bucket"))
-	if n := len(t.compiled.at(rule).named); n > 0 {
+	if n := len(t.program(rule).named); n > 0 {
 		fmt.Fprintf(&b, "; users named: %d", n)
 	}
 	return b.String()

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/tagproc/tagproc/source"
 )
@@ -73,13 +72,6 @@ type compiler struct {
 	cohorts      map[cohort]cohortRule
 }
 
-// sumID is what a hash depends on: it is computed once for each in a request.
-type sumID struct {
-	key  int
-	hash Hash
-	seed uint64
-}
-
 // rule checks one rule and adds it to the table. Where something is wrong the
 // rule is incomplete, and so is the table, which is then dropped.
 func (c *compiler) rule(n *ruleNode, name string) {
@@ -100,93 +92,6 @@ func (c *compiler) rule(n *ruleNode, name string) {
 	c.countHeader(n, r.TagHeader)
 	c.table.rules = append(c.table.rules, r)
 	c.made, c.named = append(c.made, made), append(c.named, named)
-}
-
-// link makes what Match executes, once everything of the file is known: what is
-// looked at in a request, and who gets which buckets at which instants.
-func (c *compiler) link() {
-	t := c.table
-	for _, r := range t.rules {
-		for _, k := range r.Keys {
-			c.keyIndex(k)
-		}
-	}
-	var headers []string
-	for _, v := range c.inputs {
-		headers = append(headers, v.V)
-	}
-	t.in, t.keySlots = newInputs(headers, t.keys)
-
-	var ramps [][]RampStep
-	for _, made := range c.made {
-		for _, p := range made {
-			ramps = append(ramps, p.Ramp)
-		}
-	}
-	instants := instantsOf(ramps)
-	all := make([]*program, len(t.rules))
-	changes := make([][]change, len(instants))
-	sums := map[sumID]int{}
-	for i := range t.rules {
-		all[i] = c.program(i, sums)
-		c.warnUnreached(c.made[i], c.changes(i, all[i], instants, changes))
-	}
-	t.sums, t.compiled = len(sums), newPrograms(all)
-	if len(instants) == 0 {
-		return
-	}
-	t.schedule = &schedule{instants: instants, stages: []*Table{t}}
-	compiled := t.compiled
-	for i := range instants {
-		compiled = compiled.with(changes[i])
-		stage := *t
-		stage.stage, stage.compiled = i+1, compiled
-		t.schedule.stages = append(t.schedule.stages, &stage)
-	}
-}
-
-// program returns what Match executes of the rule of index i before the first step of
-// its ramps.
-func (c *compiler) program(i int, sums map[sumID]int) *program {
-	t, r := c.table, &c.table.rules[i]
-	p := &program{
-		mode: r.Mode, hash: r.Hash, seed: r.Hash.seed(r.Salt), modulo: r.Modulo,
-		header: 1 << (max(0, slices.Index(c.headers, r.TagHeader)) % 32),
-		when:   t.in.conditionsOf(r.Match), named: c.named[i], steps: stepsAt(c.made[i], time.Time{}),
-	}
-	for j, k := range r.Keys {
-		id := sumID{c.keys[k], p.hash, p.seed}
-		if _, ok := sums[id]; !ok {
-			sums[id] = len(sums)
-		}
-		p.keys = append(p.keys, programKey{index: int8(j), source: k.Source, key: id.key, slot: t.keySlots[id.key], sum: sums[id], overrides: overridesOf(c.named[i], j)})
-	}
-	if len(p.keys) > 0 { // there is none where it was refused
-		p.first, p.plain = p.keys[0], p.when == nil && len(p.keys) == 1 && p.keys[0].source == KeyHeader
-	}
-	return p
-}
-
-// changes adds the programs that take the place of p, that of the rule of index i, at
-// the instants of its own ramps. It returns the different steps that the rule has.
-func (c *compiler) changes(i int, p *program, instants []time.Time, changes [][]change) (different [][]step) {
-	different = append(different, p.steps)
-	var ramps [][]RampStep
-	for _, made := range c.made[i] {
-		ramps = append(ramps, made.Ramp)
-	}
-	for _, at := range instantsOf(ramps) {
-		steps := stepsAt(c.made[i], at)
-		if slices.Equal(steps, p.steps) {
-			continue
-		}
-		next := *p
-		next.steps, p = steps, &next
-		stage, _ := slices.BinarySearchFunc(instants, at, time.Time.Compare)
-		changes[stage] = append(changes[stage], change{i, p})
-		different = append(different, steps)
-	}
-	return different
 }
 
 // ownership identifies what one enforced rule decides: a second rule with the same one

@@ -49,7 +49,7 @@ func (c *compiler) overrides(n *ruleNode, r *Rule) (named map[namedUser]outcome)
 				continue
 			}
 			user := namedUser{key, value}
-			line[user] = v.Place.Line()
+			line[user] = v.Line()
 			values = append(values, value)
 			if named == nil {
 				named = map[namedUser]outcome{}

@@ -4,7 +4,7 @@ package rules
 // of index key: as if it were the only rule, whatever its mode, and its match were met.
 // Blanks around id are no part of it; an empty one has ReasonNoKey. It allocates nothing.
 func (t *Table) Decide(rule, key int, id []byte) Decision {
-	p := t.compiled.at(rule)
+	p := t.program(rule)
 	return p.decide(key, TrimBlanks(id))
 }
 

@@ -44,12 +44,12 @@ func digestOf(t *Table) string {
 	for i, r := range t.rules {
 		c := rule{
 			Name: r.Name, Key: keysText(r.Keys), TagHeader: r.TagHeader, Hash: r.Hash.String(), Salt: r.Salt,
-			Mode: r.Mode.String(), Modulo: r.Modulo, Overrides: map[string]string{}, Steps: t.stepTexts(t.compiled.at(i)),
+			Mode: r.Mode.String(), Modulo: r.Modulo, Overrides: map[string]string{}, Steps: t.stepTexts(t.program(i)),
 		}
 		if !r.Match.IsZero() {
 			c.Match = &r.Match
 		}
-		for user, o := range t.compiled.at(i).named {
+		for user, o := range t.program(i).named {
 			if user.key == anyKey {
 				c.Overrides[user.value] = t.tagText(o)
 				continue
@@ -115,12 +115,12 @@ func keysText(keys []Key) string {
 func (t *Table) programs(i int) iter.Seq2[string, *program] {
 	return func(yield func(string, *program) bool) {
 		if t.schedule == nil {
-			yield("", t.compiled.at(i))
+			yield("", t.program(i))
 			return
 		}
 		var last *program
 		for _, stage := range t.schedule.stages {
-			p, at := stage.compiled.at(i), ""
+			p, at := stage.program(i), ""
 			if p == last {
 				continue
 			}

@@ -110,10 +110,10 @@ func (c *compiler) overlap(stages []*Table, a, b member) string {
 	users := c.usersNamed(a.rule, b.rule)
 	var pa, pb *program
 	for _, t := range stages {
-		if pa == t.compiled.at(a.rule) && pb == t.compiled.at(b.rule) {
+		if pa == t.program(a.rule) && pb == t.program(b.rule) {
 			continue // a step of other rules
 		}
-		pa, pb = t.compiled.at(a.rule), t.compiled.at(b.rule)
+		pa, pb = t.program(a.rule), t.program(b.rule)
 		if from, to, ok := meet(pa, pb, a.tag, b.tag); ok {
 			when := ""
 			if t.stage > 0 {
@@ -144,7 +144,7 @@ func (c *compiler) usersNamed(a, b int) map[string]bool {
 // isNobody reports whether no user ever has the tag of m.
 func isNobody(stages []*Table, m member) bool {
 	for _, t := range stages {
-		p := t.compiled.at(m.rule)
+		p := t.program(m.rule)
 		if slices.ContainsFunc(p.steps, func(s step) bool { return s.tag == m.tag }) {
 			return false
 		}
@@ -178,7 +178,7 @@ func meet(a, b *program, tagA, tagB int32) (from, to uint32, ok bool) {
 
 // haveBoth reports whether a user, known by whichever key, has the tags of a and b.
 func (t *Table) haveBoth(a, b member, user string) bool {
-	pa, pb := t.compiled.at(a.rule), t.compiled.at(b.rule)
+	pa, pb := t.program(a.rule), t.program(b.rule)
 	for key := range pa.keys {
 		if pa.decide(key, []byte(user)).Tag == a.tag && pb.decide(key, []byte(user)).Tag == b.tag {
 			return true

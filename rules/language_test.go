@@ -232,7 +232,7 @@ func TestManyRamps(t *testing.T) {
 	programs := map[*program]bool{}
 	for _, stage := range table.Stages() {
 		for rule := range stage.rules {
-			programs[stage.compiled.at(rule)] = true
+			programs[stage.program(rule)] = true
 		}
 	}
 	if len(programs) != 32*30 { // range 0, the first step of each ramp, changes nothing

@@ -57,26 +57,34 @@ func (d Decision) Writes() bool { return d.Mode == ModeEnforce && d.Tag != NoTag
 // slice belongs to r and is valid until the next Match. Match allocates nothing.
 func (t *Table) Match(r *Request) []Decision {
 	var owned uint32 // one bit for each tag header
-	i := 0
-	for _, chunk := range t.compiled {
-		for _, p := range chunk {
-			d := &r.decisions[i] // in place: a Decision is too big for registers
-			i++
-			*d = Decision{Mode: p.mode, Key: -1, Policy: -1, Tag: NoTag}
-			switch {
-			case p.mode == ModeOff:
-				d.Reason = ReasonOff
-			case p.mode == ModeEnforce && owned&p.header != 0:
-				d.Reason = ReasonSuperseded
-			default:
-				p.match(r, d)
-				if p.mode == ModeEnforce && d.Applies() {
-					owned |= p.header
-				}
+	for i, p := range t.compiled {
+		if p.ramp > 0 {
+			p = t.ramped[p.ramp-1]
+		}
+		d := &r.decisions[i] // in place: a Decision is too big for registers
+		*d = Decision{Mode: p.mode, Key: -1, Policy: -1, Tag: NoTag}
+		switch {
+		case p.mode == ModeOff:
+			d.Reason = ReasonOff
+		case p.mode == ModeEnforce && owned&p.header != 0:
+			d.Reason = ReasonSuperseded
+		default:
+			p.match(r, d)
+			if p.mode == ModeEnforce && d.Applies() {
+				owned |= p.header
 			}
 		}
 	}
 	return r.decisions
+}
+
+// program returns the program of the rule of an index at the instant of the Table.
+func (t *Table) program(rule int) *program {
+	p := t.compiled[rule]
+	if p.ramp > 0 {
+		p = t.ramped[p.ramp-1]
+	}
+	return p
 }
 
 // A program is a rule, ready to be executed.
@@ -85,6 +93,7 @@ type program struct {
 	hash   Hash
 	header uint32 // the bit of its tag header
 	modulo uint32
+	ramp   int32 // where in Table.ramped the program is that counts, from 1; 0: it is this one
 	seed   uint64
 	plain  bool        // always, and the only key is a header: most rules
 	first  programKey  // keys[0], without a pointer to follow

@@ -173,7 +173,7 @@ func TestMillionBuckets(t *testing.T) {
 }
 
 func checkSteps(t interface{ Fatalf(string, ...any) }, table *Table, ranges []int, modulo int) {
-	p := table.compiled.at(0)
+	p := table.program(0)
 	previous, from := -2, 0
 	for bucket := range modulo {
 		want := -1

@@ -9,7 +9,7 @@ type Piece struct {
 
 // Pieces returns all buckets of the rule of index rule, in their order.
 func (t *Table) Pieces(rule int) []Piece {
-	p := t.compiled.at(rule)
+	p := t.program(rule)
 	pieces := make([]Piece, 0, len(p.steps)+1)
 	from := uint32(0)
 	for _, s := range p.steps {

@@ -32,8 +32,9 @@ type Table struct {
 	digest     string
 	forwarded  []string // nil: not declared
 
-	rules    []Rule   // as written, for people
-	compiled programs // the same, for Match
+	rules    []Rule     // as written, for people
+	compiled []*program // the same, for Match; all Tables of a file share it
+	ramped   []*program // of the rules with ramps: what differs from Table to Table
 	keys     []Key
 	keySlots []int // by index of keys
 	in       *inputs
@@ -247,7 +248,7 @@ func (t *Table) Keys() []Key { return slices.Clone(t.keys) }
 
 // KeyIndex returns the index into Keys of a key of the rules: that of index key of
 // the rule of index rule.
-func (t *Table) KeyIndex(rule, key int) int { return t.compiled.at(rule).keys[key].key }
+func (t *Table) KeyIndex(rule, key int) int { return t.program(rule).keys[key].key }
 
 // Inputs returns the names, in lower case, of the request headers that the rules
 // look at, pseudo-headers included. [Request.SetHeader] takes an index into it.
@@ -307,7 +308,7 @@ func (t *Table) TrustClientTags() bool { return t.trust }
 // Span returns the buckets [from, to) that share the outcome of bucket in the
 // rule of index rule: its policy's part of the range, or what no policy takes.
 func (t *Table) Span(rule int, bucket uint32) (from, to uint32) {
-	p := t.compiled.at(rule)
+	p := t.program(rule)
 	i := p.find(bucket)
 	if i > 0 {
 		from = p.steps[i-1].bound

@@ -293,23 +293,26 @@ func (r *Reader) Strings(v Value, of string) List[Scalar[string]] {
 	return ListOf(r, v, of, func(v Value) (Scalar[string], bool) { return r.String(v), true })
 }
 
-// StringMap reads a mapping of texts to texts, which is called what in messages. It is
-// not ok where something is not readable.
-func (r *Reader) StringMap(v Value, what string) (m map[string]string, ok bool) {
+// StringMap reads a mapping of texts to texts, which is called what in messages. It
+// returns nil where something is not readable.
+func (r *Reader) StringMap(v Value, what string) map[string]string {
 	if !r.Visit(v) {
-		return nil, false
+		return nil
 	}
 	if !v.IsMapping() {
 		r.Add(v.Problem(Error, KindType, fmt.Sprintf("%s is %s; expected a mapping of strings to strings", what, v.Describe())))
-		return nil, false
+		return nil
 	}
-	m, ok = map[string]string{}, true
+	m, ok := map[string]string{}, true
 	for e := range r.Keys(v, what) {
 		s := r.String(e)
 		m[e.key.Value] = s.V
 		ok = ok && s.OK()
 	}
-	return m, ok
+	if !ok {
+		return nil
+	}
+	return m
 }
 
 // Bool reads true or false, as plain words: yes and on are texts to some readers.

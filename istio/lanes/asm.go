@@ -30,20 +30,20 @@ func (r *reader) asmGroup(d *source.Document) *draft {
 	permissive := root.Get("spec").Get("permissiveModeConfiguration")
 	clusters := source.Value{}
 	r.spec(root,
-		field{"services", func(p source.Value) {
+		field{Name: "services", Read: func(p source.Value) {
 			r.List(p, "services, each with name and namespace", func(p source.Value) {
 				if s, ok := r.asmService(p, &clusters); ok {
 					g.services = append(g.services, s)
 				}
 			})
 		}},
-		field{"ingress", func(p source.Value) { r.asmIngress(p, g) }},
-		field{"isPermissive", func(p source.Value) {
+		field{Name: "ingress", Read: func(p source.Value) { r.asmIngress(p, g) }},
+		field{Name: "isPermissive", Read: func(p source.Value) {
 			permissive, isSet := false, false
 			r.asBool(&permissive, &isSet)(p)
 			g.strict = isSet && !permissive
 		}},
-		field{"permissiveModeConfiguration", func(p source.Value) { r.asmPermissive(p, g) }},
+		field{Name: "permissiveModeConfiguration", Read: func(p source.Value) { r.asmPermissive(p, g) }},
 		r.unsupported("defaultTrafficPolicyPatch", "write the traffic policy into the DestinationRules"),
 		r.unsupported("defaultHttpRoutePatch", "write what it sets into the VirtualServices"),
 		r.unsupported("autoUpdate", "run render again when the lanes change"),
@@ -60,7 +60,7 @@ func (r *reader) asmGroup(d *source.Document) *draft {
 // spec reads the spec of a manifest of others.
 func (r *reader) spec(root source.Value, fields ...field) (ok bool) {
 	if p := root.Get("spec"); p.Exists() {
-		return r.foreign(p, "spec", fields...)
+		return r.Foreign(p, "spec", fields...)
 	}
 	r.error(root.Get("spec"), source.KindMissing, "%s has no spec", root.Text("kind"))
 	return false
@@ -68,17 +68,17 @@ func (r *reader) spec(root source.Value, fields ...field) (ok bool) {
 
 // unsupported is a field that ASM has and nothing is made of.
 func (r *reader) unsupported(name, instead string) field {
-	return field{name, func(p source.Value) {
+	return field{Name: name, Read: func(p source.Value) {
 		r.warn(p, source.KindUnsupported, "%s is not supported and is ignored; %s", name, instead)
 	}}
 }
 
 func (r *reader) asmService(p source.Value, clusters *source.Value) (serviceText, bool) {
 	var name, namespace text
-	r.foreign(p, "a service",
-		field{"name", r.asText(&name)},
-		field{"namespace", r.asText(&namespace)},
-		field{"cluster", func(p source.Value) {
+	r.Foreign(p, "a service",
+		field{Name: "name", Read: r.asText(&name)},
+		field{Name: "namespace", Read: r.asText(&namespace)},
+		field{Name: "cluster", Read: func(p source.Value) {
 			if clusters.IsZero() {
 				*clusters = p
 			}
@@ -100,23 +100,23 @@ func (r *reader) asmService(p source.Value, clusters *source.Value) (serviceText
 }
 
 func (r *reader) asmIngress(p source.Value, g *draft) {
-	r.foreign(p, "ingress",
-		field{"gateway", func(p source.Value) {
+	r.Foreign(p, "ingress",
+		field{Name: "gateway", Read: func(p source.Value) {
 			var name, namespace text
 			kind := text{v: "ASM"}
-			r.foreign(p, "gateway", field{"name", r.asText(&name)}, field{"namespace", r.asText(&namespace)}, field{"type", r.asText(&kind)})
+			r.Foreign(p, "gateway", field{Name: "name", Read: r.asText(&name)}, field{Name: "namespace", Read: r.asText(&namespace)}, field{Name: "type", Read: r.asText(&kind)})
 			if kind.v != "ASM" {
 				r.warn(p.Get("type"), source.KindUnsupported, "a gateway of type %s is not supported: only routes inside the mesh are rendered; type ASM is a Gateway of Istio", source.Shorten(kind.v))
 				return
 			}
 			g.gateway, g.gatewayAt = Gateway{namespace.v, name.v}, p
 		}},
-		field{"ingressRouting", func(p source.Value) {
+		field{Name: "ingressRouting", Read: func(p source.Value) {
 			strategy := text{v: "rule_based"}
 			var rule *weightedDraft
-			r.foreign(p, "ingressRouting",
-				field{"ingressRoutingStrategy", r.asText(&strategy)},
-				field{"weightedRoutingRule", func(p source.Value) { rule = r.asmWeighted(p) }},
+			r.Foreign(p, "ingressRouting",
+				field{Name: "ingressRoutingStrategy", Read: r.asText(&strategy)},
+				field{Name: "weightedRoutingRule", Read: func(p source.Value) { rule = r.asmWeighted(p) }},
 			)
 			switch {
 			case strategy.v == "weighted" && rule == nil:
@@ -134,9 +134,9 @@ func (r *reader) asmIngress(p source.Value, g *draft) {
 
 func (r *reader) asmWeighted(p source.Value) *weightedDraft {
 	w := &weightedDraft{at: p}
-	r.foreign(p, "weightedRoutingRule",
-		field{"hosts", func(p source.Value) { w.hosts = r.texts(p, "hosts") }},
-		field{"requestMatches", func(p source.Value) {
+	r.Foreign(p, "weightedRoutingRule",
+		field{Name: "hosts", Read: func(p source.Value) { w.hosts = r.texts(p, "hosts") }},
+		field{Name: "requestMatches", Read: func(p source.Value) {
 			r.List(p, "matches", func(p source.Value) {
 				if m, ok := r.match(p); ok {
 					w.matches = append(w.matches, m)
@@ -148,17 +148,17 @@ func (r *reader) asmWeighted(p source.Value) *weightedDraft {
 }
 
 func (r *reader) asmPermissive(p source.Value, g *draft) {
-	r.foreign(p, "permissiveModeConfiguration",
-		field{"fallbackTarget", r.asText(&g.baseline)},
-		field{"serviceLevelFallbackTarget", func(p source.Value) {
+	r.Foreign(p, "permissiveModeConfiguration",
+		field{Name: "fallbackTarget", Read: r.asText(&g.baseline)},
+		field{Name: "serviceLevelFallbackTarget", Read: func(p source.Value) {
 			for e := range r.FreeKeys(p, "serviceLevelFallbackTarget") {
 				if lane := r.text(e); lane.set {
 					g.fallback = append(g.fallback, fallbackDraft{serviceText{asmName(e.Key()), e}, lane})
 				}
 			}
 		}},
-		field{"traceHeader", r.asText(&g.traceHeader)},
-		field{"routeHeader", r.asText(&g.routeHeader)},
+		field{Name: "traceHeader", Read: r.asText(&g.traceHeader)},
+		field{Name: "routeHeader", Read: r.asText(&g.routeHeader)},
 	)
 }
 
@@ -177,8 +177,8 @@ func (r *reader) asmLane(d *source.Document) laneDraft {
 	l := laneDraft{doc: d, at: root, name: text{d.Name, root.Get("metadata").Get("name"), true}, labels: map[string]string{}, labelsAt: root.Get("spec"), all: true, created: d.Text("metadata", "creationTimestamp")}
 	clusters := d.Value // the group's are enough to be told of
 	l.whole = r.spec(root,
-		field{"labelSelector", func(p source.Value) { l.labels, l.labelsAt = r.labels(p, "labelSelector"), p }},
-		field{"services", func(p source.Value) {
+		field{Name: "labelSelector", Read: func(p source.Value) { l.labels, l.labelsAt = r.StringMap(p, "labelSelector"), p }},
+		field{Name: "services", Read: func(p source.Value) {
 			l.all = false
 			r.List(p, "services, each with name and namespace", func(p source.Value) {
 				if s, ok := r.asmService(p, &clusters); ok {
@@ -186,12 +186,12 @@ func (r *reader) asmLane(d *source.Document) laneDraft {
 				}
 			})
 		}},
-		field{"ingressRules", func(source.Value) {}}, // asmRules reads them
-		field{"ingressWeight", func(p source.Value) {
+		field{Name: "ingressRules", Read: func(source.Value) {}}, // asmRules reads them
+		field{Name: "ingressWeight", Read: func(p source.Value) {
 			l.share = &shareDraft{at: p}
-			r.foreign(p, "ingressWeight",
-				field{"destination", func(p source.Value) { l.share.target = r.asmDestination(p) }},
-				field{"weight", func(p source.Value) { l.share.weight, _ = r.number(p, 0, maxWeight) }},
+			r.Foreign(p, "ingressWeight",
+				field{Name: "destination", Read: func(p source.Value) { l.share.target = r.asmDestination(p) }},
+				field{Name: "weight", Read: func(p source.Value) { l.share.weight = r.IntIn(p, 0, maxWeight).V }},
 			)
 		}},
 	)
@@ -211,21 +211,21 @@ func (r *reader) asmRules(l laneDraft) (drafts []ruleDraft) {
 		rule := ruleDraft{at: p, lane: l.name}
 		name := text{v: fmt.Sprintf("%s-%d", l.name.v, len(drafts)+1)}
 		online, isSet, ok := false, false, true
-		r.foreign(p, "an ingress rule",
-			field{"name", r.asText(&name)},
-			field{"online", func(p source.Value) {
+		r.Foreign(p, "an ingress rule",
+			field{Name: "name", Read: r.asText(&name)},
+			field{Name: "online", Read: func(p source.Value) {
 				r.asBool(&online, &isSet)(p)
 				isSet = true // or the file is refused
 			}},
-			field{"hosts", func(p source.Value) { rule.hosts = r.texts(p, "hosts") }},
-			field{"match", func(p source.Value) {
+			field{Name: "hosts", Read: func(p source.Value) { rule.hosts = r.texts(p, "hosts") }},
+			field{Name: "match", Read: func(p source.Value) {
 				m, readable := r.match(p)
 				if ok = readable; ok && !isEmpty(m) {
 					rule.matches = []*networking.HTTPMatchRequest{m}
 				}
 			}},
-			field{"route", func(p source.Value) {
-				r.foreign(p, "route", field{"destination", func(p source.Value) { rule.target = r.asmDestination(p) }})
+			field{Name: "route", Read: func(p source.Value) {
+				r.Foreign(p, "route", field{Name: "destination", Read: func(p source.Value) { rule.target = r.asmDestination(p) }})
 			}},
 		)
 		rule.name, rule.offline = name.v, !online
@@ -250,14 +250,14 @@ func (r *reader) asmRules(l laneDraft) (drafts []ruleDraft) {
 // as Istio does.
 func (r *reader) asmDestination(p source.Value) (t target) {
 	port := func(p source.Value) {
-		i, _ := r.number(p, 1, maxPort)
+		i := r.IntIn(p, 1, maxPort).V
 		t.port, t.portAt = uint32(i), p
 	}
 	var host text
-	r.foreign(p, "destination",
-		field{"host", r.asText(&host)},
-		field{"portNum", port},
-		field{"port", func(p source.Value) { r.foreign(p, "port", field{"number", port}) }},
+	r.Foreign(p, "destination",
+		field{Name: "host", Read: r.asText(&host)},
+		field{Name: "portNum", Read: port},
+		field{Name: "port", Read: func(p source.Value) { r.Foreign(p, "port", field{Name: "number", Read: port}) }},
 	)
 	if host.set {
 		t.service = serviceText{hostName(host.v), host.at}

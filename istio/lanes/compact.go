@@ -56,43 +56,43 @@ func (r *reader) lanesFile(d *source.Document) *draft {
 		f.namespace = r.text(p) // what names of services mean depends on it
 	}
 	r.mapping(f.at, "a lanes file",
-		field{"laneGroup", r.asText(&f.name)},
-		field{"mode", func(p source.Value) {
+		field{Name: "laneGroup", Read: r.asText(&f.name)},
+		field{Name: "mode", Read: func(p source.Value) {
 			mode := r.text(p)
 			f.strict = mode.v == "strict"
 			if mode.set && mode.v != "loose" && mode.v != "strict" {
 				r.error(p, rules.KindMode, "there is no mode %q%s; expected loose or strict", source.Shorten(mode.v), source.DidYouMean(source.Nearest(mode.v, []string{"loose", "strict"})))
 			}
 		}},
-		field{"gateway", func(p source.Value) {
+		field{Name: "gateway", Read: func(p source.Value) {
 			if t := r.text(p); t.set {
 				namespace, name, _ := strings.Cut(t.v, "/")
 				f.gateway, f.gatewayAt = Gateway{namespace, name}, p
 			}
 		}},
-		field{"routeHeader", r.asText(&f.routeHeader)},
-		field{"traceHeader", r.asText(&f.traceHeader)},
-		field{"namespace", func(source.Value) {}}, // has been read
-		field{"services", func(p source.Value) { f.services = r.serviceNames(p, f) }},
-		field{"baseline", r.asText(&f.baseline)},
-		field{"fallback", func(p source.Value) {
+		field{Name: "routeHeader", Read: r.asText(&f.routeHeader)},
+		field{Name: "traceHeader", Read: r.asText(&f.traceHeader)},
+		field{Name: "namespace", Read: func(source.Value) {}}, // has been read
+		field{Name: "services", Read: func(p source.Value) { f.services = r.serviceNames(p, f) }},
+		field{Name: "baseline", Read: r.asText(&f.baseline)},
+		field{Name: "fallback", Read: func(p source.Value) {
 			r.perService(p, f, "fallback", func(s serviceText) {
 				if lane := r.text(s.at); lane.set {
 					f.fallback = append(f.fallback, fallbackDraft{s, lane})
 				}
 			})
 		}},
-		field{"lanes", func(p source.Value) {
+		field{Name: "lanes", Read: func(p source.Value) {
 			r.List(p, "lanes, each with name and labels", func(p source.Value) { f.lanes = append(f.lanes, r.compactLane(p, f)) })
 		}},
-		field{"named", func(p source.Value) {
+		field{Name: "named", Read: func(p source.Value) {
 			r.List(p, "named users, each with header, values and lane", func(p source.Value) {
 				if n, ok := r.namedUsers(p); ok {
 					f.named = append(f.named, n)
 				}
 			})
 		}},
-		field{"ingress", func(p source.Value) {
+		field{Name: "ingress", Read: func(p source.Value) {
 			r.List(p, "entries, each with a service", func(p source.Value) {
 				if e, ok := r.entry(p, f); ok {
 					f.ingress = append(f.ingress, e)
@@ -172,12 +172,12 @@ func (r *reader) perService(p source.Value, f *lanesFile, what string, read func
 func (r *reader) compactLane(p source.Value, f *lanesFile) laneDraft {
 	l := laneDraft{at: p, all: true, labels: map[string]string{}, labelsAt: p}
 	l.whole = r.mapping(p, "a lane",
-		field{"name", r.asText(&l.name)},
-		field{"labels", func(p source.Value) { l.labels, l.labelsAt = r.labels(p, "labels"), p }},
-		field{"services", func(p source.Value) { l.services, l.all = r.serviceNames(p, f), false }},
-		field{"serviceLabels", func(p source.Value) {
+		field{Name: "name", Read: r.asText(&l.name)},
+		field{Name: "labels", Read: func(p source.Value) { l.labels, l.labelsAt = r.StringMap(p, "labels"), p }},
+		field{Name: "services", Read: func(p source.Value) { l.services, l.all = r.serviceNames(p, f), false }},
+		field{Name: "serviceLabels", Read: func(p source.Value) {
 			r.perService(p, f, "serviceLabels", func(s serviceText) {
-				l.serviceLabels = append(l.serviceLabels, serviceLabels{s, r.labels(s.at, "the labels of a service")})
+				l.serviceLabels = append(l.serviceLabels, serviceLabels{s, r.StringMap(s.at, "the labels of a service")})
 			})
 		}},
 	)
@@ -190,10 +190,10 @@ func (r *reader) compactLane(p source.Value, f *lanesFile) laneDraft {
 func (r *reader) namedUsers(p source.Value) (n named, ok bool) {
 	n.at = p
 	ok = r.mapping(p, "a named user",
-		field{"name", r.asText(&n.name)},
-		field{"header", r.asText(&n.header)},
-		field{"values", func(p source.Value) { n.values = r.texts(p, "values of the header") }},
-		field{"lane", r.asText(&n.lane)},
+		field{Name: "name", Read: r.asText(&n.name)},
+		field{Name: "header", Read: r.asText(&n.header)},
+		field{Name: "values", Read: func(p source.Value) { n.values = r.texts(p, "values of the header") }},
+		field{Name: "lane", Read: r.asText(&n.lane)},
 	)
 	if ok && (!n.header.set || !n.lane.set || len(n.values) == 0) {
 		r.error(p, source.KindMissing, "named user lacks a header, values or a lane; add all three")
@@ -213,17 +213,17 @@ func (r *reader) entry(p source.Value, f *lanesFile) (e entry, ok bool) {
 	e = entry{at: p, match: &networking.HTTPMatchRequest{}}
 	matchOK := true
 	ok = r.mapping(p, "an entry of ingress",
-		field{"service", func(p source.Value) {
+		field{Name: "service", Read: func(p source.Value) {
 			if t := r.text(p); t.set {
 				e.target.service = serviceText{f.serviceName(t.v), p}
 			}
 		}},
-		field{"port", func(p source.Value) {
-			i, _ := r.number(p, 1, maxPort)
+		field{Name: "port", Read: func(p source.Value) {
+			i := r.IntIn(p, 1, maxPort).V
 			e.target.port, e.target.portAt = uint32(i), p
 		}},
-		field{"hosts", func(p source.Value) { e.hosts = r.texts(p, "hosts") }},
-		field{"match", func(p source.Value) { e.match, matchOK = r.match(p) }},
+		field{Name: "hosts", Read: func(p source.Value) { e.hosts = r.texts(p, "hosts") }},
+		field{Name: "match", Read: func(p source.Value) { e.match, matchOK = r.match(p) }},
 	)
 	if ok && e.target.service.at.IsZero() {
 		r.error(p, source.KindMissing, "entry of ingress has no service")

@@ -165,8 +165,8 @@ func (r *reader) ports(docs []*source.Document) map[Service][]uint32 {
 			if !p.Exists() {
 				continue
 			}
-			if port, ok := r.number(p, 1, maxPort); ok && !slices.Contains(ports[s], uint32(port)) {
-				ports[s] = append(ports[s], uint32(port))
+			if port := r.IntIn(p, 1, maxPort); port.OK() && !slices.Contains(ports[s], uint32(port.V)) {
+				ports[s] = append(ports[s], uint32(port.V))
 			}
 		}
 	}

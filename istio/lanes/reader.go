@@ -28,30 +28,14 @@ func (r *reader) note(at source.Value, format string, args ...any) {
 }
 
 // A field is one key that a mapping may have.
-type field struct {
-	name string
-	read func(v source.Value)
-}
+type field = source.Field
 
 // mapping reads the mapping v in tagproc's own form, in which an unknown key is an
 // error. It reports whether its keys are such as to say that a field is missing.
 func (r *reader) mapping(v source.Value, what string, fields ...field) (ok bool) {
-	return r.Mapping(v, what, keys(fields)...) && !slices.ContainsFunc(v.Entries(), func(e source.Value) bool {
-		return !slices.ContainsFunc(fields, func(f field) bool { return f.name == e.Key() })
+	return r.Mapping(v, what, fields...) && !slices.ContainsFunc(v.Entries(), func(e source.Value) bool {
+		return !slices.ContainsFunc(fields, func(f field) bool { return f.Name == e.Key() })
 	})
-}
-
-// foreign reads the mapping v of a manifest of others, in which an unknown key is a
-// warning. It reports whether v is a mapping.
-func (r *reader) foreign(v source.Value, what string, fields ...field) (ok bool) {
-	return r.Foreign(v, what, keys(fields)...)
-}
-
-func keys(fields []field) (ks []source.Field) {
-	for _, f := range fields {
-		ks = append(ks, source.Field{Name: f.name, Read: f.read})
-	}
-	return ks
 }
 
 // text reads a string.
@@ -75,25 +59,10 @@ func (r *reader) texts(v source.Value, of string) (ts []text) {
 	return ts
 }
 
-// labels reads labels. They are nil if some cannot be read.
-func (r *reader) labels(v source.Value, what string) map[string]string {
-	m, ok := r.StringMap(v, what)
-	if !ok {
-		return nil
-	}
-	return m
-}
-
 // asBool returns the read function of a field.
 func (r *reader) asBool(v, set *bool) func(v source.Value) {
 	return func(at source.Value) {
 		b := r.Bool(at)
 		*v, *set = b.V, b.OK()
 	}
-}
-
-// number reads a whole number from low to high.
-func (r *reader) number(v source.Value, low, high int) (int, bool) {
-	i := r.IntIn(v, low, high)
-	return i.V, i.OK()
 }
