@@ -36,7 +36,7 @@ func TestBounds(t *testing.T) {
 	}
 }
 
-// rampedFile has n policies, one of which has a ramp of 100 steps.
+// rampedFile has n policies. One has a ramp of 100 steps.
 func rampedFile(n int) string {
 	var b strings.Builder
 	b.WriteString("rules:\n- header: x-user-id\n  modulo: 1000000\n  tagHeader: x-tag\n  policies:\n  - tagValue: ramp\n    from: 500000\n    ramp:\n")

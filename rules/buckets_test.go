@@ -23,7 +23,7 @@ var goldenBuckets = []struct{ fields, want string }{
 }
 
 // TestMillionUsers checks that every user has the bucket that they have always
-// had, also where the rules are loaded anew with other ranges on the way.
+// had, and keeps it while rules with other ranges are loaded.
 func TestMillionUsers(t *testing.T) {
 	t.Parallel()
 	const users, reload = 1_000_000, 250_000

@@ -184,8 +184,8 @@ func nameChanges(k ChangeKind, before, after []string, suffix string) (cs []Chan
 	return cs
 }
 
-// orderChanges compares the order of the rules that stay. It matters among
-// enforced rules of one tag header, of which the first that applies decides.
+// orderChanges compares the order of the rules that stay. It matters among enforced rules
+// of one tag header: the first that applies decides.
 func orderChanges(was map[string]int, after *Table) (cs []Change) {
 	var stay, headers []string
 	deciding := map[string][]string{} // by tag header

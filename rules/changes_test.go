@@ -88,7 +88,7 @@ func TestChanges(t *testing.T) {
 			"rules of x-asm-prefer-tag decide in another order: checkout, search → search, checkout",
 		}},
 		{"an order that does not", edit(trial, "", "rules:\n", "rules:\n"+trial), []string{"rules stand in another order, which changes no decision"}},
-		{"an order of rules of which one is off", edit(search, "", "rules:\n", "rules:\n"+strings.Replace(search, "header:", "mode: off, header:", 1)), []string{
+		{"an order of two rules, and one is off", edit(search, "", "rules:\n", "rules:\n"+strings.Replace(search, "header:", "mode: off, header:", 1)), []string{
 			"rules stand in another order, which changes no decision",
 			"rule search: mode enforce → off",
 		}},

@@ -108,8 +108,7 @@ func (c *compiler) policyTag(header string, p pos, v source.Scalar[string], what
 	return c.tag(header, v)
 }
 
-// partitions makes policies of partitions, each of which begins where the one
-// before ends.
+// partitions makes policies of partitions: each begins where the one before ends.
 func (c *compiler) partitions(n *ruleNode, r *Rule) (made []madePolicy) {
 	if len(n.partitions.Elements) == 0 && !n.partitions.Bad {
 		c.file.problem(n.partitions.Place, KindNoPolicies, "this list of partitions is empty; add at least one with partitionSize and tagValue")

@@ -55,8 +55,8 @@ func TestHash(t *testing.T) {
 	}
 }
 
-// TestWeaknesses holds the figures of docs/rules.md on ids of which fnv1a32 makes
-// uneven buckets, and that xxh3 does not.
+// TestWeaknesses holds the figures of docs/rules.md on ids that fnv1a32 spreads over
+// buckets unevenly, and xxh3 evenly.
 func TestWeaknesses(t *testing.T) {
 	text := string(read(t, "../docs/rules.md"))
 	for _, tt := range []struct {

@@ -26,7 +26,7 @@ func TestOwnedAnd(t *testing.T) {
 			_, name, _ := strings.Cut(fmt.Sprintf("%b", n), "1")
 			name = strings.NewReplacer("0", "a", "1", "b").Replace(name)
 			if got, want := both.Contains(name), o.Contains(name) && p.Contains(name); got != want {
-				rt.Fatalf("%+v and %+v is %+v, of which Contains(%q) = %v, want %v", o, p, both, name, got, want)
+				rt.Fatalf("%+v and %+v is %+v, whose Contains(%q) = %v, want %v", o, p, both, name, got, want)
 			}
 		}
 		if back := p.And(o); len(back.Headers) != len(both.Headers) || len(back.Prefixes) != len(both.Prefixes) {

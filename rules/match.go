@@ -57,10 +57,10 @@ func (d Decision) Writes() bool { return d.Mode == ModeEnforce && d.Tag != NoTag
 // slice belongs to r and is valid until the next Match. Match allocates nothing.
 func (t *Table) Match(r *Request) []Decision {
 	var owned uint32 // one bit for each tag header
-	for i, p := range t.compiled {
-		if p.ramp > 0 {
-			p = t.ramped[p.ramp-1]
-		}
+	if r.of != t {
+		r.take(t)
+	}
+	for i, p := range r.programs {
 		d := &r.decisions[i] // in place: a Decision is too big for registers
 		*d = Decision{Mode: p.mode, Key: -1, Policy: -1, Tag: NoTag}
 		switch {
@@ -93,7 +93,7 @@ type program struct {
 	hash   Hash
 	header uint32 // the bit of its tag header
 	modulo uint32
-	ramp   int32 // where in Table.ramped the program is that counts, from 1; 0: it is this one
+	ramp   int32 // where in Table.ramped the program is that is in force, from 1; 0: it is this one
 	seed   uint64
 	plain  bool        // always, and the only key is a header: most rules
 	first  programKey  // keys[0], without a pointer to follow

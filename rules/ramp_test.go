@@ -3,6 +3,7 @@ package rules
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -37,6 +38,37 @@ func TestStagesShare(t *testing.T) { // not parallel: it measures memory
 		t.Errorf("with a ramp of %d steps, %d rules keep %d MiB, and %d MiB without: want at most %d MiB more", steps, len(table.rules), with>>20, without>>20, most>>20)
 	}
 	t.Logf("%d rules keep %d MiB, and %d MiB with a ramp of %d steps", len(table.rules), without>>20, with>>20, steps)
+}
+
+// TestOneRequestOfStages checks that a Request decides by the Table that is asked, in
+// whatever order Tables of a file are, and allocates nothing on the way.
+func TestOneRequestOfStages(t *testing.T) {
+	table := mustLoad(t, `
+rules:
+- {name: still, header: x-user-id, tagHeader: a, policies: [{range: 50, tagValue: s2}]}
+- {name: one, header: x-user-id, tagHeader: b, policies: [{tagValue: s2, ramp: [{at: 2026-12-01T00:00:00Z, range: 10}, {at: 2026-12-03T00:00:00Z, range: 90}]}]}
+- {name: two, header: x-user-id, tagHeader: c, policies: [{tagValue: s2, allowDecrease: true, ramp: [{at: 2026-12-02T00:00:00Z, range: 100}, {at: 2026-12-03T00:00:00Z, range: 0}]}]}
+`)
+	stages := table.Stages()
+	shared := table.NewRequest()
+	for _, i := range []int{0, 1, 2, 3, 0, 3, 1, 1, 2} {
+		fresh := stages[i].NewRequest()
+		for _, r := range []*Request{shared, fresh} {
+			r.Reset()
+			r.SetKey(0, []byte("jason")) // bucket 76
+		}
+		want := slices.Clone(stages[i].Match(fresh))
+		if got := stages[i].Match(shared); !slices.Equal(got, want) {
+			t.Errorf("stage %d decides %+v by a Request of another one, want %+v", i, got, want)
+		}
+		tagged := []bool{want[0].Tag != NoTag, want[1].Tag != NoTag, want[2].Tag != NoTag}
+		if expected := [][]bool{{false, false, false}, {false, false, false}, {false, false, true}, {false, true, false}}[i]; !slices.Equal(tagged, expected) {
+			t.Errorf("stage %d tags by the rules %v, want %v", i, tagged, expected)
+		}
+	}
+	if n := testing.AllocsPerRun(100, func() { stages[1].Match(shared); stages[2].Match(shared) }); n != 0 {
+		t.Errorf("changing from Table to Table allocates %v times", n)
+	}
 }
 
 // kept returns how much memory the table of a file keeps, in bytes, and the table.

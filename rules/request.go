@@ -15,6 +15,10 @@ type Request struct {
 	sums      []sum
 	decisions []Decision
 
+	of       *Table     // that Match was called on last
+	programs []*program // of that table, with those in force: a slice of its own, or Table.compiled
+	own      []*program // the slice of its own; nil: no rule has a ramp
+
 	cookies  [][]byte // the headers cookie, in their order
 	decoded  []byte   // values of the query that had to be decoded
 	host     []byte
@@ -55,7 +59,27 @@ func (t *Table) NewRequest() *Request {
 	if len(t.visitors) > 0 {
 		r.idSource = &idSource{}
 	}
+	r.take(t)
 	return r
+}
+
+// take makes the programs in force in t those of r. Tables of a file differ in few of
+// them: a list for each Table would take thousands of pointers for each step of a ramp.
+func (r *Request) take(t *Table) {
+	r.of, r.programs = t, t.compiled
+	if len(t.ramped) == 0 {
+		return
+	}
+	if r.own == nil {
+		r.own = make([]*program, len(t.compiled))
+	}
+	copy(r.own, t.compiled)
+	r.programs = r.own
+	for i, p := range r.programs {
+		if p.ramp > 0 {
+			r.programs[i] = t.ramped[p.ramp-1]
+		}
+	}
 }
 
 // The room that a Request keeps for the next one: in cookie headers, and in bytes of

@@ -33,8 +33,8 @@ type Table struct {
 	forwarded  []string // nil: not declared
 
 	rules    []Rule     // as written, for people
-	compiled []*program // the same, for Match; all Tables of a file share it
-	ramped   []*program // of the rules with ramps: what differs from Table to Table
+	compiled []*program // the same, for Match, before the first step of a ramp; all Tables of a file share it
+	ramped   []*program // of the rules with ramps, those in force
 	keys     []Key
 	keySlots []int // by index of keys
 	in       *inputs

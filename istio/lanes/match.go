@@ -166,8 +166,8 @@ func isEmpty(m *networking.HTTPMatchRequest) bool {
 	return m.Uri == nil && conditions(m) == 0
 }
 
-// takeAll reports whether one of the alternatives, of which none is one, holds for
-// every request.
+// takeAll reports whether one of the alternatives holds for every request, or there are
+// no alternatives.
 func takeAll(matches []*networking.HTTPMatchRequest) bool {
 	return len(matches) == 0 || slices.ContainsFunc(matches, func(m *networking.HTTPMatchRequest) bool {
 		return conditions(m) == 0 && (m.Uri == nil || m.Uri.GetPrefix() == "/")

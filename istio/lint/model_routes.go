@@ -119,7 +119,7 @@ type destination struct {
 	route  int
 	host   string // full
 	subset string
-	port   uint32 // 0 where none is named
+	port   uint32 // 0: the route names no port
 }
 
 func (v *virtualService) readDestinations() (ds []destination) {

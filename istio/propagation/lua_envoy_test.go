@@ -200,7 +200,7 @@ func generateValue(rng *rand.Rand) string {
 	return generateText(rng)
 }
 
-// generateText returns a few characters, most of which mean something to somebody.
+// generateText returns a few characters. Most mean something to some reader of headers.
 func generateText(rng *rand.Rand) string {
 	var b strings.Builder
 	for range rng.IntN(8) {

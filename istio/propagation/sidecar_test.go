@@ -163,7 +163,7 @@ func loopback(port uint32) *corev3.Address {
 	}}}
 }
 
-// errRefused is an answer of Envoy that is none of the application.
+// errRefused is an answer of Envoy itself, not of the application.
 var errRefused = errors.New("refused by Envoy")
 
 // send returns the headers that the application is sent, sorted by name, for a

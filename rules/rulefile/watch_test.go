@@ -104,7 +104,8 @@ func TestRunKnows(t *testing.T) {
 	}
 }
 
-// A file written in pieces, each of which is valid and wrong, is applied whole.
+// TestSlowWriter checks that a file which is written in pieces is applied whole, although
+// each piece is a valid file.
 func TestSlowWriter(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -19,7 +19,7 @@ const requestLimit = 60 * time.Second
 
 // A load sends requests to a gateway at a steady rate, whether or not those before
 // have been answered, and keeps every answer. Requests go over keep-alive
-// connections of HTTP/1.1; where none is idle, another one is opened.
+// connections of HTTP/1.1; where all are busy, another one is opened.
 type load struct {
 	address string
 	header  string // further lines of each request
