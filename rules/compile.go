@@ -167,7 +167,7 @@ func (c *compiler) names(rules []ruleNode) []string {
 				c.file.note(n.Place, source.Note, KindName, fmt.Sprintf("the name %q has characters that a label cannot have; metrics and logs show its visible ASCII, without spaces", source.Shorten(n.V)))
 			}
 			if label != "" && !taken {
-				line[label] = n.Place.Line()
+				line[label] = n.Line()
 			}
 		}
 		names[i] = label
