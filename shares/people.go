@@ -11,8 +11,8 @@ type People struct {
 	leaving map[string]uint64 // how many lose a tag
 }
 
-// Percent returns how many of the people counted move, from 0 to 100.
-func (p *People) Percent() float64 { return Share{p.Moving, p.Counted}.Percent() }
+// Share returns how many of the people counted move.
+func (p *People) Share() Share { return Share{p.Moving, p.Counted} }
 
 // Leaving returns how many of the people counted lose the tag, of whatever tag header.
 func (p *People) Leaving(tag string) uint64 { return p.leaving[tag] }

@@ -369,7 +369,7 @@ func randomRule(random *rand.Rand, name string, one func(...string) string) stri
 	var b strings.Builder
 	modulo := []int{100, 100, 1000, 97, 12, 1000000, 999999, 1}[random.IntN(8)]
 	fmt.Fprintf(&b, "- name: %s\n  tagHeader: %s\n  modulo: %d\n", name, one("x-tag", "x-tag", "x-other"), modulo)
-	b.WriteString(one("", "", "  match: {hosts: [a.example.com]}\n", "  match: {hosts: [a.example.com, b.example.com]}\n", "  match: {headers: [{name: x-beta, exact: \"1\"}]}\n"))
+	b.WriteString(one("", "", "  match: {hosts: [a.example.com]}\n", "  match: {hosts: [a.example.com, b.example.com]}\n", "  match: {hosts: [b.example.com]}\n", "  match: {headers: [{name: x-beta, present: false}]}\n", "  match: {headers: [{name: x-beta, exact: \"1\"}]}\n"))
 	b.WriteString("  keys: " + one("[{header: x-user-id}]", "[{header: x-user-id}]", "[{header: x-user-id}, {cookie: uid}]", "[{cookie: uid}, {header: x-user-id}]", "[{query: q}]") + "\n")
 	b.WriteString(one("", "", "  hash: xxh3\n", "  hash: xxh3\n  salt: spring\n"))
 	b.WriteString(one("", "", "", "", "  mode: shadow\n", "  mode: \"off\"\n"))

@@ -191,7 +191,7 @@ func writePeople(t *terminal.Writer, p *People) {
 		g.write(t)
 		t.Printf("\n")
 	}
-	t.Printf("%s: %d of %d change a tag (%s)\n", terminal.Bold.Textf("people counted"), p.Moving, p.Counted, Share{p.Moving, p.Counted})
+	t.Printf("%s: %d of %d change a tag (%s)\n", terminal.Bold.Textf("people counted"), p.Moving, p.Counted, p.Share())
 }
 
 func bucketText(b *uint32) string {

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -33,14 +35,17 @@ of one tag header are compared for the requests that each of them decides.
 Rules with ramps are compared as of now, or as of --at. Without --at it is also said
 what the next step of a ramp of NEW moves.
 
+--ids counts the people of a file, each line or row as one; --list names those who
+move. An id stands for every key of a rule, so people are counted where keys differ too.
+
 --forbid-leaving, --max-moving and --forbid-overlap are gates for CI: a figure that
 breaks one is written to standard error. docs/rollouts.md lists the fields of -o json.
 
 The exit code is 0, 1 if a gate says no or rules are refused, and 2 if the command is
-not understood or a file of ids cannot be read. One of the files may be -, standard
-input.`,
+not understood or the ids cannot be read. One of the files may be -, standard input.`,
 		Example: `  tagproc diff rules.yaml new.yaml
   git show HEAD:rules.yaml | tagproc diff - rules.yaml --max-moving 15%
+  tagproc diff rules.yaml new.yaml --ids users.csv.gz --column user_id --list
   tagproc diff rules.yaml new.yaml --forbid-leaving s2          # nobody may lose s2
   tagproc diff rules.yaml new.yaml --forbid-overlap exp-a,exp-b # nobody may have a tag of both
   tagproc diff rules.yaml new.yaml --at 2026-12-01T10:00:00Z -o json`,
@@ -59,16 +64,23 @@ input.`,
 	cmd.Flags().StringArrayVar(&d.leaving, "forbid-leaving", nil, "fail if anybody loses the `TAG`; repeatable")
 	cmd.Flags().StringVar(&d.most, "max-moving", "", "fail if more users change a tag than this `PERCENT`, such as 15%")
 	cmd.Flags().StringArrayVar(&d.overlaps, "forbid-overlap", nil, "fail if anybody has a tag of both rules of NEW, as `RULE,RULE`; a rule may be RULE/TAG; repeatable")
+	d.ids.addTo(cmd)
+	cmd.Flags().BoolVar(&d.list, "list", false, fmt.Sprintf("name the people of --ids who move, with their buckets: the first %d", mostPeopleListed))
 	flags.addTo(cmd)
 	out.addTo(cmd)
-	check(cmd, flags.check, d.check)
+	check(cmd, flags.check, d.ids.check, d.check)
 	return cmd
 }
+
+// mostPeopleListed bounds the memory of --list.
+const mostPeopleListed = 100_000
 
 // diffFlags are the flags that diff alone has.
 type diffFlags struct {
 	at, most          string
 	leaving, overlaps []string
+	ids               idsFlags
+	list              bool
 
 	instant time.Time
 	percent float64 // of most
@@ -78,7 +90,12 @@ type diffFlags struct {
 // check reads the flags, and returns what is wrong with them.
 func (d *diffFlags) check() (err error) {
 	var errs []error
-	d.instant, err = parseInstant(d.at)
+	if d.list && d.ids.file == "" {
+		errs = append(errs, errors.New("--list: expected --ids FILE beside it"))
+	}
+	if d.instant, err = parseInstant(d.at); d.at == "" {
+		d.instant = time.Now()
+	}
 	errs = append(errs, err)
 	if d.most != "" {
 		d.percent, err = strconv.ParseFloat(strings.TrimSuffix(d.most, "%"), 64)
@@ -98,8 +115,8 @@ func (d *diffFlags) check() (err error) {
 }
 
 func (d *diffFlags) run(cmd *cobra.Command, flags *rulesFlags, oldFile, newFile string, out output) error {
-	if oldFile == "-" && newFile == "-" {
-		return errors.New("OLD and NEW both read standard input; name a file for one of them")
+	if (oldFile == "-" && newFile == "-") || (d.ids.file == "-" && (oldFile == "-" || newFile == "-")) {
+		return errors.New("two of OLD, NEW and --ids read standard input; name files for all others")
 	}
 	before, err := usableRules(cmd, flags, oldFile, exitProblems)
 	after, afterErr := usableRules(cmd, flags, newFile, exitProblems) // its problems are told too
@@ -110,6 +127,11 @@ func (d *diffFlags) run(cmd *cobra.Command, flags *rulesFlags, oldFile, newFile 
 		return err
 	}
 	diff := shares.Compare(before, after, shares.Options{At: d.instant, Next: d.at == ""})
+	if d.ids.file != "" {
+		if err := d.count(cmd, diff, slices.Concat(before.Keys(), after.Keys())); err != nil {
+			return err
+		}
+	}
 	refusals, err := d.refusals(diff, after)
 	if err != nil {
 		return err
@@ -137,6 +159,36 @@ func (d *diffFlags) run(cmd *cobra.Command, flags *rulesFlags, oldFile, newFile 
 	return nil
 }
 
+// count counts the people of --ids.
+func (d *diffFlags) count(cmd *cobra.Command, diff *shares.Diff, keys []rules.Key) error {
+	file, err := d.ids.open(cmd, keys)
+	if err != nil {
+		return err
+	}
+	list := 0
+	if d.list {
+		list = mostPeopleListed
+	}
+	counter := shares.NewCounter(diff, list)
+	for {
+		id, err := file.Next()
+		if errors.Is(err, io.EOF) {
+			counter.Done()
+			return file.close(nil)
+		}
+		if err != nil {
+			return file.close(err)
+		}
+		counter.Add(id)
+		if n := file.IDs(); n%10_000 == 0 {
+			file.show(n)
+			if err := context.Cause(cmd.Context()); err != nil {
+				return file.close(err)
+			}
+		}
+	}
+}
+
 // checkTags refuses tags of --forbid-leaving that no rule gives: a misspelt one would
 // forbid nothing.
 func (d *diffFlags) checkTags(tables ...*rules.Table) error {
@@ -154,15 +206,27 @@ func (d *diffFlags) checkTags(tables ...*rules.Table) error {
 	return nil
 }
 
-// refusals returns why a gate says no.
+// refusals returns why a gate says no. What the rules can only bound is counted where ids
+// are known.
 func (d *diffFlags) refusals(diff *shares.Diff, after *rules.Table) ([]string, error) {
 	refusals := []string{}
 	for _, tag := range d.leaving {
-		if f := diff.Leaving(tag); !f.IsZero() {
+		f, left := diff.Leaving(tag), uint64(0)
+		if diff.People != nil {
+			left = diff.People.Leaving(tag)
+		}
+		switch {
+		case left > 0:
+			refusals = append(refusals, fmt.Sprintf("--forbid-leaving %s: it is lost by %d of %d people", tag, left, diff.People.Counted))
+		case !f.IsZero() && (diff.People == nil || !f.AtMost):
 			refusals = append(refusals, fmt.Sprintf("--forbid-leaving %s: it is lost by %s", tag, f.Users()))
 		}
 	}
-	if f := diff.Moving(); d.most != "" && f.Percent > d.percent {
+	switch f := diff.Moving(); {
+	case d.most == "":
+	case diff.People != nil && diff.People.Share().Percent() > d.percent:
+		refusals = append(refusals, fmt.Sprintf("--max-moving %s: a tag changes for %d of %d people (%s)", d.most, diff.People.Moving, diff.People.Counted, diff.People.Share()))
+	case f.Percent > d.percent && (diff.People == nil || !f.AtMost):
 		refusals = append(refusals, fmt.Sprintf("--max-moving %s: a tag changes for %s", d.most, f.Users()))
 	}
 	now, _ := after.At(d.instant)
