@@ -73,7 +73,7 @@ const trafficLabel = "TrafficLabel"
 // a List with one of those.
 func (d *decoder) open(doc *source.Document) {
 	if doc.Get("kind").Key() == "" && doc.Get("apiVersion").Key() == "" {
-		d.config(doc.Value, "a rules file")
+		d.config(doc.Value, rulesFile)
 		return
 	}
 	head := d.children(doc.Value, "the manifest", "kind", "apiVersion", "items", "spec")

@@ -49,6 +49,10 @@ func (r *Reader) Visit(v Value) bool {
 // has is an error, with what was probably meant. It reports whether v is a mapping at
 // all.
 func (r *Reader) Mapping(v Value, what string, fields ...Field) bool {
+	if v.shape != nil {
+		v.shape.mapping(what, fields)
+		return true
+	}
 	if !r.isMapping(v, what, fields) {
 		return false
 	}
@@ -186,6 +190,9 @@ func (r *Reader) FreeKeys(v Value, what string) func(yield func(Value) bool) {
 // List reads each element of v. It reports whether v is a list.
 func (r *Reader) List(v Value, of string, read func(v Value)) bool {
 	switch {
+	case v.shape != nil:
+		v.shape.list(read)
+		return true
 	case !r.Visit(v):
 		return false
 	case !v.Exists():
@@ -240,6 +247,9 @@ func ListOf[T any](r *Reader, v Value, of string, element func(v Value) (T, bool
 func scalar[T any](r *Reader, v Value, expected string, parse func(n *yaml.Node) (T, bool)) Scalar[T] {
 	s := Scalar[T]{Place: v.at, Set: true, Bad: true}
 	switch {
+	case v.shape != nil:
+		v.shape.scalar(any(s.V))
+		return s
 	case !r.Visit(v):
 		return s
 	case !v.Exists():
@@ -272,6 +282,9 @@ func (r *Reader) String(v Value) Scalar[string] {
 // Word reads a text that should be one of words. Whether it is, is for the caller.
 func (r *Reader) Word(v Value, words []string) Scalar[string] {
 	expected := "one of " + strings.Join(words, ", ")
+	if v.shape != nil {
+		v.shape.Words = words
+	}
 	if v.Exists() && v.node.Tag == "!!bool" && slices.Contains(words, v.node.Value) {
 		expected = quoted(v.node)
 	}

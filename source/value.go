@@ -17,6 +17,8 @@ type Value struct {
 	key  *yaml.Node // its key in a mapping; nil: it has none
 	at   Place      // where it is written; of nothing, of what would hold it
 	name string     // what messages call it: its key in quotes, or what it is an element of
+
+	shape *Shape // not nil: v stands for any value, and has its shape noted here
 }
 
 // IsZero reports whether v is the zero Value, which is of no document.
