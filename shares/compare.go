@@ -28,7 +28,7 @@ type Diff struct {
 	Moves       Figure       `json:"moving"`         // who changes any tag
 	People      *People      `json:"people,omitempty"`
 
-	after *rules.Table // nil: none
+	incomplete bool // somebody may move whom no Comparison has
 }
 
 // A Next is who moves at the next step of the ramps of the rules after.
@@ -127,9 +127,13 @@ func Compare(before, after *rules.Table, o Options) *Diff {
 		}
 		before, after = at(before, o.At), at(after, o.At)
 	}
-	d.after = after
-	d.Comparisons = compareAll(before, after)
-	d.Moves = moving(d.Comparisons)
+	var uncompared []string
+	d.Comparisons, uncompared = compareAll(before, after)
+	for _, header := range uncompared {
+		d.Notes = append(d.Notes, fmt.Sprintf("%s has more than %d rules, and they apply to other requests than before: rules of one name are compared, and users who come to another rule are not", header, maxRules))
+	}
+	d.incomplete = len(uncompared) > 0
+	d.Moves = d.atMost(moving(d.Comparisons))
 	d.note("before", before)
 	d.note("after", after)
 	if o.Next && after != nil {
@@ -139,7 +143,8 @@ func Compare(before, after *rules.Table, o Options) *Diff {
 		}
 		if _, next := after.At(now); !next.IsZero() {
 			then, _ := after.At(next)
-			d.Next = &Next{At: next, Comparisons: compareAll(after, then)}
+			d.Next = &Next{At: next}
+			d.Next.Comparisons, _ = compareAll(after, then) // the same requests
 			d.Next.Moves = moving(d.Next.Comparisons)
 		}
 	}
@@ -168,16 +173,21 @@ func (d *Diff) note(when string, t *rules.Table) {
 	}
 }
 
-// compareAll compares the rules of each tag header.
-func compareAll(before, after *rules.Table) []Comparison {
-	all := []Comparison{}
+// compareAll compares the rules of each tag header, and returns the headers some of whose
+// users it had to leave out.
+func compareAll(before, after *rules.Table) (all []Comparison, uncompared []string) {
+	all = []Comparison{}
 	for _, header := range tagHeaders(before, after) {
 		b, a := newSide(before, header), newSide(after, header)
-		for _, c := range crossings(b, a) {
+		found, complete := crossings(b, a)
+		if !complete {
+			uncompared = append(uncompared, header)
+		}
+		for _, c := range found {
 			all = append(all, compareOne(header, b.decider(c[0]), a.decider(c[1])))
 		}
 	}
-	return all
+	return all, uncompared
 }
 
 // tagHeaders returns the tag headers of both tables, those of before first.
@@ -252,28 +262,32 @@ func compareOne(header string, b, a *Decider) Comparison {
 	c := Comparison{TagHeader: header, Before: b, After: a, Shares: []Shift{}, Moves: []Move{}, Named: []Named{}}
 	from, to := b.rulerOrNone(), a.rulerOrNone()
 	var cases counts
+	counted := true
 	switch {
 	case len(from) == 1 || len(to) == 1:
-		c.Method, c.Why, cases = ByConstant, constantWhy(b, a, from, to), product(from, to)
+		c.Method, c.Why = ByConstant, constantWhy(b, a, from, to)
+		cases, counted = product(from, to)
 		c.ErrorBound = 100 * (b.uneven() + a.uneven())
 	case b.Key != a.Key:
 		c.Method, c.Why = ByBound, fmt.Sprintf("the key is %s before and %s after, so only ids say who is who", b.Key, a.Key)
 		c.ErrorBound = 100 * (b.uneven() + a.uneven())
 	case b.Hash != a.Hash || b.Salt != a.Salt:
-		c.Method, c.Why, cases = ByIndependent, "hash or salt differ, so buckets before and after are independent", product(from, to)
+		c.Method, c.Why = ByIndependent, "hash or salt differ, so buckets before and after are independent"
+		cases, counted = product(from, to)
 		c.ErrorBound = 100 * (b.uneven() + a.uneven())
 	default:
-		c.Method, cases = ByBuckets, joint(from, to)
+		c.Method = ByBuckets
+		cases, counted = joint(from, to)
 		pairs := cases.of
 		uneven := unevenness(a.hash(), pairs)
 		c.Why = fmt.Sprintf("key, hash and salt stay: over the same %d buckets", a.Modulo)
 		if a.Modulo != b.Modulo {
 			c.Why = fmt.Sprintf("key, hash and salt stay: over the %d pairs of buckets of modulo %d and %d that a hash has", cases.of, b.Modulo, a.Modulo)
 		}
-		if uneven > visible && a.hash() == rules.FNV1a32 {
-			switch counted, ok := overHashes(hashes, cases, from, to); {
+		if counted && uneven > visible && a.hash() == rules.FNV1a32 {
+			switch all, ok := overHashes(hashes, cases, from, to); {
 			case ok:
-				c.Method, cases, uneven = ByHashes, counted, 0
+				c.Method, cases, uneven = ByHashes, all, 0
 				c.Why = fmt.Sprintf("key, hash and salt stay: over all 2^32 hashes, whose remainders by %d are uneven", pairs)
 			case uneven == 1:
 				c.Method = ByBound
@@ -281,6 +295,10 @@ func compareOne(header string, b, a *Decider) Comparison {
 			}
 		}
 		c.ErrorBound = 100 * uneven
+	}
+	if !counted {
+		c.Method = ByBound
+		c.Why = fmt.Sprintf("there are too many pairs of tags to count: %d tags before, %d after", len(distribution(from)), len(distribution(to)))
 	}
 	c.setShares(from, to)
 	c.setMoved(from, to)

@@ -16,7 +16,7 @@ func (d *Diff) Moving() Figure { return d.Moves }
 // Leaving returns how many users lose the tag, of whatever tag header. It is exact, or a
 // bound, as Moving is.
 func (d *Diff) Leaving(tag string) Figure {
-	return figure(d.Comparisons, func(c *Comparison) happening {
+	return d.atMost(figure(d.Comparisons, func(c *Comparison) happening {
 		h := happening{share: Share{Of: cmp.Or(c.Moving.Of, 1)}}
 		if c.Method == ByBound {
 			h.share = c.mostLeaving(tag)
@@ -37,7 +37,15 @@ func (d *Diff) Leaving(tag string) Figure {
 			}
 		}
 		return h
-	})
+	}))
+}
+
+// atMost returns f, or all where d does not know everybody who may move.
+func (d *Diff) atMost(f Figure) Figure {
+	if d.incomplete {
+		f.Percent, f.AtMost = 100, true
+	}
+	return f
 }
 
 // mostLeaving returns the most users who may lose a tag where who is who is unknown.

@@ -18,16 +18,19 @@ type counts struct {
 
 // joint counts the pairs of buckets that one hash has in two rulers: those that have the
 // same residue modulo the greatest common divisor g of the modulos. There are
-// a*b/g of them, which 10^12 bounds.
-func joint(a, b []Piece) counts {
+// a*b/g of them, which 10^12 bounds. It returns false where that takes too long.
+func joint(a, b []Piece) (c counts, ok bool) {
 	g := gcd(total(a), total(b))
-	c := counts{of: total(a) / g * total(b), cases: map[pair]uint64{}}
+	c = counts{of: total(a) / g * total(b), cases: map[pair]uint64{}}
 	edges := append(residues(a, g, 0), residues(b, g, 1)...)
 	slices.SortFunc(edges, func(x, y edge) int { return cmp.Compare(x.at, y.at) })
 	here := [2]map[string]uint64{{}, {}} // how many buckets of a tag have the residue
-	at := uint64(0)
+	at, work := uint64(0), 0
 	for i := 0; i < len(edges); {
 		if width := edges[i].at - at; width > 0 {
+			if work += len(here[0]) * len(here[1]); work > maxPairs {
+				return c, false
+			}
 			for from, n := range here[0] {
 				for to, m := range here[1] {
 					c.cases[pair{from, to}] += width * n * m
@@ -42,8 +45,11 @@ func joint(a, b []Piece) counts {
 			}
 		}
 	}
-	return c
+	return c, true
 }
+
+// maxPairs bounds the work of counting pairs of tags: some tenths of a second.
+const maxPairs = 2_000_000
 
 // An edge is where the number of buckets of a tag that have a residue changes.
 type edge struct {
@@ -70,16 +76,20 @@ func residues(ruler []Piece, g uint64, side int) (edges []edge) {
 	return edges
 }
 
-// product counts the pairs of buckets where the one says nothing about the other.
-func product(a, b []Piece) counts {
-	c := counts{of: total(a) * total(b), cases: map[pair]uint64{}}
-	after := distribution(b)
-	for from, n := range distribution(a) {
+// product counts the pairs of buckets where the one says nothing about the other. It
+// returns false where that takes too long.
+func product(a, b []Piece) (c counts, ok bool) {
+	c = counts{of: total(a) * total(b), cases: map[pair]uint64{}}
+	before, after := distribution(a), distribution(b)
+	if len(before)*len(after) > maxPairs {
+		return c, false
+	}
+	for from, n := range before {
 		for to, m := range after {
 			c.cases[pair{from, to}] += n * m
 		}
 	}
-	return c
+	return c, true
 }
 
 // hashes is how many values fnv1a32 has.

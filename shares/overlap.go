@@ -88,10 +88,11 @@ func (c cohort) share() Share {
 
 // and returns the share of users in both cohorts, named ones left out.
 func (c cohort) and(o cohort) Share {
-	cases := product(c.ruler, o.ruler)
+	count := product
 	if c.rule.Hash == o.rule.Hash && c.rule.Salt == o.rule.Salt {
-		cases = joint(c.ruler, o.ruler)
+		count = joint
 	}
+	cases, _ := count(c.ruler, o.ruler) // two tags each: few pairs
 	return Share{cases.cases[pair{"in", "in"}], cases.of}
 }
 

@@ -87,21 +87,79 @@ func (s side) need(r *request, at int, c choice) {
 	}
 }
 
+// maxRules bounds the rules of one tag header whose populations are looked for, since
+// each rule before is tried with each after.
+const maxRules = 500
+
 // crossings returns the pairs of choices, before and after, that some request has.
 // Whether an earlier rule applies depends on what a request has and never on what it
 // lacks, so requests that have no more than both choices need have them, if any do.
-func crossings(before, after side) (found [][2]choice) {
+//
+// It returns false where there are too many rules: then found has those of one name.
+func crossings(before, after side) (found [][2]choice, all bool) {
+	if len(before.rules) > maxRules || len(after.rules) > maxRules {
+		return byName(before, after), before.decidesAs(after)
+	}
 	for _, b := range before.choices() {
+		var alone request
+		before.need(&alone, 0, b)
+		if before.decides(&alone) != b {
+			continue // an earlier rule always decides
+		}
+		first := after.decides(&alone) // later ones need not be tried: it applies
 		for _, a := range after.choices() {
-			var r request
-			before.need(&r, 0, b)
+			r := alone
 			after.need(&r, 1, a)
-			if a == nobody && b == nobody || r.matches[0] != nil && r.matches[1] != nil && disjoint(r.matches[0], r.matches[1]) {
-				continue
-			}
-			if before.decides(&r) == b && after.decides(&r) == a {
+			if !(a == nobody && b == nobody || r.matches[0] != nil && r.matches[1] != nil && disjoint(r.matches[0], r.matches[1])) &&
+				before.decides(&r) == b && after.decides(&r) == a {
 				found = append(found, [2]choice{b, a})
 			}
+			if a == first {
+				break
+			}
+		}
+	}
+	return found, true
+}
+
+// decidesAs reports whether the rules of s apply to the same requests as those of o do.
+func (s side) decidesAs(o side) bool {
+	return slices.EqualFunc(s.rules, o.rules, func(i, j int) bool {
+		a, b := &s.all[i], &o.all[j]
+		return a.Name == b.Name && slices.Equal(a.Keys, b.Keys) && implies(&a.Match, &b.Match) && implies(&b.Match, &a.Match)
+	})
+}
+
+// byName returns the pairs of choices by rules of one name and by one key.
+func byName(before, after side) (found [][2]choice) {
+	type place struct {
+		rule string
+		key  rules.Key
+	}
+	places := map[place]choice{}
+	for _, a := range after.choices() {
+		if a != nobody {
+			places[place{after.all[a.rule].Name, after.all[a.rule].Keys[a.key]}] = a
+		}
+	}
+	for _, b := range before.choices() {
+		if b == nobody {
+			continue
+		}
+		at := place{before.all[b.rule].Name, before.all[b.rule].Keys[b.key]}
+		a, stays := places[at]
+		if !stays {
+			a = nobody
+		}
+		found = append(found, [2]choice{b, a})
+		delete(places, at)
+	}
+	for _, a := range after.choices() {
+		if a == nobody {
+			continue
+		}
+		if _, isNew := places[place{after.all[a.rule].Name, after.all[a.rule].Keys[a.key]}]; isNew {
+			found = append(found, [2]choice{nobody, a})
 		}
 	}
 	return found
