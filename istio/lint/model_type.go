@@ -86,8 +86,12 @@ func (m *model) addHTTPFilter(p patch) {
 		if name != "" {
 			what = name[:min(len(name), 100)] + " is not the type of an ext_proc filter"
 		}
+		effect := ": Istio refuses the patch, and the gateway does not ask tagproc"
+		if p.isTypedStruct() {
+			effect = ": Envoy refuses the listener, and the gateway goes on with the one before, or with none"
+		}
 		m.findings = append(m.findings, readFinding{Finding{
-			at.problem(source.Error, kindFilterType, what+": Istio refuses the patch, and the gateway does not ask tagproc"),
+			at.problem(source.Error, kindFilterType, what+effect),
 			fmt.Sprintf("write type.googleapis.com/%s", extProcType),
 		}, p.doc})
 	}
