@@ -155,7 +155,7 @@ func visitorChanges(before, after []Visitor) (cs []Change) {
 	return cs
 }
 
-// places returns the index of each rule by its name.
+// places returns the indices of the rules by their names.
 func (t *Table) places() map[string]int {
 	places := make(map[string]int, len(t.rules))
 	for i, r := range t.rules {

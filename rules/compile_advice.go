@@ -52,7 +52,7 @@ var unstickyKeys = []struct {
 	},
 }
 
-// warnOfKey warns of a key that does not keep a user where they are.
+// warnOfKey warns of a key that does not keep a user on one version.
 func (c *compiler) warnOfKey(key source.Scalar[string]) {
 	for _, u := range unstickyKeys {
 		if slices.ContainsFunc(u.names, func(n string) bool { return n == key.V || strings.HasSuffix(n, "-") && strings.HasPrefix(key.V, n) }) {
@@ -81,9 +81,9 @@ type cohort struct {
 	modulo uint32
 }
 
-// noteCohort notes a rule that takes the same users as an earlier one, for another
-// tag header: its range of 10 buckets are the people of the other one's 10 buckets.
-// Some mean it.
+// noteCohort notes a rule that takes the same users as an earlier one, for another tag
+// header: the people of its 10 buckets are those of the other rule's 10 buckets. Some
+// authors mean it.
 func (c *compiler) noteCohort(n *ruleNode, r *Rule) {
 	if r.Mode == ModeOff || len(r.Keys) == 0 || !n.tagHeader.OK() {
 		return

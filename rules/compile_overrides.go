@@ -67,7 +67,7 @@ func (c *compiler) overrides(n *ruleNode, r *Rule) (named map[namedUser]outcome)
 	return named
 }
 
-// decidedIn returns the line in which a value is named already for the same key, or 0.
+// decidedIn returns the line that already names a value for the same key, or 0.
 func decidedIn(line map[namedUser]int, key int, value string, keys int) int {
 	if first := line[namedUser{anyKey, value}]; first > 0 {
 		return first
@@ -110,7 +110,7 @@ func (c *compiler) overrideKey(o *overrideNode, r *Rule) (key int, ok bool) {
 	return key, key >= 0
 }
 
-// overridesOf returns the named users by a key: of index key.
+// overridesOf returns the users who are named by the key of index key.
 func overridesOf(named map[namedUser]outcome, key int) (of map[string]outcome) {
 	for user, o := range named {
 		if user.key == anyKey || user.key == key {
@@ -149,7 +149,8 @@ func isUnseen(r rune) bool {
 	return r > 0x7f && (unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Zs, r))
 }
 
-// checkOverrideValue returns why no key can equal key, or "". HTTP allows no control characters in header values.
+// checkOverrideValue returns why no key can be equal to the value key, or "". HTTP allows
+// no control characters in values of headers.
 func checkOverrideValue(key string) string {
 	switch {
 	case key == "":

@@ -52,7 +52,7 @@ func (n *policyNode) place() pos {
 	return n.rng.Place
 }
 
-// bucketNumber returns v, which is 0 where it is not there.
+// bucketNumber returns v, or 0 if v is absent.
 func (c *compiler) bucketNumber(v source.Scalar[int], what string, modulo uint32) (n int, ok bool) {
 	switch {
 	case v.Bad:
@@ -135,8 +135,8 @@ func (c *compiler) partitions(n *ruleNode, r *Rule) (made []madePolicy) {
 	return made
 }
 
-// warnUnreached warns of policies that ask for buckets and never get one, at no
-// stage of the ramps of the rule.
+// warnUnreached warns of policies that ask for buckets and get none at any stage of the
+// rule's ramps.
 func (c *compiler) warnUnreached(policies []madePolicy, stages [][]step) {
 	reached := make([]bool, len(policies))
 	for _, steps := range stages {

@@ -53,8 +53,8 @@ func (c *compiler) ramp(n *policyNode, from int, modulo uint32, p *Policy) bool 
 	return fine
 }
 
-// countRampRanges returns the policies of a rule, none if the steps of ramps make too
-// many ranges: every step has those of every policy of its rule.
+// countRampRanges returns the policies of a rule, or nil if the steps of ramps make too
+// many ranges: every step has the ranges of all policies of its rule.
 func (c *compiler) countRampRanges(n *ruleNode, made []madePolicy) []madePolicy {
 	steps := 0
 	for _, p := range made {

@@ -23,7 +23,7 @@ func nextCookie(s []byte) (name, value, rest []byte, ok bool) {
 	return nil, nil, nil, false
 }
 
-// unquote returns s without the double quotes around it, if there are two.
+// unquote returns s without the double quotes around it, if it has both.
 func unquote(s []byte) []byte {
 	if len(s) >= 2 && s[0] == '"' && s[len(s)-1] == '"' {
 		return s[1 : len(s)-1]

@@ -12,7 +12,7 @@
 //	  headers: [x-asm-prefer-tag]
 //	  headerPrefixes: [appver]
 //	propagation:                  # tag headers that travel as members of the W3C header baggage too; default: none
-//	  headerPrefixes: [appver]    # or headers, or both; what is no tag header has no effect
+//	  headerPrefixes: [appver]    # or headers, or both; other names have no effect
 //	trustClientTags: false        # true: tag headers sent by the client are left alone
 //	rules:
 //	- name: checkout              # unique; default: the tagHeader
@@ -37,9 +37,9 @@
 // of range. docs/rules.md is the reference.
 //
 // The WasmPlugin manifest of a "Hash tagging plug-in" is accepted as it is: its
-// spec.pluginConfig is the file. No other envelope is known. Behind either, as a
-// second YAML document, may stand the manifest of an ASMHeaderPropagation as it
-// is: its spec is the propagation.
+// spec.pluginConfig is the file. So are a TrafficExtension, an ASMHashTagging, a
+// ConfigMap with the file as text, and a List with one of them. An ASMHeaderPropagation
+// may follow as a second YAML document: its spec is the propagation.
 //
 // # Meaning
 //

@@ -30,8 +30,8 @@ var envelopes = []envelope{
 // meaning is inferred from its published types.
 const HashTagging = "ASMHashTagging"
 
-// PathIn returns the keys that lead to the rules in an object of an envelope's kind, or
-// nil: what it is has no rules, or has them as text, as a ConfigMap does.
+// PathIn returns the keys that lead to the rules in an object of an envelope's kind. It
+// returns nil for an object that has no rules, or has them as text, as a ConfigMap does.
 func PathIn(d *source.Document) []string {
 	for _, e := range envelopes {
 		if d.Kind == e.kind && d.Group() == e.group {
@@ -41,8 +41,8 @@ func PathIn(d *source.Document) []string {
 	return nil
 }
 
-// In returns the mapping that has the rules of an object: the object itself where it is
-// a rules file, what its envelope holds, or the text of a ConfigMap. It is nothing where
+// In returns the mapping that has the rules of an object: the object itself if it is a
+// rules file, what its envelope holds, or the text of a ConfigMap. It returns nothing if
 // there is no key "rules".
 func In(d *source.Document) source.Value {
 	v := d.Value
@@ -114,7 +114,7 @@ func (d *decoder) manifest(doc *source.Document, spec source.Value) {
 	d.Add(doc.Problem(source.Error, KindEnvelope, "this is "+d.name(doc)+"; expected a rules file, or the rules in a WasmPlugin or TrafficExtension (pluginConfig), an ASMHashTagging, or a ConfigMap"))
 }
 
-// name says what a manifest is that has no rules.
+// name says what a manifest without rules is.
 func (d *decoder) name(doc *source.Document) string {
 	switch {
 	case doc.Kind == "":

@@ -55,7 +55,7 @@ type forwardedNode struct {
 	bad     bool // it is no mapping, already reported
 }
 
-// An exclusiveNode is a list of "RULE/TAG" that no user has two of.
+// An exclusiveNode is a list of "RULE/TAG": no user may have two tags of it.
 type exclusiveNode = source.List[source.Scalar[string]]
 
 type ruleNode struct {

@@ -41,8 +41,8 @@ var forbiddenTags = [...][]string{
 	},
 }
 
-// forbiddenTag returns the first of forbiddenTags for which is holds, or "". begins
-// says that name is the beginning of names.
+// forbiddenTag returns the first of forbiddenTags that the function is holds for, or "".
+// begins says that name is the beginning of names.
 func forbiddenTag(is func(name string, begins bool) bool) string {
 	for _, group := range forbiddenTags {
 		for _, entry := range group {

@@ -39,7 +39,7 @@ func (h Hash) Bucket(key []byte, salt string, modulo uint32) uint32 {
 	return uint32(h.sum(key, h.seed(salt)) % uint64(modulo))
 }
 
-// sum returns the hash of key; of fnv1a32 the upper 32 bits are zero.
+// sum returns the hash of key. The upper 32 bits of fnv1a32 are zero.
 func (h Hash) sum(key []byte, seed uint64) uint64 {
 	if h == XXH3 {
 		return xxh3.HashSeed(key, seed)

@@ -19,13 +19,13 @@ type inputs struct {
 	size                    int // how many slots there are
 }
 
-// slots are the slots of names.
+// slots gives the slot of each name.
 type slots struct {
 	byName  map[string]int
 	lengths uint64 // bit n: there is a name of n bytes (63: or more)
 }
 
-// of returns the slot of name. It is quick for lengths that no name has.
+// of returns the slot of name. It is quick if no name has that length.
 func (s *slots) of(name []byte) (slot int, ok bool) {
 	if s.lengths&(1<<min(uint(len(name)), 63)) == 0 {
 		return 0, false

@@ -58,7 +58,7 @@ func (d Decision) Writes() bool { return d.Mode == ModeEnforce && d.Tag != NoTag
 func (t *Table) Match(r *Request) []Decision {
 	var owned uint32 // one bit for each tag header
 	if r.of != t {
-		r.take(t)
+		r.use(t)
 	}
 	for i, p := range r.programs {
 		d := &r.decisions[i] // in place: a Decision is too big for registers
@@ -117,8 +117,8 @@ type programKey struct {
 // outcome is what a policy or an override says.
 type outcome struct{ policy, tag int32 }
 
-// match decides the rule as if it were alone. It finds d with the mode, and with
-// nothing decided.
+// match decides the rule as if it were alone. The caller has set the mode of d, and
+// nothing is decided in it.
 func (p *program) match(r *Request, d *Decision) {
 	k := &p.first
 	var key []byte

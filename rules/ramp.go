@@ -11,8 +11,8 @@ type RampStep struct {
 	Range uint32 // 0 to the rule's modulo
 }
 
-// rangeAt returns the range of a ramp at t: that of the last step whose instant is
-// not after t, and 0 before the first.
+// rangeAt returns the range of a ramp at t: the range of the last step that has come by
+// then, and 0 before the first step.
 func rangeAt(ramp []RampStep, t time.Time) uint32 {
 	if i := stepAt(ramp, t); i >= 0 {
 		return ramp[i].Range
@@ -51,9 +51,9 @@ type schedule struct {
 	stages   []*Table // one more than instants: stages[i] holds from instants[i-1] on
 }
 
-// At returns the Table that decides at now, and the instant at which the next one
-// does; zero: no other one will. It depends on nothing but the file and now. Tables
-// of one file share keys, tags, the rules' order and the digest.
+// At returns the Table that decides at now, and the instant at which the next Table
+// takes over; zero: no Table follows. It depends on the file and now alone. Tables of one
+// file share keys, tags, the rules' order and the digest.
 func (t *Table) At(now time.Time) (in *Table, next time.Time) {
 	if t.schedule == nil {
 		return t, time.Time{}

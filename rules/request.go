@@ -59,13 +59,13 @@ func (t *Table) NewRequest() *Request {
 	if len(t.visitors) > 0 {
 		r.idSource = &idSource{}
 	}
-	r.take(t)
+	r.use(t)
 	return r
 }
 
-// take makes the programs in force in t those of r. Tables of a file differ in few of
+// use makes the programs in force in t those of r. Tables of a file differ in few of
 // them: a list for each Table would take thousands of pointers for each step of a ramp.
-func (r *Request) take(t *Table) {
+func (r *Request) use(t *Table) {
 	r.of, r.programs = t, t.compiled
 	if len(t.ramped) == 0 {
 		return
@@ -107,9 +107,9 @@ func (r *Request) Reset() {
 	r.host, r.path, r.query, r.read, r.isGiven = nil, nil, nil, 0, false
 }
 
-// SetHeader adds a header of the request, of the name Inputs()[i]. Of a header that
-// comes several times the first counts, until Reset; headers cookie are read as
-// one. The value is not copied; it must stay as it is until then.
+// SetHeader adds a header of the request, whose name is Inputs()[i]. If a header comes
+// several times, the first counts; several headers cookie are read as one. The value is
+// not copied: it must stay as it is until Reset.
 func (r *Request) SetHeader(i int, value []byte) {
 	if i == r.in.cookie {
 		r.cookies = append(r.cookies, value)
@@ -117,9 +117,9 @@ func (r *Request) SetHeader(i int, value []byte) {
 	r.set(i, value)
 }
 
-// SetKey sets the value of Keys()[i], for those who know it and not the request. The
-// first call counts, until Reset. The value is not copied; it must stay as it is
-// until then. A Request has its headers set, or its keys, not both.
+// SetKey sets the value of Keys()[i], for callers that know it and not the request. The
+// first call counts. The value is not copied: it must stay as it is until Reset. Set the
+// headers of a Request or its keys, not both.
 func (r *Request) SetKey(i int, value []byte) {
 	if r.keys[i].Source != KeyHeader {
 		r.read |= readCookies | readQuery

@@ -2,15 +2,15 @@ package rules
 
 import "slices"
 
-// A reach is the buckets that a policy asks for: those from from to below to. It
-// gets those that no earlier policy of the rule took.
+// A reach is the buckets that a policy asks for, "from" up to below "to". It gets the
+// ones that no earlier policy of the rule took.
 type reach struct {
 	from, to uint32
 	outcome
 }
 
-// step gives outcome to the buckets below bound that no earlier step has. The
-// policy of an outcome that no policy gives is -1.
+// A step gives its outcome to the buckets below bound that no earlier step has. Where no
+// policy takes them, the policy of the outcome is -1.
 type step struct {
 	bound uint32
 	outcome
@@ -19,9 +19,8 @@ type step struct {
 // noPolicy is the outcome of buckets between those of policies.
 var noPolicy = outcome{policy: -1, tag: NoTag}
 
-// stepsOf returns who gets which buckets where earlier reaches win: steps of
-// strictly ascending bounds, up to the last bucket that anybody takes. It takes no
-// worse than n log n time.
+// stepsOf returns who gets which buckets if earlier reaches win: steps with strictly
+// ascending bounds, up to the last bucket that is taken. It takes at most n log n time.
 func stepsOf(reaches []reach) []step {
 	var cuts []uint32 // where something may begin or end
 	for _, r := range reaches {

@@ -21,9 +21,9 @@ const (
 
 // A Table is compiled rules. It is immutable and safe for concurrent use.
 //
-// Where policies have ramps, a Table decides as the file does at one instant: that
-// of [Load] and [Compile] as before the first step of every ramp. [Table.At] returns
-// that of another one.
+// If policies have ramps, a Table decides as the file does at one instant. The Table of
+// [Load] and [Compile] decides as before the first step of every ramp; [Table.At] returns
+// the Table of another instant.
 type Table struct {
 	owned      Owned
 	propagated Owned // some of owned
@@ -220,9 +220,9 @@ type Policy struct {
 	Ramp     []RampStep // the schedule of Range, ascending; nil: it stays
 }
 
-// Digest identifies what the rules mean: 16 hexadecimal digits. Tables with equal
-// digests decide, name and own the same. Comments, the order of keys, defaults
-// that are written out and a manifest around the rules do not change it.
+// Digest identifies what the rules mean: 16 hexadecimal digits. Tables with equal digests
+// decide, name and own the same. Comments, the order of keys, written-out defaults and a
+// manifest around the rules do not change it.
 func (t *Table) Digest() string { return t.digest }
 
 // Rules returns the rules in the order of the file.
@@ -287,16 +287,15 @@ func (t *Table) Owned() Owned {
 	return Owned{Headers: slices.Clone(t.owned.Headers), Prefixes: slices.Clone(t.owned.Prefixes)}
 }
 
-// DeclaresTagHeaders reports whether the owned headers are declared, by the file or
-// by Options. If not they are those of the rules, and a rule with another one
-// needs another configuration of Envoy.
+// DeclaresTagHeaders reports whether the owned headers are declared, by the file or by
+// Options. If not, they are the tag headers of the rules, and a rule with a new tag header
+// needs a new configuration of Envoy.
 func (t *Table) DeclaresTagHeaders() bool { return t.declared }
 
-// Propagated returns those of the owned headers that travel the call chain as
-// members of the W3C header baggage, because the file declares it; zero: none do.
-// Where a rule sets one of them, a member of its name is written as well. A
-// member of such a name that a client sent is a forged tag, since hops behind the
-// gateway make headers of members.
+// Propagated returns the owned headers that travel the call chain as members of the W3C
+// header baggage, because the file declares it; zero: no header does. If a rule sets one
+// of them, a member of its name is written too. If a client sends such a member, it is a
+// forged tag, since hops behind the gateway make headers of members.
 func (t *Table) Propagated() Owned {
 	return Owned{Headers: slices.Clone(t.propagated.Headers), Prefixes: slices.Clone(t.propagated.Prefixes)}
 }

@@ -265,8 +265,8 @@ func (r *reader) asmDestination(p source.Value) (t target) {
 	return t
 }
 
-// hostName returns the service of a name in DNS, which may be short. Of a name
-// of something else it returns no service of any group.
+// hostName returns the service of a name in DNS, which may be short. If the name is not
+// that of a service, it returns a service that is in no group.
 func hostName(host string) Service {
 	name, rest, _ := strings.Cut(strings.TrimSuffix(host, "."), ".")
 	namespace, domain, _ := strings.Cut(rest, ".")

@@ -10,8 +10,7 @@ import (
 	"github.com/tagproc/tagproc/source"
 )
 
-// What a group may have at most. More is no lane group, and would make files that
-// nobody reads.
+// The most that a group may have. More would make files that nobody reads.
 const (
 	maxLanes    = 100
 	maxServices = 1000
@@ -76,7 +75,7 @@ func (r *reader) check(d *draft, ports map[Service][]uint32) *Group {
 	return c.g
 }
 
-// name checks a name of what becomes a name in Kubernetes.
+// name checks a text that becomes a name in Kubernetes.
 func (c *checker) name(t text, what string, is func(string) bool) bool {
 	switch {
 	case !t.set:

@@ -106,8 +106,7 @@ func (c *checker) labels(p source.Value, of string, labels map[string]string) {
 	}
 }
 
-// fallbacks finds the baseline, and sees to it that every service is answered by
-// somebody.
+// fallbacks finds the baseline, and checks that some lane answers for every service.
 func (c *checker) fallbacks() {
 	c.g.Baseline = c.g.Lanes[0].Name
 	switch {

@@ -89,7 +89,7 @@ func TestDocsKeys(t *testing.T) {
 	for _, m := range regexp.MustCompile("(?m)^\\| `(\\w+)` \\|").FindAllStringSubmatch(section, -1) {
 		documented = append(documented, m[1])
 	}
-	// What a file of unknown keys alone is told to have instead.
+	// The keys that are offered to a file of unknown keys.
 	_, _, problems := Read(documents(t, "f.yaml", []byte("x: 1\nlanes: [{x: 1}]\nnamed: [{x: 1}]\ningress: [{x: 1}]\n")))
 	for _, p := range problems {
 		if _, keys, found := strings.Cut(p.Message, "expected one of "); found {

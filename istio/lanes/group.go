@@ -53,8 +53,8 @@ type Lane struct {
 	Labels   map[string]string // of its pods
 	Services []Service         // those that it has, in the order of the group
 
-	// ServiceLabels has the labels of the pods of services for which they are
-	// others than Labels. There are none in strict mode.
+	// ServiceLabels has the labels of pods by service, if they differ from Labels. It is
+	// empty in strict mode.
 	ServiceLabels map[Service]map[string]string
 }
 

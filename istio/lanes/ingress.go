@@ -64,7 +64,7 @@ func (g *Group) ingressRoutes(host string) (routes []ingressRoute) {
 	slices.SortStableFunc(routes, func(a, b ingressRoute) int {
 		return cmp.Or(cmp.Compare(a.width, b.width), cmp.Compare(a.class, b.class), compareMatches(a.matches, b.matches))
 	})
-	// What is taken already is not written.
+	// A condition that is already taken is not written.
 	var reached []ingressRoute
 	for _, r := range routes {
 		if slices.ContainsFunc(reached, func(before ingressRoute) bool { return equalMatches(before.matches, r.matches) }) {
@@ -77,8 +77,8 @@ func (g *Group) ingressRoutes(host string) (routes []ingressRoute) {
 	return reached
 }
 
-// width returns how much wider than host the narrowest of patterns is that stands
-// for it: 0 is host itself, and -1 that none does.
+// width returns how much wider than host the narrowest pattern for it is: 0 is host
+// itself, and -1 says that no pattern stands for it.
 func width(patterns []string, host string) int {
 	narrowest := -1
 	for _, p := range patterns {
@@ -111,9 +111,9 @@ func (g *Group) byTag(r *IngressRule) bool {
 	})
 }
 
-// defaults returns a route for each route that decides by the tag: to the baseline,
-// for requests that it would take, were there a tag. They are no others, so that
-// nothing is let in that no rule names.
+// defaults returns, for each route that decides by the tag, a route to the baseline for
+// the same requests without a tag. Other requests get no route, so that only what a rule
+// names is let in.
 func (g *Group) defaults(routes []ingressRoute) (defaults []ingressRoute) {
 	for _, r := range routes {
 		if r.class != tagClass {
@@ -143,9 +143,9 @@ func equalMatches(a, b []*networking.HTTPMatchRequest) bool {
 	return slices.EqualFunc(a, b, func(a, b *networking.HTTPMatchRequest) bool { return proto.Equal(a, b) })
 }
 
-// gatewayVirtualServices returns the VirtualServices of the gateway: one for each
-// set of hosts with the same routes, where none stands for another, since Istio takes
-// these for duplicates.
+// gatewayVirtualServices returns the VirtualServices of the gateway: one for each set of
+// hosts with the same routes. No host of a set stands for another one, since Istio takes
+// such hosts for duplicates.
 func (g *Group) gatewayVirtualServices() (services []*virtualService) {
 	if g.Gateway.IsZero() {
 		return nil

@@ -75,8 +75,8 @@ func (r *reader) ownEntry(d *source.Document, groups []*Group) bool {
 	return false
 }
 
-// readable reads the spec of an Istio object that is not tagproc's, and reports whether
-// it is one: what is wrong in it is for others to say.
+// readable reads the spec of an Istio object that is not tagproc's, and reports whether it
+// could. Faults in it are not reported.
 func readable(d *source.Document, spec *networking.VirtualService) bool {
 	return !slices.ContainsFunc(d.Get("spec").Message(spec), func(f source.Fault) bool { return f.Sort == source.WrongValue })
 }

@@ -24,9 +24,8 @@ func (n Note) String() string { return n.at.Place() + ": note: " + n.Message }
 // problem is an Error; warnings name what nothing is made of, or what has no
 // effect.
 //
-// Other documents help where they are there: the Services tell their ports, and
-// rules, as a WasmPlugin or a rules file, whether their tags name lanes, and their
-// named users the lanes that they are in.
+// Other documents help: Services tell their ports, and rules, as a WasmPlugin or a rules
+// file, tell which tags name lanes, and the lanes of named users.
 func Read(docs []*source.Document) ([]*Group, []Note, source.Problems) {
 	r := &reader{}
 	drafts := r.drafts(docs)
@@ -111,7 +110,7 @@ func nearKind(d *source.Document) string {
 	return source.Nearest(d.Kind, []string{groupKind, laneKind})
 }
 
-// noGroup says that a lane of ASM is of none of the groups.
+// noGroup says that a lane of ASM belongs to no group.
 func (r *reader) noGroup(d *source.Document, group string, groups []string) {
 	if group == "" {
 		name := "GROUP"
@@ -173,7 +172,7 @@ func (r *reader) ports(docs []*source.Document) map[Service][]uint32 {
 	return ports
 }
 
-// together says what groups cannot be beside each other.
+// together says which groups exclude each other, and why.
 func (r *reader) together(drafts []*draft, groups []*Group) {
 	of := map[Service]string{}
 	hosts := map[string]string{}
@@ -207,8 +206,8 @@ func (r *reader) together(drafts []*draft, groups []*Group) {
 	}
 }
 
-// sorted returns the problems by their places, files in the order of docs. An entry of
-// ingress is behind the rule of each lane, so that it can be told several times.
+// sorted returns the problems by their places, files in the order of docs. Every lane has
+// a rule for each entry of ingress, so that one entry may be reported several times.
 func (r *reader) sorted(docs []*source.Document) source.Problems {
 	file := map[string]int{}
 	for _, d := range docs {

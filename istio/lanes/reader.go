@@ -30,8 +30,8 @@ func (r *reader) note(at source.Value, format string, args ...any) {
 // A field is one key that a mapping may have.
 type field = source.Field
 
-// mapping reads the mapping v in tagproc's own form, in which an unknown key is an
-// error. It reports whether its keys are such as to say that a field is missing.
+// mapping reads the mapping v in tagproc's own form, in which an unknown key is an error.
+// It reports whether all keys are known, so that a missing one can be reported.
 func (r *reader) mapping(v source.Value, what string, fields ...field) (ok bool) {
 	return r.Mapping(v, what, fields...) && !slices.ContainsFunc(v.Entries(), func(e source.Value) bool {
 		return !slices.ContainsFunc(fields, func(f field) bool { return f.Name == e.Key() })

@@ -18,8 +18,8 @@ func rulesIn(d *source.Document) source.Value {
 
 func hasRules(d *source.Document) bool { return rulesIn(d).Exists() }
 
-// tags says which tags of rules lead to no lane, and which route header no rule
-// writes. What rules mean else, and what is wrong with them, others say.
+// tags says which tags of rules lead to no lane, and which route header no rule writes.
+// Other faults of rules are for package rules.
 func (r *reader) tags(docs []*source.Document, groups []*Group) {
 	written := map[string]bool{}
 	first := source.Value{}
@@ -67,8 +67,8 @@ func (r *reader) tagsOfRule(rule source.Value, header string, groups []*Group) {
 	}
 }
 
-// namedElsewhere says which users of an override the lanes have elsewhere: at the
-// gateway their route decides, and not the tag.
+// namedElsewhere says which users of an override are named in another lane: at the
+// gateway their route decides, not the tag.
 func (r *reader) namedElsewhere(rule, override source.Value, groups []*Group) {
 	if mode := rule.Text("mode"); mode == "shadow" || mode == "off" {
 		return // it writes no tag
@@ -105,8 +105,8 @@ func keyHeaders(rule source.Value) (headers []string) {
 	return headers
 }
 
-// named returns the lanes of users whom rules name by a header, by its value. Of
-// several the first counts.
+// named returns the lanes of users whom rules name by a header, by its value. If a value
+// is named several times, the first counts.
 func (g *Group) named(header string) map[string]string {
 	laneOf := map[string]string{}
 	for i := range g.Rules {

@@ -225,7 +225,7 @@ func twoFilters(m *model, found found) {
 	}
 }
 
-// A outbound is what the name of one of Istio's clusters says.
+// An outbound is what the name of one of Istio's clusters says.
 type outbound struct {
 	port, subset, host string
 }

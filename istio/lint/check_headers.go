@@ -52,8 +52,8 @@ func appendedTag(m *model, found found) {
 	}
 }
 
-// removedTag finds a route of the gateway that takes a tag away which routes behind
-// it match.
+// removedTag finds a route of the gateway that removes a tag, although routes behind it
+// match that tag.
 func removedTag(m *model, found found) {
 	matched := m.headerMatches()
 	for _, o := range m.headerOperations() {

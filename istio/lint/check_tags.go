@@ -96,8 +96,8 @@ func unroutedSetTag(m *model, found found) {
 	}
 }
 
-// reportUnrouted returns what reports a tag that no route matches. Many places may
-// set the same tag: each one is looked for once.
+// reportUnrouted returns a function that reports a tag if no route matches it. Many places
+// may set the same tag: each tag is looked for once.
 func (m *model) reportUnrouted(found found) func(at place, header, value string) {
 	var headers []string
 	byHeader := map[string][]headerMatch{} // each match once

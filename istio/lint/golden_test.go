@@ -95,8 +95,8 @@ func TestOK(t *testing.T) {
 	}
 }
 
-// What files do not include is not found wrong: each document of a good set alone
-// is without fault, and so is each pair.
+// TestParts checks that what files lack is not found wrong: each document of a good set
+// has no finding alone, and neither has each pair.
 func TestParts(t *testing.T) {
 	for _, dir := range []string{"testdata/ok/sidecar", "testdata/ok/service"} {
 		files := readDir(t, dir)
@@ -114,8 +114,8 @@ func TestParts(t *testing.T) {
 	}
 }
 
-// What others have beside a good set is not found wrong, whether the rules are
-// there or Envoy's side alone says which headers are tags.
+// TestOthers checks that what others have beside a good set is not found wrong, with the
+// rules, and without them, when Envoy's side alone says which headers are tags.
 func TestOthers(t *testing.T) {
 	for _, dir := range []string{"testdata/ok/sidecar", "testdata/ok/service"} {
 		all := slices.Concat(readDir(t, dir), readDir(t, "testdata/others"))
@@ -135,7 +135,7 @@ func TestOthers(t *testing.T) {
 	}
 }
 
-// A list of rules without the key above them is no file of others.
+// TestListOfRules checks that a list of rules without the key above it is a finding.
 func TestListOfRules(t *testing.T) {
 	r := Files([]File{{Name: "rules.yaml", Source: []byte("- {header: x-user-id, tagHeader: x-tag}\n")}}, rules.Options{})
 	if len(r.Findings) != 1 || r.Findings[0].Kind != source.KindNotMapping {

@@ -8,8 +8,8 @@ import (
 	networking "istio.io/api/networking/v1alpha3"
 )
 
-// takes reports whether a header with a value is matched. A match of nothing is one
-// of presence.
+// takes reports whether a header with a value is matched. An empty match asks that the
+// header is there.
 func (h headerMatch) takes(value string) bool {
 	switch t := h.match.GetMatchType().(type) {
 	case *networking.StringMatch_Exact:
@@ -22,8 +22,8 @@ func (h headerMatch) takes(value string) bool {
 	return true
 }
 
-// whole returns a regular expression of Envoy, which are those of Go, for the whole
-// of a text; nil if it is not valid.
+// whole returns a regular expression of Envoy, whose syntax is that of Go, so that it
+// matches whole texts; nil if it is not valid.
 func whole(expression string) *regexp.Regexp {
 	re, err := regexp.Compile("^(?:" + expression + ")$")
 	if err != nil {
@@ -32,8 +32,8 @@ func whole(expression string) *regexp.Regexp {
 	return re
 }
 
-// fullMatch reports whether the whole of text matches a regular expression of
-// Envoy. One that is not valid matches nothing.
+// fullMatch reports whether the whole of text matches a regular expression of Envoy. An
+// invalid expression matches nothing.
 func fullMatch(expression, text string) bool {
 	re := whole(expression)
 	return re != nil && re.MatchString(text)

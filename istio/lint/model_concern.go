@@ -68,8 +68,8 @@ func (m *model) keepConcerned() {
 	})
 }
 
-// concerned returns what reports whether it matters to a check which version of an
-// object is in force.
+// concerned returns a function that reports whether the version of an object that is in
+// force matters to a check.
 func (m *model) concerned() func(d *source.Document) bool {
 	asked := map[string]bool{}
 	for _, v := range m.virtual {
@@ -121,9 +121,10 @@ func (m *model) concerned() func(d *source.Document) bool {
 	}
 }
 
-// knowsTags returns what reports whether a route matches or sets a tag header of the rules, one
-// that is nearly such, or a key. Without rules Envoy's side tells; without that, too,
-// any header may be one, and strict lanes have the labels of callers.
+// knowsTags returns a function that reports whether a route matches or sets a tag header
+// of the rules, a header that is nearly one, or a key. Without rules, Envoy's side tells
+// the tag headers. If that is missing too, any header may be one, and so may the labels of
+// callers, which strict lanes have.
 func (m *model) knowsTags() func(v *virtualService) bool {
 	if !m.tellsTags() {
 		return func(v *virtualService) bool {

@@ -130,8 +130,8 @@ func (h *manager) readEarly() {
 	}
 }
 
-// keepTagproc leaves out ext_proc filters that are for sidecars, as those that restore
-// tags are, and those that ask something else than tagproc, as far as names tell.
+// keepTagproc leaves out ext_proc filters for sidecars, such as those that restore tags,
+// and filters that ask something else than tagproc, as far as names tell.
 func (m *model) keepTagproc() {
 	m.filters = slices.DeleteFunc(m.filters, func(f *extProc) bool {
 		return !f.hasGatewayContext() && !m.isForGateway(&f.patch)

@@ -105,8 +105,8 @@ func (m *model) addAuthorizationPolicy(d *source.Document) {
 	m.authorizations = append(m.authorizations, p)
 }
 
-// selects reports whether the policy is one of those for pods that let callers in, and
-// none but them.
+// selects reports whether the policy is for the pods and admits callers: all others are
+// then kept out.
 func (p *authorizationPolicy) selects(w *workload) bool {
 	space := namespace(p.doc)
 	return (p.Action == "" || p.Action == "ALLOW") && len(p.Targets) == 0 &&
@@ -174,8 +174,8 @@ func (c caller) has(labels map[string]string) bool {
 	return agree(c.labels, labels)
 }
 
-// isIn reports whether the pods may be in a namespace that is selected; of nil it is
-// that of the policy.
+// isIn reports whether the pods may be in a namespace that is selected; nil selects the
+// namespace of the policy.
 func (c caller) isIn(m *model, own string, spaces *selector) bool {
 	if spaces == nil {
 		return c.namespace == "" || c.namespace == own
@@ -193,8 +193,8 @@ func (c caller) isIn(m *model, own string, spaces *selector) bool {
 	return agree(known, spaces.Labels)
 }
 
-// isSource reports whether the pods may be a source: one of its principals and
-// namespaces. What else it says is not looked at.
+// isSource reports whether the pods may be a source, by its principals and namespaces. Its
+// other conditions are not looked at.
 func (c caller) isSource(source map[string][]string) bool {
 	if spaces := source["namespaces"]; len(spaces) > 0 && c.namespace != "" &&
 		!slices.ContainsFunc(spaces, func(s string) bool { return hasPattern(s, c.namespace) }) {

@@ -105,7 +105,7 @@ func (m *model) addRules(s *ruleSet) {
 	m.rules = append(m.rules, s)
 }
 
-// joinBehind adds to the rules that were found last what may stand behind them as the
+// joinBehind adds the next document to the rules that were found last, if it may be the
 // second document of their file.
 func (m *model) joinBehind(next []*source.Document) {
 	if len(next) == 0 || len(m.rules) == 0 || next[0].Kind != "ASMHeaderPropagation" {

@@ -74,7 +74,7 @@ func (p *servicePort) protocol() string {
 	return ""
 }
 
-// isHTTP reports whether Istio routes requests on the port, and not connections.
+// isHTTP reports whether Istio routes the port by requests, not by connections.
 func (p *servicePort) isHTTP() bool {
 	switch p.protocol() {
 	case "http", "http2", "grpc", "":

@@ -73,7 +73,7 @@ func TestMutations(t *testing.T) {
 	}
 }
 
-// TestFixes checks what is told to do where the cause is another than it seems.
+// TestFixes checks which fix is offered if the cause differs from what it seems.
 func TestFixes(t *testing.T) {
 	for _, c := range []struct {
 		name, set, file, old, edited string
@@ -95,8 +95,8 @@ func TestFixes(t *testing.T) {
 	}
 }
 
-// Places are those of the file, also of rules in a ConfigMap, and their source line
-// is what stands there.
+// TestPlaces checks that places are those of the file, also for rules in a ConfigMap, and
+// that the source line is what stands there.
 func TestPlaces(t *testing.T) {
 	r := Files(edited(t, "sidecar", "rules.yaml", "tagValue: s2", "tagValue: s9"), rules.Options{})
 	i := slices.IndexFunc(r.Findings, func(f Finding) bool { return f.Kind == "unrouted-tag" })
@@ -108,7 +108,7 @@ func TestPlaces(t *testing.T) {
 	}
 }
 
-// Rules are found in every form, and their propagation with them.
+// TestRulesForms checks that rules are found in every form, and their propagation with them.
 func TestRulesForms(t *testing.T) {
 	const bare = "rules:\n- {header: x-user-id, tagHeader: appver-a, policies: [{range: 10, tagValue: v2}]}\n"
 	indented := "    " + strings.ReplaceAll(strings.TrimSpace(bare), "\n", "\n    ") + "\n"

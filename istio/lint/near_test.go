@@ -7,7 +7,7 @@ import (
 	"github.com/tagproc/tagproc/rules"
 )
 
-// A misspelt kind is a finding, and not counted as "other".
+// TestNearMiss checks that a misspelt kind is a finding, and is not counted as "other".
 func TestNearMisses(t *testing.T) {
 	const rest = "metadata: {name: x, namespace: istio-system}\nspec: {}\n"
 	for head, want := range map[string]string{

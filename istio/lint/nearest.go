@@ -18,8 +18,7 @@ func didYouMean(got string, candidates []string) string {
 	return ""
 }
 
-// thereIs returns the end of a message that names the existing route whose value is
-// nearest to the missed one, or "".
+// thereIs returns the end of a message that names the route with the nearest value, or "".
 func thereIs(missed string, routes []string) string {
 	if n := source.Nearest(missed, routes); n != "" {
 		return fmt.Sprintf(" (there is a route for %q)", n)

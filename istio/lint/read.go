@@ -165,9 +165,9 @@ func (m *model) named(docs []*source.Document) []*source.Document {
 	})
 }
 
-// isForeign reports whether a problem of reading is that of something which no
-// check looks at: among files of all sorts a playbook is a list, and the
-// configuration of a tool has a kind and no name.
+// isForeign reports whether a problem of reading is about something that no check looks
+// at: among files of all sorts, a playbook is a list, and the configuration of a tool has
+// a kind and no name.
 func (m *model) isForeign(p source.Problem, f File, docs []*source.Document) bool {
 	switch p.Kind {
 	case source.KindNotMapping:
