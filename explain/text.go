@@ -86,7 +86,7 @@ func writeRule(t *terminal.Writer, r Rule) {
 		line(t, "hash", "%s%s = %s", r.Hash, salt, *r.HashValue)
 		line(t, "bucket", "%d = %s %% %d", *r.Bucket, *r.HashValue, r.Modulo)
 	}
-	line(t, "outcome", "%s", outcome(r))
+	line(t, "outcome", "%s", Outcome(r))
 }
 
 // writeKeys writes the keys of r up to the one taken.
@@ -115,8 +115,8 @@ func line(t *terminal.Writer, label, format string, args ...any) {
 	t.Printf("  %-8s "+format+"\n", append([]any{label}, args...)...)
 }
 
-// outcome returns in one line what decided, and its decision.
-func outcome(r Rule) string {
+// Outcome returns in one line what decided, and its decision.
+func Outcome(r Rule) string {
 	tag := "no " + r.TagHeader
 	if r.Tag != nil {
 		tag = fmt.Sprintf("%s: %s", r.TagHeader, *r.Tag)

@@ -76,7 +76,7 @@ and answers with the tag header that routes match on.`,
 		SilenceUsage:  true,
 	}
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(newServeCommand(), newValidateCommand(), newExplainCommand(), newDiffCommand(), newRolloutCommand(), newSimulateCommand(), newConvertCommand(), newVerifyCommand(), newLintCommand(), newRenderCommand(), newSchemaCommand(), newStatusCommand(), newDemoCommand(), newVersionCommand())
+	root.AddCommand(newServeCommand(), newValidateCommand(), newExplainCommand(), newDiffCommand(), newRolloutCommand(), newSimulateCommand(), newConvertCommand(), newVerifyCommand(), newLintCommand(), newTraceCommand(), newRenderCommand(), newSchemaCommand(), newStatusCommand(), newDemoCommand(), newVersionCommand())
 	completeNothing(root)
 	return root
 }
