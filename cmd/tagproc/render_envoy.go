@@ -12,9 +12,10 @@ import (
 
 func newRenderEnvoyCommand() *cobra.Command {
 	var (
-		flags rulesFlags
-		file  string
-		o     gateway.Standalone
+		flags    rulesFlags
+		file     string
+		dataPath string
+		o        gateway.Standalone
 	)
 	cmd := &cobra.Command{
 		Use:   "envoy --rules FILE --default HOST:PORT",
@@ -29,6 +30,9 @@ that takes one of them wins. --default is where all other requests go: those wit
 tag, and all while tagproc is down. HOST may be a name, which stands for all its
 addresses; unix:///PATH is an address too. With several addresses of tagproc, a request
 that one of them loses is tried at another.
+
+--data-path lua makes the rules a program in Envoy: there is no tagproc to run, and an
+edit of the rules is a new render. What Lua cannot decide is refused.
 
 --filters-only prints the parts that concern tagproc alone, for a configuration that
 is there and has routes. Without --fail-closed requests that tagproc does not answer
@@ -49,7 +53,7 @@ pass untagged. FILE may be -, standard input.`,
 			if err != nil {
 				return fail(inFile(file, err))
 			}
-			for _, w := range append(gateway.Warnings(t), o.Unrouted(t)...) {
+			for _, w := range append(gateway.Warnings(t, o.DataPath), o.Unrouted(t)...) {
 				stderr(cmd).Printf("%s: warning: %s\n", file, w)
 			}
 			var out bytes.Buffer
@@ -71,10 +75,15 @@ pass untagged. FILE may be -, standard input.`,
 	f.StringVar(&o.TLS.Certificate, "tls-cert", "", "`FILE` with the certificate that Envoy shows tagproc")
 	f.StringVar(&o.TLS.Key, "tls-key", "", "`FILE` with the key of --tls-cert")
 	f.BoolVar(&o.FiltersOnly, "filters-only", false, "print the parts that concern tagproc, without listener, routes and log")
+	f.StringVar(&dataPath, "data-path", string(gateway.ExtProc), "what decides: `ext_proc|lua`, tagproc or the rules as a program in Envoy")
 	f.BoolVar(&o.FailClosed, "fail-closed", false, "answer 500 or 504 to a request that tagproc does not answer, instead of letting it pass untagged")
 	f.BoolVar(&o.StripClientBaggage, "strip-client-baggage", false, "remove the header baggage that clients send, so that forged tags in it choose no route even while tagproc is down")
 	f.DurationVar(&o.Timeout, "timeout", envoyfilter.ExtProcTimeout, "how long a request waits for tagproc")
 	flags.addTo(cmd)
-	check(cmd, flags.check)
+	completeWith(cmd, "data-path", string(gateway.ExtProc), string(gateway.Lua))
+	check(cmd, flags.check, func() error {
+		o.DataPath = gateway.DataPath(dataPath)
+		return nil // with the rules: everything that is wrong is told at once
+	})
 	return cmd
 }

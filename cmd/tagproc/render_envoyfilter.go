@@ -9,11 +9,12 @@ import (
 
 func newRenderEnvoyFilterCommand() *cobra.Command {
 	var (
-		flags rulesFlags
-		out   rendered
-		file  string
-		phase string
-		o     gateway.Options
+		flags    rulesFlags
+		out      rendered
+		file     string
+		phase    string
+		dataPath string
+		o        gateway.Options
 	)
 	cmd := &cobra.Command{
 		Use:   "envoyfilter --rules FILE",
@@ -35,6 +36,9 @@ a key may be a header that RequestAuthentication sets from a verified token; fau
 injection and CORS run earlier and use the route chosen without the tag. authn:
 first, where a WasmPlugin of the phase AUTHN runs; a key is what the client sent.
 
+--data-path lua makes the rules a program in the gateway: there is no tagproc to run,
+and an edit of the rules is a new render. What Lua cannot decide is refused.
+
 An EnvoyFilter selects one gateway: for another, run this again with another
 --gateway and --name. FILE may be -, standard input.`,
 		Example: `  tagproc render envoyfilter --rules rules.yaml                                           # tagproc in the gateway's pod
@@ -51,7 +55,7 @@ An EnvoyFilter selects one gateway: for another, run this again with another
 			if err != nil {
 				return fail(inFile(file, err))
 			}
-			for _, w := range gateway.Warnings(t) {
+			for _, w := range gateway.Warnings(t, o.DataPath) {
 				stderr(cmd).Printf("%s: warning: %s\n", file, w)
 			}
 			return out.write(cmd, args, object)
@@ -64,14 +68,16 @@ An EnvoyFilter selects one gateway: for another, run this again with another
 	f.StringVar(&o.Name, "name", "tagproc", "name of the EnvoyFilter")
 	f.StringVar(&o.Address, "address", "unix:///run/tagproc/tagproc.sock", "`ADDRESS` at which the gateway reaches tagproc: unix:///PATH, or SERVICE.NAMESPACE:PORT")
 	f.StringVar(&phase, "phase", string(gateway.PhaseRouter), "when the gateway asks tagproc: `router|authn`, before the router or before authentication")
+	f.StringVar(&dataPath, "data-path", string(gateway.ExtProc), "what decides: `ext_proc|lua`, tagproc or the rules as a program in Envoy")
 	f.BoolVar(&o.FailClosed, "fail-closed", false, "answer 500 or 504 to a request that tagproc does not answer, instead of letting it pass untagged")
 	f.BoolVar(&o.StripClientBaggage, "strip-client-baggage", false, "remove the header baggage that clients send, so that forged tags in it choose no route even while tagproc is down")
 	f.DurationVar(&o.Timeout, "timeout", envoyfilter.ExtProcTimeout, "how long a request waits for tagproc")
 	flags.addTo(cmd)
 	out.addTo(cmd)
+	completeWith(cmd, "data-path", string(gateway.ExtProc), string(gateway.Lua))
 	completeWith(cmd, "phase", string(gateway.PhaseRouter), string(gateway.PhaseAuthn))
 	check(cmd, flags.check, out.check, func() error {
-		o.Phase = gateway.Phase(phase)
+		o.Phase, o.DataPath = gateway.Phase(phase), gateway.DataPath(dataPath)
 		return o.Check()
 	})
 	return cmd

@@ -35,7 +35,7 @@ rules: [{header: x-user-id, tagHeader: x-asm-prefer-tag, policies: [{range: 20, 
 	}
 	for _, c := range []struct{ config, address string }{{Config, "127.0.0.1:9002"}, {ConfigUnix, "unix:///run/tagproc.sock"}} {
 		tree, err := gateway.Config(table, gateway.Standalone{
-			Behaviour: gateway.Behaviour{Timeout: 200 * time.Millisecond},
+			Behaviour: gateway.Behaviour{DataPath: gateway.ExtProc, Timeout: 200 * time.Millisecond},
 			Listen:    "127.0.0.1:10000", Address: []string{c.address}, Default: "127.0.0.1:10110",
 		})
 		if err != nil {

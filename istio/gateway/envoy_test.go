@@ -63,6 +63,8 @@ func testEnvoy(t *testing.T, binary string) {
 		{name: "dead, not a tag header", src: oddly("p.q+z"), tags: []string{"pxq+z"}, dead: true, headers: []string{"pxq+z: v"}, want: "200 pxq+z"},
 		{name: "dead, forged baggage", src: everyone("x-tag"), tags: []string{"baggage"}, dead: true, headers: []string{"baggage: v"}, want: "200 baggage"},
 		{name: "dead, forged baggage stripped", src: everyone("x-tag"), tags: []string{"baggage"}, options: func(o *Options) { o.StripClientBaggage = true }, dead: true, headers: []string{"Baggage: v"}, want: "200 none"},
+		{name: "Lua, which asks nobody", src: language, tags: []string{"x-tag", "x-shop"}, options: func(o *Options) { o.DataPath = Lua }, dead: true, headers: []string{"cookie: uid=jack"}, want: "200 x-tag"},
+		{name: "Lua, and a forged tag", src: language, tags: []string{"x-tag", "x-shop"}, options: func(o *Options) { o.DataPath = Lua }, dead: true, headers: []string{"x-tag: v", "X-Shop: v", "cookie: uid=jason"}, want: "200 none"},
 		{name: "dead, trusted", src: everyone("x-tag") + "trustClientTags: true\n", tags: []string{"x-tag"}, dead: true, headers: []string{"x-tag: v"}, want: "200 x-tag"},
 		{name: "dead, fail-closed", src: everyone("x-tag"), tags: []string{"x-tag"}, options: func(o *Options) { o.FailClosed = true }, dead: true, headers: []string{"x-user-id: jack"}, want: "500 "},
 		{name: "dead service, fail-closed", src: everyone("x-tag"), tags: []string{"x-tag"}, options: func(o *Options) { o.FailClosed = true }, service: true, dead: true, headers: []string{"x-user-id: jack"}, want: "500 "},

@@ -26,7 +26,7 @@ func EnvoyFilter(t *rules.Table, o Options) (*manifest.Object, error) {
 	if h.owned.IsZero() {
 		return nil, errNothingOwned
 	}
-	patches, err := patchesOf(h, s)
+	patches, err := patchesOf(t, h, s)
 	if err != nil {
 		return nil, err
 	}
@@ -35,17 +35,20 @@ func EnvoyFilter(t *rules.Table, o Options) (*manifest.Object, error) {
 		Namespace: o.Namespace,
 		Selector:  s.selector,
 		Selected:  "The gateway's pods.",
-		Comment:   purpose(h),
+		Comment:   purpose(h, s.DataPath),
 		Patches:   patches,
 	}
-	if s.address.Service != "" {
+	if s.address.Service != "" && s.DataPath == ExtProc {
 		filter.Annotations = map[string]string{servicesAnnotation: s.address.Namespace() + "/" + s.address.Service}
 	}
 	return filter.Object(), nil
 }
 
 // Warnings returns what to know before one applies the EnvoyFilter of these rules.
-func Warnings(t *rules.Table) (warnings []string) {
+func Warnings(t *rules.Table, d DataPath) (warnings []string) {
+	if d == Lua {
+		return luaWarnings(t)
+	}
 	h := headersOf(t)
 	if !h.declared {
 		warnings = append(warnings, "no tagHeaders are declared, so the gateway takes the tag headers of these rules and no other: "+
@@ -58,7 +61,11 @@ func Warnings(t *rules.Table) (warnings []string) {
 }
 
 // purpose returns what the object is for, and when to render it again.
-func purpose(h headers) string {
+func purpose(h headers, d DataPath) string {
+	if d == Lua {
+		return "The gateway decides the tags of each request itself, by the rules in Lua. For Istio 1.28 and newer.\n\n" +
+			"The rules are part of it: after every edit of them, render and apply it again."
+	}
 	const what = "The gateway asks tagproc for the tags of each request. For Istio 1.28 and newer.\n\n"
 	if h.declared {
 		return what + "It follows from tagHeaders, propagation and trustClientTags, and from what the rules\n" +
@@ -80,12 +87,11 @@ func (h headers) described() string {
 	return "the headers that the rules write"
 }
 
-func patchesOf(h headers, s *settings) ([]envoyfilter.Patch, error) {
-	filter, err := httpFilter(h, s.call())
+func patchesOf(t *rules.Table, h headers, s *settings) ([]envoyfilter.Patch, error) {
+	filter, err := s.filter(t, h)
 	if err != nil {
 		return nil, err
 	}
-	commentService(filter, s.address)
 	around, err := manager(h, s.Behaviour)
 	if err != nil {
 		return nil, err
@@ -108,7 +114,7 @@ func patchesOf(h headers, s *settings) ([]envoyfilter.Patch, error) {
 		patches = append(patches, placeVisitors(s.Phase, visitors))
 	}
 	patches = append(patches, place(s.Phase, filter), envoyfilter.MergeConnectionManager(envoyfilter.Gateway, merged, purpose))
-	if s.address.Socket == "" {
+	if s.address.Socket == "" || s.DataPath == Lua {
 		return patches, nil
 	}
 	cluster, err := envoyfilter.SocketCluster(contract.GatewayFilter, s.address.Socket, "In a volume that the gateway's container and tagproc's both mount.")
@@ -116,6 +122,18 @@ func patchesOf(h headers, s *settings) ([]envoyfilter.Patch, error) {
 		return nil, err
 	}
 	return append(patches, envoyfilter.AddCluster(envoyfilter.Gateway, cluster, "Where tagproc is: a Unix socket.")), nil
+}
+
+// filter returns the filter that decides.
+func (s *settings) filter(t *rules.Table, h headers) (*manifest.Tree, error) {
+	if s.DataPath == Lua {
+		return luaFilter(t)
+	}
+	filter, err := httpFilter(h, s.call())
+	if err == nil {
+		commentService(filter, s.address)
+	}
+	return filter, err
 }
 
 // commentService adds comments that are about Istio to the ext_proc filter.
@@ -145,10 +163,10 @@ func placeVisitors(p Phase, filter *manifest.Tree) envoyfilter.Patch {
 func place(p Phase, filter *manifest.Tree) envoyfilter.Patch {
 	if p == PhaseRouter {
 		return envoyfilter.BeforeRouter(envoyfilter.Gateway, filter,
-			"The ext_proc filter, before the router: a key may be a header that authentication\n"+
+			"The filter that tags, before the router: a key may be a header that authentication\n"+
 				"makes of a verified token, and requests that are refused are not asked about.")
 	}
 	return envoyfilter.First(envoyfilter.Gateway, filter,
-		"The ext_proc filter, first: before authentication, where a WasmPlugin of the phase\n"+
+		"The filter that tags, first: before authentication, where a WasmPlugin of the phase\n"+
 			"AUTHN runs, and before external authorization too. A key is what the client sent.")
 }

@@ -49,6 +49,7 @@ func TestGolden(t *testing.T) {
 		{"no-rules", nothing, nil},
 		{"service", lanes, func(o *Options) { o.Address = "tagproc.istio-system:9002" }},
 		{"service-domain", lanes, func(o *Options) { o.Address = "tag.proc.svc.example.org:443" }},
+		{"lua", lanes, func(o *Options) { o.DataPath = Lua }},
 		{"authn", lanes, func(o *Options) { o.Phase = PhaseAuthn }},
 		{"fail-closed", lanes, func(o *Options) { o.FailClosed, o.Timeout = true, 1500*time.Millisecond }},
 		{"another-gateway", lanes, func(o *Options) {
@@ -113,7 +114,7 @@ func TestWarnings(t *testing.T) {
 		{undeclared, []string{"no tagHeaders are declared"}},
 		{nothing, []string{"without rules the gateway forwards no key"}},
 	} {
-		got := Warnings(load(t, c.src))
+		got := Warnings(load(t, c.src), ExtProc)
 		ok := len(got) == len(c.want)
 		for i := range min(len(got), len(c.want)) {
 			ok = ok && strings.HasPrefix(got[i], c.want[i])
@@ -128,7 +129,7 @@ func TestWarnings(t *testing.T) {
 		t.Fatal("the prefix x- is accepted, and includes x-forwarded-for")
 	}
 	table, _ = rules.Load("r", []byte(undeclared), rules.Options{TagHeaders: rules.Owned{Headers: []string{"x-a", "x-b"}}})
-	if got := Warnings(table); got != nil {
+	if got := Warnings(table, ExtProc); got != nil {
 		t.Errorf("Warnings with the option TagHeaders = %q, want none", got)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ext_proc/v3"
 	headermutationv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/header_mutation/v3"
+	luav3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/lua/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	earlyv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/http/early_header_mutation/header_mutation/v3"
 	"go.uber.org/goleak"
@@ -34,7 +35,7 @@ type tester interface {
 func options() Options {
 	return Options{
 		Name: "tagproc", Namespace: "istio-system", Gateway: []string{"istio=ingressgateway"},
-		Address: "unix:///run/tagproc/tagproc.sock", Phase: PhaseRouter, Behaviour: Behaviour{Timeout: 200 * time.Millisecond},
+		Address: "unix:///run/tagproc/tagproc.sock", Phase: PhaseRouter, Behaviour: Behaviour{DataPath: ExtProc, Timeout: 200 * time.Millisecond},
 	}
 }
 
@@ -110,6 +111,10 @@ func decode(t tester, text string) configuration {
 				continue
 			}
 			c.operation, c.filter, c.ext = p.GetPatch().GetOperation(), filter, &extprocv3.ExternalProcessor{}
+			if filter.GetTypedConfig().MessageIs(&luav3.Lua{}) {
+				unpack(filter.GetTypedConfig(), &luav3.Lua{})
+				continue
+			}
 			unpack(c.filter.GetTypedConfig(), c.ext)
 		case networking.EnvoyFilter_NETWORK_FILTER:
 			filter := &listenerv3.Filter{}

@@ -42,11 +42,15 @@ func managerFilter(m *hcmv3.HttpConnectionManager, h headers, b Behaviour) (*man
 		Name:       contract.ConnectionManager,
 		ConfigType: &listenerv3.Filter_TypedConfig{TypedConfig: config},
 	}, true)
-	filter.Comment("Above the defaults of 100 headers and 60 KiB. Where a tag takes a request over a\n"+
-		"limit, Envoy answers 500 whatever failure_mode_allow says, and tagproc cannot\n"+
-		"count what it is not sent. `tagproc serve` is told the same limits:\n"+
-		fmt.Sprintf("--max-request-headers %d --max-request-headers-kb %d.", contract.GatewayMaxHeaders, contract.GatewayMaxHeaderKB),
-		envoyfilter.TypedConfig, "common_http_protocol_options")
+	if b.DataPath == Lua {
+		filter.Comment("Above the defaults of 100 headers and 60 KiB, so that tags fit beside what clients send.", envoyfilter.TypedConfig, "common_http_protocol_options")
+	} else {
+		filter.Comment("Above the defaults of 100 headers and 60 KiB. Where a tag takes a request over a\n"+
+			"limit, Envoy answers 500 whatever failure_mode_allow says, and tagproc cannot\n"+
+			"count what it is not sent. `tagproc serve` is told the same limits:\n"+
+			fmt.Sprintf("--max-request-headers %d --max-request-headers-kb %d.", contract.GatewayMaxHeaders, contract.GatewayMaxHeaderKB),
+			envoyfilter.TypedConfig, "common_http_protocol_options")
+	}
 	if len(m.GetEarlyHeaderMutationExtensions()) > 0 {
 		filter.Comment(early(h, b), envoyfilter.TypedConfig, "early_header_mutation_extensions")
 	}
@@ -63,8 +67,11 @@ func early(h headers, b Behaviour) string {
 	}
 	text := "What a client sends in " + h.described() + " goes before any\n" +
 		"route is chosen, in every spelling of - as well: to CGI, WSGI and their like x_tag\n" +
-		"and x-tag are one. tagproc removes forged tags too; without this a dead tagproc\n" +
-		"lets a forged tag choose the route."
+		"and x-tag are one."
+	if b.DataPath == ExtProc {
+		text += " tagproc removes forged tags too; without this a dead tagproc\n" +
+			"lets a forged tag choose the route."
+	}
 	switch {
 	case b.StripClientBaggage:
 		text += "\n\n" + wholeBaggage

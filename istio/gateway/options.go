@@ -23,6 +23,7 @@ type Options struct {
 
 // Behaviour is what Envoy does beside asking tagproc, in the form of flags.
 type Behaviour struct {
+	DataPath DataPath
 	// FailClosed makes Envoy answer 500 or 504 to requests that tagproc does not answer.
 	// Otherwise they pass untagged.
 	FailClosed bool
@@ -32,12 +33,19 @@ type Behaviour struct {
 	Timeout time.Duration
 }
 
-// check returns an error about the time.
+// check returns an error for each setting that cannot be used.
 func (b *Behaviour) check() error {
-	if time.Millisecond <= b.Timeout && b.Timeout <= time.Minute {
-		return nil
+	var errs []error
+	if b.Timeout < time.Millisecond || b.Timeout > time.Minute {
+		errs = append(errs, fmt.Errorf("--timeout %v: expected 1ms to 1m", b.Timeout))
 	}
-	return fmt.Errorf("--timeout %v: expected 1ms to 1m", b.Timeout)
+	if !slices.Contains(DataPaths(), b.DataPath) {
+		errs = append(errs, fmt.Errorf("--data-path %q: expected %s or %s", b.DataPath, ExtProc, Lua))
+	}
+	if b.DataPath == Lua && b.FailClosed {
+		errs = append(errs, fmt.Errorf("--fail-closed: expected --data-path %s: with %s there is nobody who may not answer", ExtProc, Lua))
+	}
+	return errors.Join(errs...)
 }
 
 // Check returns an error for each option that cannot be used, which begins with the

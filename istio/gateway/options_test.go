@@ -78,7 +78,7 @@ func TestCheckAll(t *testing.T) {
 	if err == nil {
 		t.Fatal("EnvoyFilter takes options that say nothing")
 	}
-	for _, flag := range []string{"--name", "--namespace", "--gateway", "--address", "--phase", "--timeout"} {
+	for _, flag := range []string{"--name", "--namespace", "--gateway", "--address", "--phase", "--timeout", "--data-path"} {
 		if !strings.Contains("\n"+err.Error(), "\n"+flag) {
 			t.Errorf("EnvoyFilter = %v, want an error about %s too", err, flag)
 		}

@@ -255,14 +255,17 @@ func (s *standalone) clusters() (trees []*manifest.Tree, err error) {
 
 // accessLog returns a log of a line per request, with tags, the route, and what tagproc
 // said. It has no key: an id of a user is personal data.
-func accessLog(tags []string) ([]*accesslogv3.AccessLog, error) {
+func accessLog(tags []string, d DataPath) ([]*accesslogv3.AccessLog, error) {
 	var line strings.Builder
 	line.WriteString("%START_TIME% %REQ(:AUTHORITY)%")
 	for _, name := range tags {
 		fmt.Fprintf(&line, " %s=%%REQ(%s)%%", strings.ReplaceAll(name, "%", "%%"), strings.ToUpper(name))
 	}
-	line.WriteString(" route=%ROUTE_NAME% status=%RESPONSE_CODE% flags=%RESPONSE_FLAGS%" +
-		" tagproc=%FILTER_STATE(tagproc:FIELD:request_header_call_status)% why=%DYNAMIC_METADATA(tagproc)%\n")
+	line.WriteString(" route=%ROUTE_NAME% status=%RESPONSE_CODE% flags=%RESPONSE_FLAGS%")
+	if d == ExtProc {
+		line.WriteString(" tagproc=%FILTER_STATE(tagproc:FIELD:request_header_call_status)%")
+	}
+	line.WriteString(" why=%DYNAMIC_METADATA(tagproc)%\n")
 	config, err := envoyfilter.Pack(&streamv3.StdoutAccessLog{AccessLogFormat: &streamv3.StdoutAccessLog_LogFormat{
 		LogFormat: &corev3.SubstitutionFormatString{Format: &corev3.SubstitutionFormatString_TextFormatSource{
 			TextFormatSource: &corev3.DataSource{Specifier: &corev3.DataSource_InlineString{InlineString: line.String()}},

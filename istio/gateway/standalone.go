@@ -53,32 +53,37 @@ func Config(t *rules.Table, o Standalone) (*manifest.Tree, error) {
 	if h.owned.IsZero() {
 		return nil, errNothingOwned
 	}
-	filters, err := s.filters(h)
+	filters, err := s.filters(t, h)
 	if err != nil {
 		return nil, err
 	}
-	tagproc, err := s.tagproc()
-	if err != nil {
-		return nil, err
+	var clusters []*manifest.Tree
+	if o.DataPath == ExtProc {
+		tagproc, err := s.tagproc()
+		if err != nil {
+			return nil, err
+		}
+		clusters = append(clusters, tagproc)
 	}
 	if o.FiltersOnly {
-		return s.parts(h, filters, tagproc)
+		return s.parts(h, filters, clusters)
 	}
 	listener, err := s.listener(h, filters)
 	if err != nil {
 		return nil, err
 	}
-	clusters, err := s.clusters()
+	of, err := s.clusters()
 	if err != nil {
 		return nil, err
 	}
+	clusters = append(clusters, of...)
 	admin := envoyfilter.Endpoint{Host: "127.0.0.1", Port: adminPort}
 	root := manifest.NewMapping().
 		Put(manifest.NewMapping().Put(manifest.NewTree(admin.Address(), true), "address"), "admin").
 		Put(manifest.NewMapping().
 			Put(manifest.NewList(listener), "listeners").
-			Put(manifest.NewList(append([]*manifest.Tree{tagproc}, clusters...)...), "clusters"), "static_resources").
-		Comment("Counters, and http.ingress.ext_proc.tagproc.* among them. Whoever reaches it may end Envoy.", "admin")
+			Put(manifest.NewList(clusters...), "clusters"), "static_resources").
+		Comment("Envoy's counters. Whoever reaches it may end Envoy.", "admin")
 	if err := putProgramSize(root, h, s.StripClientBaggage); err != nil {
 		return nil, err
 	}
@@ -104,6 +109,9 @@ func (o *Standalone) Purpose(rules string) string {
 	}
 	beside += fmt.Sprintf("tagproc serve --rules %s%s --metadata --max-request-headers %d --max-request-headers-kb %d",
 		rules, where, contract.GatewayMaxHeaders, contract.GatewayMaxHeaderKB)
+	if o.DataPath == Lua {
+		return "An Envoy that decides the tags of each request itself, by the rules in Lua, and routes by them.\nRender it again after every edit of the rules."
+	}
 	const again = " Render it again after an edit of tagHeaders, or of what rules look at."
 	if o.FiltersOnly {
 		return "For the HTTP connection manager of an Envoy and its clusters: tagproc's filters, before others, and what they need." + again + "\n" + beside
@@ -112,7 +120,11 @@ func (o *Standalone) Purpose(rules string) string {
 }
 
 // filters returns the HTTP filters of tagproc, in their order.
-func (s *standalone) filters(h headers) (filters []*manifest.Tree, err error) {
+func (s *standalone) filters(t *rules.Table, h headers) (filters []*manifest.Tree, err error) {
+	if s.DataPath == Lua {
+		program, err := luaFilter(t)
+		return []*manifest.Tree{program}, err
+	}
 	if h.visitors > 0 {
 		visitors, err := visitorsFilter(h.visitors)
 		if err != nil {
@@ -150,7 +162,7 @@ func (s *standalone) tagproc() (*manifest.Tree, error) {
 }
 
 // parts returns what a connection manager and the clusters that are there lack.
-func (s *standalone) parts(h headers, filters []*manifest.Tree, tagproc *manifest.Tree) (*manifest.Tree, error) {
+func (s *standalone) parts(h headers, filters, clusters []*manifest.Tree) (*manifest.Tree, error) {
 	m, err := manager(h, s.Behaviour)
 	if err != nil {
 		return nil, err
@@ -161,8 +173,10 @@ func (s *standalone) parts(h headers, filters []*manifest.Tree, tagproc *manifes
 	}
 	filter.Put(manifest.NewList(filters...), "http_filters", envoyfilter.TypedConfig)
 	root := manifest.NewMapping().
-		Put(manifest.NewList(filter), "filters").Comment("Of a filter chain: into the connection manager that is there.", "filters").
-		Put(manifest.NewList(tagproc), "clusters").Comment("Of static_resources.", "clusters")
+		Put(manifest.NewList(filter), "filters").Comment("Of a filter chain: into the connection manager that is there.", "filters")
+	if len(clusters) > 0 {
+		root.Put(manifest.NewList(clusters...), "clusters").Comment("Of static_resources.", "clusters")
+	}
 	err = putProgramSize(root, h, s.StripClientBaggage)
 	return root.Fold(columns), err
 }
@@ -177,7 +191,7 @@ func (s *standalone) listener(h headers, filters []*manifest.Tree) (*manifest.Tr
 	m.UseRemoteAddress = wrapperspb.Bool(true)
 	m.RouteSpecifier = &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: s.routeConfig()}
 	m.HttpFilters = []*hcmv3.HttpFilter{{}} // in its place are trees with comments
-	if m.AccessLog, err = accessLog(s.logged(h)); err != nil {
+	if m.AccessLog, err = accessLog(s.logged(h), s.DataPath); err != nil {
 		return nil, err
 	}
 	router, err := envoyfilter.HTTPFilter(contract.Router, &routerv3.Router{})
@@ -190,8 +204,12 @@ func (s *standalone) listener(h headers, filters []*manifest.Tree) (*manifest.Tr
 	}
 	filter.Put(manifest.NewList(append(filters, router)...), "http_filters", envoyfilter.TypedConfig).
 		Comment("Clients are those who connect: x-envoy-* headers of others than private addresses are not believed.", envoyfilter.TypedConfig, "use_remote_address").
-		Comment("tagproc=0: it answered; 4, too late, 14, not there: untagged. why= is what `tagproc explain` says. Late without --file-flush-interval-msec 100.", envoyfilter.TypedConfig, "access_log")
-	filter.Comment("The first whose tag the request has. The last has other tags, and requests without: no rule decides, or tagproc is down.",
+		Comment(s.explained(), envoyfilter.TypedConfig, "access_log")
+	last := "The first whose tag the request has. The last has other tags, and requests without: no rule decides"
+	if s.DataPath == ExtProc {
+		last += ", or tagproc is down"
+	}
+	filter.Comment(last+".",
 		envoyfilter.TypedConfig, "route_config", "virtual_hosts", 0, "routes")
 	listener := manifest.NewTree(&listenerv3.Listener{
 		Name:            ingress,
@@ -202,6 +220,15 @@ func (s *standalone) listener(h headers, filters []*manifest.Tree) (*manifest.Tr
 	chains := manifest.NewList(manifest.NewMapping().Put(manifest.NewList(filter), "filters"))
 	return listener.Put(chains, "filter_chains").
 		Comment("A second Envoy on this port is an error, and does not get half of the requests.", "enable_reuse_port"), nil
+}
+
+// explained says how to read the access log.
+func (s *standalone) explained() string {
+	const why = "why= is what `tagproc explain` says. Late without --file-flush-interval-msec 100."
+	if s.DataPath == Lua {
+		return why
+	}
+	return "tagproc=0: it answered; 4, too late, 14, not there: untagged. " + why
 }
 
 // mostInstructions is the size of the regular expressions that every release of Envoy

@@ -23,7 +23,7 @@ import (
 
 func standaloneOptions() Standalone {
 	return Standalone{
-		Behaviour: Behaviour{Timeout: 200 * time.Millisecond},
+		Behaviour: Behaviour{DataPath: ExtProc, Timeout: 200 * time.Millisecond},
 		Listen:    "127.0.0.1:10000", Address: []string{"127.0.0.1:9002"},
 		Routes: []string{"s2=127.0.0.1:8082"}, Default: "127.0.0.1:8081",
 	}
@@ -73,6 +73,8 @@ rules:
 	{"mtls", lanes, func(o *Standalone) {
 		o.TLS = TLS{CA: "ca.crt", Name: "tagproc.example", Certificate: "envoy.crt", Key: "envoy.key"}
 	}},
+	{"lua", ratios, func(o *Standalone) { o.DataPath = Lua }},
+	{"lua-filters-only", lanes, func(o *Standalone) { o.DataPath, o.FiltersOnly, o.Routes, o.Default = Lua, true, nil, "" }},
 	{"no-routes", lanes, func(o *Standalone) { o.Routes = nil }},
 	{"filters-only", lanes, func(o *Standalone) { o.FiltersOnly, o.Routes, o.Default = true, nil, "" }},
 }
@@ -82,8 +84,8 @@ rules:
 const mostLines = 90
 
 // longer are the cases with more: a filter for visitors, retries at other replicas of
-// a name, TLS, more routes, five odd names, headers of baggage.
-var longer = []string{"visitors", "two", "names", "tls", "mtls", "ratios", "odd-names", "propagated", "strip-baggage"}
+// a name, TLS, more routes, five odd names, rules in Lua, headers of baggage.
+var longer = []string{"visitors", "two", "names", "tls", "mtls", "ratios", "odd-names", "lua", "lua-filters-only", "propagated", "strip-baggage"}
 
 // TestStandaloneGolden checks what is printed, and reads it back strictly, by Envoy's own
 // types.
@@ -142,7 +144,7 @@ func TestStandaloneEnvoy(t *testing.T) {
 			t.Run(c.name, func(t *testing.T) {
 				t.Parallel()
 				file := filepath.Join("testdata", "standalone", c.name+".yaml")
-				if c.name == "filters-only" {
+				if strings.HasSuffix(c.name, "filters-only") {
 					parts, err := os.ReadFile(file)
 					if err != nil {
 						t.Fatal(err)

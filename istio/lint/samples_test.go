@@ -94,7 +94,7 @@ func rendered(t *testing.T, path, address string) lint.File {
 	}
 	o, err := gateway.EnvoyFilter(table, gateway.Options{
 		Name: "tagproc", Namespace: "istio-system", Gateway: []string{"istio=ingressgateway"}, Address: address,
-		Phase: gateway.PhaseRouter, Behaviour: gateway.Behaviour{Timeout: 200 * time.Millisecond},
+		Phase: gateway.PhaseRouter, Behaviour: gateway.Behaviour{DataPath: gateway.ExtProc, Timeout: 200 * time.Millisecond},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -110,6 +110,9 @@ func width(n *yaml.Node) int {
 	const brackets, quotes, separator = 2, 2, 2
 	switch n.Kind {
 	case yaml.ScalarNode:
+		if strings.Contains(strings.TrimSuffix(n.Value, "\n"), "\n") {
+			return -1
+		}
 		w := utf8.RuneCountInString(n.Value)
 		if strings.ContainsAny(n.Value, indicators) {
 			w += quotes

@@ -40,6 +40,7 @@ func TestFold(t *testing.T) {
 		{"several mappings", 60, treeOf(t, "{a: [{b: 1, c: 2}, {b: 3, c: 4}]}"), "a:\n- {b: 1, c: 2}\n- {b: 3, c: 4}\n"},
 		{"several mappings of one scalar", 60, treeOf(t, "{a: [{b: 1}, {c: {d: 4}}]}"), "{a: [{b: 1}, {c: {d: 4}}]}\n"},
 		{"one mapping", 60, treeOf(t, "{a: [{b: 1, c: 2}]}"), "{a: [{b: 1, c: 2}]}\n"},
+		{"a text of lines", 60, treeOf(t, `{a: {b: "one\ntwo\n"}, c: "one\n"}`), "a:\n  b: |\n    one\n    two\nc: |\n  one\n"},
 		{"one scalar, which is long anyway", 10, treeOf(t, "{a: {b: {c: a long text}}, d: 1}"), "a: {b: {c: a long text}}\nd: 1\n"},
 		{
 			"comments, which stay and are filled", 24, treeOf(t, "{a: 1, b: {c: 1, d: [1, 2]}}").Comment("This is a comment\nof a few words.\n\nAnother.", "b", "d"),

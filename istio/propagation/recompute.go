@@ -7,6 +7,7 @@ import (
 
 	"github.com/tagproc/tagproc/contract"
 	"github.com/tagproc/tagproc/istio/envoyfilter"
+	"github.com/tagproc/tagproc/istio/lua"
 	"github.com/tagproc/tagproc/istio/manifest"
 	"github.com/tagproc/tagproc/rules"
 )
@@ -20,7 +21,7 @@ func Recompute(t *rules.Table, o Options) (*manifest.Object, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(enforced(t)) == 0 {
+	if len(lua.Enforced(t)) == 0 {
 		return nil, errors.New("no rule is enforced, so there is nothing to derive: add one, or set its mode to enforce")
 	}
 	if err := onlyAtGateway(t); err != nil {
@@ -55,7 +56,7 @@ func onlyAtGateway(t *rules.Table) error {
 	refuse := func(rule, what string) {
 		errs = append(errs, fmt.Errorf("rule %s %s; let its tags travel instead: tagproc render propagation", rule, what))
 	}
-	for _, r := range enforced(t) {
+	for _, r := range lua.Enforced(t) {
 		for _, k := range r.Keys {
 			switch k.Source {
 			case rules.KeyQuery:
@@ -76,7 +77,7 @@ func onlyAtGateway(t *rules.Table) error {
 
 func recomputeLua(t *rules.Table) (*manifest.Tree, error) {
 	var errs []error
-	for _, r := range enforced(t) {
+	for _, r := range lua.Enforced(t) {
 		if slices.ContainsFunc(r.Policies, func(p rules.Policy) bool { return p.Ramp != nil }) {
 			errs = append(errs, fmt.Errorf("rule %s has a ramp, which Lua would hold at the step of the moment it is rendered; use --data-path=%s, which takes every step at its instant", r.Name, ExtProc))
 		}
@@ -88,11 +89,11 @@ func recomputeLua(t *rules.Table) (*manifest.Tree, error) {
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
 	}
-	lua, err := recomputeSource(t)
+	source, err := lua.Recompute(t)
 	if err != nil {
 		return nil, err
 	}
-	return luaFilter(contract.Recompute, lua)
+	return luaFilter(contract.Recompute, source)
 }
 
 // recomputePurpose says what the object is for, and what it costs.
@@ -108,7 +109,7 @@ func (s *settings) recomputePurpose(t *rules.Table) string {
 		"of every sidecar: after every edit of them render and apply it again, beside the\n" +
 		"gateway's. It reaches the sidecars one by one. Until all have it, hops may disagree on\n" +
 		"users whom the edit moves, and requests of these may meet versions mixed."
-	for _, r := range enforced(t) {
+	for _, r := range lua.Enforced(t) {
 		if len(r.Overrides) > 0 {
 			return text + "\n\nThe ids of named users stand in it, for everybody who may read configurations of\nsidecars."
 		}
@@ -116,17 +117,14 @@ func (s *settings) recomputePurpose(t *rules.Table) string {
 	return text
 }
 
-// recommendedSize is the most Lua that every sidecar should hold, in bytes.
-const recommendedSize = 64 << 10
-
 // RecomputeWarnings returns what an operator should know before they apply the
 // EnvoyFilter of these rules.
 func RecomputeWarnings(t *rules.Table, d DataPath) (warnings []string) {
 	if d != Lua {
 		return nil
 	}
-	if lua, err := recomputeSource(t); err == nil && len(lua) > recommendedSize {
-		warnings = append(warnings, fmt.Sprintf("the rules are %d KiB of Lua, which istiod sends to every sidecar and each of its threads holds; name fewer users, or use --data-path=%s", len(lua)>>10, ExtProc))
+	if source, err := lua.Recompute(t); err == nil && len(source) > lua.RecommendedSize {
+		warnings = append(warnings, fmt.Sprintf("the rules are %d KiB of Lua, which istiod sends to every sidecar and each of its threads holds; name fewer users, or use --data-path=%s", len(source)>>10, ExtProc))
 	}
 	return warnings
 }

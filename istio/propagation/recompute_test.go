@@ -166,6 +166,9 @@ func generateRules(t *testing.T, rng *rand.Rand) (g generatedRules) {
 			if half < len(users) {
 				overrides = append(overrides, map[string]any{"values": users[half:], "none": true})
 			}
+			if rng.IntN(3) == 0 {
+				overrides[0].(map[string]any)["key"] = rule["keys"].([]any)[0]
+			}
 			rule["overrides"] = overrides
 			g.named = append(g.named, users...)
 		}

@@ -1,4 +1,4 @@
-package propagation
+package lua
 
 import (
 	"strings"
@@ -12,19 +12,19 @@ func FuzzQuote(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		literal := quote(s)
+		literal := Quote(s)
 		for _, c := range []byte(literal) {
 			if c < ' ' || c > '~' {
-				t.Fatalf("quote(%q) = %q, want printable ASCII alone", s, literal)
+				t.Fatalf("Quote(%q) = %q, want printable ASCII alone", s, literal)
 			}
 		}
 		if got, rest := unquote(t, literal+" tail"); got != s || rest != " tail" {
-			t.Fatalf("Lua reads quote(%q) = %s as %q, and goes on with %q", s, literal, got, rest)
+			t.Fatalf("Lua reads Quote(%q) = %s as %q, and goes on with %q", s, literal, got, rest)
 		}
 	})
 }
 
-// unquote reads a literal at the beginning of src as Lua 5.1 does, in so far as quote
+// unquote reads a literal at the beginning of src as Lua 5.1 does, in so far as Quote
 // writes them (reference manual, section 2.1), and returns what follows.
 func unquote(t *testing.T, src string) (s, rest string) {
 	t.Helper()

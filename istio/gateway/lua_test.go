@@ -1,0 +1,340 @@
+package gateway
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/grpc"
+
+	"github.com/tagproc/tagproc/contract"
+	"github.com/tagproc/tagproc/internal/envoy"
+	"github.com/tagproc/tagproc/internal/envoy/envoytest"
+	"github.com/tagproc/tagproc/internal/transcript"
+	"github.com/tagproc/tagproc/processor"
+	"github.com/tagproc/tagproc/rules"
+)
+
+var (
+	proof = flag.Bool("full", false, "send 120,000 requests through each Envoy to Lua and to ext_proc, instead of 2,000")
+	seed  = flag.Uint64("seed", 1, "what generated rules and requests are made from")
+)
+
+// TestLua sends the same requests through an Envoy with the rules in Lua and through one
+// that asks tagproc: the application that is reached, every header that it is sent, and
+// the reasons in the access log are equal, for generated rules and odd requests.
+func TestLua(t *testing.T) {
+	envoytest.Each(t, testLua)
+}
+
+func testLua(t *testing.T, binary string) {
+	t.Helper()
+	t.Parallel()
+	tables, requests := 4, 500
+	if *proof {
+		tables, requests = 24, 5000
+	}
+	rng := rand.New(rand.NewPCG(*seed, 3))
+	sent, tagged := 0, 0
+	for range tables {
+		src := generatedRules(rng)
+		n, with := compareWithLua(t, binary, src, rng, requests)
+		sent, tagged = sent+n, tagged+with
+	}
+	if tagged < sent/4 || tagged > sent*19/20 {
+		t.Errorf("%d of %d requests are tagged, so that little is tested", tagged, sent)
+	}
+	t.Logf("%d requests, %d of them tagged, are equal by Lua and by ext_proc", sent, tagged)
+}
+
+// compareWithLua compares the data paths for the rules of src, and returns how many
+// requests were sent, and how many of them had a tag.
+func compareWithLua(t *testing.T, binary, src string, rng *rand.Rand, requests int) (sent, tagged int) {
+	t.Helper()
+	table := load(t, src)
+	listener := listen(t, false)
+	p := processor.New(processor.Options{Limits: processor.Limits{MaxHeaders: contract.GatewayMaxHeaders, MaxHeaderBytes: contract.GatewayMaxHeaderKB << 10}, Metadata: true})
+	p.SetTable(table)
+	server := grpc.NewServer(grpc.ForceServerCodecV2(processor.Codec()))
+	processor.Register(server, p)
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(listener) }()
+	defer func() {
+		server.Stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}()
+
+	o := Standalone{
+		Behaviour: Behaviour{DataPath: ExtProc, Timeout: limit},
+		Listen:    "127.0.0.1:10000", Address: []string{"unix://" + listener.Addr().String()}, Default: application(t, "default"),
+	}
+	for _, tag := range table.Tags() {
+		if len(o.Routes) < 4 {
+			o.Routes = append(o.Routes, tag.Header+"="+tag.Value+"="+application(t, tag.Header+"="+tag.Value))
+		}
+	}
+	asking := startConfigured(t, binary, table, o)
+	o.DataPath = Lua
+	deciding := startConfigured(t, binary, table, o)
+
+	client := http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 4, DisableCompression: true}}
+	defer client.CloseIdleConnections()
+	for range requests {
+		header, path := generatedRequest(rng)
+		want, got := asking.send(t, &client, path, header), deciding.send(t, &client, path, header)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatalf("seed %d: of %q with\n%.1500q\nLua makes another thing than ext_proc (-ext_proc +Lua):\n%s\nby the rules\n%s", *seed, path, header, diff, src)
+		}
+		if sent++; strings.Contains(want, "\ntag-") {
+			tagged++
+		}
+	}
+	want, got := asking.reasons(t, sent), deciding.reasons(t, sent)
+	for i := range want {
+		if diff := cmp.Diff(want[i], got[i]); diff != "" {
+			t.Fatalf("seed %d: the reasons of request %d differ (-ext_proc +Lua):\n%s\nby the rules\n%s", *seed, i, diff, src)
+		}
+	}
+	return sent, tagged
+}
+
+// A configured is an Envoy with what Config returns.
+type configured struct {
+	ingress string
+	log     *transcript.Transcript
+}
+
+func startConfigured(t *testing.T, binary string, table *rules.Table, o Standalone) configured {
+	t.Helper()
+	config, err := envoy.Template(renderStandalone(t, table, o), map[int]int{9901: 0, 10000: 0}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := configured{log: &transcript.Transcript{}}
+	p, err := envoy.Start(t.Context(), envoy.Options{Binary: binary, Config: config, Log: c.log})
+	if err != nil {
+		t.Fatalf("%v\n%s", err, config)
+	}
+	t.Cleanup(func() {
+		if err := p.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	c.ingress = p.Listeners[ingress]
+	return c
+}
+
+// application runs something that answers with its name and the headers it is sent, and
+// returns its address.
+func application(t *testing.T, name string) string {
+	t.Helper()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var lines []string
+		for header, values := range r.Header {
+			switch strings.ToLower(header) {
+			case "x-request-id", "x-forwarded-proto", "x-envoy-expected-rq-timeout-ms":
+			default:
+				lines = append(lines, fmt.Sprintf("%s: %q", strings.ToLower(header), values))
+			}
+		}
+		slices.Sort(lines)
+		fmt.Fprintf(w, "%s %s\n%s", name, r.RequestURI, strings.Join(lines, "\n"))
+	}))
+	t.Cleanup(s.Close)
+	return s.Listener.Addr().String()
+}
+
+// send returns the status and what the application says.
+func (c configured) send(t *testing.T, client *http.Client, path string, header http.Header) string {
+	t.Helper()
+	request := (&http.Request{
+		Method: http.MethodGet, Host: header.Get("Host"), Header: header.Clone(),
+		URL: &url.URL{Scheme: "http", Host: c.ingress, Opaque: path},
+	}).WithContext(t.Context())
+	response, err := client.Do(request)
+	if err != nil {
+		t.Fatalf("%q %.1000q: %v", path, header, err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("%d %s", response.StatusCode, body)
+}
+
+var why = regexp.MustCompile(`(?m) why=(.*)$`)
+
+// reasons returns those of so many requests from the access log.
+func (c configured) reasons(t *testing.T, n int) (reasons []any) {
+	t.Helper()
+	var lines [][]string
+	for deadline := time.Now().Add(limit); len(lines) < n; time.Sleep(50 * time.Millisecond) {
+		if lines = why.FindAllStringSubmatch(c.log.String(), -1); time.Now().After(deadline) {
+			t.Fatalf("after %v the access log has %d of %d lines", limit, len(lines), n)
+		}
+	}
+	for _, line := range lines {
+		var v any // nil: Envoy refused the request
+		if line[1] == "-" {
+			line[1] = "null"
+		}
+		if err := json.Unmarshal([]byte(line[1]), &v); err != nil {
+			t.Fatalf("why=%s: %v", line[1], err)
+		}
+		reasons = append(reasons, v)
+	}
+	return reasons
+}
+
+func pick[T any](rng *rand.Rand, from ...T) T { return from[rng.IntN(len(from))] }
+
+var (
+	hosts = []string{"shop.example.com", "Shop.Example.com:8443", "a.b.example.com", "example.com", "[::1]", "[::1]:80", "[::1", "x:1:2"}
+	paths = []string{"/", "/checkout", "/checkout/1", "/checkouts", "/Checkout", "/a%20b", "/checkout//", "/é"}
+	users = []string{"jack", "jason", "a b", "é→", "user;1", `"q"`, "%41", "+", "A", "1", "user-7"}
+)
+
+// generatedRules returns rules that look at all that Lua can look at.
+func generatedRules(rng *rand.Rand) string {
+	type object = map[string]any
+	var list []any
+	for i := range 2 + rng.IntN(6) {
+		modulo := pick(rng, 1, 7, 100, 100, 1000, 1_000_000)
+		all := []any{object{"header": "x-user-id"}, object{"header": "X-Tenant"}, object{"cookie": "uid"}, object{"query": "uid"}, object{"query": "u[d"}}
+		rng.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+		keys := all[:pick(rng, 1, 2, 3, 5)]
+		rule := object{
+			"name": fmt.Sprint(pick(rng, "rule ", "[[", `"\`, "é"), i), "keys": keys,
+			"tagHeader": pick(rng, "tag-a", "tag-b", "tag-c"), "modulo": modulo, "mode": pick(rng, "enforce", "enforce", "enforce", "enforce", "enforce", "shadow", "off"),
+		}
+		var policies []any
+		for range 1 + rng.IntN(4) {
+			from := pick(rng, 0, rng.IntN(modulo+1))
+			policies = append(policies, object{"from": from, "range": from + rng.IntN(modulo+1-from), "tagValue": pick(rng, "s1", "s2", "s3", `"\`)})
+		}
+		if rule["policies"] = policies; rng.IntN(4) == 0 {
+			delete(rule, "policies")
+			rule["partitions"] = []any{object{"partitionSize": modulo / 3, "tagValue": "p1"}, object{"partitionSize": modulo / 2, "tagValue": "p2"}}
+		}
+		match := object{}
+		if rng.IntN(3) == 0 {
+			match["hosts"] = pick(rng, []string{"shop.example.com"}, []string{"*.example.com", "[::1]"}, []string{"example.com", "*.b.example.com"})
+		}
+		if rng.IntN(3) == 0 {
+			match["paths"] = pick(rng, []object{{"prefix": "/checkout"}}, []object{{"prefix": "/"}}, []object{{"exact": "/"}, {"exact": "/checkouts"}}, []object{{"prefix": "/a%20b"}})
+		}
+		if rng.IntN(4) == 0 {
+			match["headers"] = pick(rng, []object{{"name": "x-beta", "exact": "1"}}, []object{{"name": "x-beta", "present": true}}, []object{{"name": "X-Beta", "present": false}})
+		}
+		if len(match) > 0 {
+			rule["match"] = match
+		}
+		if rng.IntN(2) == 0 {
+			order := rng.Perm(len(users))
+			override := func(from, to int, gives string, what any) object {
+				var values []string
+				for _, u := range order[from:to] {
+					values = append(values, users[u])
+				}
+				return object{"values": values, gives: what}
+			}
+			named := []object{override(0, 3, "tagValue", "named"), override(3, 5, "none", true)}
+			if rng.IntN(2) == 0 {
+				named[0]["key"] = keys[0]
+			}
+			rule["overrides"] = named
+		}
+		list = append(list, rule)
+	}
+	src, err := json.Marshal(object{
+		"rules":      append(list, object{"header": "x-user-id", "tagHeader": "tag-z", "policies": []any{object{"range": 50, "tagValue": "z"}}}),
+		"tagHeaders": object{"headers": []string{"tag-a", "tag-b", "tag-c", "tag-z"}}, "trustClientTags": rng.IntN(4) == 0,
+	})
+	if err != nil {
+		panic(err) // it is maps of texts and numbers
+	}
+	return string(src)
+}
+
+// generatedRequest returns a request that generated rules may look at.
+func generatedRequest(rng *rand.Rand) (header http.Header, path string) {
+	id := func() string {
+		return pick(rng, fmt.Sprint("user-", rng.IntN(1_000_000)), fmt.Sprint(rng.IntN(1000)), pick(rng, users...), pick(rng, users...), "", " ", "\t x ", "\xff\x80", strings.Repeat("long", 300))
+	}
+	header = http.Header{"Host": {pick(rng, hosts...)}}
+	for _, name := range []string{"X-User-Id", "x-tenant"} {
+		for range pick(rng, 0, 1, 1, 2) {
+			header[name] = append(header[name], id())
+		}
+	}
+	if rng.IntN(2) == 0 {
+		header["X-Beta"] = []string{pick(rng, "1", "2", "", " 1 ")}
+	}
+	for range pick(rng, 0, 0, 1, 2) {
+		var b strings.Builder
+		for range rng.IntN(4) {
+			value := id()
+			b.WriteString(pick(rng, "", " ") + pick(rng, "uid", "uid", "UID", "other", "") + pick(rng, "=", "=", " = ", "", "==") +
+				pick(rng, value, `"`+value+`"`, `" `+value+` "`, `"`, "") + pick(rng, ";", "; ", ";;"))
+		}
+		header["Cookie"] = append(header["Cookie"], b.String())
+	}
+	if rng.IntN(4) == 0 {
+		header[pick(rng, "tag-a", "Tag-B", "tag_c", "tag.z", "Tag-Z")] = []string{pick(rng, "s1", "s2", "z", "")}
+	}
+	path = pick(rng, paths...)
+	var query []string
+	for range pick(rng, 0, 0, 1, 3) {
+		query = append(query, pick(rng, "uid", "uid", "u%69d", "u[d", "u%5Bd", "u%5bd", "x", "")+pick(rng, "=", "=", "", "==")+
+			pick(rng, url.QueryEscape(id()), url.QueryEscape(pick(rng, users...)), "%", "%4", "%zz", "%%41", "a+b", "%2B", "?"))
+	}
+	if len(query) > 0 {
+		path += "?" + strings.Join(query, pick(rng, "&", "&&"))
+	}
+	if rng.IntN(20) == 0 {
+		path += "#uid=7"
+	}
+	return header, strings.ReplaceAll(path, "é", "%C3%A9")
+}
+
+// TestLuaRefuses checks that what Lua cannot decide as tagproc does is refused by name.
+func TestLuaRefuses(t *testing.T) {
+	t.Parallel()
+	o := standaloneOptions()
+	o.DataPath, o.Routes = Lua, nil
+	_, err := Config(load(t, `
+propagation: {headers: [x-a]}
+rules:
+- {name: first, header: x-user-id, tagHeader: x-a, hash: xxh3, policies: [{range: 50, tagValue: v}]}
+- {name: second, header: x-user-id, tagHeader: x-b, policies: [{tagValue: v, ramp: [{at: "2026-12-01T09:00:00Z", range: 50}]}]}
+- {name: third, keys: [{visitor: {}}], tagHeader: x-c, policies: [{range: 50, tagValue: v}]}
+- {name: fourth, header: x-user-id, tagHeader: x-d, hash: xxh3, mode: "off", policies: [{range: 50, tagValue: v}]}
+`), o)
+	want := []string{
+		"rule first has the hash xxh3, which Lua does not compute; use --data-path=ext_proc",
+		"rule second has a ramp, which Lua would hold at the step of the moment it is rendered; use --data-path=ext_proc",
+		"rule third gives visitors ids, for which Lua has no random numbers that nobody can guess; use --data-path=ext_proc",
+		"propagation writes members of baggage, which Lua at the gateway does not; use --data-path=ext_proc",
+	}
+	if err == nil || err.Error() != strings.Join(want, "\n") {
+		t.Errorf("Config = %v, want\n%s", err, strings.Join(want, "\n"))
+	}
+	o.FailClosed = true
+	if err := o.Check(load(t, lanes)); err == nil || !strings.HasPrefix(err.Error(), "--fail-closed: expected --data-path ext_proc") {
+		t.Errorf("Check with --fail-closed = %v", err)
+	}
+}

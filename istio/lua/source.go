@@ -1,0 +1,174 @@
+package lua
+
+import (
+	"embed"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"text/template"
+
+	"github.com/tagproc/tagproc/contract"
+	"github.com/tagproc/tagproc/rules"
+)
+
+// The templates of the programs. Operators read what is made of them in the
+// configuration of an Envoy.
+//
+//go:embed *.lua.tmpl
+var templateFiles embed.FS
+
+var templates = template.Must(template.New("").Funcs(template.FuncMap{
+	"lua":     Quote,
+	"present": func(h rules.HeaderMatch) bool { return h.Test == rules.HeaderPresent },
+}).ParseFS(templateFiles, "*.lua.tmpl"))
+
+// A program is what templates are made into a text with.
+type program struct {
+	Digest, Namespace string
+	Rules             []rule
+	Reasons           bool     // they are told
+	Trusted           bool     // clients may set tags
+	Off               []string // names of rules that are off
+
+	Cookies, Matches, Places bool // some rule needs them
+}
+
+// A rule is a rule with the users that are named by each of its keys, or by any.
+type rule struct {
+	rules.Rule
+
+	Keys  []key
+	Users []user
+}
+
+type key struct {
+	rules.Key
+
+	Users []user
+}
+
+type user struct{ Value, Tag string }
+
+// IsShadow reports whether the tag of the rule is not written.
+func (r rule) IsShadow() bool { return r.Mode == rules.ModeShadow }
+
+// RecommendedSize is the most Lua that an Envoy should hold, in bytes: each of its
+// threads does.
+const RecommendedSize = 64 << 10
+
+// NamesByKey reports whether users are named by one key and not by another.
+func (r rule) NamesByKey() bool {
+	return slices.ContainsFunc(r.Keys, func(k key) bool { return len(k.Users) > 0 })
+}
+
+// Gateway returns the program that decides where requests come in, and tells why in
+// dynamic metadata. It writes no header but tags. An error names each rule that Lua
+// cannot decide as tagproc does.
+func Gateway(t *rules.Table) (string, error) {
+	var errs []error
+	refuse := func(rule, what string) {
+		errs = append(errs, fmt.Errorf("rule %s %s; use --data-path=ext_proc", rule, what))
+	}
+	p := program{Digest: t.Digest(), Namespace: contract.MetadataNamespace, Reasons: true, Trusted: t.TrustClientTags()}
+	for _, r := range t.Rules() {
+		if r.Mode == rules.ModeOff {
+			p.Off = append(p.Off, r.Name)
+			continue
+		}
+		if r.Hash != rules.FNV1a32 {
+			refuse(r.Name, "has the hash "+r.Hash.String()+", which Lua does not compute")
+		}
+		if slices.ContainsFunc(r.Policies, func(p rules.Policy) bool { return p.Ramp != nil }) {
+			refuse(r.Name, "has a ramp, which Lua would hold at the step of the moment it is rendered")
+		}
+		if slices.ContainsFunc(r.Keys, func(k rules.Key) bool { return k.Source == rules.KeyVisitor }) {
+			refuse(r.Name, "gives visitors ids, for which Lua has no random numbers that nobody can guess")
+		}
+		p.add(r)
+	}
+	if !t.Propagated().IsZero() {
+		errs = append(errs, errors.New("propagation writes members of baggage, which Lua at the gateway does not; use --data-path=ext_proc"))
+	}
+	if len(p.Rules) == 0 {
+		errs = append(errs, errors.New("no rule decides anything: add one, or set its mode to enforce"))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return "", err
+	}
+	return execute("gateway.lua.tmpl", p)
+}
+
+// Recompute returns the program that decides by the rules of t that are enforced, and
+// leaves tags that are in the request.
+func Recompute(t *rules.Table) (string, error) {
+	p := program{Digest: t.Digest()}
+	for _, r := range Enforced(t) {
+		p.add(r)
+	}
+	return execute("recompute.lua.tmpl", p)
+}
+
+// Enforced returns the rules that write tags.
+func Enforced(t *rules.Table) (enforced []rules.Rule) {
+	for _, r := range t.Rules() {
+		if r.Mode == rules.ModeEnforce {
+			enforced = append(enforced, r)
+		}
+	}
+	return enforced
+}
+
+func (p *program) add(r rules.Rule) {
+	made := rule{Rule: r}
+	byKey := slices.ContainsFunc(r.Overrides, func(o rules.Override) bool { return o.Key != nil })
+	usersOf := func(k *rules.Key) (users []user) {
+		for _, o := range r.Overrides {
+			if o.Key == nil || k != nil && *o.Key == *k {
+				for _, v := range o.Values {
+					users = append(users, user{v, o.TagValue})
+				}
+			}
+		}
+		return users
+	}
+	if !byKey {
+		made.Users = usersOf(nil)
+	}
+	for _, k := range r.Keys {
+		one := key{Key: k}
+		if byKey {
+			one.Users = usersOf(&k)
+		}
+		made.Keys = append(made.Keys, one)
+		p.Cookies = p.Cookies || k.Source == rules.KeyCookie
+		p.Places = p.Places || k.Source == rules.KeyQuery
+	}
+	p.Matches = p.Matches || !r.Match.IsZero()
+	p.Places = p.Places || len(r.Match.Hosts)+len(r.Match.Paths) > 0
+	p.Rules = append(p.Rules, made)
+}
+
+func execute(name string, data any) (string, error) {
+	var b strings.Builder
+	if err := templates.ExecuteTemplate(&b, name, data); err != nil {
+		return "", fmt.Errorf("couldn't write the Lua source: %w", err)
+	}
+	return b.String(), nil
+}
+
+// Quote returns s as a literal of Lua, in printable ASCII alone: what else there is,
+// quotes and line breaks included, is written as the number of its byte.
+func Quote(s string) string {
+	var b strings.Builder
+	b.WriteByte('"')
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			fmt.Fprintf(&b, `\%03d`, c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	b.WriteByte('"')
+	return b.String()
+}
