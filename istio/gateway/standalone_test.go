@@ -233,6 +233,7 @@ func TestStandaloneCheck(t *testing.T) {
 			*o = Standalone{Listen: "localhost:80", Address: []string{"tagproc", "a:0"}, Routes: []string{"s2=10.0.0.300:1", "s1=a:65536", "x=a:1"}, Default: "http://a:1", TLS: TLS{Certificate: "c"}}
 		}, []string{
 			"--timeout 0s: expected 1ms to 1m",
+			`--data-path "": expected ext_proc or lua`,
 			`--address "tagproc": expected HOST:PORT, as in 127.0.0.1:8080, [::1]:8080 or app.example:8080, or unix:///PATH`,
 			`--address "a:0": expected HOST:PORT, as in 127.0.0.1:8080, [::1]:8080 or app.example:8080, or unix:///PATH`,
 			"--tls-cert: expected --tls-key beside it, the key of the certificate",
