@@ -8,7 +8,9 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/tagproc/tagproc/people"
@@ -33,60 +35,77 @@ func TestProof(t *testing.T) {
 		ids[i] = []byte(user)
 	}
 	methods := map[Method]int{}
-	for i := range pairs {
-		random := rand.New(rand.NewPCG(uint64(i), 15))
-		oldFile, newFile := randomPair(random)
-		before, after := load(t, oldFile), load(t, newFile)
-		before, after = stage(random, before), stage(random, after)
-		d := Compare(before, after, Options{})
-		if missing, invented := wrongPopulations(before, after, d); len(missing)+len(invented) > 0 {
-			t.Errorf("pair %d: requests have the populations %q, which are not compared; no request has %q\n%s%s", i, missing, invented, oldFile, newFile)
-		}
-		counter := NewCounter(d, 0)
-		for _, id := range ids {
-			counter.Add(id)
-		}
-		counter.Done()
-		moving := make([]bool, len(ids))
-		for j := range d.Comparisons {
-			c := &d.Comparisons[j]
-			methods[c.Method]++
-			counts := count(c, before, after, ids, moving)
-			for _, p := range c.People {
-				if counts[pair{p.From, p.To}] != p.Count {
-					t.Errorf("pair %d, %s: %d people go from %q to %q, counted by Match %d", i, c.title(), p.Count, p.From, p.To, counts[pair{p.From, p.To}])
+	var guard sync.Mutex
+	t.Run("pairs", func(t *testing.T) {
+		for i := range pairs {
+			t.Run(strconv.Itoa(i), func(t *testing.T) {
+				t.Parallel()
+				d := provePair(t, rand.New(rand.NewPCG(uint64(i), 15)), ids, named)
+				guard.Lock()
+				defer guard.Unlock()
+				for _, c := range d.Comparisons {
+					methods[c.Method]++
 				}
-			}
-			if len(counts) != len(c.People) {
-				t.Errorf("pair %d, %s: Match has the moves %v, the Counter %v", i, c.title(), counts, c.People)
-			}
-			for p, n := range count(c, before, after, ids[:len(named)], moving) {
-				if counts[p] -= n; counts[p] == 0 {
-					delete(counts, p)
-				}
-			}
-			checkShares(t, fmt.Sprintf("pair %d, %s", i, c.title()), c, counts, float64(n-int64(len(named))))
-			checkNamed(t, fmt.Sprintf("pair %d, %s", i, c.title()), c, before, after, named)
-			if t.Failed() {
-				t.Fatalf("%s\nbecomes\n%s", oldFile, newFile)
-			}
+			})
 		}
-		move := uint64(0)
-		for _, m := range moving {
-			if m {
-				move++
-			}
-		}
-		if d.People.Moving != move || d.People.Counted != uint64(n) {
-			t.Errorf("pair %d: %d of %d people move, by Match %d", i, d.People.Moving, d.People.Counted, move)
-		}
-	}
+	})
 	for _, m := range []Method{ByBuckets, ByHashes, ByConstant, ByIndependent, ByBound} {
 		if methods[m] == 0 {
 			t.Errorf("no comparison is made by %s: %v", m, methods)
 		}
 	}
 	t.Logf("%d pairs of files, %d ids each, comparisons: %v", pairs, n, methods)
+}
+
+// provePair compares a random pair of rules files.
+func provePair(t *testing.T, random *rand.Rand, ids [][]byte, named []string) *Diff {
+	t.Helper()
+	oldFile, newFile := randomPair(random)
+	before, after := stage(random, load(t, oldFile)), stage(random, load(t, newFile))
+	b, a := newAsker(before), newAsker(after)
+	d := Compare(before, after, Options{})
+	if missing, invented := wrongPopulations(b, a, d); len(missing)+len(invented) > 0 {
+		t.Fatalf("requests have the populations %q, which are not compared; no request has %q\n%s%s", missing, invented, oldFile, newFile)
+	}
+	counter := NewCounter(d, 0)
+	for _, id := range ids {
+		counter.Add(id)
+	}
+	counter.Done()
+	moving := make([]bool, len(ids))
+	for j := range d.Comparisons {
+		c := &d.Comparisons[j]
+		v := visitOf(c, b, a)
+		counts := count(c, v, b, a, ids, moving)
+		for _, p := range c.People {
+			if counts[pair{p.From, p.To}] != p.Count {
+				t.Errorf("%s: %d people go from %q to %q, counted by Match %d", c.title(), p.Count, p.From, p.To, counts[pair{p.From, p.To}])
+			}
+		}
+		if len(counts) != len(c.People) {
+			t.Errorf("%s: Match has the moves %v, the Counter %v", c.title(), counts, c.People)
+		}
+		for p, n := range count(c, v, b, a, ids[:len(named)], moving) {
+			if counts[p] -= n; counts[p] == 0 {
+				delete(counts, p)
+			}
+		}
+		checkShares(t, c.title(), c, counts, float64(len(ids)-len(named)))
+		checkNamed(t, c.title(), c, v, b, a, named)
+		if t.Failed() {
+			t.Fatalf("%s\nbecomes\n%s", oldFile, newFile)
+		}
+	}
+	move := uint64(0)
+	for _, m := range moving {
+		if m {
+			move++
+		}
+	}
+	if d.People.Moving != move || d.People.Counted != uint64(len(ids)) {
+		t.Errorf("%d of %d people move, by Match %d", d.People.Moving, d.People.Counted, move)
+	}
+	return d
 }
 
 func uuids(t *testing.T, n int64) (ids [][]byte) {
@@ -127,48 +146,64 @@ func visits() (all []visit) {
 	return all
 }
 
-// set makes r the request of v by a user.
-func (v visit) set(t *rules.Table, r *rules.Request, id []byte) {
-	r.Reset()
-	for i, name := range t.Inputs() {
-		switch name {
-		case ":authority":
-			r.SetHeader(i, []byte(v.host))
-		case ":path":
-			path := "/"
-			if v.arg {
-				path += "?q=" + string(id)
-			}
-			r.SetHeader(i, []byte(path))
-		case "cookie":
-			if v.cookie {
-				r.SetHeader(i, append([]byte("uid="), id...))
-			}
-		case "x-beta":
-			if v.beta != "" {
-				r.SetHeader(i, []byte(v.beta))
-			}
-		case "x-user-id":
-			if v.user {
-				r.SetHeader(i, id)
-			}
-		}
-	}
+// An asker asks a table what it decides for requests.
+type asker struct {
+	table   *rules.Table
+	rules   []rules.Rule
+	tags    []rules.Tag
+	inputs  []string
+	request *rules.Request
+	isNamed bool // whether an override decided last
 }
 
-// decided returns what decides each tag header of r, and its tag.
-func decided(t *rules.Table, r *rules.Request) (by, tags map[string]string) {
-	by, tags = map[string]string{}, map[string]string{}
-	all := t.Rules()
-	for i, d := range t.Match(r) {
-		if rule := &all[i]; d.Mode == rules.ModeEnforce && d.Applies() {
-			by[rule.TagHeader] = fmt.Sprintf("%s by %s", rule.Name, rule.Keys[d.Key])
-			if d.Tag != rules.NoTag {
-				tags[rule.TagHeader] = t.Tags()[d.Tag].Value
-			}
+func newAsker(t *rules.Table) *asker {
+	return &asker{table: t, rules: t.Rules(), tags: t.Tags(), inputs: t.Inputs(), request: t.NewRequest()}
+}
+
+// ask returns what is decided for the request of v by a user.
+func (a *asker) ask(v visit, id []byte) []rules.Decision {
+	a.request.Reset()
+	for i, name := range a.inputs {
+		switch {
+		case name == ":authority":
+			a.request.SetHeader(i, []byte(v.host))
+		case name == ":path" && v.arg:
+			a.request.SetHeader(i, append([]byte("/?q="), id...))
+		case name == "cookie" && v.cookie:
+			a.request.SetHeader(i, append([]byte("uid="), id...))
+		case name == "x-beta" && v.beta != "":
+			a.request.SetHeader(i, []byte(v.beta))
+		case name == "x-user-id" && v.user:
+			a.request.SetHeader(i, id)
 		}
 	}
-	return by, tags
+	return a.table.Match(a.request)
+}
+
+// tag returns the tag of a header that a user gets, and notes whether they are named.
+func (a *asker) tag(header string, v visit, id []byte) string {
+	a.isNamed = false
+	for i, d := range a.ask(v, id) {
+		if d.Mode == rules.ModeEnforce && d.Applies() && a.rules[i].TagHeader == header {
+			a.isNamed = d.Reason == rules.ReasonOverride
+			if d.Tag == rules.NoTag {
+				return ""
+			}
+			return a.tags[d.Tag].Value
+		}
+	}
+	return ""
+}
+
+// deciders returns what decides each tag header.
+func (a *asker) deciders(v visit) map[string]string {
+	by := map[string]string{}
+	for i, d := range a.ask(v, []byte("jack")) {
+		if rule := &a.rules[i]; d.Mode == rules.ModeEnforce && d.Applies() {
+			by[rule.TagHeader] = fmt.Sprintf("%s by %s", rule.Name, rule.Keys[d.Key])
+		}
+	}
+	return by
 }
 
 func (d *Decider) test() string {
@@ -179,15 +214,11 @@ func (d *Decider) test() string {
 }
 
 // wrongPopulations returns what requests have that is not compared, and the reverse.
-func wrongPopulations(before, after *rules.Table, d *Diff) (missing, invented []string) {
+func wrongPopulations(b, a *asker, d *Diff) (missing, invented []string) {
 	seen, compared := map[string]bool{}, map[string]bool{}
 	for _, v := range visits() {
-		b, a := before.NewRequest(), after.NewRequest()
-		v.set(before, b, []byte("jack"))
-		v.set(after, a, []byte("jack"))
-		from, _ := decided(before, b)
-		to, _ := decided(after, a)
-		for _, header := range tagHeaders(before, after) {
+		from, to := b.deciders(v), a.deciders(v)
+		for _, header := range tagHeaders(b.table, a.table) {
 			if from[header]+to[header] != "" {
 				seen[header+": "+from[header]+" → "+to[header]] = true
 			}
@@ -209,17 +240,11 @@ func wrongPopulations(before, after *rules.Table, d *Diff) (missing, invented []
 	return missing, invented
 }
 
-// count counts by Match what users get in requests of the population of c, and notes who
-// moves.
-func count(c *Comparison, before, after *rules.Table, ids [][]byte, moving []bool) map[pair]uint64 {
-	b, a := newAsker(before, c.TagHeader), newAsker(after, c.TagHeader)
+// count counts by Match what users get in requests like v, and notes who moves.
+func count(c *Comparison, v visit, b, a *asker, ids [][]byte, moving []bool) map[pair]uint64 {
 	counts := map[pair]uint64{}
-	v, known := visitOf(c, before, after)
-	if !known {
-		return counts
-	}
 	for j, id := range ids {
-		p := pair{b.tag(v, id), a.tag(v, id)}
+		p := pair{b.tag(c.TagHeader, v, id), a.tag(c.TagHeader, v, id)}
 		counts[p]++
 		moving[j] = moving[j] || p.from != p.to
 	}
@@ -227,61 +252,20 @@ func count(c *Comparison, before, after *rules.Table, ids [][]byte, moving []boo
 }
 
 // visitOf returns a request of the population of c.
-func visitOf(c *Comparison, before, after *rules.Table) (visit, bool) {
-	b, a := before.NewRequest(), after.NewRequest()
-	for _, v := range visits() {
-		v.set(before, b, []byte("jack"))
-		v.set(after, a, []byte("jack"))
-		from, _ := decided(before, b)
-		to, _ := decided(after, a)
-		if from[c.TagHeader] == c.Before.test() && to[c.TagHeader] == c.After.test() {
-			return v, true
-		}
-	}
-	return visit{}, false
-}
-
-// An asker asks a table for the tag of one header.
-type asker struct {
-	table   *rules.Table
-	request *rules.Request
-	tags    []rules.Tag
-	about   []bool // by rule
-	isNamed bool   // whether an override decided last
-}
-
-func newAsker(t *rules.Table, header string) *asker {
-	a := &asker{table: t, request: t.NewRequest(), tags: t.Tags()}
-	for _, r := range t.Rules() {
-		a.about = append(a.about, r.TagHeader == header)
-	}
-	return a
-}
-
-func (a *asker) tag(v visit, id []byte) string {
-	v.set(a.table, a.request, id)
-	a.isNamed = false
-	for i, d := range a.table.Match(a.request) {
-		if a.about[i] && d.Mode == rules.ModeEnforce && d.Applies() {
-			a.isNamed = d.Reason == rules.ReasonOverride
-			if d.Tag == rules.NoTag {
-				return ""
-			}
-			return a.tags[d.Tag].Value
-		}
-	}
-	return ""
+func visitOf(c *Comparison, b, a *asker) visit {
+	all := visits()
+	return all[slices.IndexFunc(all, func(v visit) bool {
+		return b.deciders(v)[c.TagHeader] == c.Before.test() && a.deciders(v)[c.TagHeader] == c.After.test()
+	})]
 }
 
 // checkNamed checks that those of users whom an override names, and whose tag changes,
 // are listed.
-func checkNamed(t *testing.T, what string, c *Comparison, before, after *rules.Table, users []string) {
+func checkNamed(t *testing.T, what string, c *Comparison, v visit, b, a *asker, users []string) {
 	t.Helper()
-	v, _ := visitOf(c, before, after)
-	b, a := newAsker(before, c.TagHeader), newAsker(after, c.TagHeader)
 	want := map[Named]bool{}
 	for _, user := range users {
-		from, to := b.tag(v, []byte(user)), a.tag(v, []byte(user))
+		from, to := b.tag(c.TagHeader, v, []byte(user)), a.tag(c.TagHeader, v, []byte(user))
 		if (b.isNamed || a.isNamed) && from != to {
 			want[Named{user, from, to}] = true
 		}
