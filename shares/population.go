@@ -89,7 +89,7 @@ func (s side) need(r *request, at int, c choice) {
 
 // maxRules bounds the rules of one tag header whose populations are looked for, since
 // each rule before is tried with each after.
-const maxRules = 500
+const maxRules = 300
 
 // crossings returns the pairs of choices, before and after, that some request has.
 // Whether an earlier rule applies depends on what a request has and never on what it

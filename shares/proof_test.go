@@ -1,6 +1,7 @@
 package shares
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -117,7 +118,7 @@ func uuids(t *testing.T, n int64) (ids [][]byte) {
 			ids = append(ids, slices.Clone(id))
 		}
 	}
-	if err != io.EOF || int64(len(ids)) != n {
+	if !errors.Is(err, io.EOF) || int64(len(ids)) != n {
 		t.Fatal(err, len(ids))
 	}
 	return ids
