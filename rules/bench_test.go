@@ -55,7 +55,7 @@ func BenchmarkMatch(b *testing.B) {
 	}
 }
 
-// languageCases are requests that need more than a header: of rules.
+// languageCases are requests whose rules need more than a header.
 var languageCases = []struct {
 	name, src string
 	headers   []pair
@@ -95,7 +95,7 @@ func BenchmarkMatchLanguage(b *testing.B) {
 	}
 }
 
-// setter returns what sets headers of a request of table.
+// setter returns a function that sets headers of a request of table.
 func setter(table *Table, headers []pair) func(*Request) {
 	var indexes []int
 	var values [][]byte

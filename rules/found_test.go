@@ -2,7 +2,7 @@ package rules
 
 import "testing"
 
-// What properties found once, as cases with names.
+// These cases were found by properties once.
 
 // TestOwnedAndNestedPrefixes checks that the longer one of two prefixes that begin alike
 // is what both have in common.

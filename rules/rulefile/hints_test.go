@@ -10,7 +10,8 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// The watch follows the path, not the directory that it once led to.
+// TestHintsRenew checks that the watch follows the path, not the directory that it once
+// led to.
 func TestHintsRenew(t *testing.T) {
 	t.Parallel()
 	needEvents(t)
@@ -55,7 +56,7 @@ func TestHintsRenew(t *testing.T) {
 	}
 }
 
-// Each loss is logged when it begins and when it ends.
+// TestHintsLost checks that each loss is logged when it begins and when it ends.
 func TestHintsLost(t *testing.T) {
 	t.Parallel()
 	needEvents(t)
@@ -81,8 +82,8 @@ func TestHintsLost(t *testing.T) {
 	}
 }
 
-// An error of the watch costs its events until the next poll; dropped events
-// cost nothing.
+// TestHintsBroken checks that an error of the watch costs its events until the next poll,
+// and that dropped events cost nothing.
 func TestHintsBroken(t *testing.T) {
 	t.Parallel()
 	needEvents(t)

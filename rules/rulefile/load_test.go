@@ -40,7 +40,8 @@ func TestReadOptions(t *testing.T) {
 	}
 }
 
-// Unreadable files: the message says what is wrong and what to do.
+// TestReadUnreadable checks that messages about unreadable files say what is wrong and
+// what to do.
 func TestReadUnreadable(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -86,7 +87,8 @@ func checkUnreadable(t *testing.T, path, want string) {
 	}
 }
 
-// Files that can be read and hold no rules are refused by package rules.
+// TestReadRefused checks that package rules refuses files that can be read and hold no
+// rules.
 func TestReadRefused(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -115,7 +117,7 @@ func TestReadRefused(t *testing.T) {
 	}
 }
 
-// A file of exactly the largest size is read whole.
+// TestReadLargest checks that a file of exactly the largest size is read whole.
 func TestReadLargest(t *testing.T) {
 	t.Parallel()
 	p := place{t, t.TempDir()}
@@ -125,7 +127,8 @@ func TestReadLargest(t *testing.T) {
 	}
 }
 
-// Of a file that is far too large no more is read than shows it.
+// TestLookBounded checks that a file that is far too large is read only as far as it takes
+// to see that.
 func TestLookBounded(t *testing.T) {
 	t.Parallel()
 	p := place{t, t.TempDir()}

@@ -34,7 +34,8 @@ func TestReadDevice(t *testing.T) {
 	checkUnreadable(t, os.DevNull, "is not a regular file: name one [unreadable]")
 }
 
-// The first page of a process is not mapped, so that reading it fails.
+// TestReadFailsHalfway reads the memory of a process: its first page is not mapped, so that
+// reading fails.
 func TestReadFailsHalfway(t *testing.T) {
 	t.Parallel()
 	checkUnreadable(t, "/proc/self/mem",
@@ -86,8 +87,8 @@ func mindPermissions() {
 	}
 }
 
-// Rules that may not be read are a failure like any other, and the same rules
-// come back when they may.
+// TestPollPermission checks that rules that may not be read are a failure like any other,
+// and that the same rules come back once they may be read.
 func TestPollPermission(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

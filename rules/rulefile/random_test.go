@@ -12,9 +12,9 @@ import (
 	"github.com/tagproc/tagproc/rules"
 )
 
-// Whatever happens to the file: once it is left alone, what was applied last is
-// what a fresh reader sees; nothing is applied twice in a row; and the valid
-// beginning of a file that is still being written is never applied.
+// TestRandomChanges checks that, once the file is left alone, what was applied last is what
+// a new reader sees; that nothing is applied twice in a row; and that the valid beginning
+// of a file that is still being written is never applied.
 func TestRandomChanges(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "rules")

@@ -15,7 +15,7 @@ import (
 	"github.com/tagproc/tagproc/rules"
 )
 
-// By polling alone each change is applied once, and nothing else ever is.
+// TestPoll checks that polling alone applies each change once, and nothing else.
 func TestPoll(t *testing.T) {
 	t.Parallel()
 	for _, tt := range changes {
@@ -44,7 +44,7 @@ func TestPoll(t *testing.T) {
 	}
 }
 
-// Events make changes known when polling would take an hour.
+// TestEvents checks that events make changes known when polling would take an hour.
 func TestEvents(t *testing.T) {
 	t.Parallel()
 	needEvents(t)
@@ -69,8 +69,8 @@ func TestEvents(t *testing.T) {
 	}
 }
 
-// What the caller has read already is not applied again, and a change between
-// Read and Run is not missed.
+// TestRunKnows checks that what the caller has already read is not applied again, and that
+// a change between Read and Run is not missed.
 func TestRunKnows(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -133,7 +133,8 @@ func TestSlowWriter(t *testing.T) {
 	})
 }
 
-// A file that never comes to rest is reported, once, and applied when it does.
+// TestRestless checks that a file that never comes to rest is reported once, and applied
+// when it does.
 func TestRestless(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -168,8 +169,8 @@ func TestRapidRewrites(t *testing.T) {
 	applied.await(t, "last")
 }
 
-// A machine without free inotify instances loses nothing but time, and says so
-// once.
+// TestNoEvents checks that a machine without free inotify instances loses nothing but
+// time, and says so once.
 func TestNoEvents(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -192,7 +193,7 @@ func TestNoEvents(t *testing.T) {
 	})
 }
 
-// Events that fail at first are tried again, and then come.
+// TestEventsLater checks that events that fail at first are tried again, and come then.
 func TestEventsLater(t *testing.T) {
 	t.Parallel()
 	needEvents(t)
@@ -218,7 +219,8 @@ func TestEventsLater(t *testing.T) {
 	}
 }
 
-// When ctx ends, Run returns at once and applies nothing that has not settled.
+// TestRunStops checks that Run returns at once when ctx ends, and applies nothing that has
+// not settled.
 func TestRunStops(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
