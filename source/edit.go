@@ -128,7 +128,7 @@ func closing(s string, quote byte) int {
 // the tag.
 func isPlain(text, tag string) bool {
 	var doc yaml.Node
-	if strings.ContainsAny(text, ",[]{}\n") || yaml.Load([]byte("[ "+text+" ]"), &doc) != nil {
+	if strings.ContainsAny(text, ",[]{}\"'\n") || yaml.Load([]byte("[ "+text+" ]"), &doc) != nil {
 		return false
 	}
 	list := doc.Content[0].Content

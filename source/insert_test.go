@@ -183,3 +183,24 @@ func TestInsertAny(t *testing.T) {
 		}
 	})
 }
+
+// TestInsertQuotes checks that a text with a quote in it is written so that it can be
+// removed again: a quote within a plain scalar begins nothing.
+func TestInsertQuotes(t *testing.T) {
+	t.Parallel()
+	const src = "{k0: a, k1: a}"
+	for _, text := range []string{`:"`, `it's`, `a"b`, `'`} {
+		docs, _ := Documents("f", []byte(src), 100)
+		got, err := Put([]byte(src), docs[0].Value, "new", []any{text, 7})
+		if err != nil {
+			t.Fatal(err)
+		}
+		after, problems := Documents("f", got, 100)
+		if len(problems) > 0 {
+			t.Fatalf("Put of %q = %q: %v", text, got, problems)
+		}
+		if back, err := Remove(got, after[0].Value, Index(after[0].Node(), "new")/2); err != nil || string(back) != src {
+			t.Errorf("Remove of it from %q = %q, %v; want %q", got, back, err, src)
+		}
+	}
+}
