@@ -111,6 +111,7 @@ func TestVerbs(t *testing.T) {
 		{"a schedule", three, "ramp s2 50%@2026-12-01T09:00:00+01:00 90@+24h", []string{"- range: 30\n", "- ramp:\n    - {at: 2026-11-30T12:00:00Z, range: 30}\n    - {at: 2026-12-01T09:00:00+01:00, range: 60}\n    - {at: 2026-12-02T09:00:00+01:00, range: 100}\n"}, ""},
 		{"a schedule in brackets", three, "ramp s3 20%@+1h", []string{"- {range: 10, ", "- {ramp: [{at: 2026-11-30T12:00:00Z, range: 10}, {at: 2026-11-30T13:00:00Z, range: 20}], "}, ""},
 		{"another schedule", ramped, "ramp s2 100%@2026-12-03T00:00:00Z", []string{"    - {at: 2026-12-02T09:00:00+01:00, range: 50}", "    - {at: 2026-12-03T00:00:00Z, range: 100}"}, ""},
+		{"a schedule behind others", "  policies:\n  - {from: 1, range: 3, tagValue: s3}\n  - {range: 1, tagValue: s2}\n", "ramp s2 0%@+1h", []string{"{range: 1, ", "{allowDecrease: true, ramp: [{at: 2026-11-30T12:00:00Z, range: 1}, {at: 2026-11-30T13:00:00Z, range: 0}], "}, "lose s2 (at a step of its ramp);"},
 		{"a schedule down", ramped, "ramp s2 5%@2026-12-03T00:00:00Z", []string{"    ramp:", "    allowDecrease: true\n    ramp:", "    - {at: 2026-12-02T09:00:00+01:00, range: 50}", "    - {at: 2026-12-03T00:00:00Z, range: 5}"}, "lose s2 (at a step of its ramp);"},
 	} {
 		src := oneRule(c.src)

@@ -96,7 +96,7 @@ func (f *File) Ramp(rule int, now time.Time, tag string, steps ...RampStep) (*Fi
 			least = at.policies
 		}
 	}
-	for k := range e.rule.Policies { // who begins where this one ends begins at its least end, and earlier policies win
+	for k := i + 1; k < len(least); k++ { // who began where this one ended begins at its least end; earlier policies win
 		e.rule.Policies[k].From = least[k].From
 	}
 	hadRamp := p.Ramp != nil

@@ -132,8 +132,9 @@ func newRolloutPromoteCommand() *cobra.Command {
 	e := rolloutEdit{verb: "promote"}
 	cmd := e.command("promote FILE TAG", "Give all users to a tag",
 		`Give all users of a rule to a tag, which takes them from the tags behind it, and say
-what is left to do.`,
-		"  tagproc rollout promote rules.yaml s2",
+what is left to do. With --routes it is said by name: which routes ask for the tag,
+which subsets only these lead to, and which Deployments have their pods.`,
+		"  tagproc rollout promote rules.yaml s2\n  tagproc rollout promote rules.yaml s2 --routes lanes.yaml --routes deployments.yaml",
 		fileAnd(1, 1, "FILE and TAG"))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		e.tags = args[1:]
@@ -141,6 +142,7 @@ what is left to do.`,
 			return f.Promote(rule, now, args[1])
 		})
 	}
+	cmd.Flags().StringArrayVar(&e.routes, "routes", nil, "`FILE` with lanes, routes, subsets, Services or Deployments, to say what is left to do; repeatable")
 	e.addLeavingFlag(cmd)
 	return cmd
 }

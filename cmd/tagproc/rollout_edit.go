@@ -27,6 +27,7 @@ type rolloutEdit struct {
 	out    output
 	rule   string
 	dryRun bool
+	routes []string // of promote, manifests
 }
 
 // An editResult is the result in the form of -o json.
@@ -88,7 +89,9 @@ func (e *rolloutEdit) run(cmd *cobra.Command, file string, edit func(f *rollout.
 	old, text := before.Bytes(), after.Bytes()
 	r.After, r.Changed = after.Table().Digest(), !slices.Equal(old, text)
 	r.Diff = shares.Compare(before.Table(), after.Table(), shares.Options{At: now, Next: true})
-	r.Left = e.left(after, rule, file)
+	if r.Left, err = e.left(cmd, after, rule, file); err != nil {
+		return err
+	}
 	patch := diff.Diff(file, old, file, text)
 	switch {
 	case e.dryRun:
@@ -166,20 +169,21 @@ func (e *rolloutEdit) tell(t *terminal.Writer, r *editResult) error {
 }
 
 // left returns what is left to do.
-func (e *rolloutEdit) left(after *rollout.File, rule int, file string) (lines []string) {
-	if e.dryRun {
-		return nil
-	}
+func (e *rolloutEdit) left(cmd *cobra.Command, after *rollout.File, rule int, file string) (lines []string, err error) {
 	if e.verb == "rollback" {
 		lines = append(lines, "A tagproc that reads this file has it within about a second. A ConfigMap or manifest has to be applied first (kubectl apply -f); a mounted ConfigMap then takes the kubelet up to a minute and a half.")
 		if users := namedFor(after, rule, e.tags[0]); users != "" {
 			lines = append(lines, fmt.Sprintf("Named users keep %s: %s. tagproc rollout unname takes it from them.", e.tags[0], users))
 		}
 	}
-	if file != "-" {
+	if file != "-" && !e.dryRun {
 		lines = append(lines, fmt.Sprintf("tagproc status --rules %s --watch ADDR... waits until all replicas have it.", word(file)))
 	}
-	return lines
+	if e.verb == "promote" {
+		left, err := leftAfterPromotion(cmd, after, rule, e.tags[0], e.routes)
+		return append(lines, left...), err
+	}
+	return lines, nil
 }
 
 // namedFor returns the users whom a rule names for a tag.

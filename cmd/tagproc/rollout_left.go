@@ -1,0 +1,60 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tagproc/tagproc/istio/promotion"
+	"github.com/tagproc/tagproc/rollout"
+)
+
+// leftAfterPromotion says what is left to do once all users have a tag: by the manifests of
+// routes, if there are any.
+func leftAfterPromotion(cmd *cobra.Command, after *rollout.File, rule int, tag string, routes []string) (lines []string, err error) {
+	header := after.Table().Rules()[rule].TagHeader
+	if len(routes) == 0 {
+		return []string{
+			fmt.Sprintf("Left to do: the baseline gets the new version; then the routes that ask for %s: %s go, then their subsets, then their Deployments", header, tag),
+			"(docs/lanes.md, Promotion). --routes FILE, with manifests or lanes, names them.",
+		}, nil
+	}
+	docs, problems := readDocuments(cmd, routes)
+	if problems.Err() != nil {
+		writeProblems(stderr(cmd), problems)
+		return nil, &failure{}
+	}
+	left, problems := promotion.Of(docs, header, tag)
+	writeProblems(stderr(cmd), problems)
+	if left.IsZero() {
+		return []string{fmt.Sprintf("Nothing in these manifests asks for %s: %s.", header, tag)}, nil
+	}
+	step := 0
+	list := func(what string, items []string, more ...string) {
+		if len(items) == 0 && len(more) == 0 {
+			return
+		}
+		step++
+		lines = append(lines, fmt.Sprintf("%d. %s", step, what))
+		for _, item := range items {
+			lines = append(lines, "   "+item)
+		}
+		lines = append(lines, more...)
+	}
+	lines = append(lines, "Left to do, in this order:")
+	list("The baseline, which untagged requests reach, gets the new version.", left.Takers)
+	if left.Lanes != nil {
+		files := make([]string, 0, len(left.Lanes))
+		for _, f := range left.Lanes {
+			files = append(files, word(f))
+		}
+		list(fmt.Sprintf("The lane %s goes from %s, and the lanes are rendered again. Apply the VirtualServices first.", tag, strings.Join(left.Lanes, ", ")), nil,
+			"   tagproc render lanes "+strings.Join(files, " ")+" --output-dir DIR")
+	}
+	list(fmt.Sprintf("These routes ask for %s, or set it, and go.", tag), left.Routes)
+	list("These look at the tag header by a pattern: see whether it means "+tag+".", left.Unclear)
+	list("Once every Envoy has the routes, these subsets go: no route leads to them.", left.Subsets)
+	list("Then these Deployments go: their pods are those of the subsets.", left.Deployments)
+	return lines, nil
+}
