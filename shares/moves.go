@@ -64,6 +64,15 @@ func (c *Comparison) setMoves(cases counts) {
 			c.Moving.Count += n
 		}
 	}
+	if c.Method == ByHashes {
+		for i := range c.Shares { // are of hashes too, not of buckets
+			c.Shares[i].Before, c.Shares[i].After = Share{Of: cases.of}, Share{Of: cases.of}
+		}
+		for p, n := range cases.cases {
+			c.Shares[places[p.from]].Before.Count += n
+			c.Shares[places[p.to]].After.Count += n
+		}
+	}
 	slices.SortFunc(c.Moves, func(m, n Move) int {
 		return (places[m.From]-places[n.From])*2*len(places) + places[m.To] - places[n.To]
 	})

@@ -93,6 +93,7 @@ func provePair(t *testing.T, random *rand.Rand, ids [][]byte, named []string) *D
 		}
 		checkShares(t, c.title(), c, counts, float64(len(ids)-len(named)))
 		checkNamed(t, c.title(), c, v, b, a, named)
+		checkSums(t, c)
 		if t.Failed() {
 			t.Fatalf("%s\nbecomes\n%s", oldFile, newFile)
 		}
@@ -277,6 +278,25 @@ func checkNamed(t *testing.T, what string, c *Comparison, v visit, b, a *asker, 
 	}
 	if !maps.Equal(got, want) {
 		t.Errorf("%s: the named users %v move, by Match %v", what, got, want)
+	}
+}
+
+// checkSums checks that the rows and columns of the matrix add up to the shares.
+func checkSums(t *testing.T, c *Comparison) {
+	t.Helper()
+	for _, s := range c.Shares {
+		before, after := Share{Of: c.Moving.Of}, Share{Of: c.Moving.Of}
+		for _, m := range c.Moves {
+			if m.From == s.Tag {
+				before.Count += m.Share.Count
+			}
+			if m.To == s.Tag {
+				after.Count += m.Share.Count
+			}
+		}
+		if c.Method != ByBound && (before.compare(s.Before) != 0 || after.compare(s.After) != 0) {
+			t.Errorf("%s: the rows and columns of %q add up to %v and %v, want %v and %v", c.title(), s.Tag, before, after, s.Before, s.After)
+		}
 	}
 }
 

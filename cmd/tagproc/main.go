@@ -65,6 +65,7 @@ and answers with the tag header that routes match on.`,
 		Example: `  tagproc demo                                              # see it at work behind a real Envoy
   tagproc validate rules.yaml                               # check a rules file
   tagproc explain --rules rules.yaml -H 'x-user-id: jack'   # why does jack get this version?
+  tagproc diff rules.yaml new.yaml                          # who moves?
   tagproc serve --rules rules.yaml                          # answer Envoy
   tagproc status                                            # do all replicas decide alike?
   tagproc render envoyfilter --rules rules.yaml             # have Istio's gateway ask it
