@@ -97,15 +97,20 @@ const maxRules = 300
 //
 // It returns false where there are too many rules: then found has those of one name.
 func crossings(before, after side) (found [][2]choice, all bool) {
-	if len(before.rules) > maxRules || len(after.rules) > maxRules {
-		return byName(before, after), before.decidesAs(after)
+	few, same := len(before.rules) <= maxRules && len(after.rules) <= maxRules, before.decidesAs(after)
+	if same || !few {
+		found = byName(before, after)
+		if few { // rules that never decide are left out
+			found = slices.DeleteFunc(found, func(c [2]choice) bool { return !before.everDecides(c[0]) })
+		}
+		return found, same
 	}
 	for _, b := range before.choices() {
+		if !before.everDecides(b) {
+			continue
+		}
 		var alone request
 		before.need(&alone, 0, b)
-		if before.decides(&alone) != b {
-			continue // an earlier rule always decides
-		}
 		first := after.decides(&alone) // later ones need not be tried: it applies
 		for _, a := range after.choices() {
 			r := alone
@@ -120,6 +125,13 @@ func crossings(before, after side) (found [][2]choice, all bool) {
 		}
 	}
 	return found, true
+}
+
+// everDecides reports whether c decides for any request: no earlier rule always does.
+func (s side) everDecides(c choice) bool {
+	var alone request
+	s.need(&alone, 0, c)
+	return s.decides(&alone) == c
 }
 
 // decidesAs reports whether the rules of s apply to the same requests as those of o do.
