@@ -17,6 +17,7 @@ func TestPopulations(t *testing.T) {
 		shop, cart, root           = "paths: [{prefix: /shop}]", "paths: [{exact: /shop/cart}]", "paths: [{exact: /}]"
 		beta, noBeta, betaOne      = "headers: [{name: x-beta, present: true}]", "headers: [{name: x-beta, present: false}]", `headers: [{name: x-beta, exact: "1"}]`
 		header, cookie, both       = "[{header: x-user-id}]", "[{cookie: uid}]", "[{header: x-user-id}, {cookie: uid}]"
+		reversed                   = "[{cookie: uid}, {header: x-user-id}]"
 		visitor                    = "[{header: x-user-id}, {visitor: {}}]"
 	)
 	for _, tt := range []struct {
@@ -48,6 +49,8 @@ func TestPopulations(t *testing.T) {
 			"a header→b cookie a header→a header b cookie→b cookie",
 		},
 		{"one that never decides", [][3]string{{"a", "", header}, {"b", hostA, header}}, [][3]string{{"a", "", header}}, "a header→a header"},
+		{"one that never decides, still", [][3]string{{"a", "", header}, {"b", hostA, header}}, [][3]string{{"a", "", header}, {"b", hostA, header}}, "a header→a header"},
+		{"keys in another order", [][3]string{{"a", "", both}}, [][3]string{{"a", "", reversed}}, "a header→a header a header→a cookie a cookie→a cookie"},
 		{"none", [][3]string{{"a", "", header}}, nil, "a header→-"},
 	} {
 		d := Compare(load(t, rulesOf(tt.before)), load(t, rulesOf(tt.after)), Options{})
