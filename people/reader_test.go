@@ -160,6 +160,17 @@ func TestManyProblems(t *testing.T) {
 	}
 }
 
+// TestLongRow checks that a quote that stays open is found in its line, behind a row that
+// is wrong too.
+func TestLongRow(t *testing.T) {
+	t.Parallel()
+	_, _, err := all(strings.NewReader("a,id\n1\n\"x"+strings.Repeat("\n", 2*maxRow)), Options{})
+	e, ok := errors.AsType[*FileError](err)
+	if !ok || len(e.Problems) != 2 || e.Problems[0].Line != 2 || e.Problems[1].Line != 3 || !strings.Contains(e.Problems[1].Message, "1 MiB") {
+		t.Errorf("%+v, want problems in the lines 2 and 3", e.Problems)
+	}
+}
+
 // TestReadError checks that an error of the file is returned as it is, packed or not.
 func TestReadError(t *testing.T) {
 	t.Parallel()

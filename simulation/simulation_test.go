@@ -287,6 +287,28 @@ func TestRepeated(t *testing.T) {
 	}
 }
 
+// TestJudge checks that a share is skewed if chance does not explain it and it matters.
+func TestJudge(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		people, of int64
+		want       Verdict
+	}{
+		{200_000, 1_000_000, AsExpected},
+		{200_900, 1_000_000, AsExpected},     // 0.09 points, 2.2 standard deviations
+		{2_009_000, 10_000_000, Uneven},      // 0.09 points, 7.1 standard deviations
+		{19_000_000, 95_000_001, AsExpected}, // almost exact
+		{2_011_000, 10_000_000, Skewed},      // 0.11 points, 8.7 standard deviations
+		{1_989_000, 10_000_000, Skewed},
+		{25, 100, AsExpected}, // 5 points, 1.2 standard deviations
+	} {
+		rs := []Rule{{People: tt.of, Shares: []Share{{Expected: 20, Observed: percent(tt.people, tt.of), People: tt.people}}}}
+		if judge(rs); rs[0].Shares[0].Verdict != tt.want {
+			t.Errorf("%d of %d: %+v, want %s", tt.people, tt.of, rs[0].Shares[0], tt.want)
+		}
+	}
+}
+
 // TestInterval compares with printed tables of exact intervals, and, for many people,
 // with the normal distribution.
 func TestInterval(t *testing.T) {
@@ -408,10 +430,17 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// BenchmarkRun counts a million ids with two rules.
+// BenchmarkRun counts ten million ids by one rule, and by eight.
 func BenchmarkRun(b *testing.B) {
-	table := load(b, kinships)
-	for b.Loop() {
-		run(b, table, generate(b, people.UUID, 1_000_000, 1))
+	for name, src := range map[string]string{
+		"1 rule":  "rules:\n- {header: x-user-id, tagHeader: x-a, policies: [{range: 20, tagValue: s2}]}\n",
+		"8 rules": kinships,
+	} {
+		b.Run(name, func(b *testing.B) {
+			table := load(b, src)
+			for b.Loop() {
+				run(b, table, generate(b, people.UUID, 10_000_000, 1))
+			}
+		})
 	}
 }
