@@ -136,15 +136,22 @@ func (r *Result) route(m *Manager) {
 		}
 		return
 	}
-	for _, route := range r.Host.Routes {
-		v := c.match(route, r.Request)
-		r.Tried = append(r.Tried, Tried{route, v})
-		if v.Answer == Yes {
-			r.Route = route
-			return
-		}
+	if r.Tried, r.Route = c.Take(r.Host, r.Request); r.Route != nil {
+		return
 	}
 	r.Status, r.Why = notFound, "no route of the virtual host takes the request"
+}
+
+// Take tries the routes of a virtual host of c in their order, up to the one that is taken
+// for sure; nil: none is. The request is one that has arrived.
+func (c *RouteConfig) Take(h *VirtualHost, r *Request) (tried []Tried, taken *Route) {
+	for _, route := range h.Routes {
+		v := c.match(route, r)
+		if tried = append(tried, Tried{route, v}); v.Answer == Yes {
+			return tried, route
+		}
+	}
+	return tried, nil
 }
 
 // Override returns what the route that is taken, its virtual host or its route

@@ -31,6 +31,9 @@ func newLintCommand() *cobra.Command {
 does not work, why, and the fix: a tag that no route matches, a subset without
 pods, a filter that names a missing cluster. docs/lint.md lists the checks.
 
+An Envoy's own configuration is read beside rules too, without Istio: a bootstrap, or
+what /config_dump of its admin port returns.
+
 FILE may be a directory, whose *.yaml, *.yml and *.json files are read at any depth,
 or -, standard input. Rules may be bare, in a WasmPlugin, in a TrafficExtension, in
 an ASMHashTagging, or in a ConfigMap. If an object appears twice, the last one
@@ -44,6 +47,7 @@ that no tag reaches.
 The exit code is 0 if there are no errors (warnings may remain; -W makes them
 errors), 1 if there are errors, and 2 if the command is not understood.`,
 		Example: `  tagproc lint rules.yaml manifests/
+  tagproc lint rules.yaml envoy.yaml                                              # an Envoy of your own
   kubectl kustomize deploy/kustomize/overlays/sidecar | tagproc lint - deploy/envoyfilter/sidecar.yaml
   tagproc lint -W -o json rules.yaml manifests/                                   # for CI
   (kubectl get envoyfilter,gw,vs,dr,svc,deploy,sts,ns,netpol,authorizationpolicy -A -o yaml; echo ---

@@ -51,6 +51,7 @@ func unknownCluster(m *model, found found) {
 		case name == "" || slices.Contains(bootstrap, name):
 		case o != nil:
 			m.reportOutbound(o, at, found)
+		case f.bare && m.openClusters() && m.cluster(name) == nil: // a control plane may have it
 		case m.cluster(name) == nil:
 			var names []string
 			for _, c := range m.clusters {
@@ -62,6 +63,10 @@ func unknownCluster(m *model, found found) {
 					port = contract.DefaultPort
 				}
 				fix = fmt.Sprintf("for a Service write Istio's name of the cluster, outbound|%s||%s%s", port, strings.TrimSuffix(host, clusterDomain), clusterDomain)
+			}
+			if f.bare {
+				found(at, fmt.Sprintf("there is no cluster %q%s: tagproc is never asked, and every request goes on untagged", name, didYouMean(name, names)), "add it to static_resources.clusters")
+				continue
 			}
 			found(at, fmt.Sprintf("no EnvoyFilter adds a cluster %q%s: tagproc is never asked, and every request goes on untagged", name, didYouMean(name, names)), fix)
 		}

@@ -152,7 +152,8 @@ func (m *model) isUnknown(h sideHeader) bool {
 func needsRender(m *model, found found) {
 	for _, h := range m.sideHeaders() {
 		if m.isUnknown(h) {
-			found(h.at, fmt.Sprintf("the EnvoyFilter does not know %s: Envoy drops the tag, and a forged one stays", h.name), "render it again from these rules: tagproc render envoyfilter")
+			name, render := m.side()
+			found(h.at, fmt.Sprintf("%s does not know %s: Envoy drops the tag, and a forged one stays", name, h.name), "render it again from these rules: "+render)
 		}
 	}
 }
@@ -173,7 +174,7 @@ func forwardRules(m *model, found found) {
 			case h.baggage:
 				why = fmt.Sprintf("tagproc is not sent baggage, which propagation (%s) writes: it cannot remove a forged tag from it", h.at)
 			}
-			found(f.part("forward_rules"), why, "add it to allowed_headers, or render the EnvoyFilter again: tagproc render envoyfilter")
+			found(f.part("forward_rules"), why, "add it to allowed_headers, or "+m.renderAgain())
 		}
 	}
 }
@@ -186,7 +187,7 @@ func mutationRules(m *model, found found) {
 				continue
 			}
 			found(f.part("mutation_rules"), fmt.Sprintf("tagproc may not change %s (%s): Envoy drops the tag without an error, and a forged one stays", h.name, h.at),
-				"add it to allow_expression, or render the EnvoyFilter again")
+				"add it to allow_expression, or "+m.renderAgain())
 		}
 		if f.config.GetMutationRules().GetDisallowIsError().GetValue() {
 			found(f.part("mutation_rules", "disallow_is_error"), "the user gets a 500 for a change that is not allowed", "leave it out")
@@ -206,7 +207,7 @@ func earlyStripping(m *model, found found) {
 			at = m.managers[0].typed("early_header_mutation_extensions")
 		}
 		found(at, fmt.Sprintf("a client can send %s (%s) itself, and that chooses the route while tagproc does not answer", h.name, h.at),
-			"remove it in early_header_mutation_extensions of the HTTP connection manager, or render the EnvoyFilter again")
+			"remove it in early_header_mutation_extensions of the HTTP connection manager, or "+m.renderAgain())
 	}
 }
 
@@ -221,7 +222,7 @@ func earlySpellings(m *model, found found) {
 		}
 		found(m.managers[0].typed("early_header_mutation_extensions"),
 			fmt.Sprintf("a client can send %s (%s) with _ or . for -, and servers that hand headers on as environment variables take that for the tag", h.name, h.at),
-			"remove it by a safe_regex that has [^a-z0-9] for each -, or render the EnvoyFilter again")
+			"remove it by a safe_regex that has [^a-z0-9] for each -, or "+m.renderAgain())
 	}
 }
 

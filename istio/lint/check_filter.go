@@ -28,7 +28,7 @@ func (m *model) patches() (ps []*patch) {
 			ps = append(ps, &h.patch)
 		}
 	}
-	return ps
+	return slices.DeleteFunc(ps, func(p *patch) bool { return p.bare })
 }
 
 // filterDocs returns the first patch of each EnvoyFilter among them.
@@ -207,7 +207,7 @@ func lateKey(m *model, found found) {
 // filterName finds the name that Istio gives a filter of its own.
 func filterName(m *model, found found) {
 	for _, f := range m.filters {
-		if f.name == "envoy.filters.http.ext_proc" {
+		if f.name == "envoy.filters.http.ext_proc" && !f.bare {
 			found(f.value("name"), "Istio's InferencePool has a filter of this name, whose settings for a route would hold for tagproc's", "name it tagproc")
 		}
 	}
@@ -217,7 +217,7 @@ func filterName(m *model, found found) {
 func twoFilters(m *model, found found) {
 	for i, f := range m.filters {
 		for _, o := range m.filters[:i] {
-			if agree(f.filter.GetWorkloadSelector().GetLabels(), o.filter.GetWorkloadSelector().GetLabels()) {
+			if !f.bare && !o.bare && agree(f.filter.GetWorkloadSelector().GetLabels(), o.filter.GetWorkloadSelector().GetLabels()) {
 				found(f.value("name"), fmt.Sprintf("the gateway asks twice: another ext_proc filter is at %s", o.value("name")), "apply one of the two forms, and delete the other")
 				break
 			}

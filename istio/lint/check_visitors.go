@@ -55,8 +55,6 @@ func (m *model) writer() place {
 	return m.filters[0].part()
 }
 
-const renderVisitors = "render the EnvoyFilter again: tagproc render envoyfilter"
-
 // visitorCookie finds cookies of visitors that no response has.
 func visitorCookie(m *model, found found) {
 	for _, s := range m.sets() {
@@ -65,12 +63,12 @@ func visitorCookie(m *model, found found) {
 			for _, f := range m.filters {
 				if i == 0 && !slices.Contains(f.config.GetMetadataOptions().GetReceivingNamespaces().GetUntyped(), contract.VisitorNamespace) {
 					found(f.part("metadata_options"), fmt.Sprintf("Envoy drops what tagproc gives visitors (%s): %s", s.visitor(v.Cookie), effect),
-						fmt.Sprintf("add %s to receiving_namespaces.untyped, or %s", contract.VisitorNamespace, renderVisitors))
+						fmt.Sprintf("add %s to receiving_namespaces.untyped, or %s", contract.VisitorNamespace, m.renderAgain()))
 				}
 			}
 			if key := contract.SetCookieKey(i); !m.writes("set-cookie", key) {
 				found(m.writer(), fmt.Sprintf("no filter writes the cookie %s (%s) into the response: %s", source.Shorten(v.Cookie), s.visitor(v.Cookie), effect),
-					fmt.Sprintf("append set-cookie: \"%%DYNAMIC_METADATA(%s:%s)%%\" in a header_mutation filter, or %s", contract.VisitorNamespace, key, renderVisitors))
+					fmt.Sprintf("append set-cookie: \"%%DYNAMIC_METADATA(%s:%s)%%\" in a header_mutation filter, or %s", contract.VisitorNamespace, key, m.renderAgain()))
 			}
 		}
 	}
@@ -81,7 +79,7 @@ func visitorCache(m *model, found found) {
 	for _, s := range m.sets() {
 		if len(s.table.Visitors()) > 0 && len(m.writers) > 0 && !m.writes("cache-control", contract.CacheControlKey) {
 			found(m.writer(), "no filter writes cache-control: private beside the cookie of a visitor: a shared cache may give it to others",
-				fmt.Sprintf("append cache-control: \"%%DYNAMIC_METADATA(%s:%s)%%\", or %s", contract.VisitorNamespace, contract.CacheControlKey, renderVisitors))
+				fmt.Sprintf("append cache-control: \"%%DYNAMIC_METADATA(%s:%s)%%\", or %s", contract.VisitorNamespace, contract.CacheControlKey, m.renderAgain()))
 		}
 	}
 }

@@ -95,6 +95,15 @@ var checks = []check{
 	{"visitor-cookie", source.Error, []need{needRules, needFilter}, visitorCookie},
 	{"visitor-cache", source.Warning, []need{needRules, needFilter}, visitorCache},
 
+	// Routes of an Envoy of its own. Their kinds are those of VirtualServices.
+	{"unrouted-tag", source.Error, []need{needRules, needEnvoy}, envoyUnroutedTag},
+	{"misspelt-tag", source.Error, []need{needRules, needEnvoy}, envoyMisspeltTag},
+	{"unwritten-tag", source.Warning, []need{needRules, needEnvoy}, envoyUnwrittenTag},
+	{"no-default-route", source.Error, []need{needRules, needEnvoy}, envoyNoDefaultRoute},
+	{"unreachable-route", source.Error, []need{needRules, needEnvoy}, envoyUnreachableRoute},
+	{"random-version", source.Warning, []need{needRules, needEnvoy}, envoyRandomVersion},
+	{"unknown-cluster", source.Error, []need{needRules, needEnvoy}, envoyRouteCluster},
+
 	// tagproc's pods.
 	{"rules-mount", source.Error, []need{needServe}, rulesMount},
 	{"rules-config-map", source.Error, []need{needServe, needConfigs}, rulesConfigMap},

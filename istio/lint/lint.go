@@ -84,6 +84,9 @@ func Files(files []File, o rules.Options) *Report {
 	lacking := map[string]int{}
 	for _, c := range checks {
 		if lacks := m.lacks(c.needs); len(lacks) > 0 {
+			if slices.Contains(lacks, string(needEnvoy)) || m.isStandalone() && !slices.ContainsFunc(lacks, func(l string) bool { return l == string(needRules) || l == string(needFilter) }) {
+				continue // it is for files of another sort
+			}
 			key := list(lacks)
 			i, known := lacking[key]
 			if !known {

@@ -32,6 +32,9 @@ type model struct {
 	has           map[string]bool // kinds that the files have, concerned or not
 	bound         map[string]bool // the Gateways that any VirtualService is bound to
 
+	envoys    []*envoy
+	envoyDocs []*source.Document // configurations of Envoy, until they are read
+
 	index    index
 	findings []readFinding
 	counts   map[string]int  // by kind, what checks look at
@@ -60,6 +63,7 @@ const (
 	needServe    need = "container that runs tagproc serve"
 	needConfigs  need = "ConfigMap"
 	needSpaces   need = "Namespace"
+	needEnvoy    need = "configuration of Envoy" // what lacks it is not spoken of
 )
 
 // lacks returns which of needs the files do not have.
@@ -68,6 +72,7 @@ func (m *model) lacks(needs []need) (lacking []string) {
 		needRules: len(m.rules) > 0, needFilter: len(m.filters) > 0, needRoutes: m.has["VirtualService"],
 		needSubsets: m.has["DestinationRule"], needGateways: len(m.gateways) > 0, needServices: len(m.services) > 0,
 		needPods: len(m.pods) > 0, needServe: len(m.servers()) > 0, needConfigs: len(m.configs) > 0, needSpaces: len(m.spaces) > 0,
+		needEnvoy: len(m.envoys) > 0,
 	}
 	for _, n := range needs {
 		if !have[n] {
@@ -80,7 +85,7 @@ func (m *model) lacks(needs []need) (lacking []string) {
 // seen counts what there is.
 func (m *model) seen() []Seen {
 	seen := []Seen{}
-	for _, kind := range slices.Concat([]string{kindRules}, readers.kinds()) {
+	for _, kind := range slices.Concat([]string{kindRules, kindEnvoy}, readers.kinds()) {
 		if n := m.counts[kind]; n > 0 {
 			seen = append(seen, Seen{Kind: kind, Count: n})
 		}
@@ -107,7 +112,7 @@ const (
 	noKind       = "document without a kind"
 	noMapping    = "list or text"
 	lanesFile    = "lanes file"
-	envoyConfig  = "configuration of Envoy"
+	envoyConfig  = "configuration of Envoy" // that asks nobody, or a part of one
 	templateFile = "template"
 )
 

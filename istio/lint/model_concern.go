@@ -205,7 +205,7 @@ func (m *model) concernsGateway(g *gateway) bool {
 // with tagproc has.
 func (m *model) keepManagers() {
 	m.managers = slices.DeleteFunc(m.managers, func(h *manager) bool {
-		return !m.isOurs(h) && !slices.ContainsFunc(m.filters, func(f *extProc) bool {
+		return !h.bare && !m.isOurs(h) && !slices.ContainsFunc(m.filters, func(f *extProc) bool {
 			c := h.GetMatch().GetContext()
 			return (c == networking.EnvoyFilter_GATEWAY || c == networking.EnvoyFilter_ANY) &&
 				agree(h.filter.GetWorkloadSelector().GetLabels(), f.filter.GetWorkloadSelector().GetLabels())

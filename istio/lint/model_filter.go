@@ -22,11 +22,18 @@ type patch struct {
 
 	filter *networking.EnvoyFilter
 	*networking.EnvoyFilter_EnvoyConfigObjectPatch
+
+	bare bool // no patch: it stands in a configuration of Envoy
 }
 
 // value returns the place of a part of what is patched in. Envoy's names may be
 // written in both forms.
-func (p *patch) value(path ...any) place { return p.in("patch", "value").in(path...) }
+func (p *patch) value(path ...any) place {
+	if p.bare {
+		return p.in(path...)
+	}
+	return p.in("patch", "value").in(path...)
+}
 
 // An extProc is the ext_proc filter that a patch inserts.
 type extProc struct {
@@ -77,7 +84,7 @@ func (m *model) addEnvoyFilter(d *source.Document) {
 		return
 	}
 	patchAt := func(i int) patch {
-		return patch{place{d, []any{"spec", "configPatches", i}}, spec, spec.GetConfigPatches()[i]}
+		return patch{place: place{d, []any{"spec", "configPatches", i}}, filter: spec, EnvoyFilter_EnvoyConfigObjectPatch: spec.GetConfigPatches()[i]}
 	}
 	asks := false
 	for i := range spec.GetConfigPatches() {
@@ -134,7 +141,7 @@ func (h *manager) readEarly() {
 // and filters that ask something else than tagproc, as far as names tell.
 func (m *model) keepTagproc() {
 	m.filters = slices.DeleteFunc(m.filters, func(f *extProc) bool {
-		return !f.hasGatewayContext() && !m.isForGateway(&f.patch)
+		return !f.bare && !f.hasGatewayContext() && !m.isForGateway(&f.patch)
 	})
 	isOurs := func(f *extProc) bool { return strings.Contains(f.name+" "+f.cluster()+" "+f.doc.Name, "tagproc") }
 	if slices.ContainsFunc(m.filters, isOurs) {

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tagproc/tagproc/envoyconf"
 	"github.com/tagproc/tagproc/rules"
 	"github.com/tagproc/tagproc/source"
 )
@@ -38,11 +39,15 @@ func (m *model) addBare(d *source.Document) {
 		m.addRules(&ruleSet{place: place{doc: d}, docs: []*source.Document{d}})
 		return
 	}
+	if envoyconf.Is(d.Value) {
+		m.envoyDocs = append(m.envoyDocs, d)
+		return
+	}
 	if d.Get("laneGroup").Exists() {
 		m.others[lanesFile]++
 		return
 	}
-	if d.Get("static_resources").Exists() || d.Get("filters").Exists() && d.Get("clusters").Exists() {
+	if d.Get("filters").Exists() && d.Get("clusters").Exists() {
 		m.others[envoyConfig]++
 		return
 	}

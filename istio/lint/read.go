@@ -107,6 +107,7 @@ func read(files []File, o rules.Options) *model {
 			m.joinBehind(docs[n+1:])
 		}
 	}
+	m.addEnvoys()
 	m.indexServices()
 	m.loadRules(o)
 	m.indexRules()
