@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -42,6 +43,25 @@ func services(t *testing.T, versions ...string) (addresses []string) {
 		addresses = append(addresses, net.JoinHostPort("127.0.0.1", strconv.Itoa(s.Port())))
 	}
 	return addresses
+}
+
+// A place has a rules file, and room for a socket of tagproc.
+type place struct{ dir, rulesFile, socket string }
+
+func newPlace(t *testing.T, rules string) place {
+	t.Helper()
+	dir := t.TempDir()
+	p := place{dir, filepath.Join(dir, "rules.yaml"), filepath.Join(dir, "tagproc.sock")}
+	writeFile(t, p.rulesFile, []byte(rules))
+	return p
+}
+
+// routes runs the services default and s2, and returns the flags that lead there for
+// standaloneRules.
+func routes(t *testing.T) []string {
+	t.Helper()
+	at := services(t, "default", "s2")
+	return []string{"--route", "s2=" + at[1], "--route", "v2=" + at[0], "--default", at[0]}
 }
 
 // startStandalone renders the configuration for a rules file with flags, and runs it.
@@ -131,13 +151,10 @@ func TestStandalone(t *testing.T) {
 func testStandalone(t *testing.T, envoyBinary string) {
 	t.Helper()
 	t.Parallel()
-	dir := t.TempDir()
-	socket, rulesFile := filepath.Join(dir, "tagproc.sock"), filepath.Join(dir, "rules.yaml")
-	writeFile(t, rulesFile, []byte(standaloneRules))
-	at := services(t, "default", "s2", "shop")
-	s := startStandalone(t, envoyBinary, rulesFile, "--address", "unix://"+socket,
-		"--route", "appver-shop=v2="+at[2], "--route", "s2="+at[1], "--default", at[0])
-	p := start(t, socket, rulesFile, "--metadata", "--max-request-headers", "200", "--max-request-headers-kb", "128")
+	at, to := newPlace(t, standaloneRules), services(t, "default", "s2", "shop")
+	s := startStandalone(t, envoyBinary, at.rulesFile, "--address", "unix://"+at.socket,
+		"--route", "appver-shop=v2="+to[2], "--route", "s2="+to[1], "--default", to[0])
+	p := start(t, at.socket, at.rulesFile, "--metadata", "--max-request-headers", "200", "--max-request-headers-kb", "128")
 
 	shop := func(more http.Header) http.Header {
 		h := http.Header{"Host": {"shop.example.com"}}
@@ -205,12 +222,8 @@ func TestStandaloneFailClosed(t *testing.T) {
 	envoytest.Each(t, func(t *testing.T, envoyBinary string) {
 		t.Helper()
 		t.Parallel()
-		dir := t.TempDir()
-		rulesFile := filepath.Join(dir, "rules.yaml")
-		writeFile(t, rulesFile, []byte(standaloneRules))
-		at := services(t, "default")
-		s := startStandalone(t, envoyBinary, rulesFile, "--fail-closed", "--address", "unix://"+dir+"/tagproc.sock",
-			"--route", "s2="+at[0], "--route", "v2="+at[0], "--default", at[0])
+		at := newPlace(t, standaloneRules)
+		s := startStandalone(t, envoyBinary, at.rulesFile, append(routes(t), "--fail-closed", "--address", "unix://"+at.socket)...)
 		if version, _, _ := s.get(t, "/", http.Header{"X-User-Id": {"jack"}}); version != "500" {
 			t.Errorf("a request without tagproc reaches %s, want 500", version)
 		}
@@ -223,14 +236,10 @@ func TestStandaloneReplicas(t *testing.T) {
 	envoytest.Each(t, func(t *testing.T, envoyBinary string) {
 		t.Helper()
 		t.Parallel()
-		dir := t.TempDir()
-		rulesFile := filepath.Join(dir, "rules.yaml")
-		writeFile(t, rulesFile, []byte(standaloneRules))
-		at := services(t, "default", "s2")
-		s := startStandalone(t, envoyBinary, rulesFile, "--address", "unix://"+dir+"/a.sock,unix://"+dir+"/b.sock",
-			"--route", "s2="+at[1], "--route", "v2="+at[0], "--default", at[0])
-		a := start(t, dir+"/a.sock", rulesFile)
-		start(t, dir+"/b.sock", rulesFile)
+		at := newPlace(t, standaloneRules)
+		s := startStandalone(t, envoyBinary, at.rulesFile, append(routes(t), "--address", "unix://"+at.dir+"/a.sock,unix://"+at.dir+"/b.sock")...)
+		a := start(t, at.dir+"/a.sock", at.rulesFile)
+		start(t, at.dir+"/b.sock", at.rulesFile)
 		ask := func(when string) {
 			t.Helper()
 			for range 20 {
@@ -252,14 +261,13 @@ func TestStandaloneTLS(t *testing.T) {
 	envoytest.Each(t, func(t *testing.T, envoyBinary string) {
 		t.Helper()
 		t.Parallel()
-		dir := t.TempDir()
-		rulesFile := filepath.Join(dir, "rules.yaml")
-		writeFile(t, rulesFile, []byte(standaloneRules))
+		at := newPlace(t, standaloneRules)
+		dir := at.dir
 		writeFile(t, filepath.Join(dir, "ca.crt"), authority.CertificatePEM(ours.Certificate))
 		issue(t, ours, dir, "tls.crt", "tls.key")
 		issue(t, ours, dir, "envoy.crt", "envoy.key")
-		p := startOn(t, "127.0.0.1:0", rulesFile, "--tls-cert", dir+"/tls.crt", "--tls-key", dir+"/tls.key", "--tls-client-ca", dir+"/ca.crt")
-		at := services(t, "default", "s2")
+		p := startOn(t, "127.0.0.1:0", at.rulesFile, "--tls-cert", dir+"/tls.crt", "--tls-key", dir+"/tls.key", "--tls-client-ca", dir+"/ca.crt")
+		leading := routes(t)
 		for _, tt := range []struct {
 			host, name, want string
 			flags            []string
@@ -269,11 +277,10 @@ func TestStandaloneTLS(t *testing.T) {
 			{"127.0.0.1", "other.example", "default", []string{"--tls-cert", dir + "/envoy.crt", "--tls-key", dir + "/envoy.key"}},
 			{"127.0.0.1", authority.ServerName, "default", nil}, // Envoy shows no certificate
 		} {
-			flags := append([]string{
+			flags := slices.Concat(leading, tt.flags, []string{
 				"--address", net.JoinHostPort(tt.host, strconv.Itoa(p.port(t))), "--tls-ca", dir + "/ca.crt", "--tls-name", tt.name,
-				"--route", "s2=" + at[1], "--route", "v2=" + at[0], "--default", at[0],
-			}, tt.flags...)
-			s := startStandalone(t, envoyBinary, rulesFile, flags...)
+			})
+			s := startStandalone(t, envoyBinary, at.rulesFile, flags...)
 			if version, _, _ := s.get(t, "/", http.Header{"X-User-Id": {"jack"}}); version != tt.want {
 				t.Errorf("%v: jack reaches %s, want %s", tt, version, tt.want)
 			}
@@ -306,14 +313,12 @@ func TestRecipeAddress(t *testing.T) {
 	envoytest.Each(t, func(t *testing.T, envoyBinary string) {
 		t.Helper()
 		t.Parallel()
-		dir := t.TempDir()
-		socket, rulesFile := filepath.Join(dir, "tagproc.sock"), filepath.Join(dir, "rules.yaml")
-		writeFile(t, rulesFile, []byte("tagHeaders: {headers: [x-asm-prefer-tag]}\n"+blocks[1]))
-		at := services(t, "default", "s2")
-		start(t, socket, rulesFile)
-		s := startEdited(t, envoyBinary, rulesFile, func(config string) string {
+		at := newPlace(t, "tagHeaders: {headers: [x-asm-prefer-tag]}\n"+blocks[1])
+		to := services(t, "default", "s2")
+		start(t, at.socket, at.rulesFile)
+		s := startEdited(t, envoyBinary, at.rulesFile, func(config string) string {
 			return insertBefore(t, config, "          - name: tagproc\n", blocks[0])
-		}, "--address", "unix://"+socket, "--route", "s2="+at[1], "--default", at[0])
+		}, "--address", "unix://"+at.socket, "--route", "s2="+to[1], "--default", to[0])
 		seen := map[string]bool{}
 		for i := range 20 {
 			s.client = net.IPv4(127, 0, 0, byte(i+1))
@@ -346,18 +351,15 @@ func TestRecipeHost(t *testing.T) {
 	envoytest.Each(t, func(t *testing.T, envoyBinary string) {
 		t.Helper()
 		t.Parallel()
-		dir := t.TempDir()
-		socket, rulesFile := filepath.Join(dir, "tagproc.sock"), filepath.Join(dir, "rules.yaml")
-		writeFile(t, rulesFile, []byte(standaloneRules))
-		at := services(t, "default", "s2")
-		p := start(t, socket, rulesFile)
-		s := startEdited(t, envoyBinary, rulesFile, func(config string) string {
+		at := newPlace(t, standaloneRules)
+		p := start(t, at.socket, at.rulesFile)
+		s := startEdited(t, envoyBinary, at.rulesFile, func(config string) string {
 			others := "- name: others\n  domains: [others.example.com]\n  routes: [{match: {prefix: /}, route: {cluster: default}}]\n"
 			for line := range strings.Lines(blocks[0]) {
 				others += "  " + line
 			}
 			return insertBefore(t, config, "            - name: ingress\n", others)
-		}, "--address", "unix://"+socket, "--route", "s2="+at[1], "--route", "v2="+at[0], "--default", at[0])
+		}, append(routes(t), "--address", "unix://"+at.socket)...)
 		jack := http.Header{"X-User-Id": {"jack"}}
 		if version, _, _ := s.get(t, "/", jack); version != "s2" {
 			t.Errorf("jack reaches %s, want s2", version)
