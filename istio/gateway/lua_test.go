@@ -224,7 +224,16 @@ func generatedRules(rng *rand.Rand) string {
 		var policies []any
 		for range 1 + rng.IntN(4) {
 			from := pick(rng, 0, rng.IntN(modulo+1))
-			policies = append(policies, object{"from": from, "range": from + rng.IntN(modulo+1-from), "tagValue": pick(rng, "s1", "s2", "s3", `"\`)})
+			policy := object{"from": from, "range": from + rng.IntN(modulo+1-from), "tagValue": pick(rng, "s1", "s2", "s3", `"\`)}
+			if rng.IntN(5) == 0 { // steps that began, and one that is to come
+				var steps []object
+				for i, hours := range []time.Duration{-300, -2, -1, 5} {
+					steps = append(steps, object{"at": time.Now().Add(hours * time.Hour).Format(time.RFC3339Nano), "range": from + (modulo-from)*(i+1)/4})
+				}
+				delete(policy, "range")
+				policy["ramp"] = steps[:1+rng.IntN(4)]
+			}
+			policies = append(policies, policy)
 		}
 		if rule["policies"] = policies; rng.IntN(4) == 0 {
 			delete(rule, "policies")
@@ -311,6 +320,36 @@ func generatedRequest(rng *rand.Rand) (header http.Header, path string) {
 	return header, strings.ReplaceAll(path, "é", "%C3%A9")
 }
 
+// TestLuaRamp checks that a step is taken at its instant, and not before.
+func TestLuaRamp(t *testing.T) {
+	envoytest.Each(t, func(t *testing.T, binary string) {
+		t.Helper()
+		t.Parallel()
+		at := time.Now().Add(5 * time.Second)
+		o := standaloneOptions()
+		o.DataPath, o.Routes, o.Default = Lua, []string{"s2=" + application(t, "s2")}, application(t, "default")
+		c := startConfigured(t, binary, load(t, fmt.Sprintf("rules: [{header: x-user-id, tagHeader: x-tag, policies: [{tagValue: s2, ramp: [{at: %q, range: 100}]}]}]", at.Format(time.RFC3339Nano))), o)
+		client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+		before := 0
+		for deadline := at.Add(limit); ; time.Sleep(10 * time.Millisecond) {
+			asked := time.Now()
+			answer := c.send(t, &client, "/", http.Header{"X-User-Id": {"jack"}})
+			if strings.HasPrefix(answer, "200 s2") {
+				if answered := time.Now(); answered.Before(at) {
+					t.Errorf("the step is taken %v before its instant", at.Sub(answered))
+				}
+				break
+			}
+			if before++; asked.After(at.Add(time.Second)) || asked.After(deadline) {
+				t.Fatalf("%v after its instant the step is not taken: %s", asked.Sub(at), answer)
+			}
+		}
+		if before == 0 {
+			t.Log("Envoy took longer to start than the step to begin: what was before is not tested")
+		}
+	})
+}
+
 // TestLuaRefuses checks that what Lua cannot decide as tagproc does is refused by name.
 func TestLuaRefuses(t *testing.T) {
 	t.Parallel()
@@ -320,13 +359,11 @@ func TestLuaRefuses(t *testing.T) {
 propagation: {headers: [x-a]}
 rules:
 - {name: first, header: x-user-id, tagHeader: x-a, hash: xxh3, policies: [{range: 50, tagValue: v}]}
-- {name: second, header: x-user-id, tagHeader: x-b, policies: [{tagValue: v, ramp: [{at: "2026-12-01T09:00:00Z", range: 50}]}]}
 - {name: third, keys: [{visitor: {}}], tagHeader: x-c, policies: [{range: 50, tagValue: v}]}
 - {name: fourth, header: x-user-id, tagHeader: x-d, hash: xxh3, mode: "off", policies: [{range: 50, tagValue: v}]}
 `), o)
 	want := []string{
 		"rule first has the hash xxh3, which Lua does not compute; use --data-path=ext_proc",
-		"rule second has a ramp, which Lua would hold at the step of the moment it is rendered; use --data-path=ext_proc",
 		"rule third gives visitors ids, for which Lua has no random numbers that nobody can guess; use --data-path=ext_proc",
 		"propagation writes members of baggage, which Lua at the gateway does not; use --data-path=ext_proc",
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"text/template"
+	"time"
 
 	"github.com/tagproc/tagproc/contract"
 	"github.com/tagproc/tagproc/rules"
@@ -19,8 +20,11 @@ import (
 var templateFiles embed.FS
 
 var templates = template.Must(template.New("").Funcs(template.FuncMap{
-	"lua":     Quote,
-	"present": func(h rules.HeaderMatch) bool { return h.Test == rules.HeaderPresent },
+	"lua": Quote,
+	// A step begins with the first whole millisecond that is not before it.
+	"milliseconds": func(at time.Time) int64 { return at.Add(time.Millisecond - 1).UnixMilli() },
+	"instant":      func(at time.Time) string { return at.UTC().Format(time.RFC3339Nano) },
+	"present":      func(h rules.HeaderMatch) bool { return h.Test == rules.HeaderPresent },
 }).ParseFS(templateFiles, "*.lua.tmpl"))
 
 // A program is what templates are made into a text with.
@@ -30,6 +34,8 @@ type program struct {
 	Reasons           bool     // they are told
 	Trusted           bool     // clients may set tags
 	Off               []string // names of rules that are off
+	Ramps             bool     // their steps are taken at their instants
+	Instants          []time.Time
 
 	Cookies, Matches, Places bool // some rule needs them
 }
@@ -70,7 +76,7 @@ func Gateway(t *rules.Table) (string, error) {
 	refuse := func(rule, what string) {
 		errs = append(errs, fmt.Errorf("rule %s %s; use --data-path=ext_proc", rule, what))
 	}
-	p := program{Digest: t.Digest(), Namespace: contract.MetadataNamespace, Reasons: true, Trusted: t.TrustClientTags()}
+	p := program{Digest: t.Digest(), Namespace: contract.MetadataNamespace, Reasons: true, Trusted: t.TrustClientTags(), Ramps: t.HasRamps(), Instants: t.Instants()}
 	for _, r := range t.Rules() {
 		if r.Mode == rules.ModeOff {
 			p.Off = append(p.Off, r.Name)
@@ -78,9 +84,6 @@ func Gateway(t *rules.Table) (string, error) {
 		}
 		if r.Hash != rules.FNV1a32 {
 			refuse(r.Name, "has the hash "+r.Hash.String()+", which Lua does not compute")
-		}
-		if slices.ContainsFunc(r.Policies, func(p rules.Policy) bool { return p.Ramp != nil }) {
-			refuse(r.Name, "has a ramp, which Lua would hold at the step of the moment it is rendered")
 		}
 		if slices.ContainsFunc(r.Keys, func(k rules.Key) bool { return k.Source == rules.KeyVisitor }) {
 			refuse(r.Name, "gives visitors ids, for which Lua has no random numbers that nobody can guess")
