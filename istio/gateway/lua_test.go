@@ -227,8 +227,8 @@ func generatedRules(rng *rand.Rand) string {
 			policy := object{"from": from, "range": from + rng.IntN(modulo+1-from), "tagValue": pick(rng, "s1", "s2", "s3", `"\`)}
 			if rng.IntN(5) == 0 { // steps that began, and one that is to come
 				var steps []object
-				for i, hours := range []time.Duration{-300, -2, -1, 5} {
-					steps = append(steps, object{"at": time.Now().Add(hours * time.Hour).Format(time.RFC3339Nano), "range": from + (modulo-from)*(i+1)/4})
+				for i, off := range []time.Duration{-300 * time.Hour, -2 * time.Hour, -time.Hour, 5 * time.Hour} {
+					steps = append(steps, object{"at": time.Now().Add(off).Format(time.RFC3339Nano), "range": from + (modulo-from)*(i+1)/4})
 				}
 				delete(policy, "range")
 				policy["ramp"] = steps[:1+rng.IntN(4)]
