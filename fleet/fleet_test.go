@@ -22,6 +22,7 @@ import (
 	"github.com/tagproc/tagproc/processor"
 	"github.com/tagproc/tagproc/rules"
 	"github.com/tagproc/tagproc/rules/rulefile"
+	"github.com/tagproc/tagproc/state"
 	"github.com/tagproc/tagproc/traffic"
 )
 
@@ -193,6 +194,22 @@ func TestNames(t *testing.T) {
 	}
 }
 
+// TestOneReplicaIsOne checks that a replica at two addresses is one, and that replicas
+// which do not answer are several.
+func TestOneReplicaIsOne(t *testing.T) {
+	t.Parallel()
+	at := func(address, instance string) Replica {
+		return Replica{Address: address, State: &state.State{Instance: instance}}
+	}
+	var got []string
+	for _, r := range unique([]Replica{at("a", "x"), at("b", "y"), at("c", "x"), {Address: "d"}, {Address: "e"}, {Address: "d"}, at("f", ""), at("g", "")}) {
+		got = append(got, r.Address)
+	}
+	if want := []string{"a", "b", "d", "e", "f", "g"}; !slices.Equal(got, want) {
+		t.Errorf("the replicas are %q, want %q", got, want)
+	}
+}
+
 // TestStrangers checks that what listens at an address and is no tagproc is named, costs
 // little, and is followed nowhere.
 func TestStrangers(t *testing.T) {
@@ -207,7 +224,9 @@ func TestStrangers(t *testing.T) {
 		"nothing there": {http.NotFound, "there is no /state: an older tagproc, or another program, listens there"},
 		"no JSON":       {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "hello") }, "the answer cannot be read: invalid character 'h'"},
 		"other JSON":    {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "{}") }, "the answer is no state: another program listens there"},
-		"an error":      {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, strings.Repeat("no ", 10_000), http.StatusMisdirectedRequest) }, "421 Misdirected Request: no no"},
+		"an error": {func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, strings.Repeat("no ", 10_000), http.StatusMisdirectedRequest)
+		}, "421 Misdirected Request: no no"},
 		"elsewhere": {func(w http.ResponseWriter, r *http.Request) {
 			followed = followed || r.URL.Path != "/state"
 			http.Redirect(w, r, "/other", http.StatusFound)
