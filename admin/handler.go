@@ -58,7 +58,11 @@ func Handler(metrics prometheus.Gatherer, ready func() error, o Options) http.Ha
 		page("POST /debug/pprof/symbol", pprof.Symbol)
 		page("GET /debug/pprof/trace", pprof.Trace)
 	}
-	page("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+	page("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+		if o.Replica != nil && wantsHTML(r) {
+			o.Replica.show(w)
+			return
+		}
 		writeText(w, http.StatusOK, index)
 	})
 	return boundTarget(mux)

@@ -1,12 +1,17 @@
 package admin
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
+	"strings"
 
+	"github.com/tagproc/tagproc/admin/page"
 	"github.com/tagproc/tagproc/explain"
+	"github.com/tagproc/tagproc/rules"
 )
 
 // The bounds of a request to POST /explain: more than Envoy sends by default.
@@ -16,9 +21,14 @@ const (
 )
 
 // pages adds /state and /explain.
-func (r *Replica) pages(page func(pattern string, handler http.HandlerFunc)) {
-	page("GET /state", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, r.State()) })
-	page("POST /explain", func(w http.ResponseWriter, request *http.Request) {
+func (r *Replica) pages(add func(pattern string, handler http.HandlerFunc)) {
+	add("GET /state", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, r.State()) })
+	add("GET /explain", func(w http.ResponseWriter, _ *http.Request) { r.show(w) })
+	add("POST /explain", func(w http.ResponseWriter, request *http.Request) {
+		if wantsHTML(request) {
+			r.answerForm(w, request)
+			return
+		}
 		q, status, err := question(w, request)
 		if err != nil {
 			writeText(w, status, err.Error()+"\n")
@@ -50,6 +60,97 @@ func question(w http.ResponseWriter, r *http.Request) (q explain.Question, statu
 		return q, http.StatusBadRequest, fmt.Errorf("the request has %d headers; expected at most %d", len(q.Headers), maxQuestionHeaders)
 	}
 	return q, 0, nil
+}
+
+// show answers with the page.
+func (r *Replica) show(w http.ResponseWriter) {
+	writePage(w, http.StatusOK, page.View{State: r.State()})
+}
+
+// wantsHTML reports whether a browser asks.
+func wantsHTML(r *http.Request) bool { return strings.Contains(r.Header.Get("Accept"), "text/html") }
+
+// answerForm answers the form of the page.
+func (r *Replica) answerForm(w http.ResponseWriter, request *http.Request) {
+	v, status := page.View{State: r.State()}, http.StatusOK
+	request.Body = http.MaxBytesReader(w, request.Body, maxQuestion)
+	err := request.ParseForm()
+	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+		status, v.Wrong = http.StatusRequestEntityTooLarge, fmt.Sprintf("The request has more than %d bytes.", maxQuestion)
+	} else if err != nil {
+		status, v.Wrong = http.StatusBadRequest, "The form cannot be read."
+	} else {
+		v.Request, v.At = request.PostForm.Get("request"), request.PostForm.Get("at")
+		q, err := r.typed(v.Request, v.At)
+		switch {
+		case err != nil:
+			status, v.Wrong = http.StatusBadRequest, "Not understood: "+err.Error()
+		default:
+			if v.Decision = r.Explain(q); v.Decision == nil {
+				status, v.Wrong = http.StatusServiceUnavailable, "There are no good rules yet."
+			}
+		}
+	}
+	writePage(w, status, v)
+}
+
+// typed reads a question that somebody typed: headers, one on a line, or an id alone, which
+// is that of the first header, cookie or parameter that is a key.
+func (r *Replica) typed(text, at string) (q explain.Question, err error) {
+	lines := strings.FieldsFunc(text, func(c rune) bool { return c == '\n' || c == '\r' })
+	for _, line := range lines {
+		name, value, isHeader := strings.Cut(strings.TrimPrefix(line, ":"), ":")
+		switch name = strings.TrimSpace(name); {
+		case isHeader && name != "" && strings.HasPrefix(line, ":"):
+			name = ":" + name
+		case isHeader && name != "":
+		case len(lines) == 1:
+			name, value = r.asKey(strings.TrimSpace(line))
+		default:
+			return q, fmt.Errorf("line %q is no header; expected NAME: VALUE", cut(line, 100))
+		}
+		q.Headers = append(q.Headers, explain.Header{Name: name, Value: strings.Trim(value, " \t")})
+	}
+	if len(q.Headers) > maxQuestionHeaders {
+		return q, fmt.Errorf("the request has %d headers; expected at most %d", len(q.Headers), maxQuestionHeaders)
+	}
+	if at = strings.TrimSpace(at); at != "" && q.At.UnmarshalText([]byte(at)) != nil {
+		return q, errors.New("the instant has another form than 2026-12-01T10:00:00Z")
+	}
+	return q, nil
+}
+
+// asKey returns the header that has an id as the first key of the rules.
+func (r *Replica) asKey(id string) (name, value string) {
+	t := r.Reloads.Live()
+	if t == nil || len(t.Keys()) == 0 {
+		return "x-user-id", id
+	}
+	switch k := t.Keys()[0]; k.Source {
+	case rules.KeyHeader:
+		return k.Name, id
+	case rules.KeyQuery:
+		return k.Header(), "/?" + k.Name + "=" + url.QueryEscape(id)
+	default:
+		return k.Header(), k.Name + "=" + id
+	}
+}
+
+// writePage answers with the page. Nobody keeps a copy, and no other page shows it.
+func writePage(w http.ResponseWriter, status int, v page.View) {
+	var body bytes.Buffer
+	if err := page.Write(&body, v); err != nil {
+		writeText(w, http.StatusInternalServerError, "the page cannot be drawn, which is a bug of tagproc\n")
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Security-Policy", page.Policy)
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = w.Write(body.Bytes()) // fails only if the peer has gone
 }
 
 // writeJSON answers with v. Nobody keeps a copy.

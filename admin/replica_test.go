@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/tagproc/tagproc/admin/page"
 	"github.com/tagproc/tagproc/explain"
 	"github.com/tagproc/tagproc/processor"
 	"github.com/tagproc/tagproc/state"
@@ -270,6 +272,59 @@ func TestExplainPage(t *testing.T) {
 	}
 }
 
+// TestPageOfBrowsers checks that browsers get a page where others get text and JSON, that
+// its form is answered, and that the page may load and send nothing else.
+func TestPageOfBrowsers(t *testing.T) {
+	t.Parallel()
+	b := newBed(t)
+	browse := func(method, path string, form url.Values) *httptest.ResponseRecorder {
+		r := httptest.NewRequest(method, "http://localhost"+path, strings.NewReader(form.Encode()))
+		r.Header.Set("Accept", "text/html,application/xhtml+xml,*/*;q=0.8")
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		w := httptest.NewRecorder()
+		b.handler.ServeHTTP(w, r)
+		h := w.Header()
+		if h.Get("Content-Type") != "text/html; charset=utf-8" || h.Get("Content-Security-Policy") != page.Policy || h.Get("Cache-Control") != "no-store" || h.Get("Referrer-Policy") != "no-referrer" {
+			t.Errorf("%s %s has the headers %v", method, path, h)
+		}
+		return w
+	}
+	if w := browse(http.MethodPost, "/explain", url.Values{"request": {"jack"}}); w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), "There are no good rules yet.") {
+		t.Errorf("without rules the form is answered by %d", w.Code)
+	}
+	b.load("rules: [{name: lane, header: x-user-id, tagHeader: tag, policies: [{range: 20, tagValue: s2}]}, {keys: [{cookie: uid}], tagHeader: b, policies: [{range: 20, tagValue: s2}]}]")
+	for _, path := range []string{"/", "/explain"} {
+		if w := browse(http.MethodGet, path, nil); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "<h3>lane</h3>") {
+			t.Errorf("GET %s = %d %s", path, w.Code, w.Body)
+		}
+	}
+	if w := b.ask(http.MethodGet, "/", ""); !strings.HasPrefix(w.Body.String(), "tagproc\n\n/healthz") {
+		t.Errorf("curl gets %s", w.Body)
+	}
+	for _, tt := range []struct {
+		request, at string
+		status      int
+		want        string
+	}{
+		{"x-user-id: jack", "", 200, "tag: s2 (rule lane)"},
+		{" jack ", "2026-12-01T10:00:00Z", 200, "tag: s2 (rule lane)"},
+		{"X-User-Id: vance\r\n:path: /\r\ncookie: a=1; uid=jack", "", 200, "b: s2 (rule"},
+		{"jack\njill", "", 400, "line &#34;jack&#34; is no header"},
+		{"jack", "tomorrow", 400, "the instant has another form"},
+		{strings.Repeat("x: y\n", 1001), "", 400, "1001 headers"},
+		{strings.Repeat("frida", 60_000), "", 413, "more than 262144 bytes"},
+	} {
+		w := browse(http.MethodPost, "/explain", url.Values{"request": {tt.request}, "at": {tt.at}})
+		if w.Code != tt.status || !strings.Contains(w.Body.String(), tt.want) {
+			t.Errorf("of %.40q at %q the answer is %d, want %d with %q:\n%.3000s", tt.request, tt.at, w.Code, tt.status, tt.want, w.Body)
+		}
+	}
+	b.load("rules: [{keys: [{query: uid}], tagHeader: b, policies: [{range: 20, tagValue: s2}]}]")
+	if w := browse(http.MethodPost, "/explain", url.Values{"request": {"jack"}}); !strings.Contains(w.Body.String(), "b: s2 (rule") {
+		t.Errorf("an id alone is not taken for the key:\n%s", w.Body)
+	}
+}
+
 // TestPagesRefuse checks that nothing changes anything, that questions are bounded, and
 // that answers repeat nothing of them.
 func TestPagesRefuse(t *testing.T) {
@@ -288,7 +343,6 @@ func TestPagesRefuse(t *testing.T) {
 		"wrong instant":  {"POST", "/explain", `{"at": "frida"}`, 400},
 		"long":           {"POST", "/explain", `{"headers": [{"name": "a", "value": "` + strings.Repeat("frida", 60_000) + `"}]}`, 413},
 		"many headers":   {"POST", "/explain", `{"headers": [` + strings.Repeat(header+",", 1000) + header + `]}`, 400},
-		"GET /explain":   {"GET", "/explain", "", 405},
 		"PUT /explain":   {"PUT", "/explain", "{}", 405},
 		"POST /state":    {"POST", "/state", "{}", 405},
 		"DELETE /state":  {"DELETE", "/state", "", 405},

@@ -1,0 +1,264 @@
+package page
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/net/html"
+
+	"github.com/tagproc/tagproc/explain"
+	"github.com/tagproc/tagproc/internal/golden"
+	"github.com/tagproc/tagproc/rules"
+	"github.com/tagproc/tagproc/state"
+)
+
+var noon = time.Date(2026, 12, 1, 12, 0, 0, 0, time.UTC)
+
+// sample is the state of a replica in the middle of a ramp.
+func sample() *state.State {
+	fifty := 50.0
+	return &state.State{
+		StateVersion: 1, Version: "v1.2.3", Now: noon, Started: noon.Add(-26 * time.Hour), File: "/etc/tagproc/rules.yaml",
+		Digest: "58b34286a4ea4d5b", LiveSince: noon.Add(-3 * time.Hour),
+		Step: &state.Step{Since: noon.Add(-2 * time.Hour), Next: noon.Add(22 * time.Hour), Last: noon.Add(22 * time.Hour)},
+		Rules: []state.Rule{
+			{
+				Name: "checkout", Mode: "enforce", TagHeader: "x-asm-prefer-tag", Match: "host shop.example.com", Keys: []string{"header x-user-id", "cookie uid"},
+				Hash: "fnv1a32", Modulo: 100, Named: 2,
+				Tags:  []state.Tag{{Tag: "s2", Percent: 25}, {Tag: "s1", Percent: 75}, {}},
+				Ruler: []state.Piece{{From: 0, To: 25, Tag: "s2"}, {From: 25, To: 100, Tag: "s1"}},
+				Ramps: []state.Ramp{{Tag: "s2", Percent: 25, Since: noon.Add(-2 * time.Hour), Next: noon.Add(22 * time.Hour), NextPercent: &fifty}},
+				Observed: []state.Observed{
+					{Seconds: 63, Requests: []uint32{0, 0, 0}},
+					{Seconds: 304, Requests: []uint32{11_836, 36_276, 0}, Low: []float64{23.4, 74.1, 0}, High: []float64{25.9, 76.6, 0.1}},
+					{Seconds: 3723, Requests: []uint32{400, 600, 0}, Low: []float64{38, 58, 0}, High: []float64{42, 62, 1}},
+				},
+			},
+			{
+				Name: "trial", Mode: "shadow", TagHeader: "x-asm-prefer-tag", Keys: []string{"header x-user-id"}, Hash: "xxh3", Salt: "x", Modulo: 1000,
+				Tags: []state.Tag{{Tag: "s2", Percent: 0.5}, {Percent: 99.5}}, Ruler: []state.Piece{{From: 0, To: 5, Tag: "s2"}, {From: 5, To: 1000}},
+			},
+		},
+		Requests: []state.Requests{
+			{Seconds: 63, PerSecond: 157.33, Decisions: 157.33, Outcomes: map[string]uint32{"tagged": 9912}},
+			{Seconds: 304, PerSecond: 158.26, Decisions: 158.2, Outcomes: map[string]uint32{"tagged": 48_000, "unchanged": 112}},
+			{Seconds: 3723, PerSecond: 0, Outcomes: map[string]uint32{}},
+		},
+		Reloads: []state.Reload{
+			{At: noon.Add(-3 * time.Hour), Digest: "58b34286a4ea4d5b", Before: "9b09645ac8530873", Changes: []string{"rule checkout: s2 takes buckets 0 to 9 → 0 to 24"}, ChangesLeftOut: 2, Moving: &state.Moving{Percent: 15, Named: 1}},
+			{At: noon.Add(-4 * time.Hour), Before: "9b09645ac8530873", Problems: 1},
+			{At: noon.Add(-26 * time.Hour), Digest: "9b09645ac8530873"},
+		},
+	}
+}
+
+// views are what the page has to show.
+func views(t *testing.T) map[string]View {
+	t.Helper()
+	refused := sample()
+	refused.Refusal = &state.Refusal{At: noon, Present: true, ProblemsLeftOut: 1, Problems: []state.Problem{
+		{File: "/etc/tagproc/rules.yaml", Line: 3, Col: 12, Kind: "range", Message: "range 120 is not from 0 to 100, the modulo of the rule", Source: "  - {range: 120, tagValue: s2}"},
+		{File: "/etc/tagproc/rules.yaml", Kind: "unreadable", Message: "does not exist"},
+	}}
+	none := &state.State{Now: noon, Started: noon, File: "rules.yaml", Rules: []state.Rule{}, Requests: sample().Requests, Refusal: refused.Refusal, NotReady: "there are no good rules yet"}
+	stopping := sample()
+	stopping.NotReady, stopping.Step = "draining", nil
+	due := sample()
+	due.Now = due.Step.Next
+	due.Step.Since, due.Step.Next, due.Rules[0].Ramps[0].Next, due.Rules[0].Ramps[0].NextPercent = due.Now, time.Time{}, time.Time{}, nil
+	long := sample()
+	long.Rules[0].Name, long.Rules[0].Tags[0].Tag, long.Rules[0].Ruler[0].Tag = strings.Repeat("long", 60), strings.Repeat("long", 60), strings.Repeat("long", 60)
+	table, problems := rules.Load("rules.yaml", []byte("rules: [{header: x-user-id, tagHeader: tag, policies: [{range: 20, tagValue: s2}]}]"), rules.Options{})
+	if table == nil {
+		t.Fatal(problems.Err())
+	}
+	return map[string]View{
+		"well": {State: sample()}, "refused": {State: refused}, "no-rules": {State: none}, "stopping": {State: stopping}, "last-step": {State: due}, "long-names": {State: long},
+		"explained":      {State: sample(), Request: "x-user-id: jack", At: "2026-12-01T10:00:00Z", Decision: explain.Request(table, []explain.Header{{Name: "x-user-id", Value: "jack"}})},
+		"not-understood": {State: sample(), Request: "jack\njill", Wrong: "Not understood: line \"jack\" is no header; expected NAME: VALUE"},
+	}
+}
+
+func write(t *testing.T, v View) string {
+	t.Helper()
+	var out bytes.Buffer
+	if err := Write(&out, v); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
+// elements returns the elements of a page in their order.
+func elements(t *testing.T, text string) (all []*html.Node) {
+	t.Helper()
+	root, err := html.Parse(strings.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range root.Descendants() {
+		if n.Type == html.ElementNode {
+			all = append(all, n)
+		}
+	}
+	return all
+}
+
+func attribute(n *html.Node, name string) string {
+	for _, a := range n.Attr {
+		if a.Key == name {
+			return a.Val
+		}
+	}
+	return ""
+}
+
+// TestPage compares the part of the page that people read, in each state, with golden
+// files, and checks that it is whole, leads nowhere else and is said aloud in order.
+func TestPage(t *testing.T) {
+	t.Parallel()
+	for name, v := range views(t) {
+		text := write(t, v)
+		_, body, _ := strings.Cut(text, "<body>")
+		body, _, _ = strings.Cut(body, "<script>")
+		golden.Check(t, "testdata/"+name+".html", body)
+		ids, labels := map[string]bool{}, map[string]bool{}
+		level := 0
+		for _, n := range elements(t, text) {
+			if id := attribute(n, "id"); id != "" && ids[id] {
+				t.Errorf("%s: the id %s is there twice", name, id)
+			} else {
+				ids[id] = true
+			}
+			for _, a := range n.Attr {
+				if a.Key == "style" || strings.HasPrefix(a.Key, "on") || strings.Contains(a.Val, "//") {
+					t.Errorf("%s: <%s> has %s=%q", name, n.Data, a.Key, a.Val)
+				}
+			}
+			switch n.Data {
+			case "label":
+				labels[attribute(n, "for")] = true
+			case "textarea", "input":
+				if !labels[attribute(n, "id")] {
+					t.Errorf("%s: <%s> has no label", name, n.Data)
+				}
+			case "svg":
+				if attribute(n, "role") != "img" || attribute(n, "aria-label") == "" {
+					t.Errorf("%s: a ruler says nothing aloud", name)
+				}
+			case "h1", "h2", "h3":
+				if now := int(n.Data[1] - '0'); now > level+1 {
+					t.Errorf("%s: <%s> follows a heading of level %d", name, n.Data, level)
+				} else {
+					level = now
+				}
+			}
+		}
+	}
+}
+
+// TestPolicy checks that the style and the script of the page are those that its policy
+// allows, and that nothing else is.
+func TestPolicy(t *testing.T) {
+	t.Parallel()
+	scripts := 0
+	for _, n := range elements(t, write(t, View{State: sample()})) {
+		if n.Data != "style" && n.Data != "script" {
+			continue
+		}
+		scripts++
+		sum := sha256.Sum256([]byte(n.FirstChild.Data))
+		if want := n.Data + "-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"; !strings.Contains(Policy, want) {
+			t.Errorf("the policy has no %s: %s", want, Policy)
+		}
+	}
+	if scripts != 2 || !strings.HasPrefix(Policy, "default-src 'none'; ") || strings.Contains(Policy, "unsafe") {
+		t.Errorf("of %d parts the policy is %s", scripts, Policy)
+	}
+}
+
+// TestNothingIsMarkup checks that what comes from a file or from whoever asks is text.
+func TestNothingIsMarkup(t *testing.T) {
+	t.Parallel()
+	const evil = `</pre></textarea></style><script>alert(1)</script><b onclick="x">"'&`
+	s := sample()
+	r := &s.Rules[0]
+	s.File, s.Version, s.NotReady, r.Name, r.Match, r.TagHeader, r.Salt, r.Keys = evil, evil, evil, evil, evil, evil, evil, []string{evil}
+	r.Tags[0].Tag, r.Ruler[0].Tag, r.Ramps[0].Tag, r.Mode = evil, evil, evil, evil
+	s.Reloads[0].Changes[0] = evil
+	s.Refusal = &state.Refusal{Present: true, Problems: []state.Problem{{File: evil, Line: 1, Col: 1, Message: evil, Source: evil}}}
+	s.Requests[0].Outcomes[evil] = 1
+	for range mostDrawn + 1 {
+		s.Rules = append(s.Rules, *r)
+	}
+	text := write(t, View{State: s, Request: evil, At: evil, Wrong: evil})
+	for _, n := range elements(t, text) {
+		if n.Data == "b" || n.Data == "script" && !strings.Contains(n.FirstChild.Data, "renew") {
+			t.Errorf("the page has <%s>", n.Data)
+		}
+	}
+	if n := strings.Count(text, "alert(1)"); n < 20 {
+		t.Errorf("the page shows %d of the texts", n)
+	}
+}
+
+// TestPageIsSmall checks that the page of 200 rules in use has at most 150 KiB.
+func TestPageIsSmall(t *testing.T) {
+	t.Parallel()
+	s := sample()
+	rule := s.Rules[0]
+	s.Rules = nil
+	for i := range 200 {
+		rule.Name = fmt.Sprintf("experiment-%d", i)
+		s.Rules = append(s.Rules, rule)
+	}
+	for range 17 {
+		s.Reloads = append(s.Reloads, s.Reloads[0])
+	}
+	text := write(t, View{State: s})
+	t.Logf("the page of 200 rules has %d bytes", len(text))
+	if len(text) > 150<<10 || !strings.Contains(text, "experiment-199") {
+		t.Errorf("the page of 200 rules has %d bytes, want at most %d with all of them", len(text), 150<<10)
+	}
+	s.Rules[0].Ruler = nil
+	for i := range 1000 {
+		s.Rules[0].Ruler = append(s.Rules[0].Ruler, state.Piece{From: i, To: i + 1, Tag: fmt.Sprint(i % 2)})
+	}
+	s.Rules[0].Modulo = 1000
+	if got := strings.Count(write(t, View{State: s}), "<rect"); got != mostPieces+1+2*(mostDrawn-1) {
+		t.Errorf("the page has %d pieces", got)
+	}
+}
+
+// TestColours checks that a tag has one colour, which is not that of no tag.
+func TestColours(t *testing.T) {
+	t.Parallel()
+	used := map[int]bool{}
+	for i := range 100 {
+		c := colour(fmt.Sprint("s", i))
+		if c < 1 || c > colours {
+			t.Errorf("the colour of s%d is %d", i, c)
+		}
+		used[c] = true
+	}
+	if colour("") != 0 || len(used) != colours {
+		t.Errorf("no tag has the colour %d, and tags have %d", colour(""), len(used))
+	}
+}
+
+// TestSpan checks times in words.
+func TestSpan(t *testing.T) {
+	t.Parallel()
+	for d, want := range map[time.Duration]string{
+		0: "0 seconds", -time.Second: "0 seconds", time.Second: "1 second", 59 * time.Second: "59 seconds", 90 * time.Second: "1 minute",
+		2 * time.Hour: "2 hours", 25 * time.Hour: "1 day", 72 * time.Hour: "3 days",
+	} {
+		if got := span(d); got != want {
+			t.Errorf("span(%v) = %q, want %q", d, got, want)
+		}
+	}
+}

@@ -1,0 +1,235 @@
+package page
+
+import (
+	"cmp"
+	"fmt"
+	"hash/fnv"
+	"html/template"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tagproc/tagproc/shares"
+	"github.com/tagproc/tagproc/state"
+)
+
+const (
+	mostDrawn  = 40 // rules that have a ruler; the page of 200 rules has to stay small
+	mostPieces = 40 // of one ruler
+	window     = 1  // of state.Rule.Observed: 5 minutes
+)
+
+// words are what the template says.
+var words = template.FuncMap{
+	"alarms": alarms, "ago": ago, "brief": brief, "colour": colour, "count": count, "drawn": drawn, "instant": instant, "length": length,
+	"moving": moving, "mostDrawn": func() int { return mostDrawn }, "observed": observed, "outcomes": outcomes, "percent": percent,
+	"problem": problem, "rest": rest, "ruler": ruler, "plural": plural, "shown": shown, "tag": tag, "until": until, "verdict": verdict,
+}
+
+// alarms says what is wrong with a replica.
+func alarms(s *state.State) (wrong []string) {
+	if s.NotReady != "" {
+		wrong = append(wrong, "Not ready: "+s.NotReady+".")
+	}
+	if s.Refusal != nil && s.Refusal.Present {
+		live := "the rules before it stay live"
+		if s.Digest == "" {
+			live = "there are no good rules, and requests pass untagged"
+		}
+		wrong = append(wrong, fmt.Sprintf("The rules file is refused since %s; %s.", instant(s.Refusal.At), live))
+	}
+	return wrong
+}
+
+// problem returns where a problem is, with the line of the file and a caret.
+func problem(p state.Problem) string {
+	place := p.File
+	if p.Line > 0 {
+		place = fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Col)
+	}
+	if p.Source == "" {
+		return place
+	}
+	before := []rune(p.Source)
+	before = before[:min(len(before), max(0, p.Col-1))]
+	for i, r := range before {
+		if r != '\t' {
+			before[i] = ' '
+		}
+	}
+	return place + "\n" + p.Source + "\n" + string(before) + "^"
+}
+
+func instant(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05Z") }
+
+// ago and until return the time between two instants in words.
+func ago(now, t time.Time) string { return span(now.Sub(t)) + " ago" }
+
+func until(now, t time.Time) string { return span(t.Sub(now)) }
+
+// span returns a time in its greatest unit.
+func span(d time.Duration) string {
+	for _, unit := range []struct {
+		name string
+		of   time.Duration
+	}{{"day", 24 * time.Hour}, {"hour", time.Hour}, {"minute", time.Minute}} {
+		if n := int(d / unit.of); n >= 2 || n == 1 && d < 2*unit.of {
+			return plural(n, unit.name)
+		}
+	}
+	return plural(max(0, int(d/time.Second)), "second")
+}
+
+func plural(n int, of string) string {
+	if n == 1 {
+		return "1 " + of
+	}
+	return fmt.Sprintf("%d %ss", n, of)
+}
+
+// length returns a number of seconds as people say it.
+func length(seconds int) string {
+	if seconds < 100 {
+		return plural(seconds, "second")
+	}
+	return plural((seconds+30)/60, "minute")
+}
+
+// count returns n with a comma between thousands.
+func count(n int) string {
+	digits := strconv.Itoa(n)
+	for i := len(digits) - 3; i > 0; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return digits
+}
+
+// percent returns a share in percent; nil: none.
+func percent(v any) string {
+	switch p := v.(type) {
+	case float64:
+		return strconv.FormatFloat(p, 'g', 4, 64) + "%"
+	case *float64:
+		return percent(*p)
+	}
+	return ""
+}
+
+func outcomes(o map[string]uint32) string {
+	var texts []string
+	for _, name := range slices.SortedFunc(maps.Keys(o), func(a, b string) int { return cmp.Or(cmp.Compare(o[b], o[a]), strings.Compare(a, b)) }) {
+		texts = append(texts, name+" "+count(int(o[name])))
+	}
+	return cmp.Or(strings.Join(texts, ", "), "none")
+}
+
+func moving(r state.Reload) string {
+	if r.Moving == nil {
+		return ""
+	}
+	return shares.Figure{Percent: r.Moving.Percent, AtMost: r.Moving.AtMost, Named: r.Moving.Named}.String()
+}
+
+func tag(text string) string { return cmp.Or(text, "no tag") }
+
+// colours is the number of colours of tags. That of no tag is 0.
+const colours = 8
+
+// colour returns the colour of a tag, the same wherever it stands.
+func colour(tag string) int {
+	if tag == "" {
+		return 0
+	}
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(tag)) // never fails
+	return 1 + int(h.Sum32()%colours)
+}
+
+// shown reports whether a tag has a row: what nobody takes only if there is some.
+func shown(t state.Tag) bool { return t.Tag != "" || t.Percent > 0 }
+
+// A piece is one of a ruler, in percent of its width.
+type piece struct {
+	X, Width float64
+	Colour   int
+	Label    *label
+}
+
+type label struct {
+	At   float64
+	Text string
+}
+
+// drawn returns the pieces of a ruler, neighbours drawn as one where there are too many.
+func drawn(r state.Rule) (pieces []piece) {
+	for i, p := range r.Ruler {
+		if i == mostPieces {
+			x := 100 * float64(p.From) / float64(r.Modulo)
+			return append(pieces, piece{X: x, Width: 100 - x, Label: &label{x + 0.5, "…"}})
+		}
+		made := piece{X: 100 * float64(p.From) / float64(r.Modulo), Width: 100 * float64(p.To-p.From) / float64(r.Modulo), Colour: colour(p.Tag)}
+		for _, text := range []string{fmt.Sprintf("%s: %d to %d", tag(p.Tag), p.From, p.To-1), tag(p.Tag)} {
+			if made.Label == nil && made.Width > 1+1.3*float64(len(text)) {
+				made.Label = &label{made.X + 0.5, text}
+			}
+		}
+		pieces = append(pieces, made)
+	}
+	return pieces
+}
+
+// ruler returns the buckets of tags in words.
+func ruler(r state.Rule) string {
+	var texts []string
+	for _, p := range r.Ruler[:min(len(r.Ruler), mostPieces)] {
+		texts = append(texts, fmt.Sprintf("buckets %d to %d: %s", p.From, p.To-1, tag(p.Tag)))
+	}
+	return strings.Join(texts, "; ")
+}
+
+// observed returns the share that the tag of index i has of the requests.
+func observed(o state.Observed, i int) string {
+	if o.Total() == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s of %s requests (%s to %s)", percent(o.Percent(i)), count(o.Total()), percent(o.Low[i]), percent(o.High[i]))
+}
+
+// verdict returns what that says, and how it stands out.
+func verdict(o state.Observed, i int, t state.Tag) (v struct{ Class, Text string }) {
+	said := o.Verdict(i, t.Percent)
+	switch v.Text = string(said); said {
+	case state.AsExpected:
+		v.Class = "good"
+	case state.More, state.Fewer:
+		v.Class = "alarm"
+	default:
+		v.Class = "quiet"
+	}
+	return v
+}
+
+// rest returns the rules without a ruler.
+func rest(all []state.Rule) []state.Rule { return all[min(len(all), mostDrawn):] }
+
+// brief returns the shares of a rule in one line.
+func brief(r state.Rule) string {
+	var texts []string
+	for i, t := range r.Tags {
+		if !shown(t) {
+			continue
+		}
+		text := tag(t.Tag) + " " + percent(t.Percent)
+		if len(r.Observed) > window {
+			o := &r.Observed[window]
+			text += ", " + string(o.Verdict(i, t.Percent))
+			if o.Total() > 0 {
+				text += " (" + percent(o.Percent(i)) + ")"
+			}
+		}
+		texts = append(texts, text)
+	}
+	return strings.Join(texts, "; ")
+}
