@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
+	"github.com/tagproc/tagproc/internal/terminal"
 	"github.com/tagproc/tagproc/rules"
 )
 
@@ -53,6 +55,8 @@ func TestFigures(t *testing.T) {
 		{"two headers, buckets that overlap", strings.Replace(lanes(20), "20", "10", 1), strings.Replace(lanes(40), "40", "30", 1), "30%", "0%", ByBuckets},
 		{"two rules, unlike shares", hosts(20, 30), hosts(25, 50), "at most 20%", "0%", ByBuckets},
 		{"two rules, like shares", hosts(20, 30), hosts(15, 25), "5%", "5%", ByBuckets},
+		{"another key", rule(twenty), strings.Replace(rule(twenty), "header: x-user-id", "keys: [{cookie: uid}, {header: x-user-id}]", 1), "at most 100%", "at most 20%", ByBound},
+		{"an override of one key", bothKeys(""), bothKeys("overrides: [{key: {cookie: uid}, values: [jack], none: true}], "), "0%, and 1 named user", "0%, and 1 named user", ByBuckets},
 		{"a name", rule(twenty), rule("overrides: [{values: [jessie], tagValue: s1}, {values: [jack], tagValue: s1}], " + twenty), "0%, and 2 named users", "0%, and 2 named users", ByBuckets},
 	} {
 		d := Compare(load(t, tt.before), load(t, tt.after), Options{})
@@ -81,4 +85,39 @@ func hosts(a, b int) string {
 - {match: {hosts: [a.example.com]}, header: x-user-id, tagHeader: x-tag, policies: [{range: %d, tagValue: s2}]}
 - {match: {hosts: [b.example.com]}, header: x-user-id, tagHeader: x-tag, policies: [{range: %d, tagValue: s2}]}
 `, a, b)
+}
+
+// bothKeys returns a rule with two keys, and fields.
+func bothKeys(fields string) string {
+	return "rules:\n- {name: r, keys: [{header: x-user-id}, {cookie: uid}], tagHeader: x-tag, " + fields + twenty + "}\n"
+}
+
+// TestNothing checks that no table is one that gives no tag.
+func TestNothing(t *testing.T) {
+	t.Parallel()
+	table := load(t, rule(twenty))
+	for _, tt := range []struct {
+		before, after *rules.Table
+		want          string
+	}{{nil, table, "100% of users"}, {table, nil, "100% of users"}, {nil, nil, "nobody"}} {
+		d := Compare(tt.before, tt.after, Options{At: time.Now(), Next: true})
+		if got := d.Moving().Users(); got != tt.want {
+			t.Errorf("moving %s, want %s", got, tt.want)
+		}
+		var text strings.Builder
+		if err := WriteText(terminal.New(&text), d); err != nil || text.Len() == 0 {
+			t.Errorf("WriteText: %v, %q", err, text.String())
+		}
+	}
+}
+
+// TestNamed checks whose override counts for which key.
+func TestNamed(t *testing.T) {
+	t.Parallel()
+	d := Compare(load(t, bothKeys("")), load(t, bothKeys("overrides: [{key: {cookie: uid}, values: [jack], none: true}], ")), Options{})
+	for _, c := range d.Comparisons {
+		if want := map[string]int{"cookie uid": 1, "header x-user-id": 0}[c.After.Key]; len(c.Named) != want {
+			t.Errorf("by %s: %v, want %d users", c.After.Key, c.Named, want)
+		}
+	}
 }

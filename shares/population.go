@@ -180,7 +180,7 @@ func byName(before, after side) (found [][2]choice) {
 // implies reports whether every request that meets m meets n, as far as their texts
 // show.
 func implies(m, n *rules.Match) bool {
-	return includes(n.Hosts, m.Hosts) && includes(n.Paths, m.Paths) &&
+	return covered(m.Hosts, n.Hosts, coversHost) && covered(m.Paths, n.Paths, coversPath) &&
 		!slices.ContainsFunc(n.Headers, func(h rules.HeaderMatch) bool {
 			return !slices.ContainsFunc(m.Headers, func(known rules.HeaderMatch) bool {
 				return known == h || known.Name == h.Name && known.Test == rules.HeaderExact && h.Test == rules.HeaderPresent
@@ -188,27 +188,30 @@ func implies(m, n *rules.Match) bool {
 		})
 }
 
-// includes reports whether each of alternatives is among all; no alternatives are any.
-func includes[T comparable](all, alternatives []T) bool {
-	if len(all) == 0 {
-		return true
+// covered reports whether one of by covers each alternative; no alternatives are any.
+func covered[T any](alternatives, by []T, covers func(by, of T) bool) bool {
+	if len(by) == 0 || len(alternatives) == 0 {
+		return len(by) == 0
 	}
-	return len(alternatives) > 0 && !slices.ContainsFunc(alternatives, func(a T) bool { return !slices.Contains(all, a) })
+	return !slices.ContainsFunc(alternatives, func(of T) bool {
+		return !slices.ContainsFunc(by, func(b T) bool { return covers(b, of) })
+	})
 }
 
 // disjoint reports whether no request meets both matches, as far as their texts show.
 func disjoint(m, n *rules.Match) bool {
-	return noneMeets(m.Hosts, n.Hosts, isSameHost) || noneMeets(m.Paths, n.Paths, isSamePath) ||
+	return apart(m.Hosts, n.Hosts, coversHost) || apart(m.Paths, n.Paths, coversPath) ||
 		slices.ContainsFunc(m.Headers, func(a rules.HeaderMatch) bool {
 			return slices.ContainsFunc(n.Headers, func(b rules.HeaderMatch) bool { return contradict(a, b) })
 		})
 }
 
-// noneMeets reports whether no alternative of a can hold together with one of b.
-func noneMeets[T any](a, b []T, meet func(x, y T) bool) bool {
+// apart reports whether no alternative of a can hold together with one of b: of two that
+// can, one covers the other.
+func apart[T any](a, b []T, covers func(by, of T) bool) bool {
 	for _, x := range a {
 		for _, y := range b {
-			if meet(x, y) {
+			if covers(x, y) || covers(y, x) {
 				return false
 			}
 		}
@@ -216,24 +219,19 @@ func noneMeets[T any](a, b []T, meet func(x, y T) bool) bool {
 	return len(a) > 0 && len(b) > 0
 }
 
-// isSameHost reports whether a host may be both, either of which may be "*.example.com".
-func isSameHost(a, b string) bool {
-	if suffix, wild := strings.CutPrefix(a, "*"); wild {
-		return strings.HasSuffix(b, suffix) || strings.HasPrefix(b, "*") && strings.HasSuffix(suffix, b[1:])
-	}
-	if suffix, wild := strings.CutPrefix(b, "*"); wild {
-		return strings.HasSuffix(a, suffix)
-	}
-	return a == b
+// coversHost reports whether every host of one pattern is one of another, either of which
+// may be "*.example.com": every host below example.com.
+func coversHost(by, of string) bool {
+	suffix, wild := strings.CutPrefix(by, "*")
+	return by == of || wild && strings.HasSuffix(of, suffix)
 }
 
-// isSamePath reports whether a path may meet both.
-func isSamePath(a, b rules.PathMatch) bool {
-	below := func(p, q rules.PathMatch) bool {
-		base := strings.TrimSuffix(q.Path, "/")
-		return q.Prefix && (p.Path == base || strings.HasPrefix(p.Path, base+"/"))
+// coversPath reports whether every path that meets one meets another.
+func coversPath(by, of rules.PathMatch) bool {
+	if by.Prefix {
+		return by.Path == of.Path || by.Path == "/" || strings.HasPrefix(of.Path, by.Path+"/")
 	}
-	return a.Path == b.Path || below(a, b) || below(b, a)
+	return by == of
 }
 
 func contradict(a, b rules.HeaderMatch) bool {

@@ -17,6 +17,8 @@ func TestPopulations(t *testing.T) {
 		shop, cart, root           = "paths: [{prefix: /shop}]", "paths: [{exact: /shop/cart}]", "paths: [{exact: /}]"
 		beta, noBeta, betaOne      = "headers: [{name: x-beta, present: true}]", "headers: [{name: x-beta, present: false}]", `headers: [{name: x-beta, exact: "1"}]`
 		header, cookie, both       = "[{header: x-user-id}]", "[{cookie: uid}]", "[{header: x-user-id}, {cookie: uid}]"
+		shopWild, rootPrefix       = `hosts: ["*.shop.example.com"]`, "paths: [{prefix: /}]"
+		shops, betaTwo             = "paths: [{prefix: /shops}]", `headers: [{name: x-beta, exact: "2"}]`
 		reversed                   = "[{cookie: uid}, {header: x-user-id}]"
 		visitor                    = "[{header: x-user-id}, {visitor: {}}]"
 	)
@@ -35,8 +37,15 @@ func TestPopulations(t *testing.T) {
 			[][3]string{{"a", hostAB, header}, {"b", "", header}},
 			"a header→a header b header→a header b header→b header",
 		},
-		{"a wildcard", [][3]string{{"a", hostA, header}}, [][3]string{{"b", wild, header}}, "a header→b header a header→- -→b header"},
-		{"paths within", [][3]string{{"a", shop, header}}, [][3]string{{"b", cart, header}}, "a header→b header a header→- -→b header"},
+		{"a wildcard", [][3]string{{"a", hostA, header}}, [][3]string{{"b", wild, header}}, "a header→b header -→b header"},
+		{"wildcards", [][3]string{{"a", wild, header}}, [][3]string{{"b", shopWild, header}}, "a header→b header a header→-"},
+		{"a host and a wildcard apart", [][3]string{{"a", hostA, header}}, [][3]string{{"b", shopWild, header}}, "a header→- -→b header"},
+		{"paths within", [][3]string{{"a", shop, header}}, [][3]string{{"b", cart, header}}, "a header→b header a header→-"},
+		{"a path more", [][3]string{{"a", cart, header}}, [][3]string{{"b", shop, header}}, "a header→b header -→b header"},
+		{"any path", [][3]string{{"a", rootPrefix, header}}, [][3]string{{"b", cart, header}}, "a header→b header a header→-"},
+		{"a prefix ends at a segment", [][3]string{{"a", shop, header}}, [][3]string{{"b", shops, header}}, "a header→- -→b header"},
+		{"two values of a header", [][3]string{{"a", betaOne, header}}, [][3]string{{"b", betaTwo, header}}, "a header→- -→b header"},
+		{"two headers", [][3]string{{"a", betaOne, header}}, [][3]string{{"b", "headers: [{name: x-other, present: true}]", header}}, "a header→b header a header→- -→b header"},
 		{"paths apart", [][3]string{{"a", shop, header}}, [][3]string{{"b", root, header}}, "a header→- -→b header"},
 		{"a header that contradicts", [][3]string{{"a", beta, header}}, [][3]string{{"b", noBeta, header}}, "a header→- -→b header"},
 		{"a header that is told", [][3]string{{"a", betaOne, header}}, [][3]string{{"b", beta, header}}, "a header→b header -→b header"},
