@@ -34,7 +34,7 @@ func TestGenerate(t *testing.T) {
 		Sequential: `^[1-9][0-9]*$`,
 		Email:      `^[a-z]+\.[a-z]+[0-9]*@([a-z]+\.)?example\.(com|net|org)$`,
 	} {
-		const n = 200_000
+		const n = 50_000
 		ids := made(t, kind, n, 7)
 		like, seen := regexp.MustCompile(form), map[string]bool{}
 		for _, id := range ids {

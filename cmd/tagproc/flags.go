@@ -130,6 +130,9 @@ func flagError(cmd *cobra.Command, err error) error {
 	if name == "rules" && strings.Contains(cmd.Use, "FILE...") {
 		return fmt.Errorf("%w: %s takes rules as one of its FILEs; leave --rules out, and name them", err, cmd.Name())
 	}
+	if name == "rules" && strings.Contains(cmd.Use, " RULES") {
+		return fmt.Errorf("%w: leave it out, and name the file: %s", err, cmd.Use)
+	}
 	var near string
 	least := 3 // letters that differ: more are another word
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {

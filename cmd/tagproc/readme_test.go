@@ -60,15 +60,11 @@ func TestReadme(t *testing.T) {
 	}
 	command := func(args ...string) string {
 		t.Helper()
-		root := newRootCommand()
-		root.SetArgs(args)
-		var out bytes.Buffer
-		root.SetOut(&out)
-		root.SetErr(&out)
-		if code := run(t.Context(), root); code != exitOK {
-			t.Errorf("%s: exit code %d\n%s", strings.Join(args, " "), code, out.String())
+		out, code := printed(t, args...)
+		if code != exitOK {
+			t.Errorf("%s: exit code %d\n%s", strings.Join(args, " "), code, out)
 		}
-		return out.String()
+		return out
 	}
 	command("validate", file)
 	story(t, file, block("sh", "rollout set"), command)
@@ -78,4 +74,16 @@ func TestReadme(t *testing.T) {
 	if got, want := command("demo", "--once"), block("text", "Walk-through"); got != want {
 		t.Errorf("demo --once prints\n%s\nand the README shows\n%s", got, want)
 	}
+}
+
+// printed returns what a command prints, errors and all, and its exit code.
+func printed(t *testing.T, args ...string) (out string, code int) {
+	t.Helper()
+	root := newRootCommand()
+	root.SetArgs(args)
+	var b bytes.Buffer
+	root.SetOut(&b)
+	root.SetErr(&b)
+	code = run(t.Context(), root)
+	return b.String(), code
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -12,11 +11,7 @@ import (
 // TestSchema checks that schema prints what is committed, and that the examples which are
 // rules in no manifest name it.
 func TestSchema(t *testing.T) {
-	root := newRootCommand()
-	root.SetArgs([]string{"schema"})
-	var out bytes.Buffer
-	root.SetOut(&out)
-	if code := run(t.Context(), root); code != exitOK || out.String() != readDoc(t, "../../docs/rules.schema.json") {
+	if out, code := printed(t, "schema"); code != exitOK || out != readDoc(t, "../../docs/rules.schema.json") {
 		t.Errorf("schema: exit code %d, and not docs/rules.schema.json", code)
 	}
 	found := 0

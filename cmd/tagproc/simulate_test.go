@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"os"
 	"os/exec"
@@ -18,13 +17,8 @@ func TestDocsSimulate(t *testing.T) {
 	t.Chdir(t.TempDir())
 	simulate := func(args ...string) string {
 		t.Helper()
-		root := newRootCommand()
-		root.SetArgs(args)
-		var out bytes.Buffer
-		root.SetOut(&out)
-		root.SetErr(&out)
-		run(t.Context(), root)
-		return out.String()
+		out, _ := printed(t, args...) // that of what is skewed is 1
+		return out
 	}
 	blocks := regexp.MustCompile("(?ms)^```(yaml|console)\n(.*?)\n```$").FindAllStringSubmatch(text, -1)
 	if len(blocks) != 4 {
