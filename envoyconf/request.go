@@ -23,7 +23,7 @@ type Request struct {
 	Path      string // with its query; "" only of a CONNECT
 	Headers   []Header
 
-	// Open are headers of which the value is not known, by name, and why.
+	// Open says, by name, which headers have an unknown value, and why.
 	Open map[string]string
 }
 

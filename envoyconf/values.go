@@ -119,9 +119,9 @@ func (r *Request) header(m *routev3.HeaderMatcher) Verdict {
 	return said(v.Answer == No, "%s is %q, which the inverted match refuses", name, got)
 }
 
-// severalOpen reports whether releases of Envoy differ on a header with several values,
-// of which v is the verdict on them joined by commas: 1.36.4 compares those, 1.40.0 each
-// value, and cookies of HTTP/2 are joined by semicolons.
+// severalOpen reports whether releases of Envoy differ on a header with several values. v
+// is the verdict on the values joined by commas, which 1.36.4 compares; 1.40.0 compares
+// each value, and cookies of HTTP/2 are joined by semicolons.
 func severalOpen(name string, values []string, m *routev3.HeaderMatcher, v Verdict) bool {
 	each := no("")
 	for _, value := range values {

@@ -166,8 +166,8 @@ var inexpressible = map[source.Kind]string{
 	KindPropagation:       "names are compared with those of tagHeaders",
 }
 
-// inexpressibleFiles have a problem that no schema can express, of a kind of which it can
-// express others.
+// inexpressibleFiles have a problem that no schema can express, although it can express
+// other problems of that kind.
 var inexpressibleFiles = map[string]string{
 	"forbidden-host":          "forbidden names are listed in lower case, as they are written",
 	"forbidden-owned-prefix":  "beginnings are compared with forbidden names",

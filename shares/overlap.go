@@ -9,9 +9,9 @@ import (
 	"github.com/tagproc/tagproc/source"
 )
 
-// Overlap returns how many users of t have a tag of both cohorts, each of which is RULE, for
-// its users with any tag, or RULE/TAG. Matches are not looked at: two rules for different hosts have the same
-// users. The error says what there is no cohort of.
+// Overlap returns how many users of t have a tag of both cohorts. A cohort is RULE/TAG, or
+// RULE for its users with any tag. Matches are not looked at: two rules for different hosts
+// have the same users. The error names a cohort that t does not have.
 func Overlap(t *rules.Table, cohorts [2]string) (Figure, error) {
 	var of [2]cohort
 	for i, name := range cohorts {

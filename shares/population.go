@@ -219,8 +219,8 @@ func apart[T any](a, b []T, covers func(by, of T) bool) bool {
 	return len(a) > 0 && len(b) > 0
 }
 
-// coversHost reports whether every host of one pattern is one of another, either of which
-// may be "*.example.com": every host below example.com.
+// coversHost reports whether every host of one pattern is one of another. A pattern may be
+// "*.example.com": every host below example.com.
 func coversHost(by, of string) bool {
 	suffix, wild := strings.CutPrefix(by, "*")
 	return by == of || wild && strings.HasSuffix(of, suffix)

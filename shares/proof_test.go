@@ -345,7 +345,7 @@ func checkShares(t *testing.T, what string, c *Comparison, counts map[pair]uint6
 	near(what+": moving", moved, c.Moving)
 }
 
-// randomPair returns two rules files, of which the second is often the first with edits.
+// randomPair returns two rules files. The second is often the first with edits.
 func randomPair(random *rand.Rand) (string, string) {
 	one := func(texts ...string) string { return texts[random.IntN(len(texts))] }
 	names := []string{"first", "second", "third"}

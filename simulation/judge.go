@@ -54,8 +54,8 @@ func judge(rs []Rule) {
 	}
 }
 
-// interval returns the exact interval (of Clopper and Pearson) for a share, of which k of n
-// people were seen, that is wrong at most as often as miss says.
+// interval returns the exact interval (of Clopper and Pearson) for a share, if k of n
+// people were seen to have it. It is wrong at most as often as miss says.
 func interval(k, n int64, miss float64) (low, high float64) {
 	low, high = 0, 1
 	if k > 0 {

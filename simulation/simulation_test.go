@@ -139,8 +139,8 @@ func TestSkewed(t *testing.T) {
 	}
 }
 
-// TestFalseAlarms checks that chance is called chance: of reports on random ids, of which
-// each makes many judgements, hardly one has an alarm.
+// TestFalseAlarms checks that chance is called chance: each report on random ids makes many
+// judgements, and hardly any report has an alarm.
 func TestFalseAlarms(t *testing.T) {
 	table := load(t, manyRules)
 	alarms := 0

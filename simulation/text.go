@@ -77,7 +77,7 @@ func writeRule(t *terminal.Writer, r *Rule) {
 // barWidth is how many characters a bar of 100% has.
 const barWidth = 30
 
-// bar returns a share as a bar, a character of which shows eight steps.
+// bar returns a share as a bar. Each character shows eight steps.
 func bar(percent float64) string {
 	eighths := int(percent/100*8*barWidth + 0.5)
 	text := strings.Repeat("█", eighths/8)

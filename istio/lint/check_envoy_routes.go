@@ -19,8 +19,8 @@ type envoyRoute struct {
 	envoy  *envoy
 }
 
-// envoyRoutes returns the routes of virtual hosts of which some match or set a tag
-// header: the others are of no concern.
+// envoyRoutes returns the routes of virtual hosts with a route that matches or sets a tag
+// header: other virtual hosts are of no concern.
 func (m *model) envoyRoutes() (all []envoyRoute) {
 	seen := map[*envoyconf.RouteConfig]bool{}
 	for _, e := range m.envoys {
