@@ -72,6 +72,7 @@ func TestAppend(t *testing.T) {
 		{"in lines", "a:\n  l:\n    - x # ex\n    # end\n  b: 1\n", "a:\n  l:\n    - x # ex\n    - \"0001\"\n    # end\n  b: 1\n"},
 		{"of JSON", "{\"a\": {\"l\": [\n  \"x\"\n]}}", "{\"a\": {\"l\": [\n  \"x\",\n  \"0001\"\n]}}"},
 		{"behind brackets in quotes", "a: {l: [\"]\", 'it''s #1', b\"c] }\n", "a: {l: [\"]\", 'it''s #1', b\"c, \"0001\"] }\n"},
+		{"behind a comment with a bracket", "a: {l: [x, # ]\n  y]}\n", "a: {l: [x, # ]\n  y,\n  \"0001\"]}\n"},
 		{"in a ConfigMap", "kind: ConfigMap\ndata:\n  rules.yaml: |-\n    a:\n      l:\n      - x", "kind: ConfigMap\ndata:\n  rules.yaml: |-\n    a:\n      l:\n      - x\n      - \"0001\""},
 	} {
 		got, err := Append([]byte(c.src), at(t, c.src, "a", "l"), "0001")
@@ -124,6 +125,9 @@ func TestInsertRefuses(t *testing.T) {
 		if err == nil || got != nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: Put = %q, %v; want the error %q", c.name, got, err, c.want)
 		}
+	}
+	if got, err := Put([]byte("a: #{x: 1}\n   2\n"), at(t, "a: {x: 1}\n", "a"), "k", "v"); err == nil {
+		t.Errorf("Put into a comment of another file = %q, want an error", got)
 	}
 	for _, src := range []string{"a: [x]\n", "a: x\n", "a: {x: 1}\n"} {
 		if got, err := Remove([]byte(src), at(t, src, "a"), 0); err == nil {
