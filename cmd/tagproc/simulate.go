@@ -31,7 +31,7 @@ func newSimulateCommand() *cobra.Command {
 		s     simulateFlags
 	)
 	cmd := &cobra.Command{
-		Use:   "simulate RULES (--ids FILE | --generate uuid)",
+		Use:   "simulate RULES",
 		Short: "Count what rules decide for many people, before they come",
 		Long: `Count what rules decide for the people of a file, or for made-up ones: per rule and
 tag the expected share, the observed one, and the interval that tells chance from
