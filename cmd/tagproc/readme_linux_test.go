@@ -17,16 +17,19 @@ import (
 )
 
 // TestReadmeEnvoy runs the README's quick start behind Envoy, as it stands there, in a
-// network of its own, where its ports are free. The access log has to say what the README
-// shows.
+// network of its own, where its ports are free, and beside the README's rules.yaml. The
+// access log has to say what the README shows.
 func TestReadmeEnvoy(t *testing.T) {
 	t.Parallel()
-	start, ask := quickStart(t, section(t, readDoc(t, "../../README.md"), "Quick start: Envoy"))
-	shown := regexp.MustCompile("(?m)^```text\n((?:.*\n)*?)```$").FindStringSubmatch(section(t, readDoc(t, "../../README.md"), "Quick start: Envoy"))
-	if shown == nil {
-		t.Fatal("the quick start does not show what Envoy logs")
+	text := readDoc(t, "../../README.md")
+	section := section(t, text, "Quick start: Envoy")
+	start, ask := quickStart(t, section)
+	shown := regexp.MustCompile("(?m)^```text\n((?:.*\n)*?)```$").FindStringSubmatch(section)
+	rules := regexp.MustCompile("(?m)^```yaml\n(tagHeaders(?:.*\n)*?)```$").FindStringSubmatch(text)
+	if shown == nil || rules == nil {
+		t.Fatal("the README does not show rules, or what Envoy logs")
 	}
-	out, err := inNetwork(t, start+untilReady+`
+	out, err := inNetwork(t, "cat > rules.yaml <<'END'\n"+rules[1]+"END\n"+start+untilReady+`
 for _ in $(seq 20); do
 `+ask+`
 done
