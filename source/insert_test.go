@@ -54,6 +54,7 @@ func TestPut(t *testing.T) {
 		{"JSON", `{"p": [{"range": 1}]}`, `{"p": [{"at": "2026-12-01T09:00:00+01:00", "range": 1}]}`, []any{"p", 0}, "at", steps[0].([]Pair)[0].Value, nil},
 		{"JSON over lines", "{\n  \"a\": 1,\n  \"b\": 2\n}\n", "{\n  \"a\": 1,\n  \"c\": \"x\",\n  \"b\": 2\n}\n", nil, "c", "x", []string{"b"}},
 		{"in the place of another one", "a:\n  ramp: # up\n  - {at: 1} # one\n  - {at: 2} # two\n  b: 1\n", "a:\n  ramp: 7 # two\n  b: 1\n", []any{"a"}, "ramp", 7, nil},
+		{"behind brackets with one in a comment", "a:\n  x: [1, # ]\n    2]\n", "a:\n  x: [1, # ]\n    2]\n  n: 3\n", []any{"a"}, "n", 3, nil},
 		{"in a ConfigMap", "kind: ConfigMap\ndata:\n  rules.yaml: |\n    rules:\n    - header: x\n      policies: []\nother: 1\n", "kind: ConfigMap\ndata:\n  rules.yaml: |\n    rules:\n    - header: x\n      mode: off\n      policies: []\nother: 1\n", []any{"rules", 0}, "mode", Word("off"), []string{"policies"}},
 	} {
 		got, err := Put([]byte(c.src), at(t, c.src, c.path...), c.key, c.value, c.before...)
