@@ -23,6 +23,7 @@ func newLintCommand() *cobra.Command {
 		flags    rulesFlags
 		out      output
 		warnings bool
+		envoys   []string
 	)
 	cmd := &cobra.Command{
 		Use:   "lint FILE...",
@@ -32,7 +33,7 @@ does not work, why, and the fix: a tag that no route matches, a subset without
 pods, a filter that names a missing cluster. docs/lint.md lists the checks.
 
 An Envoy's own configuration is read beside rules too, without Istio: a bootstrap, or
-what /config_dump of its admin port returns.
+what /config_dump of its admin port returns; --envoy asks a live one for it.
 
 FILE may be a directory, whose *.yaml, *.yml and *.json files are read at any depth,
 or -, standard input. Rules may be bare, in a WasmPlugin, in a TrafficExtension, in
@@ -48,6 +49,7 @@ The exit code is 0 if there are no errors (warnings may remain; -W makes them
 errors), 1 if there are errors, and 2 if the command is not understood.`,
 		Example: `  tagproc lint rules.yaml manifests/
   tagproc lint rules.yaml envoy.yaml                                              # an Envoy of your own
+  tagproc lint rules.yaml --envoy 127.0.0.1:9901                                  # one that runs
   kubectl kustomize deploy/kustomize/overlays/sidecar | tagproc lint - deploy/envoyfilter/sidecar.yaml
   tagproc lint -W -o json rules.yaml manifests/                                   # for CI
   (kubectl get envoyfilter,gw,vs,dr,svc,deploy,sts,ns,netpol,authorizationpolicy -A -o yaml; echo ---
@@ -60,6 +62,14 @@ errors), 1 if there are errors, and 2 if the command is not understood.`,
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			files, refused := lintFiles(cmd, args)
+			for _, addr := range envoys {
+				src, wrong := readEnvoy(cmd, addr)
+				if wrong != nil {
+					refused = append(refused, lint.Finding{Problem: *wrong})
+					continue
+				}
+				files = append(files, lint.File{Name: addr, Source: src})
+			}
 			r := lint.Files(files, flags.options())
 			r.Findings = slices.Insert(r.Findings, 0, refused...)
 			if warnings {
@@ -80,6 +90,7 @@ errors), 1 if there are errors, and 2 if the command is not understood.`,
 	flags.addTo(cmd)
 	out.addTo(cmd)
 	check(cmd, flags.check)
+	cmd.Flags().StringArrayVar(&envoys, "envoy", nil, "`ADDR` of the admin port of a live Envoy, whose configuration is read too; repeatable")
 	cmd.Flags().BoolVarP(&warnings, "warnings-as-errors", "W", false, "treat warnings as errors")
 	return cmd
 }

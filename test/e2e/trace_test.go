@@ -30,12 +30,13 @@ func TestTrace(t *testing.T) {
 		for _, tt := range []struct {
 			name string
 			edit func(string) string
+			kind string // of what lint finds; "" for nothing
 		}{
-			{"as shipped", nil},
-			{"a key that is not forwarded", replaced("- exact: x-user-id", "- exact: x-user")},
-			{"a tag that may not be written", replaced("[^a-z0-9]prefer[^a-z0-9]tag|appver.*|", "[^a-z0-9]tag|")},
-			{"the route stays", replaced("failure_mode_allow: true", "failure_mode_allow: true\n              route_cache_action: RETAIN")},
-			{"tags of clients are not removed early", withoutEarlyStripping(t)},
+			{"as shipped", nil, ""},
+			{"a key that is not forwarded", replaced("- exact: x-user-id", "- exact: x-user"), "forward-rules"},
+			{"a tag that may not be written", replaced("[^a-z0-9]prefer[^a-z0-9]tag|appver.*|", "[^a-z0-9]tag|"), "mutation-rules"},
+			{"the route stays", replaced("failure_mode_allow: true", "failure_mode_allow: true\n              route_cache_action: RETAIN"), "reply-ignored"},
+			{"tags of clients are not removed early", withoutEarlyStripping(t), "early-stripping"},
 		} {
 			t.Run(tt.name, func(t *testing.T) {
 				dir := t.TempDir()
@@ -43,6 +44,7 @@ func TestTrace(t *testing.T) {
 				writeFile(t, rulesFile, []byte(rules))
 				m := startMeshWith(t, mesh.Options{Binary: envoy, Tagproc: &net.UnixAddr{Name: socket, Net: "unix"}, Edit: tt.edit})
 				start(t, socket, rulesFile)
+				checkLint(t, m.Envoy.Admin, rulesFile, tt.kind)
 				for _, lines := range [][]string{
 					{"x-user-id: jack"}, {"x-user-id: jason"}, {"x-user-id: bob", "x-asm-prefer-tag: s2", "appver-a: v2"}, {"appver-a: v2"},
 				} {
@@ -61,6 +63,27 @@ func TestTrace(t *testing.T) {
 			})
 		}
 	})
+}
+
+// checkLint checks that lint finds errors of one kind in what a live Envoy says, or none.
+func checkLint(t *testing.T, admin, rulesFile, kind string) {
+	t.Helper()
+	out, err := exec.Command(binary, "lint", "-o", "json", rulesFile, "--envoy", admin).Output()
+	var report struct {
+		Findings []struct{ Kind, Severity string }
+	}
+	if wrong := json.Unmarshal(out, &report); wrong != nil {
+		t.Fatalf("lint: %v, %v: %s", err, wrong, out)
+	}
+	found := ""
+	for _, f := range report.Findings {
+		if f.Severity == "error" && f.Kind != found {
+			found += f.Kind
+		}
+	}
+	if found != kind {
+		t.Errorf("lint finds errors of kind %q, want %q:\n%s", found, kind, out)
+	}
 }
 
 // traced returns the cluster of the last hop by tagproc trace.

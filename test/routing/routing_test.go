@@ -206,3 +206,50 @@ func (c *conn) send(t *testing.T, r request) string {
 	}
 	return strconv.Itoa(response.StatusCode)
 }
+
+// TestCovers checks that a route behind one that covers it is never taken.
+func TestCovers(t *testing.T) {
+	t.Parallel()
+	g := generator{rand.New(rand.NewPCG(*seed, 0))}
+	covered := 0
+	for range 150 {
+		config, err := json.Marshal(g.routes())
+		if err != nil {
+			t.Fatal(err)
+		}
+		docs, problems := source.Documents("generated", config, source.MaxFileSize)
+		if len(problems) > 0 {
+			t.Fatal(problems)
+		}
+		model, _ := envoyconf.Read(docs)
+		for _, c := range model.Routes {
+			for _, h := range c.Hosts {
+				covered += covers(t, g, c, h)
+			}
+		}
+	}
+	if covered < 30 {
+		t.Errorf("%d routes are covered: too few to tell", covered)
+	}
+}
+
+// covers returns how many routes of a virtual host are covered by an earlier one.
+func covers(t *testing.T, g generator, c *envoyconf.RouteConfig, h *envoyconf.VirtualHost) (covered int) {
+	t.Helper()
+	for j, later := range h.Routes {
+		i := slices.IndexFunc(h.Routes[:j], func(r *envoyconf.Route) bool { return r.Covers(later) })
+		if i < 0 {
+			continue
+		}
+		covered++
+		for range 50 {
+			r := g.request(80).model()
+			r.Method, r.Scheme = "GET", "http"
+			if tried, _ := c.Take(h, r); len(tried) > j && tried[j].Answer > tried[i].Answer {
+				t.Errorf("%+v is for route %v, and not for %v, which covers it", r, later.GetMatch(), h.Routes[i].GetMatch())
+				break
+			}
+		}
+	}
+	return covered
+}
