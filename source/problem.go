@@ -69,6 +69,23 @@ func (p Problem) String() string {
 	return b.String()
 }
 
+// Caret returns a line that points at the problem in Source, the line above it.
+// Tabs stay tabs, so that the columns agree.
+func (p Problem) Caret() string {
+	var b strings.Builder
+	column := 1
+	for _, r := range p.Source {
+		if column++; column > p.Col {
+			break
+		}
+		if r != '\t' {
+			r = ' '
+		}
+		b.WriteRune(r)
+	}
+	return b.String() + "^"
+}
+
 // Place returns "file:line:col", or the file's name where the problem is of the
 // file as a whole.
 func (p Problem) Place() string {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/tagproc/tagproc/shares"
+	"github.com/tagproc/tagproc/source"
 	"github.com/tagproc/tagproc/state"
 )
 
@@ -45,21 +46,11 @@ func alarms(s *state.State) (wrong []string) {
 
 // problem returns where a problem is, with the line of the file and a caret.
 func problem(p state.Problem) string {
-	place := p.File
-	if p.Line > 0 {
-		place = fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Col)
-	}
+	at := source.Problem{File: p.File, Line: p.Line, Col: p.Col, Source: p.Source}
 	if p.Source == "" {
-		return place
+		return at.Place()
 	}
-	before := []rune(p.Source)
-	before = before[:min(len(before), max(0, p.Col-1))]
-	for i, r := range before {
-		if r != '\t' {
-			before[i] = ' '
-		}
-	}
-	return place + "\n" + p.Source + "\n" + string(before) + "^"
+	return at.Place() + "\n" + p.Source + "\n" + at.Caret()
 }
 
 func instant(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05Z") }

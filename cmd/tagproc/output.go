@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -61,23 +60,6 @@ func writeProblem(t *terminal.Writer, p source.Problem) {
 	t.Printf("%s: %s: %s %s\n", terminal.Bold.Textf("%s", p.Place()), severity.Textf("%s", p.Severity),
 		p.Message, terminal.Faint.Textf("[%s]", p.Kind))
 	if p.Source != "" {
-		t.Printf("%5d | %s\n      | %s\n", p.Line, terminal.Line(p.Source), severity.Textf("%s", terminal.Line(caret(p))))
+		t.Printf("%5d | %s\n      | %s\n", p.Line, terminal.Line(p.Source), severity.Textf("%s", terminal.Line(p.Caret())))
 	}
-}
-
-// caret returns a line that points at the problem in the line of the file above it.
-// Tabs stay tabs, so that the columns agree.
-func caret(p source.Problem) string {
-	var b strings.Builder
-	column := 1
-	for _, r := range p.Source {
-		if column++; column > p.Col {
-			break
-		}
-		if r != '\t' {
-			r = ' '
-		}
-		b.WriteRune(r)
-	}
-	return b.String() + "^"
 }
