@@ -32,6 +32,9 @@ func anyOf(patterns []*matcherv3.StringMatcher, name string) Verdict {
 	return best
 }
 
+// Matches says whether a matcher takes a text.
+func Matches(m *matcherv3.StringMatcher, s string) Answer { return text("the text", s, m).Answer }
+
 // Allows reports whether an external processor may change a header, by its name in lower
 // case.
 func Allows(rules *mutationv3.HeaderMutationRules, name string) Verdict {
@@ -125,5 +128,5 @@ func (f *Filter) Modelled() bool {
 	if strings.HasPrefix(f.GetName(), "istio.") || name == "stats.PluginConfig" {
 		return true
 	}
-	return f.Config != nil && quiet[name] || quiet[name]
+	return quiet[name]
 }

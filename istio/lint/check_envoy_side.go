@@ -6,9 +6,9 @@ import (
 	"strings"
 
 	mutationv3 "github.com/envoyproxy/go-control-plane/envoy/config/common/mutation_rules/v3"
-	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
 
 	"github.com/tagproc/tagproc/contract"
+	"github.com/tagproc/tagproc/envoyconf"
 	"github.com/tagproc/tagproc/rules"
 )
 
@@ -87,23 +87,12 @@ func (s *ruleSet) declared(key, name string) place {
 
 // forwards reports whether a header is sent to tagproc.
 func (f *extProc) forwards(name string) bool {
-	r := f.config.GetForwardRules()
-	if r.GetAllowedHeaders() != nil && !slices.ContainsFunc(r.GetAllowedHeaders().GetPatterns(), func(p *matcherv3.StringMatcher) bool { return stringMatches(p, name) }) {
-		return false
-	}
-	return !slices.ContainsFunc(r.GetDisallowedHeaders().GetPatterns(), func(p *matcherv3.StringMatcher) bool { return stringMatches(p, name) })
+	return envoyconf.Forwards(f.config.GetForwardRules(), name).Answer == envoyconf.Yes
 }
 
 // allows reports whether tagproc may change a header.
 func (f *extProc) allows(name string) bool {
-	r := f.config.GetMutationRules()
-	if d := r.GetDisallowExpression(); d != nil && fullMatch(d.GetRegex(), name) {
-		return false
-	}
-	if a := r.GetAllowExpression(); a != nil && fullMatch(a.GetRegex(), name) {
-		return true
-	}
-	return !r.GetDisallowAll().GetValue()
+	return envoyconf.Allows(f.config.GetMutationRules(), name).Answer == envoyconf.Yes
 }
 
 // strips reports whether a header is removed before a route is chosen.
@@ -111,32 +100,9 @@ func (m *model) strips(name string) bool {
 	return slices.ContainsFunc(m.managers, func(h *manager) bool {
 		return slices.ContainsFunc(h.early, func(e *mutationv3.HeaderMutation) bool {
 			return e.GetRemove() != "" && strings.EqualFold(e.GetRemove(), name) ||
-				e.GetRemoveOnMatch() != nil && stringMatches(e.GetRemoveOnMatch().GetKeyMatcher(), name)
+				e.GetRemoveOnMatch() != nil && envoyconf.Matches(e.GetRemoveOnMatch().GetKeyMatcher(), name) == envoyconf.Yes
 		})
 	})
-}
-
-// stringMatches reports whether a name, in lower case, is matched.
-func stringMatches(m *matcherv3.StringMatcher, name string) bool {
-	fold := func(s string) string {
-		if m.GetIgnoreCase() {
-			return strings.ToLower(s)
-		}
-		return s
-	}
-	switch t := m.GetMatchPattern().(type) {
-	case *matcherv3.StringMatcher_Exact:
-		return fold(t.Exact) == name
-	case *matcherv3.StringMatcher_Prefix:
-		return strings.HasPrefix(name, fold(t.Prefix))
-	case *matcherv3.StringMatcher_Suffix:
-		return strings.HasSuffix(name, fold(t.Suffix))
-	case *matcherv3.StringMatcher_Contains:
-		return strings.Contains(name, fold(t.Contains))
-	case *matcherv3.StringMatcher_SafeRegex:
-		return fullMatch(t.SafeRegex.GetRegex(), name)
-	}
-	return false
 }
 
 // isUnknown reports whether Envoy's side has a header nowhere: it was rendered

@@ -32,13 +32,6 @@ func whole(expression string) *regexp.Regexp {
 	return re
 }
 
-// fullMatch reports whether the whole of text matches a regular expression of Envoy. An
-// invalid expression matches nothing.
-func fullMatch(expression, text string) bool {
-	re := whole(expression)
-	return re != nil && re.MatchString(text)
-}
-
 // A headerMatch is a header in a match of a route.
 type headerMatch struct {
 	at     place
