@@ -113,10 +113,7 @@ func crossings(before, after side) (found [][2]choice, all bool) {
 		before.need(&alone, 0, b)
 		first := after.decides(&alone) // later ones need not be tried: it applies
 		for _, a := range after.choices() {
-			r := alone
-			after.need(&r, 1, a)
-			if !(a == nobody && b == nobody || r.matches[0] != nil && r.matches[1] != nil && disjoint(r.matches[0], r.matches[1])) &&
-				before.decides(&r) == b && after.decides(&r) == a {
+			if (a != nobody || b != nobody) && anyCrosses(before, after, b, a) {
 				found = append(found, [2]choice{b, a})
 			}
 			if a == first {
@@ -125,6 +122,45 @@ func crossings(before, after side) (found [][2]choice, all bool) {
 		}
 	}
 	return found, true
+}
+
+// anyCrosses reports whether b decides for any request before, and a after.
+func anyCrosses(before, after side, b, a choice) bool {
+	for _, m := range before.alternatives(b) {
+		for _, n := range after.alternatives(a) {
+			var r request
+			before.need(&r, 0, b)
+			after.need(&r, 1, a)
+			r.matches = [2]*rules.Match{m, n}
+			if (m == nil || n == nil || !disjoint(m, n)) && before.decides(&r) == b && after.decides(&r) == a {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// maxAlternatives bounds the hosts, times paths, of a match that are tried one by one.
+const maxAlternatives = 16
+
+// alternatives returns what the requests of c meet: the match of its rule for each host
+// and path, since a request has one of each; nil: no match.
+func (s side) alternatives(c choice) []*rules.Match {
+	if c == nobody {
+		return []*rules.Match{nil}
+	}
+	m := &s.all[c.rule].Match
+	hosts, paths := len(m.Hosts), len(m.Paths)
+	if n := max(1, hosts) * max(1, paths); n == 1 || n > maxAlternatives {
+		return []*rules.Match{m}
+	}
+	var all []*rules.Match
+	for i := range max(1, hosts) {
+		for j := range max(1, paths) {
+			all = append(all, &rules.Match{Hosts: m.Hosts[min(i, hosts):min(i+1, hosts)], Paths: m.Paths[min(j, paths):min(j+1, paths)], Headers: m.Headers})
+		}
+	}
+	return all
 }
 
 // everDecides reports whether c decides for any request: no earlier rule always does.

@@ -37,6 +37,7 @@ func TestPopulations(t *testing.T) {
 			[][3]string{{"a", hostAB, header}, {"b", "", header}},
 			"a header→a header b header→a header b header→b header",
 		},
+		{"hosts that two rules share out", [][3]string{{"a", hostA, header}, {"b", hostAB, header}}, [][3]string{{"c", hostB, header}}, "a header→- b header→c header"},
 		{"a wildcard", [][3]string{{"a", hostA, header}}, [][3]string{{"b", wild, header}}, "a header→b header -→b header"},
 		{"wildcards", [][3]string{{"a", wild, header}}, [][3]string{{"b", shopWild, header}}, "a header→b header a header→-"},
 		{"a host and a wildcard apart", [][3]string{{"a", hostA, header}}, [][3]string{{"b", shopWild, header}}, "a header→- -→b header"},

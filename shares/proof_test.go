@@ -139,7 +139,7 @@ type visit struct {
 
 func visits() (all []visit) {
 	for _, host := range []string{"a.example.com", "b.example.com", "c.example.com"} {
-		for _, beta := range []string{"", "1"} {
+		for _, beta := range []string{"", "1", "2"} {
 			for keys := range 8 {
 				all = append(all, visit{host, beta, keys&1 > 0, keys&2 > 0, keys&4 > 0})
 			}
