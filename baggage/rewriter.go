@@ -112,10 +112,11 @@ func (r *Rewriter) isForged(part []byte) bool {
 // beforeValue returns what stands before the last equals sign of member: a value
 // follows it. Without a sign that is all of it.
 func beforeValue(member []byte) []byte {
-	if last := bytes.LastIndexByte(member, '='); last >= 0 {
-		return member[:last]
+	before, _, found := bytes.CutLast(member, []byte{'='})
+	if !found {
+		return member
 	}
-	return member
+	return before
 }
 
 // names reports whether a name in text, which is decoded and is overwritten, is owned
