@@ -61,13 +61,13 @@ func (c *calls) tap(ctx context.Context, info *tap.Info) (context.Context, error
 	return ctx, nil
 }
 
-// begun notes that the handler of a stream begins. It returns the connection, and an
+// begun notes that the handler of a stream begins. It returns the connection, and also an
 // error for a method that does not exist.
 func (c *calls) begun(ctx context.Context, method string) (*guest, error) {
 	g := guestOf(ctx)
 	g.begun()
 	if c.kinds()[method] == unknown {
-		return nil, errUnknownMethod
+		return g, errUnknownMethod
 	}
 	return g, nil
 }

@@ -23,6 +23,7 @@ type door struct {
 	max     int64
 	metrics *metrics
 	log     *slog.Logger
+	streams *streams
 
 	foreigners *foreigners
 
@@ -48,7 +49,7 @@ func (d *door) ServerHandshake(conn net.Conn) (net.Conn, credentials.AuthInfo, e
 		return nil, nil, errTooMany
 	}
 	d.metrics.connections.Inc()
-	g := &guest{Conn: conn}
+	g := &guest{Conn: conn, all: d.streams}
 	g.greeted = func() { d.heard(g) }
 	g.foreign = func(what foreign) { d.foreigners.met(what, conn.RemoteAddr()) }
 	g.leave = sync.OnceFunc(func() {

@@ -23,8 +23,11 @@ const (
 	longTurn = 4 << 10
 
 	// maxWaiting is how many streams of a connection may wait for their handlers to
-	// begin. With more, others get turns before the next bytes are read.
+	// begin. With more, others get turns before the next frame is read.
 	maxWaiting = 16
+
+	// maxWaitingWhenBusy is the same while many handlers run.
+	maxWaitingWhenBusy = 2
 
 	// maxTurns is the most turns that others get. Streams that still wait then are taken
 	// for ones that gRPC ended before their handlers began.
@@ -48,16 +51,56 @@ type guest struct {
 	calls    []context.CancelFunc // the newest calls that are not streams; for called alone
 	lastCall int
 
+	buffer []byte // maxRead long, from the first read on; for Read alone
+	unread []byte // of buffer; for Read alone
+	failed error  // what ended the bytes in unread; for Read alone
+
+	all      *streams     // that it has a part in; nil in tests
+	handlers atomic.Int64 // that run for it
+
 	received int          // bytes, up to greeting; for Read alone
 	first    [known]byte  // the first ones; for Read alone
-	over     atomic.Bool  // nothing more comes
+	over     atomic.Bool  // nothing more comes, or is to be read
 	waiting  atomic.Int64 // streams whose handlers have not begun, and calls over maxCalls
 }
 
-// Read reads what the peer sends.
+// Read reads what the peer sends. gRPC has no buffer of its own: it reads the header of
+// each frame and then the rest, so that yield and hold stand before every frame. One read
+// of the connection may have the headers of hundreds of streams. The tap is no place to
+// wait in: gRPC holds a lock of the connection there, which ending a stream needs.
 func (g *guest) Read(b []byte) (int, error) {
-	g.yield()
-	n, err := g.Conn.Read(b[:min(len(b), maxRead)])
+	most := int64(maxWaiting)
+	if g.all != nil {
+		g.all.hold(g)
+		if g.all.busy() {
+			most = maxWaitingWhenBusy
+		}
+	}
+	g.yield(most)
+	if len(g.unread) == 0 {
+		if g.failed != nil {
+			return 0, g.failed
+		}
+		if len(b) >= maxRead {
+			return g.receive(b[:maxRead])
+		}
+		if g.buffer == nil {
+			g.buffer = make([]byte, maxRead)
+		}
+		n, err := g.receive(g.buffer)
+		g.unread, g.failed = g.buffer[:max(n, 0)], err
+		if n <= 0 {
+			return n, err
+		}
+	}
+	n := copy(b, g.unread)
+	g.unread = g.unread[n:]
+	return n, nil
+}
+
+// receive reads from the connection.
+func (g *guest) receive(b []byte) (int, error) {
+	n, err := g.Conn.Read(b)
 	if err != nil {
 		g.over.Store(true)
 	}
@@ -107,10 +150,10 @@ func (g *guest) called(end context.CancelFunc) {
 	g.lastCall = (g.lastCall + 1) % maxCalls
 }
 
-// yield gives others their turns while too many streams wait.
-func (g *guest) yield() {
+// yield gives others their turns while more streams wait than may.
+func (g *guest) yield(most int64) {
 	for range maxTurns {
-		if g.waiting.Load() <= maxWaiting {
+		if g.waiting.Load() <= most {
 			return
 		}
 		runtime.Gosched()
@@ -147,7 +190,7 @@ const (
 // Close closes the connection.
 func (g *guest) Close() error {
 	defer g.leave()
-	if !g.over.Load() && g.SetReadDeadline(time.Now().Add(lastWait)) == nil {
+	if !g.over.Swap(true) && g.SetReadDeadline(time.Now().Add(lastWait)) == nil {
 		_, _ = io.CopyN(io.Discard, g.Conn, lastBytes) // as much as has come
 	}
 	return g.Conn.Close()

@@ -93,12 +93,12 @@ func TestYield(t *testing.T) {
 	t.Parallel()
 	g := new(guest)
 	g.waiting.Store(maxWaiting)
-	g.yield()
+	g.yield(maxWaiting)
 	if got := g.waiting.Load(); got != maxWaiting {
 		t.Errorf("with as many streams waiting as may: %d afterwards, want %d", got, maxWaiting)
 	}
 	g.waiting.Store(maxWaiting + 1)
-	g.yield()
+	g.yield(maxWaiting)
 	if got := g.waiting.Load(); got != 0 {
 		t.Errorf("with one more that never begins: %d afterwards, want 0", got)
 	}

@@ -127,7 +127,7 @@ func NewServer(o Options, more ...grpc.ServerOption) *Server {
 		reaped: m.reaped, refused: m.streamsRefused,
 	}
 	foreigners := newForeigners(o.Logger, m)
-	server := &Server{door: &door{max: int64(o.MaxConnections), metrics: m, log: o.Logger, foreigners: foreigners, arriving: map[*guest]bool{}}}
+	server := &Server{door: &door{max: int64(o.MaxConnections), metrics: m, log: o.Logger, streams: streams, foreigners: foreigners, arriving: map[*guest]bool{}}}
 	calls := &calls{
 		unaryLimit: o.FirstMessage,
 		kinds:      sync.OnceValue(func() map[string]kind { return kindsOf(server.Server) }), // once it has its services
@@ -139,6 +139,7 @@ func NewServer(o Options, more ...grpc.ServerOption) *Server {
 		grpc.MaxHeaderListSize(maxHeaderBytes),
 		grpc.MaxConcurrentStreams(maxStreamsOfConnection),
 		grpc.NumStreamWorkers(streamWorkers),
+		grpc.ReadBufferSize(0), // a guest has one, and looks at each frame
 		grpc.KeepaliveParams(keepalive.ServerParameters{
 			MaxConnectionAge:      o.MaxConnectionAge,
 			MaxConnectionAgeGrace: connectionAgeGrace,
@@ -150,11 +151,11 @@ func NewServer(o Options, more ...grpc.ServerOption) *Server {
 		grpc.StreamInterceptor(func(srv any, s grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
 			g, err := calls.begun(s.Context(), info.FullMethod)
 			if err != nil {
-				return err
+				return streams.turnAway(g, s, err)
 			}
 			if e := encodingOf(s); e != "" {
 				foreigners.met(compressed, g.RemoteAddr(), "encoding", e)
-				return errCompressed
+				return streams.turnAway(g, s, errCompressed)
 			}
 			return streams.serve(g, srv, s, handler)
 		}),

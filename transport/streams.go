@@ -3,6 +3,7 @@ package transport
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -31,6 +32,12 @@ type streams struct {
 
 	reaped  prometheus.Counter // ended because they waited too long, or too many waited
 	refused prometheus.Counter // ended because max were open
+
+	handlers, hosts atomic.Int64 // handlers that run, and connections that have some
+
+	// strays are those handlers whose stream has no place in a queue: it has none yet,
+	// gets none, or has lost it. They end soon, but not where streams come faster.
+	strays atomic.Int64
 
 	mu              sync.Mutex
 	waiting, active int
@@ -77,13 +84,78 @@ func (all *streams) serve(g *guest, srv any, ss grpc.ServerStream, handler grpc.
 		return handler(srv, ss) // a grpc-go whose streams cannot be ended: unbounded is better than refused
 	}
 	s := &stream{ServerStream: ss, all: all, guest: g, endable: e}
+	all.enter(g)
+	defer all.leave(g)
 	if !all.begin(s) {
 		all.refused.Inc()
+		_ = e.WriteStatus(status.New(codes.OK, "")) // fails if the client has gone
+		all.strays.Add(-1)
 		return nil
 	}
+	all.strays.Add(-1)
 	defer all.end(s)
 	return handler(srv, s)
 }
+
+// turnAway ends a stream of g with an error before it has a place, and returns the
+// error. gRPC would end it too, after its handler was counted off.
+func (all *streams) turnAway(g *guest, ss grpc.ServerStream, err error) error {
+	all.enter(g)
+	defer all.leave(g)
+	if e, ok := grpc.ServerTransportStreamFromContext(ss.Context()).(endable); ok {
+		_ = e.WriteStatus(status.Convert(err)) // fails if the client has gone
+	}
+	all.strays.Add(-1)
+	return err
+}
+
+// enter counts a handler of g, whose stream has no place yet.
+func (all *streams) enter(g *guest) {
+	all.strays.Add(1)
+	all.handlers.Add(1)
+	if g.handlers.Add(1) == 1 {
+		all.hosts.Add(1)
+	}
+}
+
+// leave counts a handler of g off.
+func (all *streams) leave(g *guest) {
+	all.handlers.Add(-1)
+	if g.handlers.Add(-1) == 0 {
+		all.hosts.Add(-1)
+	}
+}
+
+const (
+	// maxStrays is how many strays there may be until connections are held up, and
+	// maxFree is how many handlers a connection may have that never is.
+	maxStrays = 512
+	maxFree   = 4
+
+	// A connection is held for pauses of holdPause, at most maxPauses of them.
+	holdPause = time.Millisecond
+	maxPauses = 30_000
+)
+
+// hold waits while there are too many strays, if g has at least half as many handlers as
+// connections have on average; the more strays there are, the smaller is the part that
+// is held. Strays wait for nothing that is read from a connection.
+func (all *streams) hold(g *guest) {
+	for range maxPauses {
+		strays := all.strays.Load()
+		if strays <= maxStrays || g.over.Load() {
+			return
+		}
+		n := g.handlers.Load()
+		if n <= maxFree || n*all.hosts.Load()*strays < all.handlers.Load()*maxStrays/2 {
+			return
+		}
+		time.Sleep(holdPause)
+	}
+}
+
+// busy reports whether so many handlers run that no connection should add many at once.
+func (all *streams) busy() bool { return all.handlers.Load() > int64(all.maxWaiting)/2 }
 
 // begin adds s to the waiting streams. It reports false if there is no room.
 func (all *streams) begin(s *stream) bool {
@@ -131,7 +203,7 @@ func (all *streams) makeRoom(one *guest) (surplus *stream, counter prometheus.Co
 	if surplus = greediest.share.waiting.oldest; surplus == nil {
 		surplus = greediest.share.active.oldest
 	}
-	all.remove(surplus)
+	all.evict(surplus)
 	return surplus, counter, true
 }
 
@@ -167,7 +239,15 @@ func (all *streams) end(s *stream) {
 	defer all.mu.Unlock()
 	if s.in != nil {
 		all.remove(s)
+	} else {
+		all.strays.Add(-1)
 	}
+}
+
+// evict removes a stream whose handler still runs.
+func (all *streams) evict(s *stream) {
+	all.remove(s)
+	all.strays.Add(1)
 }
 
 // look ends the streams that have waited too long.
@@ -178,7 +258,7 @@ func (all *streams) look() {
 	for _, g := range all.guests {
 		for s := g.share.waiting.oldest; s != nil && all.looks-s.looks > lookPeriods; s = g.share.waiting.oldest {
 			late = append(late, s)
-			all.remove(s)
+			all.evict(s)
 		}
 	}
 	all.guests = slices.DeleteFunc(all.guests, func(g *guest) bool {
