@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
 	"google.golang.org/grpc/credentials/insecure"
 )
 
@@ -16,12 +17,16 @@ import (
 // another connection is answered beside them. It counts goroutines, so it is alone.
 func TestHeadersAlone(t *testing.T) { //nolint:paralleltest // see above
 	const (
-		peers, opened = 40, 1000
+		peers, opened = 40, 2500
 		waves         = 3
-		most          = 500 // streams that wait
-		surplus       = 2*maxStrays + waves*peers*(maxFree+maxWaitingWhenBusy+4)
+		most          = 500                                              // streams that wait
+		surplus       = 2*maxStrays + waves*peers*(3+maxWaitingWhenBusy) // 3 are those that gRPC has for each connection
 	)
 	before := runtime.NumGoroutine()
+	headers := []hpack.HeaderField{
+		{Name: ":method", Value: "POST"}, {Name: ":scheme", Value: "http"}, {Name: ":path", Value: echoMethod}, {Name: ":authority", Value: "test"},
+		{Name: "content-type", Value: "application/grpc"}, {Name: "te", Value: "trailers"},
+	}
 	server := NewServer(Options{})
 	all := server.door.streams
 	all.maxWaiting, all.max = most, 2*most
@@ -52,38 +57,96 @@ func TestHeadersAlone(t *testing.T) { //nolint:paralleltest // see above
 	var attack sync.WaitGroup
 	for range waves * peers {
 		p := r.rawPeer(t)
-		var all bytes.Buffer
-		p.Framer = http2.NewFramer(&all, p.Conn)
-		for i := range opened {
-			p.open(t, uint32(2*i+1), echoMethod)
+		var block, out bytes.Buffer
+		encoder, frames := hpack.NewEncoder(&block), http2.NewFramer(&out, nil)
+		for i := range opened { // all but the first in 15 bytes
+			block.Reset()
+			for _, f := range headers {
+				if err := encoder.WriteField(f); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := frames.WriteHeaders(http2.HeadersFrameParam{StreamID: uint32(2*i + 1), BlockFragment: block.Bytes(), EndHeaders: true}); err != nil {
+				t.Fatal(err)
+			}
 		}
 		attack.Go(func() {
-			if _, err := p.Write(all.Bytes()); err != nil {
+			if _, err := p.Conn.Write(out.Bytes()); err != nil {
 				t.Error(err)
 			}
 		})
 	}
-	attacked := make(chan struct{})
+	attacked, peak := make(chan struct{}), 0
 	go func() {
 		defer close(attacked)
-		attack.Wait()
-	}()
-	peak, deadline := 0, time.Now().Add(limit)
-	for over := false; !over || all.strays.Load() > maxStrays; {
-		if time.Now().After(deadline) {
-			t.Fatalf("after %v %d handlers are strays", limit, all.strays.Load())
+		sent := make(chan struct{})
+		go func() {
+			defer close(sent)
+			attack.Wait()
+		}()
+		deadline := time.Now().Add(limit)
+		for over := false; !over || all.strays.Load() > maxStrays; time.Sleep(time.Millisecond / 10) {
+			select {
+			case <-sent:
+				over = true
+			default:
+			}
+			if peak = max(peak, runtime.NumGoroutine()-before); time.Now().After(deadline) {
+				t.Errorf("after %v %d handlers are strays", limit, all.strays.Load())
+				return
+			}
 		}
+	}()
+	for attacking := true; attacking; {
 		select {
 		case <-attacked:
-			over = true
+			attacking = false
 		default:
 		}
 		answer()
-		peak = max(peak, runtime.NumGoroutine()-before)
 	}
 	t.Logf("%d goroutines at most", peak)
 	if peak > most+surplus {
 		t.Errorf("there are %d goroutines more than before, want %d at most", peak, most+surplus)
 	}
-	answer()
+}
+
+// TestHold checks that a connection with a share of the handlers is held while there are
+// too many strays, until it is closed, and one with few handlers never is.
+func TestHold(t *testing.T) {
+	t.Parallel()
+	all := newStreams(10, 10, time.Hour)
+	greedy, modest := &guest{Conn: silentConn{}, all: all, received: greeting}, &guest{Conn: silentConn{}, all: all, received: greeting}
+	for range maxStrays + 1 {
+		all.enter(greedy)
+	}
+	all.enter(modest)
+	read := func(g *guest) chan struct{} {
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			_, _ = g.Read(make([]byte, 1))
+		}()
+		return done
+	}
+	ends := func(what string, done chan struct{}) {
+		t.Helper()
+		select {
+		case <-done:
+		case <-time.After(limit):
+			t.Fatalf("a read of %s does not end", what)
+		}
+	}
+	held := read(greedy)
+	ends("a connection with one handler", read(modest))
+	select {
+	case <-held:
+		t.Error("a connection with nearly all handlers is not held")
+	case <-time.After(20 * holdPause):
+	}
+	all.strays.Add(-2)
+	ends("a connection when there are few strays again", held)
+	all.strays.Add(2)
+	greedy.over.Store(true)
+	ends("a connection that is closed", read(greedy))
 }

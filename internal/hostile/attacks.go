@@ -31,7 +31,11 @@ import (
 type Attack struct {
 	Name  string
 	Holds bool // whether its units are streams that stay open
-	Run   func(ctx context.Context, address string, connections, rate int) (units int64, err error)
+
+	// Connections is how many it takes; 0: as many as others.
+	Connections int
+
+	Run func(ctx context.Context, address string, connections, rate int) (units int64, err error)
 }
 
 // Attacks returns all known attacks.
@@ -46,6 +50,9 @@ func Attacks() []Attack {
 		a.Holds = true
 		all = append(all, a)
 	}
+	headers := Flood{unit: (*Peer).OpenShort}.attack("headers of streams, over 40 connections")
+	headers.Holds, headers.Connections = true, 40
+	all = append(all, headers)
 	for _, c := range costly {
 		all = append(all, Attack{Name: c.name, Run: c.run})
 	}
