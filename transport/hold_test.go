@@ -24,8 +24,12 @@ func TestHeadersAlone(t *testing.T) { //nolint:paralleltest // see above
 	)
 	before := runtime.NumGoroutine()
 	headers := []hpack.HeaderField{
-		{Name: ":method", Value: "POST"}, {Name: ":scheme", Value: "http"}, {Name: ":path", Value: echoMethod}, {Name: ":authority", Value: "test"},
-		{Name: "content-type", Value: "application/grpc"}, {Name: "te", Value: "trailers"},
+		{Name: ":method", Value: "POST"},
+		{Name: ":scheme", Value: "http"},
+		{Name: ":path", Value: echoMethod},
+		{Name: ":authority", Value: "test"},
+		{Name: "content-type", Value: "application/grpc"},
+		{Name: "te", Value: "trailers"},
 	}
 	server := NewServer(Options{})
 	all := server.door.streams
@@ -71,7 +75,7 @@ func TestHeadersAlone(t *testing.T) { //nolint:paralleltest // see above
 			}
 		}
 		attack.Go(func() {
-			if _, err := p.Conn.Write(out.Bytes()); err != nil {
+			if _, err := p.Write(out.Bytes()); err != nil {
 				t.Error(err)
 			}
 		})

@@ -156,9 +156,12 @@ var learntHeaders, shortHeaders = func() (first, next []byte) {
 	encode := func() []byte {
 		block.Reset()
 		for _, f := range []hpack.HeaderField{
-			{Name: ":method", Value: "POST"}, {Name: ":scheme", Value: "http"},
-			{Name: ":path", Value: "/" + processor.ServiceName + "/Process"}, {Name: ":authority", Value: "tagproc"},
-			{Name: "content-type", Value: "application/grpc"}, {Name: "te", Value: "trailers"},
+			{Name: ":method", Value: "POST"},
+			{Name: ":scheme", Value: "http"},
+			{Name: ":path", Value: "/" + processor.ServiceName + "/Process"},
+			{Name: ":authority", Value: "tagproc"},
+			{Name: "content-type", Value: "application/grpc"},
+			{Name: "te", Value: "trailers"},
 		} {
 			if err := encoder.WriteField(f); err != nil {
 				panic(fmt.Sprintf("encoding %v into memory: %v", f, err))
