@@ -52,3 +52,27 @@ func TestPipeWithoutWriter(t *testing.T) {
 		}
 	}
 }
+
+// TestPipeInDirectory checks that lint leaves a pipe alone that it comes across, and says
+// so: nobody may ever write into it.
+func TestPipeInDirectory(t *testing.T) {
+	dir := t.TempDir()
+	if err := syscall.Mkfifo(filepath.Join(dir, "rules.yaml"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := newRootCommand()
+	var out strings.Builder
+	cmd.SetOut(&out)
+	cmd.SetErr(&out)
+	cmd.SetArgs([]string{"lint", dir})
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.ExecuteContext(t.Context()) }()
+	select {
+	case err := <-ended:
+		if err == nil || !strings.Contains(out.String(), "is a pipe or a device") {
+			t.Errorf("lint ends with %v and says\n%s\nwant that a pipe is not read", err, out.String())
+		}
+	case <-time.After(time.Minute):
+		t.Fatal("lint goes on reading")
+	}
+}

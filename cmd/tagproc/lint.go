@@ -126,6 +126,10 @@ func lintFiles(cmd *cobra.Command, args []string) (files []lint.File, refused []
 			}
 			if !d.IsDir() && slices.Contains([]string{".yaml", ".yml", ".json"}, strings.ToLower(filepath.Ext(path))) {
 				found = true
+				if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() { // a pipe may never end
+					refuse(source.Problem{File: path, Kind: source.KindUnreadable, Message: "is a pipe or a device; in a directory lint reads files alone: name it to have it read"})
+					return nil
+				}
 				add(path, true)
 			}
 			return nil
