@@ -40,7 +40,7 @@ var mutations = []mutation{
 	},
 	{
 		name: "asks a cluster that there is not", set: "lanes",
-		edits: []edit{{sidecarFilter, "cluster_name: tagproc\n              #", "cluster_name: tagprok\n              #"}},
+		edits: []edit{{sidecarFilter, "cluster_name: tagproc\n              skip", "cluster_name: tagprok\n              skip"}},
 		said:  jackAtBaseline, found: []string{"unknown-cluster"},
 	},
 	{
