@@ -93,9 +93,7 @@ func (d *diffFlags) check() (err error) {
 	if d.list && d.ids.file == "" {
 		errs = append(errs, errors.New("--list: expected --ids FILE beside it"))
 	}
-	if d.instant, err = parseInstant(d.at); d.at == "" {
-		d.instant = time.Now()
-	}
+	d.instant, err = parseInstant(d.at)
 	errs = append(errs, err)
 	if d.most != "" {
 		d.percent, err = strconv.ParseFloat(strings.TrimSuffix(d.most, "%"), 64)

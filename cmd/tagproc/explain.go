@@ -61,14 +61,14 @@ The exit code is 0, 1 if the rules are refused or a tag is not that of --want, a
 				return err
 			}
 			if address != "" {
+				if at == "" {
+					instant = time.Time{} // by the replica's clock
+				}
 				return explainLive(cmd, address, explain.Question{Headers: request, At: instant}, out, wanted)
 			}
 			t, err := usableRules(cmd, &flags, file, exitProblems)
 			if err != nil {
 				return err
-			}
-			if instant.IsZero() {
-				instant = time.Now()
 			}
 			t, _ = t.At(instant)
 			if len(request) == 0 && len(t.Keys()) > 0 && len(t.Visitors()) == 0 {
@@ -142,10 +142,10 @@ func parseHeaders(args []string) ([]explain.Header, error) {
 	return headers, nil
 }
 
-// parseInstant returns the instant of --at, or the zero time if the flag is empty.
+// parseInstant returns the instant of --at, which is now if the flag is empty.
 func parseInstant(at string) (t time.Time, err error) {
 	if at == "" {
-		return t, nil
+		return time.Now(), nil
 	}
 	if err := t.UnmarshalText([]byte(at)); err != nil {
 		return t, fmt.Errorf("--at %q: expected an instant with its offset, such as 2026-12-01T10:00:00Z", at)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -67,9 +66,6 @@ standard input.`,
 			t, err := usableRules(cmd, &flags, s.rulesFile, exitProblems)
 			if err != nil {
 				return err
-			}
-			if s.at == "" {
-				instant = time.Now()
 			}
 			t, _ = t.At(instant)
 			if len(t.Rules()) == 0 {
