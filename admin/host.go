@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/tagproc/tagproc/internal/words"
 )
 
 // checkHost answers 421 to requests whose Host is not known to be tagproc's. With DNS
@@ -18,7 +20,7 @@ func checkHost(known []string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !isOurs(r.Host, known) {
 			writeText(w, http.StatusMisdirectedRequest, fmt.Sprintf(
-				"%q is not a name of tagproc: use its address, or start tagproc with --admin-host and that name\n", cut(r.Host, 100)))
+				"%q is not a name of tagproc: use its address, or start tagproc with --admin-host and that name\n", words.Cut(r.Host, 100)))
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -51,13 +53,4 @@ func boundTarget(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
-}
-
-// cut returns the beginning of a text that a peer or a file has at length: at most so many
-// bytes and an ellipsis.
-func cut(s string, most int) string {
-	if len(s) > most {
-		return strings.ToValidUTF8(s[:most], "") + "…"
-	}
-	return s
 }

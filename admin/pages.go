@@ -11,6 +11,7 @@ import (
 
 	"github.com/tagproc/tagproc/admin/page"
 	"github.com/tagproc/tagproc/explain"
+	"github.com/tagproc/tagproc/internal/words"
 	"github.com/tagproc/tagproc/rules"
 )
 
@@ -107,7 +108,7 @@ func (r *Replica) typed(text, at string) (q explain.Question, err error) {
 		case len(lines) == 1:
 			name, value = r.asKey(strings.TrimSpace(line))
 		default:
-			return q, fmt.Errorf("line %q is no header; expected NAME: VALUE", cut(line, 100))
+			return q, fmt.Errorf("line %q is no header; expected NAME: VALUE", words.Cut(line, 100))
 		}
 		q.Headers = append(q.Headers, explain.Header{Name: name, Value: strings.Trim(value, " \t")})
 	}

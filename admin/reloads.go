@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/tagproc/tagproc/internal/words"
 	"github.com/tagproc/tagproc/rules"
 	"github.com/tagproc/tagproc/rules/rulefile"
 	"github.com/tagproc/tagproc/shares"
@@ -100,7 +101,7 @@ const longestChange = 200
 func changes(r *state.Reload, before, after *rules.Table) {
 	all := rules.Changes(before, after)
 	for _, c := range all[:min(len(all), state.MaxChanges)] {
-		r.Changes = append(r.Changes, cut(c.String(), longestChange))
+		r.Changes = append(r.Changes, words.Cut(c.String(), longestChange))
 	}
 	r.ChangesLeftOut = len(all) - len(r.Changes)
 }

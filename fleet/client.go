@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/tagproc/tagproc/explain"
+	"github.com/tagproc/tagproc/internal/words"
 	"github.com/tagproc/tagproc/state"
 )
 
@@ -82,7 +83,7 @@ func (c *Client) Ask(ctx context.Context, targets []Target) []Replica {
 				err = errors.New("the name has no address")
 			}
 			if err != nil {
-				answers[i] = []Replica{{Address: t.name, Name: t.name, Unreachable: cut(err.Error())}}
+				answers[i] = []Replica{{Address: t.name, Name: t.name, Unreachable: words.Cut(err.Error(), maxError)}}
 				return
 			}
 			answers[i] = withoutDeadFamily(c.askPlaces(ctx, places))
@@ -115,7 +116,7 @@ func (c *Client) ask(ctx context.Context, p Place) Replica {
 		err = errors.New("the answer is no state: another program listens there")
 	}
 	if err != nil {
-		r.Unreachable = cut(err.Error())
+		r.Unreachable = words.Cut(err.Error(), maxError)
 		return r
 	}
 	took := c.now().Sub(begin)
@@ -146,7 +147,7 @@ func (c *Client) Explain(ctx context.Context, t Target, q explain.Question) (*ex
 			return d, nil
 		}
 	}
-	return nil, fmt.Errorf("%s: %s", t.name, cut(err.Error()))
+	return nil, fmt.Errorf("%s: %s", t.name, words.Cut(err.Error(), maxError))
 }
 
 // do asks a place and decodes the answer into out.
@@ -232,12 +233,4 @@ func unique(replicas []Replica) (once []Replica) {
 		}
 	}
 	return once
-}
-
-// cut returns the beginning of an error that a peer may have written.
-func cut(text string) string {
-	if len(text) > maxError {
-		return strings.ToValidUTF8(text[:maxError], "") + "…"
-	}
-	return text
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/tagproc/tagproc/internal/terminal"
+	"github.com/tagproc/tagproc/internal/words"
 	"github.com/tagproc/tagproc/state"
 )
 
@@ -136,12 +137,10 @@ func (r *Report) writeRule(t *terminal.Writer, rule state.Rule) {
 
 func writeObserved(t *terminal.Writer, address string, rule *state.Rule) {
 	for i, tag := range rule.Tags {
-		name := tag.Tag
-		if name == "" {
-			if name = "no tag"; tag.Percent == 0 {
-				continue // everybody has one
-			}
+		if tag.Tag == "" && tag.Percent == 0 {
+			continue // everybody has a tag
 		}
+		name := words.Tag(tag.Tag)
 		if len(rule.Observed) <= shownWindow {
 			t.Printf("%s\t%s\t%s%%\t-\t-\t-\t-\tnot counted\n", address, name, number(tag.Percent))
 			continue

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/tagproc/tagproc/internal/words"
 )
 
 // maxRow is the most bytes of a row. A quote that is never closed turns the rest of a file
@@ -123,7 +125,7 @@ func (r *Rows) problem(e *csv.ParseError, fields int) *Problem {
 	p := &Problem{Line: e.Line, Col: max(1, e.Column)}
 	switch {
 	case errors.Is(e.Err, csv.ErrFieldCount):
-		p.Message = fmt.Sprintf("this row has %s; the first line has %d", plural(fields, "column"), r.csv.FieldsPerRecord)
+		p.Message = fmt.Sprintf("this row has %s; the first line has %d", words.Counted(fields, "column"), r.csv.FieldsPerRecord)
 	case errors.Is(e.Err, csv.ErrBareQuote):
 		p.Message = `a value has a quote in its middle; put the value in quotes and double the inner one: "a""b"`
 	case errors.Is(e.Err, csv.ErrQuote) && e.StartLine < e.Line:
@@ -147,11 +149,4 @@ func (r *Rows) Line() int {
 func (r *Rows) At(i int, message string) Problem {
 	line, col := r.csv.FieldPos(i)
 	return Problem{Line: line, Col: col, Message: message}
-}
-
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tagproc/tagproc/internal/terminal"
+	"github.com/tagproc/tagproc/internal/words"
 	"github.com/tagproc/tagproc/rules"
 	"github.com/tagproc/tagproc/shares"
 )
@@ -117,7 +118,7 @@ func (r *RuleView) write(t *terminal.Writer, width int) {
 			if s.Tag == "" && s.Share.Count == 0 {
 				continue
 			}
-			t.Printf("  %c %s\t%s\t%s\n", mark[s.Tag], tagText(s.Tag), s.Share, r.bucketsOf(s.Tag))
+			t.Printf("  %c %s\t%s\t%s\n", mark[s.Tag], words.Tag(s.Tag), s.Share, r.bucketsOf(s.Tag))
 		}
 	})
 	if r.Named > 0 {
@@ -127,13 +128,6 @@ func (r *RuleView) write(t *terminal.Writer, width int) {
 		ramp.write(t)
 	}
 	t.Printf("\n")
-}
-
-func tagText(tag string) string {
-	if tag == "" {
-		return "no tag"
-	}
-	return tag
 }
 
 // marks returns what fills the part of each tag.

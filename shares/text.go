@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tagproc/tagproc/internal/terminal"
+	"github.com/tagproc/tagproc/internal/words"
 )
 
 const (
@@ -71,7 +72,7 @@ func writeComparison(t *terminal.Writer, c *Comparison) {
 	t.Printf("  %s %s\n\n", movedStyle(Figure{Percent: 1}).Textf("%s%s move", map[bool]string{true: "at most "}[c.Method == ByBound], c.Moving), terminal.Faint.Textf("(%s)", c.method()))
 	g := grid{plainCells("", "before", "after")}
 	for _, s := range c.Shares {
-		row := plainCells(tagText(s.Tag), s.Before.String(), s.After.String())
+		row := plainCells(words.Tag(s.Tag), s.Before.String(), s.After.String())
 		if s.Before.compare(s.After) != 0 {
 			row[2].style = terminal.Bold
 		}
@@ -89,7 +90,7 @@ func writeComparison(t *terminal.Writer, c *Comparison) {
 				t.Printf("    and %d more\n", len(c.Named)-i)
 				break
 			}
-			t.Printf("    %s: %s → %s\n", n.User, tagText(n.From), tagText(n.To))
+			t.Printf("    %s: %s → %s\n", n.User, words.Tag(n.From), words.Tag(n.To))
 		}
 		t.Printf("\n")
 	}
@@ -112,7 +113,7 @@ func writeMoves(t *terminal.Writer, c *Comparison) {
 	}
 	head := []string{"from"}
 	for _, tag := range columns {
-		head = append(head, "to "+tagText(tag))
+		head = append(head, "to "+words.Tag(tag))
 	}
 	g := grid{plainCells(head...)}
 	shares := map[pair]Share{}
@@ -123,7 +124,7 @@ func writeMoves(t *terminal.Writer, c *Comparison) {
 		if s.Before.Count == 0 {
 			continue
 		}
-		row := plainCells(tagText(s.Tag))
+		row := plainCells(words.Tag(s.Tag))
 		for _, to := range columns {
 			one := cell{text: "·", style: terminal.Faint}
 			if share := shares[pair{s.Tag, to}]; share.Count > 0 {
@@ -149,7 +150,7 @@ func writeMoveList(t *terminal.Writer, c *Comparison) {
 		case len(g) == mostListed:
 			more++
 		default:
-			g = append(g, plainCells(tagText(m.From)+" → "+tagText(m.To), m.Share.String()))
+			g = append(g, plainCells(words.Tag(m.From)+" → "+words.Tag(m.To), m.Share.String()))
 		}
 	}
 	g.write(t)
@@ -167,7 +168,7 @@ func writeCounts(t *terminal.Writer, c *Comparison) bool {
 	t.Printf("  people counted\n")
 	var g grid
 	for _, p := range c.People {
-		row := plainCells("  "+tagText(p.From)+" → "+tagText(p.To), fmt.Sprint(p.Count))
+		row := plainCells("  "+words.Tag(p.From)+" → "+words.Tag(p.To), fmt.Sprint(p.Count))
 		if p.From != p.To {
 			row[1].style = terminal.Bold
 		}
@@ -184,7 +185,7 @@ func writePeople(t *terminal.Writer, p *People) {
 	}
 	var g grid
 	for _, one := range p.List {
-		g = append(g, plainCells(one.ID, one.TagHeader, tagText(one.From)+" → "+tagText(one.To), bucketText(one.BucketBefore)+" → "+bucketText(one.BucketAfter)))
+		g = append(g, plainCells(one.ID, one.TagHeader, words.Tag(one.From)+" → "+words.Tag(one.To), bucketText(one.BucketBefore)+" → "+bucketText(one.BucketAfter)))
 	}
 	if len(g) > 0 {
 		t.Printf("who moves, and the buckets before and after\n")
@@ -240,17 +241,10 @@ func (c *Comparison) shiftsText() string {
 		switch before, after := s.Before.String(), s.After.String(); {
 		case s.Before.Count+s.After.Count == 0:
 		case before == after:
-			texts = append(texts, tagText(s.Tag)+" "+after)
+			texts = append(texts, words.Tag(s.Tag)+" "+after)
 		default:
-			texts = append(texts, fmt.Sprintf("%s %s → %s", tagText(s.Tag), before, after))
+			texts = append(texts, fmt.Sprintf("%s %s → %s", words.Tag(s.Tag), before, after))
 		}
 	}
 	return strings.Join(texts, ", ")
-}
-
-func tagText(tag string) string {
-	if tag == "" {
-		return "no tag"
-	}
-	return tag
 }

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/tagproc/tagproc/internal/words"
 )
 
 // Measures of a chart in pixels. A percent is perPercent wide, and 0% is at left.
@@ -56,7 +58,7 @@ func Chart(ids string, r *Report) []byte {
 	for _, rule := range r.Rules {
 		height += (len(rule.Shares) + 2) * lineHeight
 	}
-	title := fmt.Sprintf("%s: %s", ids, count(r.People, "person", "people"))
+	title := fmt.Sprintf("%s: %s", ids, words.Count(r.People, "person", "people"))
 	p(chartHead, chartWidth, height, title)
 	p("<text class=\"rule\" x=\"10\" y=\"20\">%s</text>\n", title)
 	p("<text class=\"quiet\" x=\"10\" y=\"38\">bar: observed share; long mark: expected; line: interval</text>\n")
@@ -66,7 +68,7 @@ func Chart(ids string, r *Report) []byte {
 		p("<text class=\"rule\" x=\"10\" y=\"%d\">rule %s</text>\n", y+20, rule.Name)
 		y += lineHeight
 		for _, s := range rule.Shares {
-			p("<text x=\"10\" y=\"%d\">%s</text>\n", y+17, shortened(tagText(s.Tag)))
+			p("<text x=\"10\" y=\"%d\">%s</text>\n", y+17, shortened(words.Tag(s.Tag)))
 			p("<rect class=\"all\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"16\"/>\n", left, y+4, 100*perPercent)
 			p("<rect class=\"%s\" x=\"%d\" y=\"%d\" width=\"%.2f\" height=\"16\"/>\n", string(s.Verdict), left, y+4, perPercent*s.Observed)
 			p("<line class=\"range\" x1=\"%.2f\" y1=\"%[3]d\" x2=\"%.2[2]f\" y2=\"%[3]d\"/>\n", x(s.Low), x(s.High), y+12)

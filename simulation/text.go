@@ -6,11 +6,12 @@ import (
 	"strings"
 
 	"github.com/tagproc/tagproc/internal/terminal"
+	"github.com/tagproc/tagproc/internal/words"
 )
 
 // WriteText writes r for people. ids says whose ids were counted.
 func WriteText(t *terminal.Writer, ids string, r *Report) error {
-	t.Printf("%s\n", terminal.Bold.Textf("%s: %s", ids, count(r.People, "person", "people")))
+	t.Printf("%s\n", terminal.Bold.Textf("%s: %s", ids, words.Count(r.People, "person", "people")))
 	for i := range r.Rules {
 		writeRule(t, &r.Rules[i])
 	}
@@ -28,7 +29,7 @@ func conclusion(r *Report) terminal.Text {
 		shares += len(rule.Shares)
 		for _, s := range rule.Shares {
 			if s.Verdict == Skewed {
-				skewed = append(skewed, fmt.Sprintf("%s of rule %s", tagText(s.Tag), rule.Name))
+				skewed = append(skewed, fmt.Sprintf("%s of rule %s", words.Tag(s.Tag), rule.Name))
 			}
 		}
 	}
@@ -55,9 +56,9 @@ func writeRule(t *terminal.Writer, r *Rule) {
 	if r.Match != "" {
 		match = ", for " + r.Match
 	}
-	t.Printf("\n%s%s: %s by %s, %s%s, %s%s\n", terminal.Bold.Textf("rule %s", r.Name), mode, r.TagHeader, strings.Join(r.Keys, " or "), r.Hash, salt, count(int64(r.Modulo), "bucket", "buckets"), match)
+	t.Printf("\n%s%s: %s by %s, %s%s, %s%s\n", terminal.Bold.Textf("rule %s", r.Name), mode, r.TagHeader, strings.Join(r.Keys, " or "), r.Hash, salt, words.Count(int64(r.Modulo), "bucket", "buckets"), match)
 	if r.Named > 0 {
-		t.Printf("  %s named by overrides, and not counted here\n", count(r.Named, "person is", "people are"))
+		t.Printf("  %s named by overrides, and not counted here\n", words.Count(r.Named, "person is", "people are"))
 	}
 	if len(r.Shares) == 0 {
 		t.Printf("  nobody is left whose bucket decides\n")
@@ -66,7 +67,7 @@ func writeRule(t *terminal.Writer, r *Rule) {
 	t.Table(func(t *terminal.Writer) {
 		t.Printf("  tag\texpected\tobserved\tinterval\n")
 		for _, s := range r.Shares {
-			t.Printf("  %s\t%7.3f%%\t%7.3f%%\t%7.3f%% to %7.3f%%\t%s\t%s\n", tagText(s.Tag), s.Expected, s.Observed, s.Low, s.High, bar(s.Observed), verdictText(s))
+			t.Printf("  %s\t%7.3f%%\t%7.3f%%\t%7.3f%% to %7.3f%%\t%s\t%s\n", words.Tag(s.Tag), s.Expected, s.Observed, s.Low, s.High, bar(s.Observed), verdictText(s))
 		}
 	})
 	if r.Spread != nil {
@@ -102,7 +103,7 @@ func verdictText(s Share) string {
 func spreadText(r *Rule) string {
 	s := r.Spread
 	test := func(t Test) string {
-		return fmt.Sprintf("chi-square %.1f, %s of freedom, p = %.3g", t.ChiSquare, count(int64(t.Degrees), "degree", "degrees"), t.P)
+		return fmt.Sprintf("chi-square %.1f, %s of freedom, p = %.3g", t.ChiSquare, words.Count(int64(t.Degrees), "degree", "degrees"), t.P)
 	}
 	if s.Even {
 		return fmt.Sprintf("%s spreads these ids over the buckets at least as evenly as chance (%s)", r.Hash, test(s.Test))
@@ -156,7 +157,7 @@ func writeOverlaps(t *terminal.Writer, r *Report) {
 		}
 	})
 	if r.NotCompared > 0 {
-		t.Printf("  %s compared: only the first %d are\n", count(int64(r.NotCompared), "tag is not", "tags are not"), maxCohorts)
+		t.Printf("  %s compared: only the first %d are\n", words.Count(int64(r.NotCompared), "tag is not", "tags are not"), maxCohorts)
 	}
 }
 
@@ -173,18 +174,4 @@ func kinshipText(k Kinship, percent float64) string {
 	default:
 		return fmt.Sprintf("%.1f%%", percent)
 	}
-}
-
-func tagText(tag string) string {
-	if tag == "" {
-		return "no tag"
-	}
-	return tag
-}
-
-func count(n int64, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
 }

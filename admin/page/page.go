@@ -22,7 +22,7 @@ var (
 	//go:embed script.js
 	script string
 
-	page = template.Must(template.New("page").Funcs(words).Parse(text))
+	page = template.Must(template.New("page").Funcs(functions).Parse(text))
 )
 
 // Policy is the Content-Security-Policy of the page: its own style and script, and

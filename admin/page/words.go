@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tagproc/tagproc/internal/words"
 	"github.com/tagproc/tagproc/shares"
 	"github.com/tagproc/tagproc/source"
 	"github.com/tagproc/tagproc/state"
@@ -22,11 +23,11 @@ const (
 	window     = 1  // of state.Rule.Observed: 5 minutes
 )
 
-// words are what the template says.
-var words = template.FuncMap{
+// functions are what the template says.
+var functions = template.FuncMap{
 	"alarms": alarms, "ago": ago, "brief": brief, "colour": colour, "count": count, "drawn": drawn, "instant": instant, "length": length,
 	"moving": moving, "mostDrawn": func() int { return mostDrawn }, "observed": observed, "outcomes": outcomes, "percent": percent,
-	"problem": problem, "rest": rest, "ruler": ruler, "plural": plural, "shown": shown, "tag": tag, "until": until, "verdict": verdict,
+	"problem": problem, "rest": rest, "ruler": ruler, "plural": words.Counted, "shown": shown, "tag": words.Tag, "until": until, "verdict": verdict,
 }
 
 // alarms says what is wrong with a replica.
@@ -67,25 +68,18 @@ func span(d time.Duration) string {
 		of   time.Duration
 	}{{"day", 24 * time.Hour}, {"hour", time.Hour}, {"minute", time.Minute}} {
 		if n := int(d / unit.of); n >= 2 || n == 1 && d < 2*unit.of {
-			return plural(n, unit.name)
+			return words.Counted(n, unit.name)
 		}
 	}
-	return plural(max(0, int(d/time.Second)), "second")
-}
-
-func plural(n int, of string) string {
-	if n == 1 {
-		return "1 " + of
-	}
-	return fmt.Sprintf("%d %ss", n, of)
+	return words.Counted(max(0, int(d/time.Second)), "second")
 }
 
 // length returns a number of seconds as people say it.
 func length(seconds int) string {
 	if seconds < 100 {
-		return plural(seconds, "second")
+		return words.Counted(seconds, "second")
 	}
-	return plural((seconds+30)/60, "minute")
+	return words.Counted((seconds+30)/60, "minute")
 }
 
 // count returns n with a comma between thousands.
@@ -123,8 +117,6 @@ func moving(r state.Reload) string {
 	return shares.Figure{Percent: r.Moving.Percent, AtMost: r.Moving.AtMost, Named: r.Moving.Named}.String()
 }
 
-func tag(text string) string { return cmp.Or(text, "no tag") }
-
 // colours is the number of colours of tags. That of no tag is 0.
 const colours = 8
 
@@ -161,7 +153,7 @@ func drawn(r state.Rule) (pieces []piece) {
 			return append(pieces, piece{X: x, Width: 100 - x, Label: &label{x + 0.5, "…"}})
 		}
 		made := piece{X: 100 * float64(p.From) / float64(r.Modulo), Width: 100 * float64(p.To-p.From) / float64(r.Modulo), Colour: colour(p.Tag)}
-		for _, text := range []string{fmt.Sprintf("%s: %d to %d", tag(p.Tag), p.From, p.To-1), tag(p.Tag)} {
+		for _, text := range []string{fmt.Sprintf("%s: %d to %d", words.Tag(p.Tag), p.From, p.To-1), words.Tag(p.Tag)} {
 			if made.Label == nil && made.Width > 1+1.3*float64(len(text)) {
 				made.Label = &label{made.X + 0.5, text}
 			}
@@ -175,7 +167,7 @@ func drawn(r state.Rule) (pieces []piece) {
 func ruler(r state.Rule) string {
 	var texts []string
 	for _, p := range r.Ruler[:min(len(r.Ruler), mostPieces)] {
-		texts = append(texts, fmt.Sprintf("buckets %d to %d: %s", p.From, p.To-1, tag(p.Tag)))
+		texts = append(texts, fmt.Sprintf("buckets %d to %d: %s", p.From, p.To-1, words.Tag(p.Tag)))
 	}
 	return strings.Join(texts, "; ")
 }
@@ -212,7 +204,7 @@ func brief(r state.Rule) string {
 		if !shown(t) {
 			continue
 		}
-		text := tag(t.Tag) + " " + percent(t.Percent)
+		text := words.Tag(t.Tag) + " " + percent(t.Percent)
 		if len(r.Observed) > window {
 			o := &r.Observed[window]
 			text += ", " + string(o.Verdict(i, t.Percent))

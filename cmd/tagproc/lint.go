@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tagproc/tagproc/internal/terminal"
+	"github.com/tagproc/tagproc/internal/words"
 	"github.com/tagproc/tagproc/istio/lint"
 	"github.com/tagproc/tagproc/source"
 )
@@ -181,7 +182,7 @@ func writeLint(t *terminal.Writer, r *lint.Report, out output) error {
 	if len(seen) == 0 {
 		seen = []string{"nothing: the files have no rules and no manifests"}
 	}
-	t.Printf("%s, %s; looked at %s\n", counted(r.Errors(), "error"), counted(len(r.Findings)-r.Errors(), "warning"), strings.Join(seen, ", "))
+	t.Printf("%s, %s; looked at %s\n", words.Counted(r.Errors(), "error"), words.Counted(len(r.Findings)-r.Errors(), "warning"), strings.Join(seen, ", "))
 	if len(r.LookedAt) > 0 { // else nothing was checked: the line above says so
 		writeNotChecked(t, r.NotChecked)
 	}
@@ -208,13 +209,5 @@ func writeNotChecked(t *terminal.Writer, ns []lint.NotChecked) {
 	for i, what := range lacks {
 		lacks[i] = fmt.Sprintf("%s (%d)", what, of[what])
 	}
-	t.Printf("not checked: %s of findings, for lack of %s (-o json names them)\n", counted(total, "kind"), strings.Join(lacks, ", "))
-}
-
-// counted returns for example "2 errors".
-func counted(n int, what string) string {
-	if n != 1 {
-		what += "s"
-	}
-	return fmt.Sprintf("%d %s", n, what)
+	t.Printf("not checked: %s of findings, for lack of %s (-o json names them)\n", words.Counted(total, "kind"), strings.Join(lacks, ", "))
 }

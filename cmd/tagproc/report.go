@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tagproc/tagproc/internal/terminal"
+	"github.com/tagproc/tagproc/internal/words"
 	"github.com/tagproc/tagproc/observed"
 )
 
@@ -77,7 +78,7 @@ func writeContradictions(t *terminal.Writer, r *observed.Report) {
 		return
 	}
 	t.Printf("\n%s something else than an earlier one of the same user, which counts%s\n",
-		count(r.Contradicting, "row says", "rows say"), firstOf(len(r.Contradictions), r.Contradicting))
+		words.Count(r.Contradicting, "row says", "rows say"), firstOf(len(r.Contradictions), r.Contradicting))
 	for _, c := range r.Contradictions {
 		t.Printf("  line %d\t%s\tunlike line %d\n", c.Line, keysText(c.Keys), c.First)
 	}
@@ -91,9 +92,9 @@ func writeRemarks(t *terminal.Writer, r *observed.Report) {
 			remarks = append(remarks, fmt.Sprintf(format, args...))
 		}
 	}
-	remark(r.Repeated, "%s of a user who had the same one before", count(r.Repeated, "row", "rows"))
-	remark(r.WithoutID, "%s without an id, not compared", count(r.WithoutID, "row", "rows"))
-	remark(r.NotRemembered, "%s of users beyond the first %d, each counted as a user of its own", count(r.NotRemembered, "row", "rows"), observed.MaxUsers)
+	remark(r.Repeated, "%s of a user who had the same one before", words.Count(r.Repeated, "row", "rows"))
+	remark(r.WithoutID, "%s without an id, not compared", words.Count(r.WithoutID, "row", "rows"))
+	remark(r.NotRemembered, "%s of users beyond the first %d, each counted as a user of its own", words.Count(r.NotRemembered, "row", "rows"), observed.MaxUsers)
 	for _, h := range r.NotCompared {
 		remark(1, "%s has no column and is not compared", h)
 	}
@@ -125,7 +126,7 @@ func whyText(d observed.Diff) string {
 
 func tagText(tag string) string {
 	if tag == "" {
-		return "no tag"
+		return words.Tag(tag)
 	}
 	return quoted(tag)
 }
@@ -151,14 +152,7 @@ func quoted(text string) string {
 	return text
 }
 
-func userCount(n int64) string { return count(n, "user", "users") }
-
-func count(n int64, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
-}
+func userCount(n int64) string { return words.Count(n, "user", "users") }
 
 // firstOf returns a remark that a list is not complete, or "" if it is.
 func firstOf(shown int, all int64) string {

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/tagproc/tagproc/internal/words"
 	"github.com/tagproc/tagproc/rollout"
 	"github.com/tagproc/tagproc/rules"
 )
@@ -239,7 +240,7 @@ until the first step.`,
 func fileAnd(least, most int, expected string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if n := len(args) - 1; n < least || most >= 0 && n > most {
-			return fmt.Errorf("%s: expected %s, got %s", cmd.CommandPath(), expected, counted(len(args), "argument"))
+			return fmt.Errorf("%s: expected %s, got %s", cmd.CommandPath(), expected, words.Counted(len(args), "argument"))
 		}
 		return nil
 	}

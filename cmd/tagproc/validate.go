@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tagproc/tagproc/internal/words"
 	"github.com/tagproc/tagproc/source"
 )
 
@@ -79,7 +80,7 @@ func report(cmd *cobra.Command, results []validation, out output) error {
 	for _, v := range results {
 		writeProblems(stdout(cmd), v.Problems)
 		if v.OK {
-			stdout(cmd).Printf("%s: ok, %s, digest %s\n", v.File, counted(v.Rules, "rule"), v.Digest)
+			stdout(cmd).Printf("%s: ok, %s, digest %s\n", v.File, words.Counted(v.Rules, "rule"), v.Digest)
 		}
 	}
 	return err
