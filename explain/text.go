@@ -67,14 +67,14 @@ var modeNotes = map[string]string{
 
 func writeRule(t *terminal.Writer, r Rule) {
 	if r.Reason == "off" {
-		line(t, "outcome", "the rule is off")
+		t.Labelled("outcome", "the rule is off")
 		return
 	}
 	for _, ramp := range r.Ramps {
-		line(t, "ramp", "%s", rampText(ramp))
+		t.Labelled("ramp", "%s", rampText(ramp))
 	}
 	if r.Reason == "no_match" {
-		line(t, "match", "the request is not for %s", r.Unmet)
+		t.Labelled("match", "the request is not for %s", r.Unmet)
 	} else {
 		writeKeys(t, r)
 	}
@@ -83,10 +83,10 @@ func writeRule(t *terminal.Writer, r Rule) {
 		if r.Salt != "" {
 			salt = fmt.Sprintf(" with salt %q", r.Salt)
 		}
-		line(t, "hash", "%s%s = %s", r.Hash, salt, *r.HashValue)
-		line(t, "bucket", "%d = %s %% %d", *r.Bucket, *r.HashValue, r.Modulo)
+		t.Labelled("hash", "%s%s = %s", r.Hash, salt, *r.HashValue)
+		t.Labelled("bucket", "%d = %s %% %d", *r.Bucket, *r.HashValue, r.Modulo)
 	}
-	line(t, "outcome", "%s", Outcome(r))
+	t.Labelled("outcome", "%s", Outcome(r))
 }
 
 // writeKeys writes the keys of r up to the one taken.
@@ -98,21 +98,17 @@ func writeKeys(t *terminal.Writer, r Rule) {
 	for _, k := range keys {
 		switch {
 		case k.Minted:
-			line(t, "key", "%s %s is not in the request: the visitor gets a random id, here %s", k.Source, k.Name, *k.Value)
+			t.Labelled("key", "%s %s is not in the request: the visitor gets a random id, here %s", k.Source, k.Name, *k.Value)
 		case k.Value == nil:
-			line(t, "key", "%s %s is not in the request", k.Source, k.Name)
+			t.Labelled("key", "%s %s is not in the request", k.Source, k.Name)
 			continue
 		default:
-			line(t, "key", "%s %s = %q", k.Source, k.Name, *k.Value)
+			t.Labelled("key", "%s %s = %q", k.Source, k.Name, *k.Value)
 		}
 		if *k.Value != "" {
 			return
 		}
 	}
-}
-
-func line(t *terminal.Writer, label, format string, args ...any) {
-	t.Printf("  %-8s "+format+"\n", append([]any{label}, args...)...)
 }
 
 // Outcome returns in one line what decided, and its decision.

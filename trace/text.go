@@ -16,34 +16,30 @@ func WriteText(t *terminal.Writer, w *Way) error {
 			t.Printf("\n")
 		}
 		t.Printf("%s %s\n", terminal.Bold.Textf("%s", h.Name), terminal.Faint.Textf("%s", strings.TrimPrefix(fmt.Sprintf("%s, %s", h.Listener.Name, h.Listener.At), ", ")))
-		line(t, "request", "%s %s%s", h.Request.Method, h.Request.Authority, h.Request.Path)
+		t.Labelled("request", "%s %s%s", h.Request.Method, h.Request.Authority, h.Request.Path)
 		writeTagproc(t, h.Tagproc)
 		if h.Host != nil {
-			line(t, "host", "%s by the domain %s, %s", h.Host.Name, h.Host.Domain, h.Host.At)
+			t.Labelled("host", "%s by the domain %s, %s", h.Host.Name, h.Host.Domain, h.Host.At)
 		}
 		for _, p := range h.Passed {
 			label := "not"
 			if p.Maybe {
 				label = "maybe"
 			}
-			line(t, label, "route %s, %s: %s", p.Name, p.At, p.Why)
+			t.Labelled(label, "route %s, %s: %s", p.Name, p.At, p.Why)
 		}
 		if h.Route != nil {
-			line(t, "route", "%s, %s", terminal.Bold.Textf("%s", h.Route.Name), h.Route.At)
+			t.Labelled("route", "%s, %s", terminal.Bold.Textf("%s", h.Route.Name), h.Route.At)
 		}
 		writeEnd(t, h)
 		for _, what := range h.CannotTell {
-			line(t, "open", "%s", what)
+			t.Labelled("open", "%s", what)
 		}
 		if len(h.NotChecked) > 0 {
-			line(t, "unknown", "filters whose effect is not modelled: %s", strings.Join(h.NotChecked, ", "))
+			t.Labelled("unknown", "filters whose effect is not modelled: %s", strings.Join(h.NotChecked, ", "))
 		}
 	}
 	return t.Err()
-}
-
-func line(t *terminal.Writer, label, format string, args ...any) {
-	t.Printf("  %-8s "+format+"\n", append([]any{label}, args...)...)
 }
 
 func writeTagproc(t *terminal.Writer, p *Tagproc) {
@@ -51,19 +47,19 @@ func writeTagproc(t *terminal.Writer, p *Tagproc) {
 		return
 	}
 	for _, name := range p.NotSent {
-		line(t, "tagproc", "is not sent %s (forward_rules, %s)", name, p.Filter.At)
+		t.Labelled("tagproc", "is not sent %s (forward_rules, %s)", name, p.Filter.At)
 	}
 	for _, r := range p.Decision.Rules {
-		line(t, "tagproc", "rule %s: %s", r.Name, explain.Outcome(r))
+		t.Labelled("tagproc", "rule %s: %s", r.Name, explain.Outcome(r))
 	}
 	for _, name := range p.Decision.Removed {
-		line(t, "tagproc", "%s of the client is removed or replaced", name)
+		t.Labelled("tagproc", "%s of the client is removed or replaced", name)
 	}
 	for _, name := range p.Dropped {
-		line(t, "tagproc", "may not change %s (mutation_rules, %s): Envoy leaves it as it is", name, p.Filter.At)
+		t.Labelled("tagproc", "may not change %s (mutation_rules, %s): Envoy leaves it as it is", name, p.Filter.At)
 	}
 	if p.RouteStays {
-		line(t, "tagproc", "the route stays as it was chosen before (%s)", p.Filter.At)
+		t.Labelled("tagproc", "the route stays as it was chosen before (%s)", p.Filter.At)
 	}
 }
 
@@ -81,9 +77,9 @@ func writeEnd(t *terminal.Writer, h Hop) {
 		if c.Missing {
 			missing = ", which is not configured: 503"
 		}
-		line(t, "cluster", "%s%s%s", terminal.Bold.Textf("%s", c.Name), share, missing)
+		t.Labelled("cluster", "%s%s%s", terminal.Bold.Textf("%s", c.Name), share, missing)
 	}
 	if h.Status != 0 {
-		line(t, "answer", "%d: %s", h.Status, h.Why)
+		t.Labelled("answer", "%d: %s", h.Status, h.Why)
 	}
 }

@@ -62,6 +62,11 @@ func (t *Writer) Printf(format string, args ...any) {
 	t.write([]byte(t.sprintf(format, args...)))
 }
 
+// Labelled writes an indented line behind a label of up to 8 characters, as Printf does.
+func (t *Writer) Labelled(label, format string, args ...any) {
+	t.Printf("  %-8s "+format+"\n", append([]any{label}, args...)...)
+}
+
 // Document writes a document: as it is, and on a terminal escaped.
 func (t *Writer) Document(text []byte) error {
 	if t.isTerminal {
