@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/tagproc/tagproc/internal/envoy/envoytest"
 	"github.com/tagproc/tagproc/rules"
 )
 
@@ -34,7 +35,7 @@ func TestVisitors(t *testing.T) {
 	if table == nil || len(problems) > 0 || len(table.Visitors()) == 0 {
 		t.Fatalf("problems %v, want rules with a visitor and no problem", problems)
 	}
-	bootstrap(t, EnvoyVisitors)
+	envoytest.Bootstrap(t, EnvoyVisitors)
 	var lines []string
 	for line := range strings.Lines(EnvoyVisitors) {
 		lines = append(lines, strings.TrimSpace(line))

@@ -1,13 +1,11 @@
 package deploy
 
 import (
-	"encoding/json"
 	"os"
 	"slices"
 	"testing"
 	"time"
 
-	bootstrapv3 "github.com/envoyproxy/go-control-plane/envoy/config/bootstrap/v3"
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/access_loggers/stream/v3"
 	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ext_proc/v3"
@@ -17,29 +15,11 @@ import (
 	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/http/early_header_mutation/header_mutation/v3"
 	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/retry/host/previous_hosts/v3"
 	httpv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/upstreams/http/v3"
-	"go.yaml.in/yaml/v4"
-	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
-)
 
-// bootstrap decodes the configuration strictly, by Envoy's own types.
-func bootstrap(t *testing.T, config string) *bootstrapv3.Bootstrap {
-	t.Helper()
-	var tree any
-	if err := yaml.Load([]byte(config), &tree); err != nil {
-		t.Fatal(err)
-	}
-	text, err := json.Marshal(tree)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := &bootstrapv3.Bootstrap{}
-	if err := protojson.Unmarshal(text, b); err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
+	"github.com/tagproc/tagproc/internal/envoy/envoytest"
+)
 
 func unpack[M proto.Message](t *testing.T, packed *anypb.Any, m M) M {
 	t.Helper()
@@ -57,7 +37,7 @@ func TestEnvoySettings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := bootstrap(t, string(text))
+	b := envoytest.Bootstrap(t, string(text))
 	var ingress *hcmv3.HttpConnectionManager
 	for _, l := range b.StaticResources.Listeners {
 		if l.EnableReusePort.GetValue() || l.EnableReusePort == nil {

@@ -2,20 +2,17 @@ package mesh
 
 import (
 	"bytes"
-	"encoding/json"
 	"strings"
 	"testing"
 	"time"
 
-	bootstrapv3 "github.com/envoyproxy/go-control-plane/envoy/config/bootstrap/v3"
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ext_proc/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	"github.com/google/go-cmp/cmp"
-	"go.yaml.in/yaml/v4"
-	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/testing/protocmp"
 
+	"github.com/tagproc/tagproc/internal/envoy/envoytest"
 	"github.com/tagproc/tagproc/istio/gateway"
 	"github.com/tagproc/tagproc/rules"
 )
@@ -70,18 +67,7 @@ type settings struct {
 
 func settingsOf(t *testing.T, config string) (s settings) {
 	t.Helper()
-	var tree any
-	if err := yaml.Load([]byte(config), &tree); err != nil {
-		t.Fatal(err)
-	}
-	text, err := json.Marshal(tree)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := &bootstrapv3.Bootstrap{}
-	if err := protojson.Unmarshal(text, b); err != nil {
-		t.Fatal(err)
-	}
+	b := envoytest.Bootstrap(t, config)
 	listener, cluster := b.GetStaticResources().GetListeners()[0], b.GetStaticResources().GetClusters()[0]
 	if listener.GetName() != "ingress" || cluster.GetName() != "tagproc" {
 		t.Fatalf("the first listener is %s and the first cluster %s", listener.GetName(), cluster.GetName())

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"bytes"
-	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,10 +10,8 @@ import (
 	"testing"
 	"time"
 
-	bootstrapv3 "github.com/envoyproxy/go-control-plane/envoy/config/bootstrap/v3"
 	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v4"
-	"google.golang.org/protobuf/encoding/protojson"
 
 	"github.com/tagproc/tagproc/internal/envoy/envoytest"
 	"github.com/tagproc/tagproc/internal/golden"
@@ -103,34 +100,13 @@ func TestStandaloneGolden(t *testing.T) {
 			if o.FiltersOnly {
 				whole = pasted(t, got)
 			}
-			decodeStrictly(t, whole)
+			envoytest.Bootstrap(t, whole)
 			if n := strings.Count(got, "\n") + 3; n > mostLines && !slices.Contains(longer, c.name) {
 				t.Errorf("it has %d lines, want at most %d", n, mostLines)
 			}
 			golden.Check(t, filepath.Join("testdata", "standalone", c.name+".yaml"), got)
 		})
 	}
-}
-
-// decodeStrictly reads the configuration of an Envoy, or fails at what Envoy does not know.
-func decodeStrictly(t *testing.T, text string) *bootstrapv3.Bootstrap {
-	t.Helper()
-	var tree any
-	if err := yaml.Load([]byte(text), &tree); err != nil {
-		t.Fatal(err)
-	}
-	src, err := json.Marshal(tree)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := &bootstrapv3.Bootstrap{}
-	if err := protojson.Unmarshal(src, b); err != nil {
-		t.Fatalf("%v in\n%s", err, text)
-	}
-	if err := b.ValidateAll(); err != nil {
-		t.Fatalf("%v in\n%s", err, text)
-	}
-	return b
 }
 
 // TestStandaloneEnvoy checks that each release of Envoy takes what is printed.

@@ -1,5 +1,6 @@
 // Package envoytest runs tests on every release of Envoy that tagproc has to work
-// with. It knows which these are and where they lie, and nothing of what is tested.
+// with, and reads configurations by Envoy's types. It knows which releases these are and where
+// they lie, and nothing of what is tested.
 package envoytest
 
 import (
