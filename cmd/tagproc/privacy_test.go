@@ -4,8 +4,10 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	filterv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ext_proc/v3"
 	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
@@ -80,12 +82,7 @@ func TestNoUserIDs(t *testing.T) {
 	if !strings.Contains(explained, `"value":"`+id+`"`) {
 		t.Errorf("the question is not explained: %s", explained)
 	}
-	state := get(t, "unix", admin, "/state")
-	for _, want := range []string{`"outcomes":{"no_request":1,"over_limits":1,"tagged":3,"unchanged":1}`, `"requests":[`, "duplicate value", "users named for no tag: 2 added"} {
-		if !strings.Contains(state, want) {
-			t.Errorf("the state has no %s:\n%s", want, state)
-		}
-	}
+	state := awaitState(t, admin, `"outcomes":{"no_request":1,"over_limits":1,"tagged":3,"unchanged":1}`, `"requests":[`, "duplicate value", "users named for no tag: 2 added")
 
 	if err := r.stop(); err != nil {
 		t.Error(err)
@@ -103,6 +100,23 @@ func TestNoUserIDs(t *testing.T) {
 	for _, want := range []string{"level=DEBUG", "users named for s2: 1 added", "users named for no tag: 2 added", "users named for no tag: 0 added, 2 removed"} {
 		if !strings.Contains(log.String(), want) {
 			t.Errorf("the log has no %q:\n%s", want, log.String())
+		}
+	}
+}
+
+// awaitState returns the state once it has all texts. Its counts follow a request
+// within a second.
+func awaitState(t *testing.T, admin string, wants ...string) string {
+	t.Helper()
+	for deadline := time.Now().Add(limit); ; time.Sleep(20 * time.Millisecond) {
+		state := get(t, "unix", admin, "/state")
+		lacks := func(want string) bool { return !strings.Contains(state, want) }
+		i := slices.IndexFunc(wants, lacks)
+		if i < 0 {
+			return state
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("after %v the state has no %s:\n%s", limit, wants[i], state)
 		}
 	}
 }
