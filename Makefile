@@ -92,7 +92,7 @@ envoys: ## provide an Envoy of each release that the tests run on; those of ENVO
 chaos: envoys ## break tagproc in every way of docs/reliability.md under load, on both Envoys, and write the table there; 35 minutes, nothing else should run
 	go test ./test/chaos -count=1 -timeout=3h -v -full -out=$(CURDIR)/docs/reliability.md
 
-hostile: envoys ## attack tagproc over 8 or 40 connections in each known way beside 200 requests/s through Envoy, and print a table; 11 minutes, nothing else should run
+hostile: envoys ## attack tagproc over 8, 40 or 500 connections in each known way beside 200 requests/s through Envoy, and print a table; 12 minutes, nothing else should run
 	go test ./test/hostile -count=1 -timeout=1h -v -run='^TestHostile$$' -full
 
 differential: envoys ## send 10,000 odd requests to each Envoy, with tagproc and without, and by each data path of sidecars, and compare; 5 minutes

@@ -23,11 +23,12 @@ const (
 	longTurn = 4 << 10
 
 	// maxWaiting is how many streams of a connection may wait for their handlers to
-	// begin. With more, others get turns before the next frame is read.
-	maxWaiting = 16
-
-	// maxWaitingWhenBusy is the same while many handlers run.
-	maxWaitingWhenBusy = 2
+	// begin. With more, others get turns before the next frame is read. Where many
+	// connections have handlers, each has its part of maxAllWaiting, and where many
+	// handlers run, leastWaiting.
+	maxWaiting    = 16
+	maxAllWaiting = 64
+	leastWaiting  = 2
 
 	// maxTurns is the most turns that others get. Streams that still wait then are taken
 	// for ones that gRPC ended before their handlers began.
@@ -72,9 +73,7 @@ func (g *guest) Read(b []byte) (int, error) {
 	most := int64(maxWaiting)
 	if g.all != nil {
 		g.all.hold(g)
-		if g.all.busy() {
-			most = maxWaitingWhenBusy
-		}
+		most = g.all.mayWait()
 	}
 	g.yield(most)
 	if len(g.unread) == 0 {

@@ -19,8 +19,8 @@ func TestHeadersAlone(t *testing.T) { //nolint:paralleltest // see above
 	const (
 		peers, opened = 40, 2500
 		waves         = 3
-		most          = 500                                              // streams that wait
-		surplus       = 2*maxStrays + waves*peers*(3+maxWaitingWhenBusy) // 3 are those that gRPC has for each connection
+		most          = 500                                        // streams that wait
+		surplus       = 2*maxStrays + waves*peers*(3+leastWaiting) // 3 are those that gRPC has for each connection
 	)
 	before := runtime.NumGoroutine()
 	headers := []hpack.HeaderField{
@@ -80,7 +80,7 @@ func TestHeadersAlone(t *testing.T) { //nolint:paralleltest // see above
 			}
 		})
 	}
-	attacked, peak := make(chan struct{}), 0
+	attacked, peak, strays := make(chan struct{}), 0, int64(0)
 	go func() {
 		defer close(attacked)
 		sent := make(chan struct{})
@@ -95,6 +95,7 @@ func TestHeadersAlone(t *testing.T) { //nolint:paralleltest // see above
 				over = true
 			default:
 			}
+			strays = max(strays, all.strays.Load())
 			if peak = max(peak, runtime.NumGoroutine()-before); time.Now().After(deadline) {
 				t.Errorf("after %v %d handlers are strays", limit, all.strays.Load())
 				return
@@ -109,7 +110,7 @@ func TestHeadersAlone(t *testing.T) { //nolint:paralleltest // see above
 		}
 		answer()
 	}
-	t.Logf("%d goroutines at most", peak)
+	t.Logf("%d goroutines and %d strays at most", peak, strays)
 	if peak > most+surplus {
 		t.Errorf("there are %d goroutines more than before, want %d at most", peak, most+surplus)
 	}
@@ -153,4 +154,25 @@ func TestHold(t *testing.T) {
 	all.strays.Add(2)
 	greedy.over.Store(true)
 	ends("a connection that is closed", read(greedy))
+}
+
+// TestMayWait checks that the connections that have handlers share what may wait.
+func TestMayWait(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ hosts, handlers, want int64 }{
+		{0, 0, maxWaiting},
+		{1, 1, maxWaiting},
+		{4, 100, maxWaiting},
+		{8, 100, 8},
+		{40, 40, leastWaiting},
+		{500, 500, leastWaiting},
+		{1, 501, leastWaiting},
+	} {
+		all := newStreams(1000, 1000, time.Hour)
+		all.hosts.Store(tt.hosts)
+		all.handlers.Store(tt.handlers)
+		if got := all.mayWait(); got != tt.want {
+			t.Errorf("%d connections with %d handlers: %d streams of each may wait, want %d", tt.hosts, tt.handlers, got, tt.want)
+		}
+	}
 }

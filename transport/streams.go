@@ -154,8 +154,14 @@ func (all *streams) hold(g *guest) {
 	}
 }
 
-// busy reports whether so many handlers run that no connection should add many at once.
-func (all *streams) busy() bool { return all.handlers.Load() > int64(all.maxWaiting)/2 }
+// mayWait returns how many streams of each connection may wait for their handlers to
+// begin.
+func (all *streams) mayWait() int64 {
+	if all.handlers.Load() > int64(all.maxWaiting)/2 {
+		return leastWaiting
+	}
+	return min(maxWaiting, max(leastWaiting, maxAllWaiting/max(1, all.hosts.Load())))
+}
 
 // begin adds s to the waiting streams. It reports false if there is no room.
 func (all *streams) begin(s *stream) bool {

@@ -30,7 +30,7 @@ import (
 // may be per second; 0: no bound.
 type Attack struct {
 	Name  string
-	Holds bool // whether its units are streams that stay open
+	Holds bool // whether a bound on its units would make it another attack
 
 	// Connections is how many it takes; 0: as many as others.
 	Connections int
@@ -50,9 +50,11 @@ func Attacks() []Attack {
 		a.Holds = true
 		all = append(all, a)
 	}
-	headers := Flood{unit: (*Peer).OpenShort}.attack("headers of streams, over 40 connections")
-	headers.Holds, headers.Connections = true, 40
-	all = append(all, headers)
+	for _, c := range crowds {
+		a := Flood{unit: c.unit}.attack(fmt.Sprintf("%s, over %d connections", c.what, c.connections))
+		a.Holds, a.Connections = true, c.connections
+		all = append(all, a)
+	}
 	for _, c := range costly {
 		all = append(all, Attack{Name: c.name, Run: c.run})
 	}
@@ -85,6 +87,17 @@ var holds = []struct {
 	{"reflection", hold(callHeaders(reflection.ServerReflection_ServerReflectionInfo_FullMethodName), prefixedMessage(&reflection.ServerReflectionRequest{
 		MessageRequest: &reflection.ServerReflectionRequest_ListServices{},
 	}))},
+}
+
+// crowds are headers of streams and nothing else, as fast as many connections take them.
+var crowds = []struct {
+	what        string
+	unit        func(p *Peer, n int) error
+	connections int
+}{
+	{"headers of streams", (*Peer).OpenShort, 40},
+	{"headers of streams", (*Peer).OpenShort, 500},
+	{"headers that end their streams", (*Peer).OpenAndEndShort, 40},
 }
 
 func hold(headers, data []byte) Flood {

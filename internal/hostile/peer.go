@@ -83,12 +83,17 @@ func (p *Peer) Open(n int) error {
 
 // OpenShort is Open in 15 bytes from the second stream on: hundreds of streams come with
 // one read. The streams of a connection are to be opened by it alone.
-func (p *Peer) OpenShort(n int) error {
+func (p *Peer) OpenShort(n int) error { return p.openShort(n, false) }
+
+// OpenAndEndShort is OpenShort of streams on which nothing more comes.
+func (p *Peer) OpenAndEndShort(n int) error { return p.openShort(n, true) }
+
+func (p *Peer) openShort(n int, last bool) error {
 	block := shortHeaders
 	if n == 0 {
 		block = learntHeaders
 	}
-	return p.Frames.WriteHeaders(http2.HeadersFrameParam{StreamID: StreamID(n), BlockFragment: block, EndHeaders: true})
+	return p.Frames.WriteHeaders(http2.HeadersFrameParam{StreamID: StreamID(n), BlockFragment: block, EndHeaders: true, EndStream: last})
 }
 
 // Ask puts the n-th stream and a whole request in it into the buffer.
