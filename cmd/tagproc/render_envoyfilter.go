@@ -40,10 +40,13 @@ first, where a WasmPlugin of the phase AUTHN runs; a key is what the client sent
 and an edit of the rules is a new render. What Lua cannot decide is refused.
 
 An EnvoyFilter selects one gateway: for another, run this again with another
---gateway and --name. FILE may be -, standard input.`,
+--gateway and --name. --target names a Gateway of the Gateway API, whose pods Istio
+makes: gateway/NAME, or waypoint/NAME for a waypoint of ambient mode, before the
+Services that use it. FILE may be -, standard input.`,
 		Example: `  tagproc render envoyfilter --rules rules.yaml                                           # tagproc in the gateway's pod
   tagproc render envoyfilter --rules rules.yaml --address tagproc.istio-system:9002       # a Service
   tagproc render envoyfilter --rules rules.yaml --gateway app=shop-gateway --namespace shop --output-dir manifests/
+  tagproc render envoyfilter --rules rules.yaml --target gateway/shop --namespace shop --address tagproc.istio-system:9002
   tagproc render envoyfilter --rules hash-tagging.yaml --tag-header x-asm-prefer-tag --phase authn`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -64,6 +67,7 @@ An EnvoyFilter selects one gateway: for another, run this again with another
 	addRulesFileFlag(cmd, &file)
 	f := cmd.Flags()
 	f.StringSliceVar(&o.Gateway, "gateway", []string{"istio=ingressgateway"}, "label of the gateway's pods, `KEY=VALUE`; repeatable: pods that have all of them")
+	f.StringVar(&o.Target, "target", "", "instead of --gateway: `gateway/NAME|waypoint/NAME`, a Gateway of the Gateway API")
 	f.StringVar(&o.Namespace, "namespace", "istio-system", "namespace of the gateway's pods")
 	f.StringVar(&o.Name, "name", "tagproc", "name of the EnvoyFilter")
 	f.StringVar(&o.Address, "address", "unix:///run/tagproc/tagproc.sock", "`ADDRESS` at which the gateway reaches tagproc: unix:///PATH, or SERVICE.NAMESPACE:PORT")
@@ -78,6 +82,9 @@ An EnvoyFilter selects one gateway: for another, run this again with another
 	completeWith(cmd, "phase", string(gateway.PhaseRouter), string(gateway.PhaseAuthn))
 	check(cmd, flags.check, out.check, func() error {
 		o.Phase, o.DataPath = gateway.Phase(phase), gateway.DataPath(dataPath)
+		if o.Target != "" && !cmd.Flags().Changed("gateway") {
+			o.Gateway = nil // the default
+		}
 		return o.Check()
 	})
 	return cmd

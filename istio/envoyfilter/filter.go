@@ -2,6 +2,7 @@ package envoyfilter
 
 import (
 	networking "istio.io/api/networking/v1alpha3"
+	typev1beta1 "istio.io/api/type/v1beta1"
 
 	"github.com/tagproc/tagproc/contract"
 	"github.com/tagproc/tagproc/istio/manifest"
@@ -14,6 +15,7 @@ type Filter struct {
 	Namespace   string            // of the pods; Istio's root namespace means those of all
 	Selector    map[string]string // labels that the pods have, all of them; empty: all pods
 	Selected    string            // a comment that says which pods they are
+	Target      string            // a Gateway of the Gateway API, instead of Selector; "": none
 	Annotations map[string]string
 	Comment     string // above the object
 	Patches     []Patch
@@ -39,6 +41,9 @@ func (f *Filter) Object() *manifest.Object {
 	if len(f.Selector) > 0 {
 		m.WorkloadSelector = &networking.WorkloadSelector{Labels: f.Selector}
 	}
+	if f.Target != "" {
+		m.TargetRefs = []*typev1beta1.PolicyTargetReference{{Group: GatewayAPI, Kind: "Gateway", Name: f.Target}}
+	}
 	for _, p := range f.Patches {
 		m.ConfigPatches = append(m.ConfigPatches, p.Patch)
 		if p.Patch.GetPatch().GetOperation() == networking.EnvoyFilter_Patch_INSERT_BEFORE {
@@ -53,8 +58,12 @@ func (f *Filter) Object() *manifest.Object {
 		spec.Put(p.Value, "value", "configPatches", i, "patch")
 		spec.Comment(p.Comment, "configPatches", i)
 	}
-	if m.GetWorkloadSelector() != nil && f.Selected != "" {
+	switch {
+	case f.Selected == "":
+	case m.GetWorkloadSelector() != nil:
 		spec.Comment(f.Selected, "workloadSelector")
+	case m.GetTargetRefs() != nil:
+		spec.Comment(f.Selected, "targetRefs")
 	}
 	return &manifest.Object{
 		APIVersion:  "networking.istio.io/v1alpha3",
@@ -71,14 +80,23 @@ func (f *Filter) Object() *manifest.Object {
 // TypedConfig is the key below which Envoy nests the configuration of an extension.
 const TypedConfig = "typed_config"
 
+// GatewayAPI is the API group of the Gateway API.
+const GatewayAPI = "gateway.networking.k8s.io"
+
 // A Context selects listeners.
-type Context = networking.EnvoyFilter_PatchContext
+type Context struct {
+	patch    networking.EnvoyFilter_PatchContext
+	listener string // "": all that there are
+}
 
 // The contexts.
-const (
-	Gateway  Context = networking.EnvoyFilter_GATEWAY
-	Inbound  Context = networking.EnvoyFilter_SIDECAR_INBOUND
-	Outbound Context = networking.EnvoyFilter_SIDECAR_OUTBOUND
+var (
+	Gateway  = Context{patch: networking.EnvoyFilter_GATEWAY}
+	Inbound  = Context{patch: networking.EnvoyFilter_SIDECAR_INBOUND}
+	Outbound = Context{patch: networking.EnvoyFilter_SIDECAR_OUTBOUND}
+	// Waypoint is the listener of a waypoint that has requests to its services. The one
+	// before it has the tunnels that requests come in.
+	Waypoint = Context{patch: networking.EnvoyFilter_SIDECAR_INBOUND, listener: "main_internal"}
 )
 
 // First inserts an HTTP filter before all others.
@@ -112,7 +130,7 @@ func MergeConnectionManager(c Context, value *manifest.Tree, comment string) Pat
 
 // AddCluster adds a cluster.
 func AddCluster(c Context, cluster *manifest.Tree, comment string) Patch {
-	match := &networking.EnvoyFilter_EnvoyConfigObjectMatch{Context: c}
+	match := &networking.EnvoyFilter_EnvoyConfigObjectMatch{Context: c.patch}
 	return Patch{
 		Patch:   patch(networking.EnvoyFilter_CLUSTER, networking.EnvoyFilter_Patch_ADD, match),
 		Value:   cluster,
@@ -127,8 +145,9 @@ func patch(to networking.EnvoyFilter_ApplyTo, o networking.EnvoyFilter_Patch_Ope
 // connectionManagers matches the HTTP connection managers of every listener.
 func connectionManagers(c Context) *networking.EnvoyFilter_EnvoyConfigObjectMatch {
 	return &networking.EnvoyFilter_EnvoyConfigObjectMatch{
-		Context: c,
+		Context: c.patch,
 		ObjectTypes: &networking.EnvoyFilter_EnvoyConfigObjectMatch_Listener{Listener: &networking.EnvoyFilter_ListenerMatch{
+			Name: c.listener,
 			FilterChain: &networking.EnvoyFilter_ListenerMatch_FilterChainMatch{
 				Filter: &networking.EnvoyFilter_ListenerMatch_FilterMatch{Name: contract.ConnectionManager},
 			},

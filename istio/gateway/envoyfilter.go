@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"fmt"
+
 	"github.com/tagproc/tagproc/contract"
 	"github.com/tagproc/tagproc/istio/envoyfilter"
 	"github.com/tagproc/tagproc/istio/manifest"
@@ -26,6 +28,9 @@ func EnvoyFilter(t *rules.Table, o Options) (*manifest.Object, error) {
 	if h.owned.IsZero() {
 		return nil, errNothingOwned
 	}
+	if h.visitors > 0 && s.target.kind == waypoint {
+		return nil, fmt.Errorf("--target %s: the rules give visitors cookies, which applications do not keep: that is for a gateway", o.Target)
+	}
 	patches, err := patchesOf(t, h, s)
 	if err != nil {
 		return nil, err
@@ -34,8 +39,9 @@ func EnvoyFilter(t *rules.Table, o Options) (*manifest.Object, error) {
 		Name:      o.Name,
 		Namespace: o.Namespace,
 		Selector:  s.selector,
-		Selected:  "The gateway's pods.",
-		Comment:   purpose(h, s.DataPath),
+		Selected:  s.selected(),
+		Target:    s.target.name,
+		Comment:   s.purpose(h),
 		Patches:   patches,
 	}
 	if s.address.Service != "" && s.DataPath == ExtProc {
@@ -61,12 +67,12 @@ func Warnings(t *rules.Table, d DataPath) (warnings []string) {
 }
 
 // purpose returns what the object is for, and when to render it again.
-func purpose(h headers, d DataPath) string {
-	if d == Lua {
-		return "The gateway decides the tags of each request itself, by the rules in Lua. For Istio 1.28 and newer.\n\n" +
+func (s *settings) purpose(h headers) string {
+	if s.DataPath == Lua {
+		return "The " + s.target.kind.word() + " decides the tags of each request itself, by the rules in Lua. For Istio 1.28 and newer.\n\n" +
 			"The rules are part of it: after every edit of them, render and apply it again."
 	}
-	const what = "The gateway asks tagproc for the tags of each request. For Istio 1.28 and newer.\n\n"
+	what := "The " + s.target.kind.word() + " asks tagproc for the tags of each request. For Istio 1.28 and newer.\n\n"
 	if h.declared {
 		return what + "It follows from tagHeaders, propagation and trustClientTags, and from what the rules\n" +
 			"look at: keys, and hosts, paths and headers of a match; visitors' cookies. (With\n" +
@@ -104,6 +110,10 @@ func patchesOf(t *rules.Table, h headers, s *settings) ([]envoyfilter.Patch, err
 	if h.trusted {
 		purpose += " Tag headers that clients send are not\n" +
 			"removed: the rules say trustClientTags: true."
+	} else if s.target.kind == waypoint {
+		purpose += " Clients are applications and gateways:\n" +
+			"tags that they send are removed too, and tagproc decides again, by the key. With\n" +
+			"trustClientTags: true in the rules, tags that come stay."
 	}
 	var patches []envoyfilter.Patch
 	if h.visitors > 0 {
@@ -111,9 +121,9 @@ func patchesOf(t *rules.Table, h headers, s *settings) ([]envoyfilter.Patch, err
 		if err != nil {
 			return nil, err
 		}
-		patches = append(patches, placeVisitors(s.Phase, visitors))
+		patches = append(patches, s.placeVisitors(visitors))
 	}
-	patches = append(patches, place(s.Phase, filter), envoyfilter.MergeConnectionManager(envoyfilter.Gateway, merged, purpose))
+	patches = append(patches, s.place(filter), envoyfilter.MergeConnectionManager(s.context(), merged, purpose))
 	if s.address.Socket == "" || s.DataPath == Lua {
 		return patches, nil
 	}
@@ -121,7 +131,7 @@ func patchesOf(t *rules.Table, h headers, s *settings) ([]envoyfilter.Patch, err
 	if err != nil {
 		return nil, err
 	}
-	return append(patches, envoyfilter.AddCluster(envoyfilter.Gateway, cluster, "Where tagproc is: a Unix socket.")), nil
+	return append(patches, envoyfilter.AddCluster(s.context(), cluster, "Where tagproc is: a Unix socket.")), nil
 }
 
 // filter returns the filter that decides.
@@ -150,23 +160,23 @@ func commentService(filter *manifest.Tree, a envoyfilter.Address) {
 
 // placeVisitors returns the patch that inserts the filter of visitors beside tagproc's.
 // Either may be the first: it acts on the response alone.
-func placeVisitors(p Phase, filter *manifest.Tree) envoyfilter.Patch {
+func (s *settings) placeVisitors(filter *manifest.Tree) envoyfilter.Patch {
 	const purpose = "Visitors without an id are given one."
-	if p == PhaseRouter {
-		return envoyfilter.BeforeRouter(envoyfilter.Gateway, filter, purpose)
+	if s.Phase == PhaseRouter {
+		return envoyfilter.BeforeRouter(s.context(), filter, purpose)
 	}
-	return envoyfilter.First(envoyfilter.Gateway, filter, purpose)
+	return envoyfilter.First(s.context(), filter, purpose)
 }
 
 // place returns the patch that inserts the filter. Before authentication means first:
 // without authentication no other filter could mark that place.
-func place(p Phase, filter *manifest.Tree) envoyfilter.Patch {
-	if p == PhaseRouter {
-		return envoyfilter.BeforeRouter(envoyfilter.Gateway, filter,
+func (s *settings) place(filter *manifest.Tree) envoyfilter.Patch {
+	if s.Phase == PhaseRouter {
+		return envoyfilter.BeforeRouter(s.context(), filter,
 			"The filter that tags, before the router: a key may be a header that authentication\n"+
 				"makes of a verified token, and requests that are refused are not asked about.")
 	}
-	return envoyfilter.First(envoyfilter.Gateway, filter,
+	return envoyfilter.First(s.context(), filter,
 		"The filter that tags, first: before authentication, where a WasmPlugin of the phase\n"+
 			"AUTHN runs, and before external authorization too. A key is what the client sent.")
 }

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -52,6 +53,11 @@ func TestGolden(t *testing.T) {
 		{"lua", lanes, func(o *Options) { o.DataPath = Lua }},
 		{"authn", lanes, func(o *Options) { o.Phase = PhaseAuthn }},
 		{"fail-closed", lanes, func(o *Options) { o.FailClosed, o.Timeout = true, 1500*time.Millisecond }},
+		{"target-gateway", lanes, func(o *Options) { o.Gateway, o.Target, o.Namespace = nil, "gateway/shop", "shop" }},
+		{"target-waypoint", lanes, func(o *Options) {
+			o.Gateway, o.Target, o.Namespace = nil, "waypoint/waypoint", "default"
+			o.Address = "tagproc.istio-system:9002"
+		}},
 		{"another-gateway", lanes, func(o *Options) {
 			o.Name, o.Namespace = "tagproc-shop", "shop"
 			o.Gateway = []string{"gateway.networking.k8s.io/gateway-name=shop", "app=on"}
@@ -131,6 +137,20 @@ func TestWarnings(t *testing.T) {
 	table, _ = rules.Load("r", []byte(undeclared), rules.Options{TagHeaders: rules.Owned{Headers: []string{"x-a", "x-b"}}})
 	if got := Warnings(table, ExtProc); got != nil {
 		t.Errorf("Warnings with the option TagHeaders = %q, want none", got)
+	}
+}
+
+// An application would not keep a cookie, so a waypoint gives none.
+func TestVisitorsAtWaypoint(t *testing.T) {
+	t.Parallel()
+	table := load(t, "rules: [{name: r, keys: [{visitor: {}}], tagHeader: x-tag, policies: [{range: 20, tagValue: v2}]}]")
+	for target, want := range map[string]string{"gateway/shop": "", "waypoint/shop": "--target waypoint/shop: the rules give visitors cookies"} {
+		o := options()
+		o.Gateway, o.Target = nil, target
+		_, err := EnvoyFilter(table, o)
+		if got := fmt.Sprint(err); (want == "") != (err == nil) || want != "" && !strings.HasPrefix(got, want) {
+			t.Errorf("EnvoyFilter with %s = %v, want %q", target, err, want)
+		}
 	}
 }
 

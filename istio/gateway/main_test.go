@@ -98,8 +98,12 @@ func decode(t tester, text string) configuration {
 	}
 	var c configuration
 	for i, p := range spec.GetConfigPatches() {
-		if got := p.GetMatch().GetContext(); got != networking.EnvoyFilter_GATEWAY {
-			t.Fatalf("patch %d is for the context %v, want GATEWAY", i, got)
+		want := networking.EnvoyFilter_GATEWAY
+		if strings.HasPrefix(text, "# The waypoint ") {
+			want = networking.EnvoyFilter_SIDECAR_INBOUND
+		}
+		if got := p.GetMatch().GetContext(); got != want {
+			t.Fatalf("patch %d is for the context %v, want %v", i, got, want)
 		}
 		switch p.GetApplyTo() {
 		case networking.EnvoyFilter_HTTP_FILTER:

@@ -17,6 +17,7 @@ type Options struct {
 	Name      string   // of the EnvoyFilter
 	Namespace string   // of the EnvoyFilter and of the gateway's pods
 	Gateway   []string // labels that the gateway's pods have, all of them; each KEY=VALUE
+	Target    string   // instead of Gateway: gateway/NAME or waypoint/NAME, a Gateway of the Gateway API
 	Address   string   // of tagproc: unix:///PATH, or SERVICE.NAMESPACE:PORT
 	Phase     Phase
 }
@@ -59,6 +60,7 @@ func (o *Options) Check() error {
 type settings struct {
 	*Options
 	selector map[string]string
+	target   target // the zero target: by labels
 	address  envoyfilter.Address
 }
 
@@ -71,9 +73,17 @@ func (o *Options) settings() (*settings, error) {
 		}
 	}
 	errs = append(errs, envoyfilter.CheckName("--name", o.Name), envoyfilter.CheckNamespace("--namespace", o.Namespace))
-	require(len(o.Gateway) > 0, "--gateway: expected a label; an EnvoyFilter without one is for every workload of the namespace")
-	selector, wrong := envoyfilter.ParseLabels("--gateway", "the gateway's pods", o.Gateway)
-	s.selector, errs = selector, append(errs, wrong...)
+	switch {
+	case o.Target != "":
+		var err error
+		s.target, err = parseTarget(o.Target)
+		errs = append(errs, err)
+		require(len(o.Gateway) == 0, "--gateway: expected no label beside --target, which names the Gateway itself")
+	default:
+		require(len(o.Gateway) > 0, "--gateway: expected a label; an EnvoyFilter without one is for every workload of the namespace")
+		selector, wrong := envoyfilter.ParseLabels("--gateway", "the gateway's pods", o.Gateway)
+		s.selector, errs = selector, append(errs, wrong...)
+	}
 	require(slices.Contains(Phases(), o.Phase), "--phase %q: expected %s or %s", o.Phase, PhaseRouter, PhaseAuthn)
 	errs = append(errs, o.check())
 	var err error

@@ -10,6 +10,7 @@ func TestCheck(t *testing.T) {
 	t.Parallel()
 	socket := func(s string) func(*Options) { return func(o *Options) { o.Address = s } }
 	labels := func(ls ...string) func(*Options) { return func(o *Options) { o.Gateway = ls } }
+	target := func(s string) func(*Options) { return func(o *Options) { o.Gateway, o.Target = nil, s } }
 	const anAddress = "expected unix:///PATH, or SERVICE.NAMESPACE:PORT"
 	for _, c := range []struct {
 		name    string
@@ -47,6 +48,14 @@ func TestCheck(t *testing.T) {
 		{"odd domain", labels("A_/b=c"), `--gateway "A_/b=c": expected a label`},
 		{"odd value", labels("a=b/c"), `--gateway "a=b/c": expected a label`},
 		{"long value", labels("a=" + strings.Repeat("x", 64)), `--gateway "a=xxx`},
+
+		{"target", target("gateway/shop"), ""},
+		{"waypoint", target("waypoint/shop.a"), ""},
+		{"target, no kind", target("shop"), `--target "shop": expected gateway/NAME or waypoint/NAME`},
+		{"target, another kind", target("service/shop"), `--target "service/shop": expected gateway/NAME or waypoint/NAME`},
+		{"target, no name", target("gateway/"), `--target "gateway/": expected gateway/NAME or waypoint/NAME`},
+		{"target, odd name", target("gateway/a/b"), `--target "gateway/a/b": expected gateway/NAME or waypoint/NAME`},
+		{"target and labels", func(o *Options) { o.Target = "gateway/shop" }, "--gateway: expected no label beside --target"},
 
 		{"phase", func(o *Options) { o.Phase = "stats" }, `--phase "stats": expected router or authn`},
 		{"no time", func(o *Options) { o.Timeout = 0 }, "--timeout 0s: expected 1ms to 1m"},

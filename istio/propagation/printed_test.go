@@ -15,7 +15,6 @@ import (
 	networking "istio.io/api/networking/v1alpha3"
 
 	"github.com/tagproc/tagproc/contract"
-	"github.com/tagproc/tagproc/istio/envoyfilter"
 	"github.com/tagproc/tagproc/processor"
 	"github.com/tagproc/tagproc/rules"
 	"github.com/tagproc/tagproc/source"
@@ -47,10 +46,10 @@ func decode(t testing.TB, text string) (p printed) {
 		}
 		filter := &hcmv3.HttpFilter{}
 		switch patch.GetMatch().GetContext() {
-		case envoyfilter.Inbound:
+		case networking.EnvoyFilter_SIDECAR_INBOUND:
 			value(filter)
 			p.inbound = append(p.inbound, filter)
-		case envoyfilter.Outbound:
+		case networking.EnvoyFilter_SIDECAR_OUTBOUND:
 			if patch.GetApplyTo() == networking.EnvoyFilter_CLUSTER {
 				p.cluster = &clusterv3.Cluster{}
 				value(p.cluster)
