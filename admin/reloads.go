@@ -62,14 +62,20 @@ func NewReloads(r prometheus.Registerer) *Reloads {
 }
 
 // Record records the result of a load, and returns what it changes. If it has a table,
-// the table is live.
+// the table is live. Loads are recorded one after the other.
 func (m *Reloads) Record(l rulefile.Load) state.Reload {
+	made := state.Reload{At: time.Now()}
+	before := m.Live()
+	if before != nil {
+		made.Before = before.Digest()
+	}
+	if l.Table != nil { // before the lock: whoever asks for the state need not wait for it
+		made.Digest = l.Table.Digest()
+		changes(&made, before, l.Table)
+		made.Moving = moving(before, l.Table, made.At)
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	made := state.Reload{At: time.Now()}
-	if m.live != nil {
-		made.Before = m.live.Digest()
-	}
 	if l.Table == nil {
 		m.loads.WithLabelValues("failure").Inc()
 		m.successful.Set(0)
@@ -82,9 +88,6 @@ func (m *Reloads) Record(l rulefile.Load) state.Reload {
 		m.info.Reset()
 		m.info.WithLabelValues(l.Table.Digest()).Set(1)
 		m.rules.Set(float64(len(l.Table.Rules())))
-		made.Digest = l.Table.Digest()
-		changes(&made, m.live, l.Table)
-		made.Moving = moving(m.live, l.Table, made.At)
 		m.live, m.since = l.Table, made.At
 		if m.refusal != nil {
 			m.refusal.Present = false
@@ -126,7 +129,7 @@ func refusalOf(problems source.Problems, at time.Time) *state.Refusal {
 		switch p := &problems[i]; {
 		case p.Severity != source.Error:
 		case len(r.Problems) < state.MaxProblems:
-			r.Problems = append(r.Problems, state.NewProblem(p))
+			r.Problems = append(r.Problems, state.NewProblem(rules.Redact(*p)))
 		default:
 			r.ProblemsLeftOut++
 		}

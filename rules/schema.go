@@ -15,8 +15,7 @@ import (
 // besides, is in clauses. A file that [Load] accepts validates. Load also refuses what no
 // schema can say: a range above the modulo, a tag that exclusive does not find.
 func Schema() []byte {
-	d := decoder{file: &File{}}
-	s := schemaOf(source.ShapeOf(func(v source.Value) { d.config(v, rulesFile) }))
+	s := schemaOf(shape())
 	s["$schema"] = "https://json-schema.org/draft/2020-12/schema"
 	s["title"] = "Rules of tagproc"
 	var b bytes.Buffer
@@ -27,6 +26,12 @@ func Schema() []byte {
 		panic("rules: the schema is no JSON: " + err.Error()) // it is the same one every time, and a test makes it
 	}
 	return b.Bytes()
+}
+
+// shape returns what the code that reads rules expects of a file.
+func shape() *source.Shape {
+	d := decoder{file: &File{}}
+	return source.ShapeOf(func(v source.Value) { d.config(v, rulesFile) })
 }
 
 // keywords are a JSON Schema.

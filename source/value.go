@@ -232,10 +232,12 @@ func (v Value) Describe() string {
 		return "null"
 	case n.Tag == "!!str":
 		return fmt.Sprintf("the string %q", Shorten(n.Value))
-	case n.Tag == "!!int", n.Tag == "!!float":
+	case (n.Tag == "!!int" || n.Tag == "!!float") && strings.Trim(n.Value, "+-._0123456789abcdefABCDEFxoinIN") == "": // else a tag says so
 		return "the number " + Shorten(n.Value)
+	case strings.EqualFold(n.Value, "true"), strings.EqualFold(n.Value, "false"):
+		return n.Value
 	default:
-		return Shorten(strings.ToValidUTF8(n.Value, "?"))
+		return fmt.Sprintf("the value %q", Shorten(n.Value))
 	}
 }
 

@@ -126,11 +126,11 @@ func logVisitors(log *slog.Logger, before, after *rules.Table) {
 func logProblems(log *slog.Logger, ps source.Problems) {
 	ps = ps.Without(source.Note)
 	for i := range ps[:min(mostListed, len(ps))] {
-		p := &ps[i]
+		p := rules.Redact(ps[i])
 		level := slog.LevelError
 		if p.Severity == source.Warning {
 			level = slog.LevelWarn
 		}
-		log.Log(context.Background(), level, state.Message(p), "at", p.Place(), "kind", string(p.Kind))
+		log.Log(context.Background(), level, p.Message, "at", p.Place(), "kind", string(p.Kind))
 	}
 }

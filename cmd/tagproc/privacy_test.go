@@ -73,16 +73,20 @@ func TestNoUserIDs(t *testing.T) {
 		metrics += get(t, "unix", admin, "/metrics")
 	}
 
-	// A file that is refused for its named users, and somebody who asks about one.
-	writeRules(t, r.rulesFile, strings.Replace(oneRule, "header:", "overrides: [{values: [\n"+id+",\n"+id+"], tagValue: s2}], header:", 1))
-	if l := <-r.loads; l.Table != nil {
-		t.Fatal("a user may be named twice")
+	// Files that are refused for whom or how they name users, and somebody who asks about one.
+	state := ""
+	for edit, want := range map[string]string{"[{values: [\n" + id + ",\n" + id + "], tagValue: s2}]": "duplicate value", "[{valeus: [" + id + "], " + id + ": s2}]": "has no key"} {
+		writeRules(t, r.rulesFile, strings.Replace(oneRule, "header:", "overrides: "+edit+", header:", 1))
+		if l := <-r.loads; l.Table != nil {
+			t.Fatalf("%s is accepted", edit)
+		}
+		state += awaitState(t, admin, want)
 	}
 	explained := post(t, admin, "/explain", `{"headers": [{"name": "x-user-id", "value": "`+id+`"}]}`)
 	if !strings.Contains(explained, `"value":"`+id+`"`) {
 		t.Errorf("the question is not explained: %s", explained)
 	}
-	state := awaitState(t, admin, `"outcomes":{"no_request":1,"over_limits":1,"tagged":3,"unchanged":1}`, `"requests":[`, "duplicate value", "users named for no tag: 2 added")
+	state += awaitState(t, admin, `"outcomes":{"no_request":1,"over_limits":1,"tagged":3,"unchanged":1}`, `"requests":[`, "users named for no tag: 2 added")
 
 	if err := r.stop(); err != nil {
 		t.Error(err)
