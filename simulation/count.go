@@ -3,8 +3,8 @@ package simulation
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
-	"math/bits"
 	"runtime"
 
 	"golang.org/x/sync/errgroup"
@@ -94,7 +94,9 @@ func fill(ctx context.Context, ids IDs, full chan<- *batch, free <-chan *batch, 
 			b.text = append(b.text, id...)
 			b.ends = append(b.ends, len(b.text))
 		}
-		people += batchSize
+		if people += batchSize; people > MaxPeople {
+			return fmt.Errorf("there are more than %d ids, the most that are counted: simulate a part of them", MaxPeople)
+		}
 		full <- b
 	}
 }
@@ -186,11 +188,11 @@ func groupsOf(modulo uint32) uint32 {
 
 // A tally is what was counted.
 type tally struct {
-	people   int64
-	rules    []ruleTally
-	cohorts  []int64 // people
-	pairs    []int64 // people of two cohorts: of a and b, a before b, at a*maxCohorts+b
-	distinct []uint64
+	people    int64
+	rules     []ruleTally
+	cohorts   []int64 // people
+	pairs     []int64 // people of two cohorts: of a and b, a before b, at a*maxCohorts+b
+	different different
 }
 
 // A ruleTally is what was counted of a rule.
@@ -201,13 +203,10 @@ type ruleTally struct {
 	xxh3     []int64 // the same by another hash; nil: it is that of the rule
 }
 
-// distinctBits is the size of the set that tells how many different ids there are.
-const distinctBits = 1 << 24
-
 func (p *plan) newTally() *tally {
 	s := &tally{
 		rules: make([]ruleTally, len(p.rules)), cohorts: make([]int64, len(p.cohorts)),
-		pairs: make([]int64, maxCohorts*maxCohorts), distinct: make([]uint64, distinctBits/64),
+		pairs: make([]int64, maxCohorts*maxCohorts), different: newDifferent(),
 	}
 	for i := range p.rules {
 		r := &p.rules[i]
@@ -226,9 +225,7 @@ func (s *tally) add(o *tally) {
 	s.people += o.people
 	sum(s.cohorts, o.cohorts)
 	sum(s.pairs, o.pairs)
-	for i := range s.distinct {
-		s.distinct[i] |= o.distinct[i]
-	}
+	s.different.add(&o.different)
 	for i := range s.rules {
 		s.rules[i].named += o.rules[i].named
 		sum(s.rules[i].policies, o.rules[i].policies)
@@ -241,14 +238,6 @@ func sum(to, from []int64) {
 	for i, n := range from {
 		to[i] += n
 	}
-}
-
-// seen returns how many bits of distinct are set.
-func (s *tally) seen() (n int) {
-	for _, word := range s.distinct {
-		n += bits.OnesCount64(word)
-	}
-	return n
 }
 
 // A counter counts the batches of one worker.
@@ -269,8 +258,7 @@ func (c *counter) count(b *batch) {
 func (c *counter) person(id []byte) {
 	s := c.tally
 	s.people++
-	bit := rules.XXH3.Bucket(id, "", distinctBits)
-	s.distinct[bit/64] |= 1 << (bit % 64)
+	s.different.note(id)
 	c.members = c.members[:0]
 	for i := range c.plan.rules {
 		p, t, member := &c.plan.rules[i], &s.rules[i], noCohort

@@ -29,7 +29,7 @@ func (r *Report) Skewed() bool {
 // longer explains the shares.
 type RepeatedError struct {
 	People   int64 // ids
-	Distinct int64 // different ones, off by at most one in a hundred
+	Distinct int64 // different ones, off by less than one in a hundred
 }
 
 func (e *RepeatedError) Error() string {
@@ -145,7 +145,7 @@ func significant(x float64) float64 {
 
 // report returns what s says. An error is a [RepeatedError].
 func (p *plan) report(s *tally) (*Report, error) {
-	if d := s.different(); d < s.people-s.people*maxRepeated/100 {
+	if d := min(s.people, s.different.count()); d < s.people-s.people*maxRepeated/100 {
 		return nil, &RepeatedError{People: s.people, Distinct: d}
 	}
 	r := &Report{RulesDigest: p.table.Digest(), People: s.people, Rules: []Rule{}, Overlaps: []Overlap{}, NotCompared: p.left}
@@ -155,16 +155,6 @@ func (p *plan) report(s *tally) (*Report, error) {
 	judge(r.Rules)
 	r.Overlaps = append(r.Overlaps, p.overlaps(s)...)
 	return r, nil
-}
-
-// different returns how many different ids were seen: the bits that are set, and those
-// that were set twice by chance.
-func (s *tally) different() int64 {
-	unset := float64(distinctBits - s.seen())
-	if unset == 0 {
-		return s.people // too many to tell
-	}
-	return min(s.people, int64(math.Round(-distinctBits*math.Log(unset/distinctBits))))
 }
 
 func (p *plan) ruleReport(i int, s *tally) Rule {

@@ -9,15 +9,18 @@ import (
 	"io"
 	"maps"
 	"math"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 	"pgregory.net/rapid"
 
 	"github.com/tagproc/tagproc/internal/golden"
+	"github.com/tagproc/tagproc/internal/machine"
 	"github.com/tagproc/tagproc/internal/terminal"
 	"github.com/tagproc/tagproc/people"
 	"github.com/tagproc/tagproc/rules"
@@ -104,6 +107,29 @@ func TestVerdicts(t *testing.T) {
 				t.Errorf("%s: xxh3 spreads rule %s unevenly: %+v", kind, rule.Name, rule.Spread)
 			}
 		}
+	}
+}
+
+// TestTime prints what it costs to count many people, and checks that all are counted.
+func TestTime(t *testing.T) {
+	n := int64(100_000)
+	if *full {
+		n = 10_000_000
+	}
+	me := os.Getpid()
+	for _, tt := range []struct{ rules, src string }{
+		{"one rule", "rules: [{header: x-user-id, tagHeader: x-a, policies: [{range: 20, tagValue: s2}]}]\n"},
+		{"six rules", manyRules},
+	} {
+		began := time.Now()
+		before, err := machine.CPUTime(me)
+		if r := run(t, load(t, tt.src), generate(t, people.UUID, n, 1)); r.People != n {
+			t.Errorf("%d people are counted, want %d", r.People, n)
+		}
+		after, more := machine.CPUTime(me)
+		peak, most := machine.PeakResidentBytes(me)
+		t.Logf("%d UUIDs by %s: %.1f s on %d processors, %.1f s of CPU, at most %d MiB resident (%v)", n, tt.rules,
+			time.Since(began).Seconds(), runtime.GOMAXPROCS(0), (after - before).Seconds(), peak>>20, errors.Join(err, more, most))
 	}
 }
 
