@@ -140,3 +140,28 @@ type CorrelationContext struct {
 	Value   string   `json:"value"`             // as that of Baggage
 	Removed []string `json:"removed,omitempty"` // as those of Baggage
 }
+
+// Check returns an error if d, which a peer sent, lacks what decisions have.
+func (d *Decision) Check() error {
+	for i := range d.Rules {
+		r := &d.Rules[i]
+		has := false
+		switch r.Reason {
+		case "off", "superseded", "no_match", "no_key":
+			has = true
+		case "override":
+			has = r.Override != nil
+		case "policy":
+			has = r.Policy != nil && r.Bucket != nil
+		case "no_policy":
+			has = r.Bucket != nil
+		}
+		for _, k := range append(r.Keys, r.Key) {
+			has = has && (k.Value != nil || !k.Minted)
+		}
+		if !has || (r.Bucket == nil) != (r.HashValue == nil) {
+			return fmt.Errorf("rule %d does not say what decided", i+1)
+		}
+	}
+	return nil
+}

@@ -112,8 +112,8 @@ func (c *Client) ask(ctx context.Context, p Place) Replica {
 	begin := c.now()
 	var s state.State
 	err := c.do(ctx, p, http.MethodGet, "/state", nil, &s)
-	if err == nil && s.StateVersion == 0 {
-		err = errors.New("the answer is no state: another program listens there")
+	if err == nil {
+		err = s.Check()
 	}
 	if err != nil {
 		r.Unreachable = words.Cut(err.Error(), maxError)
@@ -144,6 +144,9 @@ func (c *Client) Explain(ctx context.Context, t Target, q explain.Question) (*ex
 	for _, p := range places {
 		d := &explain.Decision{}
 		if err = c.do(ctx, p, http.MethodPost, "/explain", body, d); err == nil {
+			err = d.Check()
+		}
+		if err == nil {
 			return d, nil
 		}
 	}
@@ -154,7 +157,7 @@ func (c *Client) Explain(ctx context.Context, t Target, q explain.Question) (*ex
 func (c *Client) do(ctx context.Context, p Place, method, path string, body []byte, out any) error {
 	ctx, cancel := context.WithTimeout(ctx, cmp.Or(c.Timeout, DefaultTimeout))
 	defer cancel()
-	host := p.Address
+	host := strings.ReplaceAll(p.Address, "%", "%25") // a zone, as URLs have it
 	if p.Network == "unix" {
 		host = "localhost"
 	}
