@@ -142,19 +142,16 @@ func writeObserved(t *terminal.Writer, address string, rule *state.Rule) {
 		}
 		name := words.Tag(tag.Tag)
 		if len(rule.Observed) <= shownWindow {
-			t.Printf("%s\t%s\t%s%%\t-\t-\t-\t-\tnot counted\n", address, name, number(tag.Percent))
+			t.Printf("%s\t%s\t%s\t-\t-\t-\t-\tnot counted\n", address, name, words.Percent(tag.Percent, 4))
 			continue
 		}
 		o := &rule.Observed[shownWindow]
 		bounds := "-"
 		observed := "-"
 		if o.Total() > 0 {
-			observed, bounds = number(o.Percent(i))+"%", fmt.Sprintf("%s%% to %s%%", number(o.Low[i]), number(o.High[i]))
+			observed, bounds = words.Percent(o.Percent(i), 2), words.Percent(o.Low[i], 2)+" to "+words.Percent(o.High[i], 2)
 		}
-		t.Printf("%s\t%s\t%s%%\t%s\t%s\t%d of %d\t%d s\t%s\n", address, name, number(tag.Percent), observed, bounds,
+		t.Printf("%s\t%s\t%s\t%s\t%s\t%d of %d\t%d s\t%s\n", address, name, words.Percent(tag.Percent, 4), observed, bounds,
 			o.Requests[i], o.Total(), o.Seconds, o.Verdict(i, tag.Percent))
 	}
 }
-
-// number returns a percentage to at most two decimals.
-func number(percent float64) string { return fmt.Sprintf("%.4g", percent) }

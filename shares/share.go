@@ -4,8 +4,12 @@ import (
 	"encoding/json"
 	"math/big"
 	"strconv"
-	"strings"
+
+	"github.com/tagproc/tagproc/internal/words"
 )
+
+// decimals are those of a percentage in text: shares of a million buckets.
+const decimals = 4
 
 // A Share is an exact fraction of users: Count of Of. Of a rule they are buckets; of
 // two, pairs of buckets, or hashes.
@@ -20,7 +24,7 @@ func (s Share) Percent() float64 {
 }
 
 // String returns the share in percent with up to four decimals: "12.5%".
-func (s Share) String() string { return percentText(s.Percent()) }
+func (s Share) String() string { return words.Percent(s.Percent(), decimals) }
 
 // MarshalJSON returns {"count": 125, "of": 1000, "percent": 12.5}.
 func (s Share) MarshalJSON() ([]byte, error) {
@@ -39,20 +43,6 @@ func (s Share) rat() *big.Rat {
 		return new(big.Rat)
 	}
 	return new(big.Rat).SetFrac(new(big.Int).SetUint64(s.Count), new(big.Int).SetUint64(s.Of))
-}
-
-// percentText returns p with up to four decimals. What is more than nobody, or less than
-// everybody, never reads as nobody or everybody.
-func percentText(p float64) string {
-	text := strconv.FormatFloat(p, 'f', 4, 64)
-	text = strings.TrimSuffix(strings.TrimRight(text, "0"), ".")
-	switch {
-	case text == "0" && p > 0:
-		return "<0.0001%"
-	case text == "100" && p < 100:
-		return ">99.9999%"
-	}
-	return text + "%"
 }
 
 // A Figure is how many users something happens to.
@@ -89,9 +79,9 @@ func (f Figure) Users() string {
 
 func (f Figure) percent() string {
 	if f.AtMost {
-		return "at most " + percentText(f.Percent)
+		return "at most " + words.Percent(f.Percent, decimals)
 	}
-	return percentText(f.Percent)
+	return words.Percent(f.Percent, decimals)
 }
 
 func (f Figure) named() string {

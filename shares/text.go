@@ -229,7 +229,7 @@ func (d *Decider) title() string {
 func (c *Comparison) method() string {
 	text := map[Method]string{ByBuckets: "exact", ByHashes: "exact", ByConstant: "exact", ByIndependent: "expected", ByBound: "a bound"}[c.Method]
 	if c.ErrorBound >= 0.0001 {
-		text += fmt.Sprintf(" to ±%s of users, since the remainders of hashes are uneven", percentText(c.ErrorBound))
+		text += fmt.Sprintf(" to ±%s of users, since the remainders of hashes are uneven", words.Percent(c.ErrorBound, decimals))
 	}
 	return text + "; " + c.Why
 }

@@ -95,7 +95,7 @@ func count(n int) string {
 func percent(v any) string {
 	switch p := v.(type) {
 	case float64:
-		return strconv.FormatFloat(p, 'g', 4, 64) + "%"
+		return words.Percent(p, 4)
 	case *float64:
 		return percent(*p)
 	}
@@ -177,7 +177,7 @@ func observed(o state.Observed, i int) string {
 	if o.Total() == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%s of %s requests (%s to %s)", percent(o.Percent(i)), count(o.Total()), percent(o.Low[i]), percent(o.High[i]))
+	return fmt.Sprintf("%s of %s requests (%s to %s)", words.Percent(o.Percent(i), 2), count(o.Total()), percent(o.Low[i]), percent(o.High[i]))
 }
 
 // verdict returns what that says, and how it stands out.
@@ -209,7 +209,7 @@ func brief(r state.Rule) string {
 			o := &r.Observed[window]
 			text += ", " + string(o.Verdict(i, t.Percent))
 			if o.Total() > 0 {
-				text += " (" + percent(o.Percent(i)) + ")"
+				text += " (" + words.Percent(o.Percent(i), 2) + ")"
 			}
 		}
 		texts = append(texts, text)

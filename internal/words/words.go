@@ -4,6 +4,7 @@ package words
 import (
 	"cmp"
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -20,6 +21,20 @@ func Count[N int | int64](n N, one, many string) string {
 
 // Counted returns for example "1 error" or "2 errors".
 func Counted(n int, what string) string { return Count(n, what, what+"s") }
+
+// Percent returns p, from 0 to 100, with up to so many decimals: "12.5%". What is more than
+// nobody, or less than everybody, never reads as nobody or everybody.
+func Percent(p float64, decimals int) string {
+	text := strconv.FormatFloat(p, 'f', decimals, 64)
+	least := "." + strings.Repeat("0", decimals-1) + "1%"
+	switch {
+	case p > 0 && strings.Trim(text, "0.") == "":
+		return "<0" + least
+	case p < 100 && strings.HasPrefix(text, "100."):
+		return ">99." + strings.Repeat("9", decimals) + "%"
+	}
+	return strings.TrimSuffix(strings.TrimRight(text, "0"), ".") + "%"
+}
 
 // Cut returns the beginning of a text that a peer or a file has at length: at most so many
 // bytes, and then an ellipsis.
