@@ -33,6 +33,7 @@ type Reader struct {
 
 	rows   *Rows // nil: a text with an id a line
 	column int
+	unread bool   // the first row is an id, and names no column
 	buffer []byte // of CSV: the last id, and what stood around it
 
 	ids, without int64
@@ -41,8 +42,8 @@ type Reader struct {
 
 // Open returns a Reader of a file: a text with an id on each line, or CSV, whose first
 // line names its columns. It is CSV if o names a column, or if its first line begins with
-// a quote, has a comma, or is the name of a column of ids. Either may be compressed with
-// gzip.
+// a quote, has a comma, or is the name of a column of ids; a first line in quotes that is
+// no such name, and alone, is an id. Either may be compressed with gzip.
 //
 // An error is a [FileError], a [ColumnError], or one of r.
 func Open(r io.Reader, o Options) (*Reader, error) {
@@ -68,7 +69,8 @@ func Open(r io.Reader, o Options) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.Column == "" && len(pr.rows.Columns) == 1 {
+	if o.Column == "" && len(pr.rows.Columns) == 1 { // a list of ids in quotes, with or without a name
+		pr.unread = !isName(pr.rows.Columns[0], o.names())
 		return pr, nil
 	}
 	pr.column, err = pr.rows.Column("", o.names())
@@ -182,6 +184,10 @@ func (r *Reader) next() (p *Problem, fatal bool, err error) {
 
 // value returns what stands in the place of the next id.
 func (r *Reader) value() ([]byte, *Problem, error) {
+	if r.unread {
+		r.unread = false
+		return []byte(r.rows.Columns[0]), nil, nil
+	}
 	if r.rows != nil {
 		row, p, err := r.rows.Next()
 		if p != nil || err != nil {

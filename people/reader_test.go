@@ -81,7 +81,10 @@ func TestRead(t *testing.T) {
 		{"the key before id", "id,uid\na,1\nb,2\n", keys, []string{"1", "2"}, 0},
 		{"a column by name", "id, Mail\na,1\nb,2\n", Options{Column: "mail"}, []string{"1", "2"}, 0},
 		{"a text as a column by name", "mail\n1\n2\n", Options{Column: "mail"}, []string{"1", "2"}, 0},
-		{"quotes", "\"mail\"\n\"a,b\"\n\"c\"\"d\"\n", Options{}, []string{"a,b", `c"d`}, 0},
+		{"quotes", "\"jack\"\n\"a,b\"\n\"c\"\"d\"\n", Options{}, []string{"jack", "a,b", `c"d`}, 0},
+		{"quotes and a name", "\"ID\"\n\"a,b\"\n", Options{}, []string{"a,b"}, 0},
+		{"quotes and a named column", "\"mail\"\n\"a,b\"\n", Options{Column: "mail"}, []string{"a,b"}, 0},
+		{"quotes around nothing", "\"\"\n\"jack\"\n", Options{}, []string{"jack"}, 1},
 		{"rows without an id", "a,id\n1,x\n2,\n3,-\n4, y \n", Options{}, []string{"x", "y"}, 2},
 
 		{"gzip", zipped(t, "jack\njason\n"), keys, []string{"jack", "jason"}, 0},
