@@ -21,11 +21,12 @@ type Result struct {
 	// it; 0: a route is taken.
 	Status int
 	Why    string
+	// Refused reports that the connection manager answers, before any filter and route.
+	Refused bool
 	// Doubts say what the model cannot tell, beside routes that are a Maybe.
 	Doubts []string
 
 	arrived []string // those of Doubts that are not of routes
-	refused bool     // by the connection manager, before any route
 }
 
 // A Tried is a route and whether it takes the request.
@@ -72,7 +73,7 @@ func (l *Listener) Trace(r *Request) *Result {
 	out.Request, out.Doubts = seen, append(out.Doubts, doubts...)
 	out.arrived = slices.Clone(out.Doubts)
 	if refused != nil {
-		out.Status, out.Why, out.refused = refused.status, refused.why, true
+		out.Status, out.Why, out.Refused = refused.status, refused.why, true
 		return out
 	}
 	out.route(m)
@@ -82,7 +83,7 @@ func (l *Listener) Trace(r *Request) *Result {
 // Again chooses a route as Envoy does after a filter has changed the request and had the
 // route forgotten. Where no route was chosen by the request, that stays.
 func (r *Result) Again(change func(*Request)) *Result {
-	if r.Request == nil || r.refused {
+	if r.Request == nil || r.Refused {
 		return r
 	}
 	again := &Result{Listener: r.Listener, Chain: r.Chain, Request: r.Request.with(), arrived: r.arrived, Doubts: slices.Clone(r.arrived)}

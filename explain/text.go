@@ -39,7 +39,7 @@ func WriteText(t *terminal.Writer, d *Decision) error {
 		t.Printf("%s %s\n", terminal.Bold.Textf("set-cookie: %s", c), terminal.Faint.Textf("(on the response, with cache-control: private)"))
 	}
 	for _, r := range d.Rules {
-		t.Printf("\nrule %s%s\n", terminal.Bold.Textf("%s", r.Name), terminal.Faint.Textf("%s", modeNotes[r.Mode]))
+		t.Printf("\nrule %s%s\n", terminal.Bold.Textf("%s", r.Name), terminal.Faint.Textf("%s", ModeNote(r)))
 		writeRule(t, r)
 	}
 	t.Printf("\n%s\n", terminal.Faint.Textf("rules digest %s%s", d.RulesDigest, stage(d)))
@@ -65,9 +65,13 @@ var modeNotes = map[string]string{
 	"off":    " (off)",
 }
 
+// ModeNote returns what follows the name of a rule in a mode other than enforce; "" of
+// enforce.
+func ModeNote(r Rule) string { return modeNotes[r.Mode] }
+
 func writeRule(t *terminal.Writer, r Rule) {
 	if r.Reason == "off" {
-		t.Labelled("outcome", "the rule is off")
+		t.Labelled("outcome", "%s", Outcome(r))
 		return
 	}
 	for _, ramp := range r.Ramps {
@@ -118,6 +122,8 @@ func Outcome(r Rule) string {
 		tag = fmt.Sprintf("%s: %s", r.TagHeader, *r.Tag)
 	}
 	switch r.Reason {
+	case "off":
+		return "the rule is off"
 	case "superseded":
 		return fmt.Sprintf("an earlier rule decides %s", r.TagHeader)
 	case "no_key", "no_match":

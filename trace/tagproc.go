@@ -30,7 +30,7 @@ type Tagproc struct {
 // filters lets the HTTP filters of a hop change the request, and returns the result of
 // the route that is chosen last.
 func (h *hop) filters(r *envoyconf.Result) *envoyconf.Result {
-	if r.Chain == nil || r.Chain.HTTP == nil || r.Route == nil && r.Status == 0 {
+	if r.Chain == nil || r.Chain.HTTP == nil || r.Refused || r.Route == nil && r.Status == 0 {
 		return r
 	}
 	ours := asked(r.Chain.HTTP.Filters)

@@ -50,7 +50,11 @@ func writeTagproc(t *terminal.Writer, p *Tagproc) {
 		t.Labelled("tagproc", "is not sent %s (forward_rules, %s)", name, p.Filter.At)
 	}
 	for _, r := range p.Decision.Rules {
-		t.Labelled("tagproc", "rule %s: %s", r.Name, explain.Outcome(r))
+		note := explain.ModeNote(r)
+		if r.Reason == "off" {
+			note = "" // the outcome says so
+		}
+		t.Labelled("tagproc", "rule %s%s: %s", r.Name, note, explain.Outcome(r))
 	}
 	for _, name := range p.Decision.Removed {
 		t.Labelled("tagproc", "%s of the client is removed or replaced", name)
