@@ -46,7 +46,7 @@ func Handler(metrics prometheus.Gatherer, ready func() error, o Options) http.Ha
 	page := func(pattern string, handler http.HandlerFunc) { mux.Handle(pattern, checkHost(o.Hosts, handler)) }
 	index := "tagproc\n\n/healthz  the process answers\n/readyz   rules are live, and it is not draining\n/metrics  for Prometheus\n"
 	if o.Replica != nil {
-		index += "/state    the live rules, reloads and the last hour's requests, as JSON\n/explain  why a request gets its tags: POST it as JSON\n"
+		index += "/         for browsers (Accept: text/html): all of it on a page\n/state    the live rules, reloads and the last hour's requests, as JSON\n/explain  why a request gets its tags: POST it as JSON\n"
 		o.Replica.pages(page)
 	}
 	if o.Pprof {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"net/url"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -52,7 +53,11 @@ func ParseTarget(text string) (Target, error) {
 	_, notAddress := netip.ParseAddr(host)
 	_, noPort := strconv.ParseUint(port, 10, 16)
 	if host == "" || noPort != nil || strings.ContainsAny(host, "/, ") || notAddress != nil && strings.Contains(host, ":") {
-		return Target{}, fmt.Errorf("address %q: expected HOST:PORT, HOST or %s/PATH of an admin port", text, unixScheme)
+		hint := ""
+		if u, err := url.Parse(text); err == nil && u.Host != "" {
+			hint = "; did you mean " + u.Host + "?"
+		}
+		return Target{}, fmt.Errorf("address %q: expected HOST:PORT, HOST or %s/PATH of an admin port%s", text, unixScheme, hint)
 	}
 	return Target{name: net.JoinHostPort(host, port), network: "tcp", host: host, port: port}, nil
 }

@@ -87,10 +87,12 @@ The exit code is 0, 1 if the rules are refused or a tag is not that of --want, a
 	cmd.Flags().StringVar(&at, "at", "", "`INSTANT` to decide at where rules have ramps, such as 2026-12-01T10:00:00Z (default now)")
 	flags.addTo(cmd)
 	out.addTo(cmd)
-	cmd.MarkFlagsMutuallyExclusive("rules", "addr")
 	check(cmd, flags.check, func() error {
-		if file == "" && address == "" {
+		switch {
+		case file == "" && address == "":
 			return errors.New("expected --rules FILE, or --addr ADDR of a replica")
+		case file != "" && address != "":
+			return errors.New("--rules and --addr: expected one of them: the rules of a file, or those of a replica")
 		}
 		return nil
 	})
@@ -107,9 +109,18 @@ func explainLive(cmd *cobra.Command, address string, q explain.Question, out out
 	if err != nil {
 		return fail(err)
 	}
+	if len(q.Headers) == 0 && len(d.Rules) > 0 && !slices.ContainsFunc(d.Rules, hasVisitors) {
+		k := d.Rules[0].Key
+		return fmt.Errorf("expected the headers of a request: the key of rule %s is the %s %s; add -H 'NAME: VALUE'", d.Rules[0].Name, k.Source, k.Name)
+	}
 	return writeDecision(cmd, d, out, wanted, func(header string) bool {
 		return slices.ContainsFunc(d.Rules, func(r explain.Rule) bool { return r.TagHeader == header })
 	})
+}
+
+// hasVisitors reports whether a rule decides for people without an id.
+func hasVisitors(r explain.Rule) bool {
+	return slices.ContainsFunc(append(r.Keys, r.Key), func(k explain.Key) bool { return k.Source == "visitor" })
 }
 
 // writeDecision writes d and compares its tags with those wanted. isTag reports whether a

@@ -154,6 +154,8 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	hint := ""
 	if cmd.Flags().Lookup("rules") != nil {
 		switch {
+		case isManifestName(args[0]) && cmd.Flags().Lookup("envoy") != nil:
+			hint = fmt.Sprintf("; did you mean --envoy %s?", args[0])
 		case isManifestName(args[0]) || cmd.Flags().Lookup("header") == nil:
 			hint = fmt.Sprintf("; did you mean --rules %s?", args[0])
 		default:
@@ -171,10 +173,26 @@ func subcommandOnly(cmd *cobra.Command, args []string) error {
 	}
 	cmd.SuggestionsMinimumDistance = 2
 	hint := ""
-	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+	near := below(cmd, args[0])
+	if len(near) == 0 {
+		near = cmd.SuggestionsFor(args[0])
+	}
+	if len(near) > 0 {
 		hint = fmt.Sprintf("; did you mean %s?", strings.Join(near, " or "))
 	}
 	return fmt.Errorf("unknown command %q for %q%s", args[0], cmd.CommandPath(), hint)
+}
+
+// below returns the commands of a name that stand below those of cmd.
+func below(cmd *cobra.Command, name string) (paths []string) {
+	for _, group := range cmd.Commands() {
+		for _, c := range group.Commands() {
+			if c.Name() == name && !c.Hidden {
+				paths = append(paths, c.CommandPath())
+			}
+		}
+	}
+	return paths
 }
 
 // help is what a command does that only groups subcommands.

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -12,8 +14,10 @@ import (
 	"github.com/tagproc/tagproc/fleet"
 )
 
-// watchEvery is how often status --watch asks.
-const watchEvery = time.Second
+const (
+	watchEvery = time.Second     // how often status --watch asks
+	watchLimit = 2 * time.Minute // how long, without --timeout
+)
 
 func newStatusCommand() *cobra.Command {
 	var (
@@ -27,8 +31,9 @@ func newStatusCommand() *cobra.Command {
 		Use:   "status [ADDR...]",
 		Short: "Say whether all replicas decide alike",
 		Long: `Ask the admin ports of replicas, all at once, which rules are live and what they
-did in the last minutes. ADDR is HOST:PORT, HOST, or unix:///PATH; a name stands
-for all of its addresses, such as those of a headless service.
+did in the last minutes. ADDR is where serve has --admin, port 9090 unless it says
+otherwise: HOST:PORT, HOST, or unix:///PATH. A name stands for all of its addresses,
+such as those of a headless service.
 
 Replicas agree that have the same digest and the same step of ramps, and whose
 rules file, as it is now, is live; with --rules, those that have the rules of that
@@ -54,9 +59,19 @@ The exit code is 0 if all replicas agree, 1 if one differs or does not answer, a
 				}
 				want = &fleet.Expectation{File: file, Table: t}
 			}
-			report := ask(cmd.Context(), targets, want)
+			client := fleet.Client{}
+			ask := func(ctx context.Context) *fleet.Report {
+				return fleet.Judge(client.Ask(ctx, targets), want, time.Now())
+			}
+			var report *fleet.Report
 			if watch {
-				report = watchFleet(cmd, targets, want, report, timeout)
+				report = watchFleet(cmd, ask, cmp.Or(timeout, watchLimit))
+			} else {
+				client.Timeout = timeout
+				report = ask(cmd.Context())
+			}
+			if cmd.Context().Err() != nil {
+				return fail(context.Cause(cmd.Context()))
 			}
 			if out == outputJSON {
 				err = stdout(cmd).JSON(report)
@@ -71,11 +86,11 @@ The exit code is 0 if all replicas agree, 1 if one differs or does not answer, a
 	}
 	addOptionalRulesFileFlag(cmd, &file, "rules `FILE` that replicas should have, or a manifest with rules")
 	cmd.Flags().BoolVar(&watch, "watch", false, "ask until all replicas agree, or --timeout is over")
-	cmd.Flags().DurationVar(&timeout, "timeout", 2*time.Minute, "how long to --watch")
+	cmd.Flags().DurationVar(&timeout, "timeout", 0, fmt.Sprintf("how long to wait for the answers (default %s), or to --watch (default %s)", fleet.DefaultTimeout, watchLimit))
 	flags.addTo(cmd)
 	out.addTo(cmd)
 	check(cmd, flags.check, func() error {
-		if timeout <= 0 {
+		if cmd.Flags().Changed("timeout") && timeout <= 0 {
 			return fmt.Errorf("--timeout %s: expected more than 0s", timeout)
 		}
 		return nil
@@ -90,33 +105,34 @@ func parseTargets(args []string) (targets []fleet.Target, err error) {
 	}
 	for _, a := range args {
 		t, wrong := fleet.ParseTarget(a)
+		if isManifestName(a) && !strings.Contains(a, "://") {
+			wrong = fmt.Errorf("%s is a file, and not the address of a replica; did you mean --rules %s?", a, a)
+		}
 		targets, err = append(targets, t), errors.Join(err, wrong)
 	}
 	return targets, err
 }
 
-func ask(ctx context.Context, targets []fleet.Target, want *fleet.Expectation) *fleet.Report {
-	return fleet.Judge(new(fleet.Client).Ask(ctx, targets), want, time.Now())
-}
-
-// watchFleet asks again until all replicas agree or the time is over. It says on standard
-// error what changes.
-func watchFleet(cmd *cobra.Command, targets []fleet.Target, want *fleet.Expectation, report *fleet.Report, timeout time.Duration) *fleet.Report {
+// watchFleet asks until all replicas agree or the time is over, the first answers
+// included. It says on standard error what changes.
+func watchFleet(cmd *cobra.Command, ask func(context.Context) *fleet.Report, timeout time.Duration) *fleet.Report {
 	ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 	defer cancel()
-	said := ""
-	for !report.Agree {
+	report := ask(ctx)
+	for said := ""; !report.Agree; {
 		if now := report.Summary(); now != said {
 			stderr(cmd).Printf("%s\n", now)
 			said = now
 		}
 		select {
 		case <-ctx.Done():
-			stderr(cmd).Printf("they do not agree within %s\n", timeout)
+			if cmd.Context().Err() == nil {
+				stderr(cmd).Printf("they do not agree within %s\n", timeout)
+			}
 			return report
 		case <-time.After(watchEvery):
 		}
-		if next := ask(ctx, targets, want); ctx.Err() == nil {
+		if next := ask(ctx); ctx.Err() == nil {
 			report = next
 		}
 	}

@@ -2,9 +2,12 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -92,5 +95,67 @@ func TestStatusOfClocks(t *testing.T) {
 	out, code := runStatus(t, append(sockets, "--rules", file)...)
 	if want := sockets[1] + " is at another step of the ramps: since " + step + ", expected 2020-01-01T00:00:00Z; its clock is 1h0m0s ahead"; code != exitProblems || !strings.Contains(out, want) {
 		t.Errorf("exit code %d, and status says\n%s\nwant %s", code, out, want)
+	}
+}
+
+// TestStatusInterrupted checks that a signal ends status, and is not taken for replicas
+// that differ.
+func TestStatusInterrupted(t *testing.T) {
+	t.Parallel()
+	socket := transport.UnixScheme + filepath.Join(t.TempDir(), "none.sock")
+	for _, args := range [][]string{{socket, "--watch"}, {socket, "--watch", "-o", "json"}, {socket}} {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cancel(&signalError{os.Interrupt})
+		var stdout, stderr bytes.Buffer
+		root := newRootCommand()
+		root.SetArgs(append([]string{"status"}, args...))
+		root.SetOut(&stdout)
+		root.SetErr(&stderr)
+		if code := run(ctx, root); code != exitProblems || stdout.Len() > 0 || !strings.HasSuffix(stderr.String(), "tagproc: interrupt received\n") || strings.Contains(stderr.String(), "they do not agree") {
+			t.Errorf("status %q: exit code %d, and it says\n%s%s", args, code, stdout.String(), stderr.String())
+		}
+	}
+}
+
+// TestWatchFleet checks that the first answers are waited for no longer than --timeout, and
+// that what is cut off tells nothing.
+func TestWatchFleet(t *testing.T) {
+	t.Parallel()
+	agree, differ := &fleet.Report{Agree: true}, &fleet.Report{}
+	for name, tt := range map[string]struct {
+		answers []*fleet.Report // nil: none before the time is over
+		want    *fleet.Report
+		said    string
+	}{
+		"at once":    {[]*fleet.Report{agree}, agree, ""},
+		"in the end": {[]*fleet.Report{differ, differ, agree}, agree, "0 of 0"},
+		"no answer":  {[]*fleet.Report{nil}, nil, "they do not agree within"},
+		"cut off":    {[]*fleet.Report{differ, nil}, differ, "they do not agree within"},
+	} {
+		var stderr bytes.Buffer
+		cmd := newStatusCommand()
+		cmd.SetErr(&stderr)
+		cmd.SetContext(t.Context())
+		i := 0
+		cutOff := &fleet.Report{}
+		timeout := time.Minute
+		if slices.Contains(tt.answers, nil) {
+			timeout = 2 * watchEvery
+		}
+		got := watchFleet(cmd, func(ctx context.Context) *fleet.Report {
+			r := tt.answers[i]
+			i++
+			if r == nil {
+				<-ctx.Done()
+				return cutOff
+			}
+			return r
+		}, timeout)
+		if tt.want == nil {
+			tt.want = cutOff
+		}
+		if got != tt.want || !strings.Contains(stderr.String(), tt.said) {
+			t.Errorf("%s: %+v, want %+v; it says\n%s", name, got, tt.want, stderr.String())
+		}
 	}
 }
