@@ -72,7 +72,7 @@ func (e Edit) span(src []byte) (from, to int, text string, err error) {
 		return from, to, "'" + strings.ReplaceAll(e.Text, "'", "''") + "'", nil
 	}
 	text = e.Text
-	if !isPlain(text, e.Value.node.Tag) {
+	if !isPlain(text, e.Value.node.Tag) || e.Value.node.Tag == "!!str" && isOldScalar(text) {
 		text = doubleQuoted(text)
 	}
 	return from, to, text, nil

@@ -12,7 +12,8 @@ import (
 // Put returns src, from which the mapping was read, with value as that of its key: in the
 // place of the entry of that key, or else in front of the first of the keys before that is
 // there, or behind the last entry. Value is a string, an int, a bool, a [time.Time],
-// a [Word], or a []any or a []Pair of these. Every byte outside of the entry stays, and
+// or a []any or a []Pair of these. A string has quotes where YAML 1.1 or 1.2 would read it
+// as something else, such as off, 1e3 and 1:30. Every byte outside of the entry stays, and
 // indentation, line ends and brackets are those of the file. It returns an error where it
 // cannot do so, or if the result does not read as src with the new entry.
 func Put(src []byte, mapping Value, key string, value any, before ...string) ([]byte, error) {

@@ -1,11 +1,13 @@
 package source
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"pgregory.net/rapid"
+	"sigs.k8s.io/yaml"
 )
 
 // at returns what stands at a path of the last document of src, also in a ConfigMap.
@@ -43,8 +45,8 @@ func TestPut(t *testing.T) {
 		value           any
 		before          []string
 	}{
-		{"in front of a key and its comment", "a:\n- x: 1\n  # why\n  y: 2\n", "a:\n- x: 1\n  mode: off\n  # why\n  y: 2\n", []any{"a", 0}, "mode", Word("off"), []string{"z", "y"}},
-		{"in front of the first key", "a:\n- x: 1 # one\n  y: 2\n", "a:\n- mode: off\n  x: 1 # one\n  y: 2\n", []any{"a", 0}, "mode", Word("off"), []string{"x"}},
+		{"in front of a key and its comment", "a:\n- x: 1\n  # why\n  y: 2\n", "a:\n- x: 1\n  mode: \"off\"\n  # why\n  y: 2\n", []any{"a", 0}, "mode", "off", []string{"z", "y"}},
+		{"in front of the first key", "a:\n- x: 1 # one\n  y: 2\n", "a:\n- mode: \"off\"\n  x: 1 # one\n  y: 2\n", []any{"a", 0}, "mode", "off", []string{"x"}},
 		{"behind the last entry", "a:\n  x: 1\n  y: [2] # two\n\nb: 1\n", "a:\n  x: 1\n  y: [2] # two\n  n: 3\n\nb: 1\n", []any{"a"}, "n", 3, nil},
 		{"behind all, without a line break", "a: 1", "a: 1\nb: \"x \"", nil, "b", "x ", nil},
 		{"DOS's lines", "a: 1\r\nb: 2\r\n", "a: 1\r\nc: x\r\nb: 2\r\n", nil, "c", "x", []string{"b"}},
@@ -55,7 +57,7 @@ func TestPut(t *testing.T) {
 		{"JSON over lines", "{\n  \"a\": 1,\n  \"b\": 2\n}\n", "{\n  \"a\": 1,\n  \"c\": \"x\",\n  \"b\": 2\n}\n", nil, "c", "x", []string{"b"}},
 		{"in the place of another one", "a:\n  ramp: # up\n  - {at: 1} # one\n  - {at: 2} # two\n  b: 1\n", "a:\n  ramp: 7 # two\n  b: 1\n", []any{"a"}, "ramp", 7, nil},
 		{"behind brackets with one in a comment", "a:\n  x: [1, # ]\n    2]\n", "a:\n  x: [1, # ]\n    2]\n  n: 3\n", []any{"a"}, "n", 3, nil},
-		{"in a ConfigMap", "kind: ConfigMap\ndata:\n  rules.yaml: |\n    rules:\n    - header: x\n      policies: []\nother: 1\n", "kind: ConfigMap\ndata:\n  rules.yaml: |\n    rules:\n    - header: x\n      mode: off\n      policies: []\nother: 1\n", []any{"rules", 0}, "mode", Word("off"), []string{"policies"}},
+		{"in a ConfigMap", "kind: ConfigMap\ndata:\n  rules.yaml: |\n    rules:\n    - header: x\n      policies: []\nother: 1\n", "kind: ConfigMap\ndata:\n  rules.yaml: |\n    rules:\n    - header: x\n      mode: \"off\"\n      policies: []\nother: 1\n", []any{"rules", 0}, "mode", "off", []string{"policies"}},
 	} {
 		got, err := Put([]byte(c.src), at(t, c.src, c.path...), c.key, c.value, c.before...)
 		if err != nil || string(got) != c.want {
@@ -187,6 +189,67 @@ func TestInsertAny(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestInsertAsKubectl checks that a text that is written is that text to kubectl's reader too,
+// which reads YAML 1.1: no word of it comes without quotes.
+func TestInsertAsKubectl(t *testing.T) {
+	t.Parallel()
+	old := []string{
+		"on", "off", "Off", "yes", "no", "y", "N", "true", "null", "~", "1e3", "0x1F", "0b11", "0o17", "017", "1_000", "1:30", "190:20:30.15",
+		".5", "1.", "+1", "-.inf", ".NaN", "<<", "=", "2026-12-01", "2026-12-01 09:00:00", "2026-12-01T09:00:00Z", "",
+	}
+	text := rapid.OneOf(rapid.SampledFrom(old), rapid.StringMatching(`[-+]?[.0]?[0-9xXbo]{1,2}[-_.:eE0-9+]{0,4}`), rapid.StringMatching(`[a-zA-Z]{1,5}|[a-z ~<=:#.-]{1,4}`))
+	rapid.Check(t, func(t *rapid.T) {
+		text, src := text.Draw(t, "text"), []byte("k0: plain\nk1: [a]\nk2: {b: c}\n")
+		for i, edit := range []func(Value) ([]byte, error){
+			func(v Value) ([]byte, error) { return Put(src, v, "k0", text) },
+			func(v Value) ([]byte, error) { return Put(src, v, "new", text, "k1") },
+			func(v Value) ([]byte, error) { return Append(src, v.Get("k1"), text) },
+			func(v Value) ([]byte, error) { return Put(src, v.Get("k2"), "b", []any{[]Pair{{"x", text}}}) },
+			func(v Value) ([]byte, error) { return Replace(src, Edit{v.Get("k0"), text}) },
+		} {
+			docs, _ := Documents("f", src, 1000)
+			got, err := edit(docs[0].Value)
+			if err != nil {
+				t.Fatalf("edit %d with %q: %v", i, text, err)
+			}
+			var read any
+			if err := yaml.Unmarshal(got, &read); err != nil {
+				t.Fatalf("edit %d with %q: %v\n%s", i, text, err, got)
+			}
+			if !slices.Contains(textsIn(read), text) {
+				t.Fatalf("edit %d: kubectl reads %q, want %q in it, of\n%s", i, textsIn(read), text, got)
+			}
+		}
+	})
+	for _, text := range old {
+		if got := Written(text); got != doubleQuoted(text) {
+			t.Errorf("%q is written as %s, and not every reader of YAML 1.1 takes that for a text", text, got)
+		}
+	}
+	for _, text := range []string{"s2", "jason", "v1.2.3", "1a", "2026-12", "one:1", "offline", "c0a80101-0000-4000-8000-00000000000f", "a@b.example"} {
+		if got := Written(text); got != text {
+			t.Errorf("%q is written as %s, want it without quotes", text, got)
+		}
+	}
+}
+
+// textsIn returns the texts of a value that was read.
+func textsIn(v any) (texts []string) {
+	switch v := v.(type) {
+	case string:
+		texts = append(texts, v)
+	case []any:
+		for _, e := range v {
+			texts = append(texts, textsIn(e)...)
+		}
+	case map[string]any:
+		for _, e := range v {
+			texts = append(texts, textsIn(e)...)
+		}
+	}
+	return texts
 }
 
 // TestInsertQuotes checks that a text with a quote in it is written so that it can be

@@ -2,6 +2,7 @@ package source
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 
@@ -62,6 +63,19 @@ func oldBool(n *yaml.Node) (value, is bool) {
 func IsOldBool(text string) bool {
 	_, is := oldBools[text]
 	return is
+}
+
+// oldScalars match plain words that are no texts in YAML 1.1, except booleans: null, numbers
+// in any base, to the base 60, with underscores or an exponent, instants, and what merges.
+var oldScalars = regexp.MustCompile(`^(?:~|null|Null|NULL|true|True|TRUE|false|False|FALSE|<<|=|` +
+	`[-+]?0[xX][0-9a-fA-F_]+|[-+]?0[bB][01_]+|[-+]?0[oO][0-7_]+|` +
+	`[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])*(?:\.[0-9_]*)?(?:[eE][-+]?[0-9]*)?|[-+]?\.[0-9_]+(?:[eE][-+]?[0-9]*)?|` +
+	`[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)|` +
+	`[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt \t].*)?)$`)
+
+// isOldScalar reports whether text, written without quotes, is no text in YAML 1.1.
+func isOldScalar(text string) bool {
+	return text == "" || IsOldBool(text) || oldScalars.MatchString(text)
 }
 
 // keepLast removes every duplicate key of a mapping but the last, and reports it. Where

@@ -89,19 +89,16 @@ func (w writer) key(key string) string {
 	return key + ": "
 }
 
-// A Word is a scalar that is written as it stands, without quotes where the file has none.
-type Word string
-
 // flow returns a value in one line.
 func (w writer) flow(value any) string {
 	var parts []string
 	switch v := value.(type) {
 	case string:
-		if !w.quotes && isPlain(v, "!!str") {
+		if !w.quotes && isPlain(v, "!!str") && !isOldScalar(v) {
 			return v
 		}
 		return doubleQuoted(v)
-	case time.Time, Word:
+	case time.Time:
 		if w.quotes {
 			return doubleQuoted(writtenText(v))
 		}
