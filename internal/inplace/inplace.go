@@ -8,8 +8,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -24,16 +26,28 @@ var ErrChanged = errors.New("the file has changed meanwhile; nothing is written,
 // passed is called between the steps. Tests stop the process there.
 var passed = func(string) {}
 
+// A NotSyncedError says that the file has been replaced, and that its new content may not be
+// on the disk yet: if the machine stops now, the old one may come back.
+type NotSyncedError struct{ Err error }
+
+func (e *NotSyncedError) Error() string {
+	return fmt.Sprintf("the file has its new content, which may not be on the disk yet: %v", e.Err)
+}
+
+func (e *NotSyncedError) Unwrap() error { return e.Err }
+
 // Replace puts text in the place of the content was of the file at path. A symbolic link is
 // followed. The new file has the old one's mode and owner, and is on the disk when Replace
-// returns. On an error the file stays as it is; [ErrChanged] says that somebody else
-// wrote it.
+// returns. On an error the file stays as it is, except on a [NotSyncedError]; [ErrChanged]
+// says that somebody else wrote it.
 func Replace(ctx context.Context, path string, was, text []byte) error {
 	target, err := filepath.EvalSymlinks(path)
-	if err != nil {
-		return fmt.Errorf("couldn't write %s: %w", path, err)
+	if err == nil {
+		err = replace(ctx, target, was, text)
 	}
-	if err := replace(ctx, target, was, text); err != nil {
+	if _, replaced := errors.AsType[*NotSyncedError](err); replaced {
+		return fmt.Errorf("%s: %w", path, err)
+	} else if err != nil {
 		return fmt.Errorf("couldn't write %s: %w", path, err)
 	}
 	return nil
@@ -44,23 +58,26 @@ func replace(ctx context.Context, path string, was, text []byte) error {
 	defer cancel()
 	lock := flock.New(path, flock.SetFlag(os.O_RDONLY))
 	if _, err := lock.TryLockContext(ctx, 10*time.Millisecond); err != nil {
-		return errors.Join(context.Cause(ctx), lock.Close(), ifNot(err, ctx.Err()))
+		return errors.Join(context.Cause(ctx), lock.Close(), bare(ifNot(err, ctx.Err())))
 	}
 	defer func() { _ = lock.Close() }() // the lock of a file that was replaced is nobody's
 	info, err := os.Stat(path)
 	if err != nil {
-		return err
+		return bare(err)
 	}
-	if !info.Mode().IsRegular() {
-		return errors.New("it is no regular file")
+	if err := writable(path, info); err != nil {
+		return err
 	}
 	if err := unchanged(path, was); err != nil {
 		return err
 	}
+	if locked, err := lock.Stat(); err == nil && os.SameFile(locked, info) { // no other edit runs
+		sweep(path)
+	}
 	dir := filepath.Dir(path)
-	temporary, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*")
+	temporary, err := os.CreateTemp(dir, hidden(path)+"*")
 	if err != nil {
-		return err
+		return fmt.Errorf("couldn't make a file in %s: %w", dir, bare(err))
 	}
 	passed("create")
 	err = fill(temporary, info, text)
@@ -72,10 +89,69 @@ func replace(ctx context.Context, path string, was, text []byte) error {
 		err = os.Rename(temporary.Name(), path)
 	}
 	if err != nil {
-		return errors.Join(err, os.Remove(temporary.Name()))
+		_ = os.Remove(temporary.Name()) // what stays is swept by the next one
+		return bare(err)
 	}
 	passed("rename")
-	return syncDirectory(dir)
+	if err := syncDirectory(dir); err != nil {
+		return &NotSyncedError{err}
+	}
+	return nil
+}
+
+// writable returns an error if the file is not to be written: a rename asks for no right to.
+func writable(path string, info os.FileInfo) error {
+	if !info.Mode().IsRegular() {
+		return errors.New("it is no regular file")
+	}
+	err := fs.ErrPermission
+	if info.Mode().Perm()&0o222 != 0 { // root may write all the same
+		var f *os.File
+		if f, err = os.OpenFile(path, os.O_WRONLY, 0); err == nil {
+			return f.Close()
+		}
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("it is read-only; if it may be changed, allow that first: chmod u+w %s", path)
+	}
+	return bare(err)
+}
+
+// hidden returns the beginning of the names that new files have until they are whole.
+func hidden(path string) string { return "." + filepath.Base(path) + ".tagproc-" }
+
+// leftover is how old a new file is at least whose process has ended before it was whole.
+const leftover = 10 * time.Minute
+
+// sweep removes what earlier replacements of the file at path left where they were killed.
+// None runs.
+func sweep(path string) {
+	dir, prefix := filepath.Dir(path), hidden(path)
+	entries, err := os.ReadDir(dir)
+	if err != nil { // they stay
+		return
+	}
+	for _, e := range entries {
+		digits, ours := strings.CutPrefix(e.Name(), prefix)
+		if !ours || digits == "" || strings.Trim(digits, "0123456789") != "" {
+			continue
+		}
+		if info, err := e.Info(); err == nil && info.Mode().IsRegular() && time.Since(info.ModTime()) > leftover {
+			_ = os.Remove(filepath.Join(dir, e.Name())) // what stays harms nobody
+		}
+	}
+}
+
+// bare returns err without the name of the file that it is about, which may be one that
+// nobody knows.
+func bare(err error) error {
+	if of, is := errors.AsType[*fs.PathError](err); is {
+		return of.Err
+	}
+	if of, is := errors.AsType[*os.LinkError](err); is {
+		return of.Err
+	}
+	return err
 }
 
 // ifNot returns err unless it is other.
@@ -106,7 +182,7 @@ func fill(f *os.File, old os.FileInfo, text []byte) error {
 		err = f.Sync()
 	}
 	passed("sync")
-	return errors.Join(err, f.Close())
+	return errors.Join(bare(err), bare(f.Close()))
 }
 
 func unchanged(path string, was []byte) error {
@@ -114,13 +190,13 @@ func unchanged(path string, was []byte) error {
 	if err == nil && !bytes.Equal(is, was) {
 		err = ErrChanged
 	}
-	return err
+	return bare(err)
 }
 
 func syncDirectory(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
-		return err
+		return bare(err)
 	}
-	return errors.Join(d.Sync(), d.Close())
+	return errors.Join(bare(d.Sync()), bare(d.Close()))
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -219,6 +220,106 @@ func TestReplace(t *testing.T) {
 	for _, other := range []string{t.TempDir(), filepath.Join(t.TempDir(), "none"), os.DevNull} {
 		if err := Replace(t.Context(), other, nil, content(1)); err == nil {
 			t.Errorf("Replace of %s succeeds", other)
+		}
+	}
+}
+
+// TestNotSynced checks what is said of a fault behind the rename: the file has its new
+// content then.
+func TestNotSynced(t *testing.T) { //nolint:paralleltest // it has the steps of all replacements to itself
+	path := newFile(t)
+	dir := filepath.Dir(path)
+	passed = func(step string) {
+		if step == "rename" {
+			if err := os.Rename(dir, dir+".moved"); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	defer func() { passed = func(string) {} }()
+	err := Replace(t.Context(), path, content(1), content(2))
+	if got := whole(t, filepath.Join(dir+".moved", "rules.yaml")); got != 2 {
+		t.Errorf("the file has the content %d, want 2", got)
+	}
+	if _, is := errors.AsType[*NotSyncedError](err); !is || strings.Contains(err.Error(), "couldn't write") || !strings.Contains(err.Error(), "has its new content") {
+		t.Errorf("Replace = %v, want it to say that the file has its new content", err)
+	}
+}
+
+// TestReadOnly checks that a file that nobody may write stays, though its directory lets it be
+// replaced, also for root.
+func TestReadOnly(t *testing.T) {
+	t.Parallel()
+	path := newFile(t)
+	if err := os.Chmod(path, 0o444); err != nil {
+		t.Fatal(err)
+	}
+	err := Replace(t.Context(), path, content(1), content(2))
+	if err == nil || !strings.Contains(err.Error(), "it is read-only; if it may be changed, allow that first: chmod u+w "+path) || whole(t, path) != 1 {
+		t.Errorf("Replace of a read-only file = %v", err)
+	}
+}
+
+// TestSweep checks that the next replacement removes what killed ones left: files of its own,
+// of the same file, and old ones.
+func TestSweep(t *testing.T) {
+	t.Parallel()
+	path := newFile(t)
+	dir := filepath.Dir(path)
+	old := time.Now().Add(-2 * leftover)
+	gone := ".rules.yaml.tagproc-123"
+	stays := []string{".rules.yaml.tagproc-", ".rules.yaml.tagproc-12x", ".rules.yaml.swp", ".other.yaml.tagproc-1", "rules.yaml.tagproc-1", ".rules.yaml.123"}
+	for _, name := range append(stays, gone, ".rules.yaml.tagproc-7") {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if name != ".rules.yaml.tagproc-7" { // somebody may write it still
+			if err := os.Chtimes(filepath.Join(dir, name), old, old); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := Replace(t.Context(), path, content(1), content(2)); err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		names = append(names, f.Name())
+	}
+	want := append(slices.Clone(stays), ".rules.yaml.tagproc-7", "rules.yaml")
+	slices.Sort(want)
+	slices.Sort(names)
+	if !slices.Equal(names, want) {
+		t.Errorf("there are %q, want %q", names, want)
+	}
+}
+
+// TestNoHiddenNames checks that an error names no file that the user does not know.
+func TestNoHiddenNames(t *testing.T) { //nolint:paralleltest // it has the steps of all replacements to itself
+	for _, step := range []string{"create", "compare"} {
+		path := newFile(t)
+		passed = func(at string) {
+			if at != step {
+				return
+			}
+			hidden, err := filepath.Glob(filepath.Join(filepath.Dir(path), ".rules.yaml.*"))
+			if err != nil || len(hidden) != 1 {
+				t.Errorf("%s: the new files are %q, %v", step, hidden, err)
+			}
+			for _, name := range hidden {
+				if err := os.Remove(name); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		err := Replace(t.Context(), path, content(1), content(2))
+		passed = func(string) {}
+		if err == nil || strings.Contains(err.Error(), ".rules.yaml") || whole(t, path) != 1 {
+			t.Errorf("%s: Replace whose new file is gone = %v, want an error without its name", step, err)
 		}
 	}
 }

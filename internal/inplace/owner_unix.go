@@ -20,7 +20,7 @@ func own(f *os.File, other os.FileInfo) error {
 		return nil
 	}
 	if err := f.Chown(int(want.Uid), int(want.Gid)); err != nil {
-		return fmt.Errorf("the file belongs to user %d and group %d, which only they or root can keep: %w", want.Uid, want.Gid, err)
+		return fmt.Errorf("the file belongs to user %d and group %d, which only they or root can keep: %w", want.Uid, want.Gid, bare(err))
 	}
 	return nil
 }
