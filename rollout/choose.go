@@ -38,7 +38,18 @@ func (f *File) Rule(name string, tags ...string) (int, error) {
 	if named >= 0 {
 		return 0, fmt.Errorf("rule %s has no tag %s; its tags are %s", name, missing(&all[named], tags), strings.Join(tagsOf(&all[named]), ", "))
 	}
-	return 0, fmt.Errorf("no rule has the tag %s; the rules are: %s", strings.Join(tags, " and "), listed(all, nil))
+	return 0, fmt.Errorf("no rule has the tag %s; the rules are: %s%s", strings.Join(tags, " and "), listed(all, nil), f.ruleAmong(tags))
+}
+
+// ruleAmong returns what is to be said where one of words, which are no rules, is the name of
+// one.
+func (f *File) ruleAmong(words []string) string {
+	for _, r := range f.table.Rules() {
+		if slices.Contains(words, r.Name) {
+			return fmt.Sprintf("; %s is a rule, which is named by --rule %s", r.Name, quoted(r.Name))
+		}
+	}
+	return ""
 }
 
 func missing(r *rules.Rule, tags []string) string {
@@ -73,17 +84,13 @@ func tagsOf(r *rules.Rule) (tags []string) {
 	return tags
 }
 
-// baseline returns the tag that users have who are in no canary: that of the last policy,
-// or "" where only one policy is there and leaves users without a tag.
-func baseline(r *rules.Rule) string {
-	if len(r.Policies) == 0 {
-		return ""
+// baseline returns the tag that users have who are in no canary: that of the last policy
+// where it takes the rest, or else "", since they have none.
+func baseline(r *rules.Rule, now time.Time) string {
+	if i := rest(r.Policies, r.Modulo, now); i >= 0 {
+		return r.Policies[i].TagValue
 	}
-	last := r.Policies[len(r.Policies)-1]
-	if len(r.Policies) == 1 && (last.Ramp != nil || last.Range < r.Modulo) {
-		return ""
-	}
-	return last.TagValue
+	return ""
 }
 
 // A Canary is a tag of a rule that is not its baseline.
@@ -102,7 +109,7 @@ func (f *File) Canary(name string, now time.Time) (Canary, error) {
 		if name != "" && r.Name != name {
 			continue
 		}
-		base := baseline(r)
+		base := baseline(r, now)
 		for j, p := range r.Policies {
 			c := Canary{i, p.TagValue}
 			if p.TagValue == base || slices.Contains(all, c) && slices.Contains(live, c) {
@@ -127,13 +134,28 @@ func (f *File) Canary(name string, now time.Time) (Canary, error) {
 		if _, err := f.Rule(name); name != "" && err != nil {
 			return Canary{}, err
 		}
-		return Canary{}, fmt.Errorf("%s has no canary; name the tag whose users go", f.Name)
+		return Canary{}, f.noCanary(rulesNow, name)
 	}
 	var texts []string
 	for _, c := range live {
 		texts = append(texts, fmt.Sprintf("%s --rule %s", c.Tag, quoted(rulesNow[c.Rule].Name)))
 	}
 	return Canary{}, fmt.Errorf("%d canaries may be meant; name one: %s", len(live), strings.Join(texts, ", or "))
+}
+
+// noCanary says why nothing can be rolled back, and what to do: the rules have one tag each,
+// as after a promotion in a rule with one policy.
+func (f *File) noCanary(all []rules.Rule, name string) error {
+	var texts []string
+	for i := range all {
+		if tags := tagsOf(&all[i]); (name == "" || all[i].Name == name) && len(tags) > 0 {
+			texts = append(texts, fmt.Sprintf("%s --rule %s", tags[0], quoted(all[i].Name)))
+		}
+	}
+	if texts == nil {
+		return fmt.Errorf("%s has no tag to roll back", f.Name)
+	}
+	return fmt.Errorf("%s has no canary: all users of a rule have its only tag, and there is none to go back to; give the tag fewer users with set, or take it from all of them by its name: %s", f.Name, strings.Join(texts, ", or "))
 }
 
 // quoted returns a name as a shell takes it.

@@ -3,10 +3,10 @@ package rollout
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tagproc/tagproc/rules"
-	"github.com/tagproc/tagproc/source"
 )
 
 // A Goal is the share that a tag is to have.
@@ -41,10 +41,12 @@ func (f *File) Set(rule int, now time.Time, goals ...Goal) (*File, error) {
 	}
 	slices.SortFunc(targets, func(a, b target) int { return a.policy - b.policy }) // each follows from those before it
 	for _, t := range targets {
+		old := e.layout.clone()
 		if err := e.layout.resize(t.policy, t.n); err != nil {
 			return nil, err
 		}
 		e.end(t.policy)
+		e.layout.follow(t.policy, old, now)
 	}
 	for _, t := range targets {
 		if got := e.layout.count(t.policy); got != t.n {
@@ -69,20 +71,21 @@ func (f *File) Promote(rule int, now time.Time, tag string) (*File, error) {
 	return e.done()
 }
 
-// Rollback takes a tag from all users of a rule, and those whom overrides name keep it. A
-// ramp keeps its instants, with nobody at each.
+// Rollback takes a tag from all users of a rule, and those whom overrides name keep it. Its
+// users go to the baseline, and other tags keep theirs, as far as ranges and partitions can
+// say that; [Takers] says where they cannot. A ramp keeps its instants, with nobody at each.
 func (f *File) Rollback(rule int, now time.Time, tag string) (*File, error) {
 	e := f.edit(rule, now)
+	if base := baseline(e.rule, now); tag == base && slices.ContainsFunc(e.rule.Policies, func(p rules.Policy) bool { return p.TagValue != base }) {
+		return nil, fmt.Errorf("%s is the baseline of rule %s, to which a rollback takes users: name a canary, one of %s", tag, e.rule.Name, strings.Join(slices.DeleteFunc(tagsOf(e.rule), func(t string) bool { return t == tag }), ", "))
+	}
 	found := false
-	for i, p := range e.rule.Policies {
+	for i, p := range slices.Backward(e.rule.Policies) { // those behind take nothing from those before
 		if p.TagValue != tag {
 			continue
 		}
 		found = true
-		if err := e.layout.resize(i, 0); err != nil {
-			return nil, err
-		}
-		e.zero(i)
+		e.layout.rollBack(i, now)
 	}
 	if !found {
 		return nil, e.noPolicy(tag)
@@ -98,7 +101,7 @@ func (f *File) SetMode(rule int, mode rules.Mode) (*File, error) {
 	}
 	want[rule].Mode = mode
 	list, _ := rulesIn(f.Name, f.src)
-	change := put([]any{rule}, "mode", source.Word(mode.String()), "overrides", "policies", "partitions", "partitionedPolicies")
+	change := put([]any{rule}, "mode", mode.String(), "overrides", "policies", "partitions", "partitionedPolicies")
 	if list.Get(rule, "mode").IsScalar() {
 		change = number(mode, rule, "mode")
 	}
@@ -163,12 +166,14 @@ func (e *edit) done() (*File, error) {
 		was, is := &e.old.Policies[i], &e.rule.Policies[i]
 		path := []any{e.index, e.key, i}
 		at := func(key ...any) []any { return slices.Concat(path, key) }
+		if !e.layout.partitions {
+			steps = append(steps, e.from(i)...)
+		}
 		switch {
 		case e.layout.partitions:
 			if size := is.Range - is.From; size != was.Range-was.From {
 				steps = append(steps, number(size, at("partitionSize")...))
 			}
-			continue
 		case was.Ramp != nil && is.Ramp == nil:
 			steps = append(steps, put(path, "range", is.Range, "ramp"), removedKey("ramp", path...), removedKey("allowDecrease", path...))
 		case was.Ramp != nil:
@@ -180,12 +185,22 @@ func (e *edit) done() (*File, error) {
 		case is.Range != was.Range:
 			steps = append(steps, number(is.Range, at("range")...))
 		}
-		if is.From != was.From {
-			steps = append(steps, number(is.From, at("from")...))
-		}
 	}
 	if len(steps) == 0 {
 		return e.file, nil
 	}
 	return e.file.apply(e.want, steps...)
+}
+
+// from returns the step that has policy i begin where it is to begin, if there is one.
+func (e *edit) from(i int) []step {
+	is := e.rule.Policies[i].From
+	if is == e.old.Policies[i].From {
+		return nil
+	}
+	list, _ := rulesIn(e.file.Name, e.file.src)
+	if !list.Get(e.index, e.key, i, "from").Exists() {
+		return []step{put([]any{e.index, e.key, i}, "from", is, "range", "ramp")}
+	}
+	return []step{number(is, e.index, e.key, i, "from")}
 }

@@ -99,7 +99,15 @@ func TestVerbs(t *testing.T) {
 		{"a partition is promoted", parts, "promote s3", []string{"Size: 20", "Size: 0", "Size: 30", "Size: 100", "Size: 50", "Size: 0"}, "lose s2 (20%);"},
 		{"a ramp ends", ramped, "set s2=25%", []string{"ramp: # up\n    - {at: 2026-11-29T09:00:00+01:00, range: 10}\n    - {at: 2026-12-02T09:00:00+01:00, range: 50} # half", "range: 25\n    # half"}, ""},
 		{"a ramp is rolled back", ramped, "rollback s2", []string{"range: 10}", "range: 0}", "range: 50}", "range: 0}"}, "lose s2 (10%);"},
-		{"off", three, "off", []string{"  policies:", "  mode: off\n  policies:"}, "lose s3 (10%) and s2 (20%);"},
+		{"users of a ramp that goes on have the tag behind it", "  policies:\n  - {ramp: [{at: 2026-11-29T00:00:00Z, range: 10}, {at: 2026-12-01T00:00:00Z, range: 50}], tagValue: s2}\n  - {from: 50, range: 100, tagValue: s1}\n", "set s2=5%", []string{"ramp: [{at: 2026-11-29T00:00:00Z, range: 10}, {at: 2026-12-01T00:00:00Z, range: 50}]", "range: 5", "from: 50", "from: 5"}, "lose s2 (5%);"},
+		{"users of a ramp go to the baseline", "  policies:\n  - {ramp: [{at: 2026-11-29T00:00:00Z, range: 20}, {at: 2026-11-30T00:00:00Z, range: 50}], tagValue: s2}\n  - {from: 20, range: 100, tagValue: s1}\n", "rollback s2", []string{"range: 20", "range: 0", "range: 50", "range: 0", "from: 20", "from: 0"}, "lose s2 (50%);"},
+		{"users who would come by a ramp stay", "  policies:\n  - {ramp: [{at: 2026-12-01T00:00:00Z, range: 50}], tagValue: s2}\n  - {from: 50, range: 100, tagValue: s1}\n", "rollback s2", []string{"range: 50}]", "range: 0}]", "from: 50", "from: 0"}, ""},
+		{"who has a ramp begins where it ended", "  policies:\n  - {range: 20, tagValue: s2}\n  - {from: 20, ramp: [{at: 2026-11-29T00:00:00Z, range: 100}], tagValue: s1}\n", "set s2=10%", []string{"range: 20", "range: 10", "from: 20", "from: 10"}, "lose s2 (10%);"},
+		{"a canary behind keeps its users", three, "rollback s3", []string{"{range: 10,", "{range: 0,", "- range: 30", "- from: 10\n    range: 30"}, "lose s3 (10%);"},
+		{"so does one without users", "  policies:\n  - {range: 30, tagValue: s2}\n  - {range: 10, tagValue: s3}\n  - {range: 100, tagValue: s1}\n", "rollback s2", []string{"range: 30", "range: 0", "{range: 10", "{from: 10, range: 10"}, "lose s2 (30%);"},
+		{"a partition without users stays so", "  partitions:\n  - {partitionSize: 20, tagValue: s2}\n  - {partitionSize: 0, tagValue: s3}\n  - {partitionSize: 80, tagValue: s1}\n", "rollback s2", []string{"Size: 20", "Size: 0", "Size: 80", "Size: 100"}, "lose s2 (20%);"},
+		{"a schedule over another one", "  policies:\n  - {ramp: [{at: 2026-12-01T00:00:00Z, range: 20}], tagValue: s3}\n  - {range: 10, tagValue: s2}\n  - {range: 100, tagValue: s1}\n", "ramp s2 30%@2026-12-02T00:00:00Z", []string{"{range: 10,", "{ramp: [{at: 2026-11-30T12:00:00Z, range: 10}, {at: 2026-12-02T00:00:00Z, range: 50}],"}, ""},
+		{"off", three, "off", []string{"  policies:", "  mode: \"off\"\n  policies:"}, "lose s3 (10%) and s2 (20%);"},
 		{"on again", "  mode: 'off' # night\n" + three, "enforce", []string{"'off'", "'enforce'"}, ""},
 		{"enforce is what it is", three, "enforce", nil, ""},
 		{"one more name", named, "name s2 0002", []string{`"0001"]`, `"0001", "0002"]`}, ""},
@@ -109,10 +117,10 @@ func TestVerbs(t *testing.T) {
 		{"no name any more", named, "unname anna", []string{"  - values:\n    - anna # lead\n    none: true\n", ""}, ""},
 		{"no names at all", named, "unname anna jason 0001", []string{overrides, "  # two\n"}, ""},
 		{"a schedule", three, "ramp s2 50%@2026-12-01T09:00:00+01:00 90@+24h", []string{"- range: 30\n", "- ramp:\n    - {at: 2026-11-30T12:00:00Z, range: 30}\n    - {at: 2026-12-01T09:00:00+01:00, range: 60}\n    - {at: 2026-12-02T09:00:00+01:00, range: 100}\n"}, ""},
-		{"a schedule in brackets", three, "ramp s3 20%@+1h", []string{"- {range: 10, ", "- {ramp: [{at: 2026-11-30T12:00:00Z, range: 10}, {at: 2026-11-30T13:00:00Z, range: 20}], "}, ""},
+		{"a schedule in brackets", three, "ramp s3 20%@+1h", []string{"- {range: 10, ", "- {ramp: [{at: 2026-11-30T12:00:00Z, range: 10}, {at: 2026-11-30T13:00:00Z, range: 20}], "}, "lose s2 (10%, at 2026-11-30T13:00:00Z);"},
 		{"another schedule", ramped, "ramp s2 100%@2026-12-03T00:00:00Z", []string{"    - {at: 2026-12-02T09:00:00+01:00, range: 50}", "    - {at: 2026-12-03T00:00:00Z, range: 100}"}, ""},
-		{"a schedule behind others", "  policies:\n  - {from: 1, range: 3, tagValue: s3}\n  - {range: 1, tagValue: s2}\n", "ramp s2 0%@+1h", []string{"{range: 1, ", "{allowDecrease: true, ramp: [{at: 2026-11-30T12:00:00Z, range: 1}, {at: 2026-11-30T13:00:00Z, range: 0}], "}, "lose s2 (at a step of its ramp);"},
-		{"a schedule down", ramped, "ramp s2 5%@2026-12-03T00:00:00Z", []string{"    ramp:", "    allowDecrease: true\n    ramp:", "    - {at: 2026-12-02T09:00:00+01:00, range: 50}", "    - {at: 2026-12-03T00:00:00Z, range: 5}"}, "lose s2 (at a step of its ramp);"},
+		{"a schedule behind others", "  policies:\n  - {from: 1, range: 3, tagValue: s3}\n  - {range: 1, tagValue: s2}\n", "ramp s2 0%@+1h", []string{"{range: 1, ", "{allowDecrease: true, ramp: [{at: 2026-11-30T12:00:00Z, range: 1}, {at: 2026-11-30T13:00:00Z, range: 0}], "}, "lose s2 (1%, at 2026-11-30T13:00:00Z);"},
+		{"a schedule down", ramped, "ramp s2 5%@2026-12-03T00:00:00Z", []string{"    ramp:", "    allowDecrease: true\n    ramp:", "    - {at: 2026-12-02T09:00:00+01:00, range: 50}", "    - {at: 2026-12-03T00:00:00Z, range: 5}"}, "lose s2 (5%, at 2026-12-03T00:00:00Z);"},
 	} {
 		src := oneRule(c.src)
 		want := src
@@ -169,6 +177,7 @@ func TestRefused(t *testing.T) {
 		{three, "ramp s2 1@2026-12-01", "expected an instant with its offset"},
 		{three, "ramp s2 1", "expected a share and an instant"},
 		{three, "ramp s2 1@+1h 2@2026-11-30T12:00:00Z", "is not later than the step before it"},
+		{three, "ramp s2" + strings.Repeat(" 1@+2562047h", 28), "is behind the year 9999"},
 		{three, "name s9 jack", "rule r has no tag s9; its tags are s3, s2, s1"},
 		{three, "unname jack", `rule r names no user "jack"`},
 	} {
@@ -176,6 +185,32 @@ func TestRefused(t *testing.T) {
 		if err == nil || after != nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s = %v, want the error %q", c.verb, err, c.want)
 		}
+	}
+}
+
+// TestLongestDuration checks that the longest duration that there is leads forwards.
+func TestLongestDuration(t *testing.T) {
+	t.Parallel()
+	steps, err := ParseRamp(now, "1%@+2562047h47m16.854775807s")
+	if err != nil || steps[0].At.Year() != 2319 {
+		t.Errorf("ParseRamp = %v, %v; want a step in 2319", steps, err)
+	}
+}
+
+// TestPlan checks that a file that compiles and means something else than was planned is
+// refused, though its text has what each step says.
+func TestPlan(t *testing.T) {
+	t.Parallel()
+	f := read(t, oneRule(three))
+	want := f.rulesAt(now)
+	want[0].Policies[1].Range = 40
+	after, err := f.apply(want, number(41, 0, "policies", 1, "range"))
+	byHand, ok := errors.AsType[*ByHandError](err)
+	if after != nil || !ok || byHand.Why.Error() != "the result would mean something else" {
+		t.Errorf("an edit that is not what was planned = %v, %v", after, err)
+	}
+	if after, err = f.apply(want, number(40, 0, "policies", 1, "range")); err != nil || after.Table().Rules()[0].Policies[1].Range != 40 {
+		t.Errorf("the edit that was planned = %v, %v", after, err)
 	}
 }
 
@@ -224,7 +259,10 @@ func TestChoice(t *testing.T) {
 		{oneRule(ramped), "", "s2"},
 		{oneRule("  policies: [{range: 5, tagValue: s2}]\n"), "", "s2"},
 		{oneRule("  policies: [{range: 0, tagValue: s2}, {range: 100, tagValue: s1}]\n"), "", "s2"},
-		{oneRule("  policies: [{range: 100, tagValue: s1}]\n"), "", "rules.yaml has no canary"},
+		{oneRule("  policies: [{range: 100, tagValue: s1}]\n"), "", "rules.yaml has no canary: all users of a rule have its only tag, and there is none to go back to; give the tag fewer users with set, or take it from all of them by its name: s1 --rule r"},
+		{oneRule("  policies: [{range: 10, tagValue: s2}, {from: 50, range: 60, tagValue: s3}]\n"), "", "2 canaries may be meant; name one: s2 --rule r, or s3 --rule r"},
+		{oneRule("  policies: [{range: 10, tagValue: s2}, {tagValue: s1, ramp: [{at: 2026-11-01T00:00:00Z, range: 100}]}]\n"), "", "s2"},
+		{oneRule("  policies: [{range: 10, tagValue: s2}, {tagValue: s1, ramp: [{at: 2026-12-01T00:00:00Z, range: 100}]}]\n"), "", "2 canaries may be meant"},
 	} {
 		got, err := read(t, c.src).Canary(c.rule, now)
 		if err == nil && got.Tag != c.want || err != nil && !strings.HasPrefix(err.Error(), c.want) {

@@ -1,9 +1,11 @@
 package rollout
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,6 +22,7 @@ type File struct {
 	src     []byte
 	options rules.Options
 	table   *rules.Table
+	notes   []string
 }
 
 // Read reads src, the content of the file called name. The File is nil exactly where
@@ -34,6 +37,10 @@ func Read(name string, src []byte, o rules.Options) (*File, source.Problems) {
 
 // Bytes returns the content of the file.
 func (f *File) Bytes() []byte { return slices.Clone(f.src) }
+
+// Notes says what else there is to do after the edit that made the file: comments that have
+// a number that is no longer there.
+func (f *File) Notes() []string { return slices.Clone(f.notes) }
 
 // Table returns what the file means.
 func (f *File) Table() *rules.Table { return f.table }
@@ -51,45 +58,62 @@ func (e *ByHandError) Error() string {
 
 func (e *ByHandError) Unwrap() error { return e.Why }
 
-// errInexact is why no place of the rules is one of the file.
-var errInexact = errors.New("the lines of the rules in this ConfigMap are not those of the file; write them as a text behind |")
+// inexact says why no place of the rules is one of the file.
+func inexact(src []byte) error {
+	if bytes.HasPrefix(bytes.TrimSpace(src), []byte("{")) {
+		return errors.New("the rules of this ConfigMap are a text of JSON, which is one line; change the number in it, or write the ConfigMap as YAML, with the rules behind |")
+	}
+	return errors.New("the lines of the rules in this ConfigMap are not those of the file; write them as a text behind |")
+}
 
 // A step is one change of the text.
 type step struct {
 	path []any // from the list of rules
 	what string
 	make func(src []byte, at source.Value) ([]byte, error)
+	note func(at source.Value) string // what is to be said of what stands there before the step; "": nothing
 }
 
 // number sets a scalar that is there.
 func number(value any, path ...any) step {
-	return step{path, fmt.Sprint(value), func(src []byte, at source.Value) ([]byte, error) {
+	return step{path: path, what: fmt.Sprint(value), note: staleComment, make: func(src []byte, at source.Value) ([]byte, error) {
 		return source.Replace(src, source.Edit{Value: at, Text: fmt.Sprint(value)})
 	}}
 }
 
+// staleComment says that the comment behind a scalar, in its line, has the value that goes.
+func staleComment(at source.Value) string {
+	old, p := at.Text(), at.Problem(source.Note, "", "")
+	_, behind, _ := strings.Cut(p.Source, old)
+	_, comment, found := strings.Cut(behind, " #")
+	if !found || !regexp.MustCompile(`(?:^|[^\w.])`+regexp.QuoteMeta(old)+`(?:$|\W)`).MatchString(comment) {
+		return ""
+	}
+	return fmt.Sprintf("line %d: the comment has the old number, %s, and stays: # %s", p.Line, old, strings.TrimSpace(comment))
+}
+
 // put sets the entry of a key, in front of the first of other keys that is there.
 func put(path []any, key string, value any, before ...string) step {
-	return step{path, key + ": " + source.Written(value), func(src []byte, at source.Value) ([]byte, error) {
+	return step{path: path, what: key + ": " + source.Written(value), make: func(src []byte, at source.Value) ([]byte, error) {
 		return source.Put(src, at, key, value, before...)
 	}}
 }
 
 func appended(value any, path ...any) step {
-	return step{path, "one more element, " + source.Written(value), func(src []byte, at source.Value) ([]byte, error) {
+	return step{path: path, what: "one more element, " + source.Written(value), make: func(src []byte, at source.Value) ([]byte, error) {
 		return source.Append(src, at, value)
 	}}
 }
 
 func removed(i int, path ...any) step {
-	return step{path, fmt.Sprintf("without the element %d", i+1), func(src []byte, at source.Value) ([]byte, error) {
+	return step{path: path, what: fmt.Sprintf("without the element %d", i+1), make: func(src []byte, at source.Value) ([]byte, error) {
 		return source.Remove(src, at, i)
 	}}
 }
 
 // removedKey removes the entry of a key, if it is there.
 func removedKey(key string, path ...any) step {
-	return step{path, "without " + key, func(src []byte, at source.Value) ([]byte, error) {
+	return step{path: path, what: "without " + key, make: func(src []byte, at source.Value) ([]byte, error) {
 		for i, e := range at.Entries() {
 			if e.Key() == key {
 				return source.Remove(src, at, i)
@@ -102,11 +126,18 @@ func removedKey(key string, path ...any) step {
 // apply returns the file after steps. It has to mean want.
 func (f *File) apply(want []rules.Rule, steps ...step) (*File, error) {
 	src := f.src
+	var notes []string
 	for _, s := range steps {
 		list, exact := rulesIn(f.Name, src)
-		err := errInexact
+		err := inexact(src)
 		if exact {
-			src, err = s.make(src, list.Get(s.path...))
+			at := list.Get(s.path...)
+			if s.note != nil {
+				if note := s.note(at); note != "" {
+					notes = append(notes, note)
+				}
+			}
+			src, err = s.make(src, at)
 		}
 		if err != nil {
 			return nil, &ByHandError{err, f.lines(steps)}
@@ -119,6 +150,7 @@ func (f *File) apply(want []rules.Rule, steps ...step) (*File, error) {
 	if got := after.table.Rules(); !reflect.DeepEqual(meaning(got), meaning(want)) {
 		return nil, &ByHandError{errors.New("the result would mean something else"), f.lines(steps)}
 	}
+	after.notes = notes
 	return after, nil
 }
 

@@ -12,7 +12,7 @@ import (
 type layout struct {
 	modulo     uint32
 	partitions bool
-	policies   []rules.Policy // as of one instant
+	policies   []rules.Policy // their ranges as of one instant
 }
 
 // A span is buckets from from to below to.
@@ -37,19 +37,23 @@ func (l *layout) gaps(i int, visit func(span) (more bool)) {
 	}
 }
 
-// count returns how many buckets policy i has.
-func (l *layout) count(i int) (n uint32) {
+// spans returns the buckets that policy i has, in their order.
+func (l *layout) spans(i int) (has []span) {
 	l.gaps(i, func(s span) bool {
-		n += max(min(s.to, l.policies[i].Range), s.from) - s.from
+		if s.to = min(s.to, l.policies[i].Range); s.from < s.to {
+			has = append(has, s)
+		}
 		return true
 	})
-	return n
+	return has
 }
 
-// tagged returns how many buckets any policy has.
-func (l *layout) tagged() (n uint32) {
-	for i := range l.policies {
-		n += l.count(i)
+// count returns how many buckets policy i has.
+func (l *layout) count(i int) (n uint32) { return size(l.spans(i)) }
+
+func size(spans []span) (n uint32) {
+	for _, s := range spans {
+		n += s.to - s.from
 	}
 	return n
 }
@@ -64,8 +68,6 @@ func (l *layout) resize(i int, n uint32) error {
 	case l.partitions:
 		return l.resizePartition(i, n, had)
 	}
-	p := &l.policies[i]
-	tagged, end := l.tagged(), max(p.From, p.Range)
 	left, most := n, uint32(0)
 	to := uint32(0)
 	l.gaps(i, func(s span) bool {
@@ -79,24 +81,15 @@ func (l *layout) resize(i int, n uint32) error {
 	if left > 0 {
 		return l.tooMuch(i, most)
 	}
-	p.Range = to
-	if n > had || l.tagged() >= tagged {
-		return nil
-	}
-	for k := range l.policies { // who began where this one ended begins there still
-		if q := &l.policies[k]; k != i && q.From == end && q.Ramp == nil && q.Range > 0 {
-			q.From = max(p.From, p.Range)
-		}
-	}
+	l.policies[i].Range = to
 	return nil
 }
 
 func (l *layout) resizePartition(i int, n, had uint32) error {
-	sizes := make([]uint32, len(l.policies))
+	sizes := l.sizes()
 	free := l.modulo
-	for k, p := range l.policies {
-		sizes[k] = p.Range - p.From
-		free -= sizes[k]
+	for _, size := range sizes {
+		free -= size
 	}
 	switch sizes[i] = n; {
 	case n < had && i+1 < len(sizes):
@@ -113,6 +106,14 @@ func (l *layout) resizePartition(i int, n, had uint32) error {
 	}
 	l.fill(sizes)
 	return nil
+}
+
+func (l *layout) sizes() []uint32 {
+	sizes := make([]uint32, len(l.policies))
+	for k, p := range l.policies {
+		sizes[k] = p.Range - p.From
+	}
+	return sizes
 }
 
 // fill gives partitions sizes.

@@ -44,7 +44,7 @@ func (f *File) RemoveNames(rule int, users ...string) (*File, error) {
 	for _, u := range users {
 		at, i := e.find(u)
 		if at < 0 {
-			return nil, fmt.Errorf("rule %s names no user %q", e.rule.Name, source.Shorten(u))
+			return nil, fmt.Errorf("rule %s names no user %q%s", e.rule.Name, source.Shorten(u), f.ruleAmong([]string{u}))
 		}
 		e.remove(at, i)
 	}

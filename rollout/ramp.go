@@ -2,7 +2,6 @@ package rollout
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -34,6 +33,9 @@ func ParseRamp(now time.Time, texts ...string) ([]RampStep, error) {
 		if err != nil {
 			return nil, err
 		}
+		if instant.Year() > lastYear {
+			return nil, fmt.Errorf("%q is behind the year %d; expected an instant that an RFC 3339 timestamp can say", text, lastYear)
+		}
 		if len(steps) > 0 && !instant.After(last) {
 			return nil, fmt.Errorf("%q is not later than the step before it, at %s; list steps in the order of time", text, last.Format(time.RFC3339))
 		}
@@ -42,13 +44,16 @@ func ParseRamp(now time.Time, texts ...string) ([]RampStep, error) {
 	return steps, nil
 }
 
+// lastYear is the last one of which RFC 3339 writes instants.
+const lastYear = 9999
+
 func parseInstant(last time.Time, text string) (t time.Time, err error) {
 	if strings.HasPrefix(text, "+") {
 		after, err := time.ParseDuration(text)
 		if err != nil || after <= 0 {
 			return t, fmt.Errorf("%q: expected a duration with its unit, such as +24h or +90m", text)
 		}
-		return last.Add(after + time.Second - 1).Truncate(time.Second), nil
+		return last.Add(after).Add(time.Second - 1).Truncate(time.Second), nil
 	}
 	if err := t.UnmarshalText([]byte(text)); err != nil {
 		return t, fmt.Errorf("%q: expected an instant with its offset, such as 2026-12-01T09:00:00+01:00, or a time from the step before, such as +24h", text)
@@ -79,28 +84,23 @@ func (f *File) Ramp(rule int, now time.Time, tag string, steps ...RampStep) (*Fi
 		ramp = append(ramp, rules.RampStep{At: since, Range: p.Range})
 	}
 	falls := false
-	least := slices.Clone(e.rule.Policies)
 	for _, s := range steps {
 		n, err := s.Amount.buckets(e.rule.Modulo)
 		if err != nil {
 			return nil, err
 		}
-		at := layout{modulo: e.rule.Modulo, policies: slices.Clone(e.old.Policies)}
-		if err := at.resize(i, n); err != nil {
-			return nil, err
+		then := e.layout.at(s.At)
+		if err := then.resize(i, n); err != nil {
+			return nil, fmt.Errorf("at %s %w", s.At.Format(time.RFC3339), err)
 		}
-		rng := at.policies[i].Range
+		rng := then.policies[i].Range
 		falls = falls || len(ramp) > 0 && rng < ramp[len(ramp)-1].Range
 		ramp = append(ramp, rules.RampStep{At: s.At, Range: rng})
-		if rng <= least[i].Range {
-			least = at.policies
-		}
 	}
-	for k := i + 1; k < len(least); k++ { // who began where this one ended begins at its least end; earlier policies win
-		e.rule.Policies[k].From = least[k].From
-	}
+	old := e.layout.clone()
 	hadRamp := p.Ramp != nil
 	p.Ramp = ramp
+	e.layout.follow(i, old, now)
 	return e.writeRamp(i, hadRamp, falls)
 }
 
@@ -120,9 +120,7 @@ func (e *edit) writeRamp(i int, hadRamp, falls bool) (*File, error) {
 		steps = append(steps, removedKey("allowDecrease", path...))
 	}
 	for k := range e.rule.Policies {
-		if is := e.rule.Policies[k].From; is != e.old.Policies[k].From {
-			steps = append(steps, number(is, e.index, e.key, k, "from"))
-		}
+		steps = append(steps, e.from(k)...)
 	}
 	return e.file.apply(e.want, steps...)
 }

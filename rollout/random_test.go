@@ -2,18 +2,13 @@ package rollout
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"regexp"
 	"slices"
 	"strings"
-	"testing"
 	"time"
 
 	"pgregory.net/rapid"
-
-	"github.com/tagproc/tagproc/rules"
-	"github.com/tagproc/tagproc/shares"
 )
 
 // A drawnRule is a rule of a generated file.
@@ -230,150 +225,4 @@ func drawFile(t *rapid.T, envelope string) (string, []drawnRule) {
 		src = strings.ReplaceAll(src, "\n", "\r\n")
 	}
 	return src, drawn
-}
-
-var digits = regexp.MustCompile(`\d+`)
-
-// TestAnyFile edits generated files in every envelope: no byte changes except those of the
-// numbers, or of the new entries, and the result has the share, the mode or the name that
-// was asked for.
-func TestAnyFile(t *testing.T) {
-	t.Parallel()
-	for envelope := range envelopes {
-		t.Run(envelope, func(t *testing.T) {
-			t.Parallel()
-			rapid.Check(t, func(t *rapid.T) {
-				src, drawn := drawFile(t, envelope)
-				f, problems := Read("f", []byte(src), rules.Options{})
-				if f == nil {
-					t.Fatalf("%v\n%s", problems.Err(), src)
-				}
-				rule := rapid.IntRange(0, len(drawn)-1).Draw(t, "rule")
-				p := rapid.SampledFrom(drawn[rule].policies).Draw(t, "policy")
-				verb := rapid.SampledFrom([]string{"set", "set", "promote", "rollback", "mode", "name", "unname", "ramp"}).Draw(t, "verb")
-				check(t, f, drawn[rule], rule, p, verb)
-			})
-		})
-	}
-}
-
-// check makes an edit and judges it by what does not edit.
-func check(t *rapid.T, f *File, r drawnRule, rule int, p drawnPolicy, verb string) {
-	n := rapid.IntRange(0, r.modulo).Draw(t, "n")
-	amount, err := ParseAmount(fmt.Sprintf("%d/%d", n, r.modulo))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var after *File
-	numbers := p.ramp == nil || verb == "rollback" // whether nothing else changes
-	want := -1                                     // buckets of the tag, now
-	switch verb {
-	case "set":
-		after, err = f.Set(rule, now, Goal{p.tag, amount})
-		want = n
-	case "promote":
-		after, err = f.Promote(rule, now, p.tag)
-		want = r.modulo
-	case "rollback":
-		after, err = f.Rollback(rule, now, p.tag)
-		want = 0
-	case "mode":
-		numbers = false
-		after, err = f.SetMode(rule, rules.ModeShadow)
-	case "name":
-		numbers = false
-		after, err = f.SetNames(rule, p.tag, "user0", "0099")
-	case "unname":
-		numbers = false
-		if after, err = f.RemoveNames(rule, "user0"); len(r.overrides) == 0 && err != nil {
-			return
-		}
-	case "ramp":
-		numbers = false
-		after, err = f.Ramp(rule, now, p.tag, RampStep{amount, now.Add(time.Hour)})
-	}
-	if _, byHand := errors.AsType[*ByHandError](err); byHand {
-		t.Fatalf("%s %s %d of rule %d: %v\n%s", verb, p.tag, n, rule, err, f.src)
-	}
-	if err != nil {
-		if !strings.Contains(err.Error(), "at most") && !strings.Contains(err.Error(), "have no ramp") {
-			t.Fatalf("%s %s %d of rule %d: %v\n%s", verb, p.tag, n, rule, err, f.src)
-		}
-		return
-	}
-	before, text := string(f.src), string(after.src)
-	context := fmt.Sprintf("%s %s %d of rule %d makes of\n%s\n\n%s", verb, p.tag, n, rule, before, text)
-	switch {
-	case numbers && digits.ReplaceAllString(before, "#") != digits.ReplaceAllString(text, "#"):
-		t.Fatalf("more than numbers changes: %s", context)
-	case verb == "mode" || verb == "name" && !movesName(r, p.tag): // whose old entry goes
-		linesStay(t, before, text, context)
-	}
-	decides := after.rulesAt(now)[rule]
-	table, _ := after.table.At(now)
-	if got := bucketsOf(table, rule, p.tag); want >= 0 && got != want {
-		t.Fatalf("%s has %d buckets, want %d: %s", p.tag, got, want, context)
-	}
-	switch verb {
-	case "mode":
-		if decides.Mode != rules.ModeShadow {
-			t.Fatalf("the mode is %s: %s", decides.Mode, context)
-		}
-	case "name":
-		for _, user := range []string{"user0", "0099"} {
-			if in := table.Decide(rule, 0, []byte(user)); in.Reason != rules.ReasonOverride || table.Tags()[in.Tag].Value != p.tag {
-				t.Fatalf("%s is not named: %s", user, context)
-			}
-		}
-	case "unname":
-		if in := table.Decide(rule, 0, []byte("user0")); in.Reason == rules.ReasonOverride {
-			t.Fatalf("user0 is named: %s", context)
-		}
-	case "ramp":
-		was, _ := f.table.At(now)
-		later, _ := after.table.At(now.Add(time.Hour))
-		if got := bucketsOf(later, rule, p.tag); got != n {
-			t.Fatalf("after the step %s has %d buckets, want %d: %s", p.tag, got, n, context)
-		}
-		if was, is := bucketsOf(was, rule, p.tag), bucketsOf(table, rule, p.tag); was != is {
-			t.Fatalf("before the step %s has %d buckets, and had %d: %s", p.tag, is, was, context)
-		}
-	}
-}
-
-// movesName reports whether user0 is named for another tag.
-func movesName(r drawnRule, tag string) bool {
-	for of, users := range r.overrides {
-		if of != tag && slices.Contains(users, "user0") {
-			return true
-		}
-	}
-	return false
-}
-
-func bucketsOf(t *rules.Table, rule int, tag string) (n int) {
-	for _, s := range shares.Of(t)[rule].Tags {
-		if s.Tag == tag {
-			n += int(s.Share.Count)
-		}
-	}
-	return n
-}
-
-// linesStay checks that at most one line of before changes, and that what comes is at one
-// place.
-func linesStay(t *rapid.T, before, after, context string) {
-	was, is := strings.Split(strings.TrimSuffix(before, "\n"), "\n"), strings.Split(strings.TrimSuffix(after, "\n"), "\n")
-	if last := len(was) - 1; len(is) > 0 { // DOS's line break comes with a line behind the last one
-		was[last], is[len(is)-1] = strings.TrimSuffix(was[last], "\r"), strings.TrimSuffix(is[len(is)-1], "\r")
-	}
-	for len(was) > 0 && len(is) > 0 && was[0] == is[0] {
-		was, is = was[1:], is[1:]
-	}
-	for len(was) > 0 && len(is) > 0 && was[len(was)-1] == is[len(is)-1] {
-		was, is = was[:len(was)-1], is[:len(is)-1]
-	}
-	if len(was) > 1 {
-		t.Fatalf("the lines %q change: %s", was, context)
-	}
 }

@@ -206,12 +206,17 @@ func commandLine(cmd *cobra.Command, args []string) string {
 	return strings.Join(words, " ")
 }
 
-// word returns an argument as it is typed in a shell. An absolute path becomes the
-// name of its file.
+// word returns an argument as a comment shows it. An absolute path becomes the name of its
+// file.
 func word(s string) string {
 	if filepath.IsAbs(s) {
 		s = filepath.Base(s)
 	}
+	return shellWord(s)
+}
+
+// shellWord returns an argument as it is typed in a shell.
+func shellWord(s string) string {
 	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:=,@%+"
 	if s != "" && strings.Trim(s, plain) == "" {
 		return s

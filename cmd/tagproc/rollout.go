@@ -151,10 +151,11 @@ which subsets only these lead to, and which Deployments have their pods.`,
 func newRolloutRollbackCommand() *cobra.Command {
 	e := rolloutEdit{verb: "rollback", mayLeave: true}
 	cmd := e.command("rollback FILE [TAG]", "Take a tag from all users, at once",
-		`Take a tag from all users of a rule, whose buckets go to the tag behind it. Without
-TAG it is the only canary: the tag, beside that of the last policy, that has users or
-will have. It never needs a flag. Users whom overrides name keep the tag: they are
-listed, and "tagproc rollout unname" takes it from them.`,
+		`Take a tag from all users of a rule. They get the baseline's, which is the last
+policy's where that takes the rest, or else none; other tags keep their users. Without
+TAG it is the only canary: the tag, beside the baseline's, that has users or will
+have. It never needs a flag. Users whom overrides name keep the tag: they are listed,
+and "tagproc rollout unname" takes it from them.`,
 		"  tagproc rollout rollback rules.yaml\n  tagproc rollout rollback rules.yaml s2",
 		fileAnd(0, 1, "FILE, and TAG where there are several canaries"))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -224,7 +225,9 @@ until the first step.`,
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		e.now = time.Now()
 		steps, err := rollout.ParseRamp(e.now, args[2:]...)
-		if err != nil {
+		if err != nil && len(args) > 3 && !strings.Contains(args[2], "@") && strings.Contains(args[3], "@") {
+			return fmt.Errorf("%w; %s", err, byRule(cmd, args))
+		} else if err != nil {
 			return err
 		}
 		e.tags = args[1:2]
@@ -239,11 +242,25 @@ until the first step.`,
 // fileAnd checks that a file and from least to most arguments more are there; -1: any number.
 func fileAnd(least, most int, expected string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
-		if n := len(args) - 1; n < least || most >= 0 && n > most {
-			return fmt.Errorf("%s: expected %s, got %s", cmd.CommandPath(), expected, words.Counted(len(args), "argument"))
+		n := len(args) - 1
+		if n < least || most >= 0 && n > most {
+			hint := ""
+			if most >= 0 && n == most+1 && cmd.Flags().Lookup("rule") != nil {
+				hint = "; " + byRule(cmd, args)
+			}
+			return fmt.Errorf("%s: expected %s, got %s%s", cmd.CommandPath(), expected, words.Counted(len(args), "argument"), hint)
 		}
 		return nil
 	}
+}
+
+// byRule says how the rule is named that may stand behind the file.
+func byRule(cmd *cobra.Command, args []string) string {
+	line := []string{cmd.CommandPath()}
+	for _, a := range append(append([]string{args[0]}, args[2:]...), "--rule", args[1]) {
+		line = append(line, shellWord(a))
+	}
+	return "the rule is named by --rule: " + strings.Join(line, " ")
 }
 
 // readRollout reads a rules file that is to be shown or edited.

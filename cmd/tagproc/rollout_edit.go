@@ -13,6 +13,7 @@ import (
 	"github.com/tagproc/tagproc/internal/inplace"
 	"github.com/tagproc/tagproc/internal/terminal"
 	"github.com/tagproc/tagproc/rollout"
+	"github.com/tagproc/tagproc/rules"
 	"github.com/tagproc/tagproc/shares"
 )
 
@@ -44,6 +45,7 @@ type editResult struct {
 	ByHand  []string     `json:"byHand,omitempty"` // what to write where it cannot be done in place
 	Patch   string       `json:"patch,omitempty"`  // of --dry-run, a unified diff
 	Diff    *shares.Diff `json:"diff"`             // as of tagproc diff; null where the edit is refused
+	Notes   []string     `json:"notes,omitempty"`  // what else there is to know
 	Left    []string     `json:"left,omitempty"`   // what is left to do
 }
 
@@ -89,8 +91,11 @@ func (e *rolloutEdit) run(cmd *cobra.Command, file string, edit func(f *rollout.
 	old, text := before.Bytes(), after.Bytes()
 	r.After, r.Changed = after.Table().Digest(), !slices.Equal(old, text)
 	r.Diff = shares.Compare(before.Table(), after.Table(), shares.Options{At: now, Next: true})
-	if r.Left, err = e.left(cmd, after, rule, file); err != nil {
-		return err
+	r.Notes = after.Notes()
+	if e.verb == "promote" {
+		if r.Left, err = leftAfterPromotion(cmd, after, rule, e.tags[0], e.routes); err != nil {
+			return err
+		}
 	}
 	patch := diff.Diff(file, old, file, text)
 	switch {
@@ -98,19 +103,22 @@ func (e *rolloutEdit) run(cmd *cobra.Command, file string, edit func(f *rollout.
 		r.Patch = string(patch)
 	case file == "-" || !r.Changed:
 	default:
-		if err := inplace.Replace(cmd.Context(), file, old, text); err != nil {
+		err := inplace.Replace(cmd.Context(), file, old, text)
+		if notSynced, is := errors.AsType[*inplace.NotSyncedError](err); is {
+			r.Notes = append(r.Notes, notSynced.Error())
+		} else if err != nil {
 			return e.refuse(cmd, r, err)
 		}
 		r.Written = true
 	}
+	if e.verb == "rollback" {
+		r.Notes = append(r.Notes, e.rolledBack(before, after, rule, now, file)...)
+	}
+	r.Left = append(e.next(r), r.Left...)
 	if e.out == outputJSON {
 		return fail(stdout(cmd).JSON(r))
 	}
-	people := stdout(cmd)
-	if e.dryRun || file == "-" {
-		people = stderr(cmd) // the file, or the patch, is for programs
-	}
-	err = e.tell(people, r)
+	err = e.tell(e.people(cmd, file), r)
 	switch {
 	case err != nil:
 	case e.dryRun:
@@ -119,6 +127,15 @@ func (e *rolloutEdit) run(cmd *cobra.Command, file string, edit func(f *rollout.
 		err = stdout(cmd).Document(text)
 	}
 	return fail(err)
+}
+
+// people returns where text for people goes: standard output has the new file, or the patch,
+// alone.
+func (e *rolloutEdit) people(cmd *cobra.Command, file string) *terminal.Writer {
+	if e.dryRun || file == "-" {
+		return stderr(cmd)
+	}
+	return stdout(cmd)
 }
 
 // choose returns the rule that is meant, and sets the tag of a rollback that names none.
@@ -141,9 +158,10 @@ func (e *rolloutEdit) refuse(cmd *cobra.Command, r *editResult, err error) error
 		return errors.Join(stdout(cmd).JSON(r), fail(err))
 	}
 	if r.ByHand != nil {
-		stdout(cmd).Printf("write into %s:\n", r.File)
+		people := e.people(cmd, r.File)
+		people.Printf("write into %s:\n", r.File)
 		for _, line := range r.ByHand {
-			stdout(cmd).Printf("  %s\n", line)
+			people.Printf("  %s\n", line)
 		}
 	}
 	return fail(fmt.Errorf("%s: %w", r.File, err))
@@ -162,28 +180,44 @@ func (e *rolloutEdit) tell(t *terminal.Writer, r *editResult) error {
 	case r.Changed && e.dryRun:
 		t.Printf("%s: not written (--dry-run)\n", r.File)
 	}
-	for _, line := range r.Left {
+	for _, line := range slices.Concat(r.Notes, r.Left) {
 		t.Printf("%s\n", line)
 	}
 	return t.Err()
 }
 
-// left returns what is left to do.
-func (e *rolloutEdit) left(cmd *cobra.Command, after *rollout.File, rule int, file string) (lines []string, err error) {
-	if e.verb == "rollback" {
-		lines = append(lines, "A tagproc that reads this file has it within about a second. A ConfigMap or manifest has to be applied first (kubectl apply -f); a mounted ConfigMap then takes the kubelet up to a minute and a half.")
-		if users := namedFor(after, rule, e.tags[0]); users != "" {
-			lines = append(lines, fmt.Sprintf("Named users keep %s: %s. tagproc rollout unname takes it from them.", e.tags[0], users))
+// rolledBack says who has the users of a tag after its rollback, where it is not the baseline
+// alone, and who keeps the tag.
+func (e *rolloutEdit) rolledBack(before, after *rollout.File, rule int, now time.Time, file string) (notes []string) {
+	tag, r := e.tags[0], &after.Table().Rules()[rule]
+	for _, to := range rollout.Takers(before, after, rule, now, tag) {
+		if to.Tag == "" {
+			notes = append(notes, fmt.Sprintf("%s of the users had %s and have no tag now: no policy takes the rest. Routes treat them as those without a tag.", to.Share, tag))
+			continue
 		}
+		share := rollout.Share(before, rule, now, to.Tag)
+		notes = append(notes, fmt.Sprintf("%s of the users had %s and have %s now, whose buckets stand around theirs. To have %s keep its share, with other users: tagproc rollout set %s %s=%s --rule %s --allow-leaving",
+			to.Share, tag, to.Tag, to.Tag, shellWord(file), to.Tag, share, shellWord(r.Name)))
 	}
-	if file != "-" && !e.dryRun {
-		lines = append(lines, fmt.Sprintf("tagproc status --rules %s --watch ADDR... waits until all replicas have it.", word(file)))
+	if users := namedFor(after, rule, tag); users != "" {
+		keep := "Named users keep " + tag
+		if r.Mode != rules.ModeEnforce {
+			keep = fmt.Sprintf("Rule %s is in %s and gives no tag. Once it is enforced, named users have %s", r.Name, r.Mode, tag)
+		}
+		notes = append(notes, fmt.Sprintf("%s: %s. tagproc rollout unname takes it from them.", keep, users))
 	}
-	if e.verb == "promote" {
-		left, err := leftAfterPromotion(cmd, after, rule, e.tags[0], e.routes)
-		return append(lines, left...), err
+	return notes
+}
+
+// next says when and how the fleet has what is written.
+func (e *rolloutEdit) next(r *editResult) (lines []string) {
+	if e.verb == "rollback" && r.Written {
+		lines = append(lines, "A tagproc that reads this file has it within about a second. A ConfigMap or manifest has to be applied first (kubectl apply -f); a mounted ConfigMap then takes the kubelet up to a minute and a half.")
 	}
-	return lines, nil
+	if r.File != "-" && !e.dryRun {
+		lines = append(lines, fmt.Sprintf("tagproc status --rules %s --watch ADDR... waits until all replicas have it.", shellWord(r.File)))
+	}
+	return lines
 }
 
 // namedFor returns the users whom a rule names for a tag.

@@ -47,7 +47,7 @@ func leftAfterPromotion(cmd *cobra.Command, after *rollout.File, rule int, tag s
 	if left.Lanes != nil {
 		files := make([]string, 0, len(left.Lanes))
 		for _, f := range left.Lanes {
-			files = append(files, word(f))
+			files = append(files, shellWord(f))
 		}
 		list(fmt.Sprintf("The lane %s goes from %s, and the lanes are rendered again. Apply the VirtualServices first.", tag, strings.Join(left.Lanes, ", ")), nil,
 			"   tagproc render lanes "+strings.Join(files, " ")+" --output-dir DIR")
