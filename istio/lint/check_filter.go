@@ -8,6 +8,7 @@ import (
 	networking "istio.io/api/networking/v1alpha3"
 
 	"github.com/tagproc/tagproc/contract"
+	"github.com/tagproc/tagproc/lint"
 )
 
 // patches returns the patches that make a gateway ask tagproc: the filters, those that
@@ -16,8 +17,11 @@ import (
 func (m *model) patches() (ps []*patch) {
 	for _, f := range m.filters {
 		ps = append(ps, &f.patch)
-		if c := m.cluster(f.cluster()); c != nil {
-			ps = append(ps, &c.patch)
+		for _, c := range m.clusters {
+			if c.GetName() == f.Cluster() {
+				ps = append(ps, &c.patch)
+				break
+			}
 		}
 	}
 	for _, w := range m.writers {
@@ -28,7 +32,7 @@ func (m *model) patches() (ps []*patch) {
 			ps = append(ps, &h.patch)
 		}
 	}
-	return slices.DeleteFunc(ps, func(p *patch) bool { return p.bare })
+	return ps
 }
 
 // filterDocs returns the first patch of each EnvoyFilter among them.
@@ -166,12 +170,12 @@ func unknownAnchor(m *model, found found) {
 			continue
 		}
 		if name := p.networkFilter().GetName(); name != "" && name != contract.ConnectionManager {
-			found(p.in("match", "listener", "filterChain", "filter", "name"), fmt.Sprintf("no listener of a gateway has a filter %q with HTTP filters in it: Istio leaves this patch out%s", name, didYouMean(name, []string{contract.ConnectionManager})),
+			found(p.in("match", "listener", "filterChain", "filter", "name"), fmt.Sprintf("no listener of a gateway has a filter %q with HTTP filters in it: Istio leaves this patch out%s", name, lint.DidYouMean(name, []string{contract.ConnectionManager})),
 				"write "+contract.ConnectionManager)
 		}
 		known := slices.Concat(anchors, m.inserted)
 		if name := p.networkFilter().GetSubFilter().GetName(); name != "" && !slices.Contains(known, name) {
-			found(p.in(atAnchor...), fmt.Sprintf("neither Istio nor these files have an HTTP filter %q: Istio leaves this patch out%s", name, didYouMean(name, known)),
+			found(p.in(atAnchor...), fmt.Sprintf("neither Istio nor these files have an HTTP filter %q: Istio leaves this patch out%s", name, lint.DidYouMean(name, known)),
 				"write "+contract.Router)
 		}
 	}
@@ -207,7 +211,7 @@ func lateKey(m *model, found found) {
 // filterName finds the name that Istio gives a filter of its own.
 func filterName(m *model, found found) {
 	for _, f := range m.filters {
-		if f.name == "envoy.filters.http.ext_proc" && !f.bare {
+		if f.Name == "envoy.filters.http.ext_proc" {
 			found(f.value("name"), "Istio's InferencePool has a filter of this name, whose settings for a route would hold for tagproc's", "name it tagproc")
 		}
 	}
@@ -217,7 +221,7 @@ func filterName(m *model, found found) {
 func twoFilters(m *model, found found) {
 	for i, f := range m.filters {
 		for _, o := range m.filters[:i] {
-			if !f.bare && !o.bare && agree(f.filter.GetWorkloadSelector().GetLabels(), o.filter.GetWorkloadSelector().GetLabels()) {
+			if agree(f.filter.GetWorkloadSelector().GetLabels(), o.filter.GetWorkloadSelector().GetLabels()) {
 				found(f.value("name"), fmt.Sprintf("the gateway asks twice: another ext_proc filter is at %s", o.value("name")), "apply one of the two forms, and delete the other")
 				break
 			}

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	networking "istio.io/api/networking/v1alpha3"
+
+	"github.com/tagproc/tagproc/lint"
 )
 
 // unknownGateway finds a VirtualService that is bound to a Gateway which is not
@@ -30,7 +32,7 @@ func unknownGateway(m *model, found found) {
 				found(at, fmt.Sprintf("there is no Gateway %s in namespace %s, but one in %s: no request gets here", name, space, namespace(m.gateways[elsewhere].doc)),
 					"write "+m.gateways[elsewhere].key())
 			case len(neighbours) > 0:
-				found(at, fmt.Sprintf("there is no Gateway %s in namespace %s%s: no request gets here", name, space, didYouMean(name, neighbours)),
+				found(at, fmt.Sprintf("there is no Gateway %s in namespace %s%s: no request gets here", name, space, lint.DidYouMean(name, neighbours)),
 					"correct the name, or add the Gateway")
 			}
 		}

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/tagproc/tagproc/lint"
 )
 
 // unknownHost finds hosts of Services that are not there, where others of their
@@ -45,7 +47,7 @@ func (m *model) reportHost(at place, host string, found found) {
 		}
 	}
 	if len(neighbours) > 0 {
-		found(at, fmt.Sprintf("there is no Service %s in namespace %s%s", name, space, didYouMean(name, neighbours)), "correct the host, or add the Service")
+		found(at, fmt.Sprintf("there is no Service %s in namespace %s%s", name, space, lint.DidYouMean(name, neighbours)), "correct the host, or add the Service")
 	}
 }
 
@@ -100,7 +102,7 @@ func unknownSubset(m *model, found found) {
 		}
 		rule := slices.ContainsFunc(m.subsets, func(r *destinationRule) bool { return r.host == d.host })
 		name, _, _ := strings.Cut(d.host, ".")
-		why := fmt.Sprintf("the DestinationRule of %s has no subset %s%s: requests get 503", d.host, d.subset, didYouMean(d.subset, subsets))
+		why := fmt.Sprintf("the DestinationRule of %s has no subset %s%s: requests get 503", d.host, d.subset, lint.DidYouMean(d.subset, subsets))
 		fix := "add the subset, or correct the name"
 		if !rule {
 			why = fmt.Sprintf("no DestinationRule is for %s: requests get 503", d.host)
@@ -188,7 +190,7 @@ func serviceWithoutPods(m *model, found found) {
 		asked[d.host] = true
 	}
 	for _, f := range m.filters {
-		if o := parseOutbound(f.cluster()); o != nil {
+		if o := parseOutbound(f.Cluster()); o != nil {
 			asked[o.host] = true
 		}
 	}

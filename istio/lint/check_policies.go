@@ -66,7 +66,7 @@ func authorizationPolicies(m *model, found found) {
 func (m *model) eachCall(f func(c caller, s server, port int)) {
 	servers := m.servers()
 	for _, filter := range m.filters {
-		o := parseOutbound(filter.cluster())
+		o := parseOutbound(filter.Cluster())
 		if o == nil || m.service(o.host) == nil {
 			continue
 		}

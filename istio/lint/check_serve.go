@@ -9,12 +9,13 @@ import (
 	"strings"
 
 	"github.com/tagproc/tagproc/contract"
+	"github.com/tagproc/tagproc/lint"
 )
 
 // tagprocServices returns the Services that ext_proc filters ask, with the port.
 func (m *model) tagprocServices() (found []askedService) {
-	for _, f := range m.filters {
-		o := parseOutbound(f.cluster())
+	for _, f := range m.asking() {
+		o := parseOutbound(f.Cluster())
 		if o == nil {
 			continue
 		}
@@ -48,8 +49,8 @@ func serviceProtocol(m *model, found found) {
 
 // listenAddress finds a tagproc that does not listen where the filter asks.
 func listenAddress(m *model, found found) {
-	for _, c := range m.asked() {
-		if socket := c.socket(); socket != "" {
+	for _, c := range m.askedClusters() {
+		if socket := socketOf(c); socket != "" {
 			m.reportSocket(socket, found)
 		}
 	}
@@ -100,8 +101,8 @@ func (s server) listensAt(p *servicePort) bool {
 
 // socketMount finds a socket that tagproc and Envoy do not share.
 func socketMount(m *model, found found) {
-	for _, c := range m.asked() {
-		socket := c.socket()
+	for _, c := range m.askedClusters() {
+		socket := socketOf(c)
 		if socket == "" {
 			continue
 		}
@@ -141,10 +142,10 @@ func (c *container) shared(file string) (volume, rest string) {
 
 // serveLimits finds a tagproc that takes requests over the limits of the gateway.
 func serveLimits(m *model, found found) {
-	m.compareLimits(func(at place, flag string, serve int, l limit) {
-		if serve > l.value {
-			found(at, fmt.Sprintf("--%s %d is above the gateway's %d (%s): a tag takes requests over it, and Envoy answers 500", flag, serve, l.value, l.at),
-				fmt.Sprintf("write --%s=%d, or raise the gateway's", flag, l.value))
+	m.compareLimits(func(at place, flag string, serve int, l lint.Limit) {
+		if serve > l.Value {
+			found(at, fmt.Sprintf("--%s %d is above the gateway's %d (%s): a tag takes requests over it, and Envoy answers 500", flag, serve, l.Value, l.At.Problem(0, "", "").Place()),
+				fmt.Sprintf("write --%s=%d, or raise the gateway's", flag, l.Value))
 		}
 	})
 }
@@ -152,25 +153,42 @@ func serveLimits(m *model, found found) {
 // lowServeLimits finds a tagproc that leaves requests untagged which the gateway
 // would take.
 func lowServeLimits(m *model, found found) {
-	m.compareLimits(func(at place, flag string, serve int, l limit) {
-		if serve < l.value {
-			found(at, fmt.Sprintf("--%s %d is below the gateway's %d (%s): requests with as many headers go on untagged without need", flag, serve, l.value, l.at),
-				fmt.Sprintf("write --%s=%d", flag, l.value))
+	m.compareLimits(func(at place, flag string, serve int, l lint.Limit) {
+		if serve < l.Value {
+			found(at, fmt.Sprintf("--%s %d is below the gateway's %d (%s): requests with as many headers go on untagged without need", flag, serve, l.Value, l.At.Problem(0, "", "").Place()),
+				fmt.Sprintf("write --%s=%d", flag, l.Value))
 		}
 	})
 }
 
-// compareLimits calls f for each limit of each tagproc, with the gateway's.
-func (m *model) compareLimits(f func(at place, flag string, serve int, l limit)) {
-	count, kb := m.limits()
+// compareLimits calls f for each limit of each tagproc, with the gateways'.
+func (m *model) compareLimits(f func(at place, flag string, serve int, l lint.Limit)) {
+	for _, side := range m.judged.Sides {
+		if len(side.Filters) == 0 {
+			continue
+		}
+		count, kb := side.Limits()
+		for _, s := range m.servers() {
+			for _, x := range []struct {
+				flag      string
+				otherwise int
+				limit     lint.Limit
+			}{{"max-request-headers", contract.DefaultMaxHeaders, count}, {"max-request-headers-kb", contract.DefaultMaxHeaderKB, kb}} {
+				if n, err := strconv.Atoi(s.flag(x.flag, strconv.Itoa(x.otherwise))); err == nil {
+					f(s.argument(x.flag), x.flag, n, x.limit)
+				}
+			}
+		}
+	}
+}
+
+// metadata finds a filter that drops what serve --metadata says.
+func metadata(m *model, found found) {
 	for _, s := range m.servers() {
-		for _, x := range []struct {
-			flag      string
-			otherwise int
-			limit     limit
-		}{{"max-request-headers", contract.DefaultMaxHeaders, count}, {"max-request-headers-kb", contract.DefaultMaxHeaderKB, kb}} {
-			if n, err := strconv.Atoi(s.flag(x.flag, strconv.Itoa(x.otherwise))); err == nil {
-				f(s.argument(x.flag), x.flag, n, x.limit)
+		for _, f := range m.asking() {
+			if s.set("metadata") && !slices.Contains(f.GetMetadataOptions().GetReceivingNamespaces().GetUntyped(), contract.MetadataNamespace) {
+				found(wholeOf(f.Config.Get("metadata_options")), fmt.Sprintf("tagproc sends metadata (--metadata at %s), and Envoy drops it", s.argument("metadata")),
+					"add metadata_options: {receiving_namespaces: {untyped: [tagproc]}}")
 			}
 		}
 	}

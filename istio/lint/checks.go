@@ -1,6 +1,9 @@
 package lint
 
 import (
+	"slices"
+
+	"github.com/tagproc/tagproc/lint"
 	"github.com/tagproc/tagproc/source"
 )
 
@@ -18,107 +21,91 @@ const (
 	kindTemplate      source.Kind = "template"
 )
 
-// checks are all that is looked for. An error does not work; a warning works until
+// checks are what is looked for beside lint.Checks. An error does not work; a warning works until
 // something else happens, or costs more than it has to.
 var checks = []check{
 	// Tags and the routes that match them.
-	{"unrouted-tag", source.Error, []need{needRules, needRoutes}, unroutedTag},
-	{"unrouted-set-tag", source.Error, []need{needRules, needRoutes}, unroutedSetTag},
-	{"misspelt-tag", source.Error, []need{needRules, needRoutes}, misspeltTag},
-	{"unwritten-tag", source.Warning, []need{needRules, needRoutes}, unwrittenTag},
-	{"misspelt-header", source.Error, []need{needRules, needRoutes}, misspeltHeader},
-	{"half-routed-tag", source.Error, []need{needRules, needRoutes}, halfRoutedTag},
-	{"appended-tag", source.Error, []need{needRules, needRoutes}, appendedTag},
-	{"removed-tag", source.Error, []need{needRules, needRoutes}, removedTag},
-	{"late-named-users", source.Warning, []need{needRules, needRoutes}, lateNamedUsers},
-	{"named-twice", source.Warning, []need{needRules, needRoutes}, namedTwice},
+	{"unrouted-tag", source.Error, []need{needRules, needRoutes}, unroutedTag, nil},
+	{"unrouted-set-tag", source.Error, []need{needRules, needRoutes}, unroutedSetTag, nil},
+	{"misspelt-tag", source.Error, []need{needRules, needRoutes}, misspeltTag, nil},
+	{"unwritten-tag", source.Warning, []need{needRules, needRoutes}, unwrittenTag, nil},
+	{"misspelt-header", source.Error, []need{needRules, needRoutes}, misspeltHeader, nil},
+	{"half-routed-tag", source.Error, []need{needRules, needRoutes}, halfRoutedTag, nil},
+	{"appended-tag", source.Error, []need{needRules, needRoutes}, appendedTag, nil},
+	{"removed-tag", source.Error, []need{needRules, needRoutes}, removedTag, nil},
+	{"late-named-users", source.Warning, []need{needRules, needRoutes}, lateNamedUsers, nil},
+	{"named-twice", source.Warning, []need{needRules, needRoutes}, namedTwice, nil},
 
 	// Routes among themselves.
-	{"no-default-route", source.Error, []need{needRoutes}, noDefaultRoute},
-	{"unreachable-route", source.Error, []need{needRoutes}, unreachableRoute},
-	{"duplicate-route", source.Warning, []need{needRoutes}, duplicateRoute},
-	{"two-virtual-services", source.Error, []need{needRoutes}, twoInMesh},
-	{"merged-virtual-services", source.Warning, []need{needRoutes}, mergedAtGateway},
-	{"random-version", source.Warning, []need{needRoutes}, randomVersion},
+	{"no-default-route", source.Error, []need{needRoutes}, noDefaultRoute, nil},
+	{"unreachable-route", source.Error, []need{needRoutes}, unreachableRoute, nil},
+	{"duplicate-route", source.Warning, []need{needRoutes}, duplicateRoute, nil},
+	{"two-virtual-services", source.Error, []need{needRoutes}, twoInMesh, nil},
+	{"merged-virtual-services", source.Warning, []need{needRoutes}, mergedAtGateway, nil},
+	{"random-version", source.Warning, []need{needRoutes}, randomVersion, nil},
 
 	// Hosts, subsets and pods.
-	{"unknown-host", source.Error, []need{needServices}, unknownHost},
-	{"route-port", source.Error, []need{needRoutes, needServices}, routePort},
-	{"not-http", source.Error, []need{needRoutes, needServices}, notHTTP},
-	{"unknown-subset", source.Error, []need{needRoutes, needSubsets}, unknownSubset},
-	{"no-subset", source.Error, []need{needRoutes, needSubsets}, noSubset},
-	{"duplicate-subset", source.Warning, []need{needSubsets}, duplicateSubset},
-	{"empty-subset", source.Error, []need{needSubsets, needPods}, emptySubset},
-	{"service-without-pods", source.Error, []need{needServices, needPods}, serviceWithoutPods},
-	{"not-injected", source.Error, []need{needRoutes, needPods, needSpaces}, notInjected},
+	{"unknown-host", source.Error, []need{needServices}, unknownHost, nil},
+	{"route-port", source.Error, []need{needRoutes, needServices}, routePort, nil},
+	{"not-http", source.Error, []need{needRoutes, needServices}, notHTTP, nil},
+	{"unknown-subset", source.Error, []need{needRoutes, needSubsets}, unknownSubset, nil},
+	{"no-subset", source.Error, []need{needRoutes, needSubsets}, noSubset, nil},
+	{"duplicate-subset", source.Warning, []need{needSubsets}, duplicateSubset, nil},
+	{"empty-subset", source.Error, []need{needSubsets, needPods}, emptySubset, nil},
+	{"service-without-pods", source.Error, []need{needServices, needPods}, serviceWithoutPods, nil},
+	{"not-injected", source.Error, []need{needRoutes, needPods, needSpaces}, notInjected, nil},
 
 	// Gateways.
-	{"unknown-gateway", source.Error, []need{needRoutes, needGateways}, unknownGateway},
-	{"unbound-gateway", source.Error, []need{needRoutes, needGateways}, unboundGateway},
-	{"gateway-hosts", source.Error, []need{needRoutes, needGateways}, gatewayHosts},
-	{"gateway-not-http", source.Error, []need{needRoutes, needGateways}, gatewayNotHTTP},
-	{"gateway-only", source.Error, []need{needRoutes}, gatewayOnly},
-	{"mesh-only", source.Error, []need{needRoutes}, meshOnly},
-	{"gateway-selector", source.Error, []need{needGateways, needPods}, gatewaySelector},
+	{"unknown-gateway", source.Error, []need{needRoutes, needGateways}, unknownGateway, nil},
+	{"unbound-gateway", source.Error, []need{needRoutes, needGateways}, unboundGateway, nil},
+	{"gateway-hosts", source.Error, []need{needRoutes, needGateways}, gatewayHosts, nil},
+	{"gateway-not-http", source.Error, []need{needRoutes, needGateways}, gatewayNotHTTP, nil},
+	{"gateway-only", source.Error, []need{needRoutes}, gatewayOnly, nil},
+	{"mesh-only", source.Error, []need{needRoutes}, meshOnly, nil},
+	{"gateway-selector", source.Error, []need{needGateways, needPods}, gatewaySelector, nil},
 
 	// The EnvoyFilter: where it applies.
-	{"filter-selector", source.Error, []need{needFilter}, filterSelector},
-	{"filter-everywhere", source.Warning, []need{needFilter}, filterEverywhere},
-	{"filter-context", source.Error, []need{needFilter}, filterContext},
-	{"filter-order", source.Error, []need{needFilter}, filterOrder},
-	{"unknown-anchor", source.Error, []need{needFilter}, unknownAnchor},
-	{"late-key", source.Error, []need{needRules, needFilter}, lateKey},
-	{"filter-name", source.Warning, []need{needFilter}, filterName},
-	{"two-filters", source.Warning, []need{needFilter}, twoFilters},
+	{"filter-selector", source.Error, []need{needFilter}, filterSelector, nil},
+	{"filter-everywhere", source.Warning, []need{needFilter}, filterEverywhere, nil},
+	{"filter-context", source.Error, []need{needFilter}, filterContext, nil},
+	{"filter-order", source.Error, []need{needFilter}, filterOrder, nil},
+	{"unknown-anchor", source.Error, []need{needFilter}, unknownAnchor, nil},
+	{"late-key", source.Error, []need{needRules, needFilter}, lateKey, nil},
+	{"filter-name", source.Warning, []need{needFilter}, filterName, nil},
+	{"two-filters", source.Warning, []need{needFilter}, twoFilters, nil},
 
 	// The EnvoyFilter: whom it asks.
-	{"unknown-cluster", source.Error, []need{needFilter}, unknownCluster},
-	{"cluster-http2", source.Error, []need{needFilter}, clusterHTTP2},
-	{"cluster-limits", source.Warning, []need{needFilter}, clusterLimits},
-	{"retry", source.Warning, []need{needFilter}, retry},
-
-	// The EnvoyFilter: what it asks, and what becomes of the answer.
-	{"request-headers", source.Error, []need{needFilter}, requestHeaders},
-	{"response-headers", source.Warning, []need{needFilter}, responseHeaders},
-	{"bodies", source.Warning, []need{needFilter}, bodies},
-	{"reply-ignored", source.Error, []need{needFilter}, replyIgnored},
-	{"fail-closed", source.Warning, []need{needFilter}, failClosed},
-	{"message-timeout", source.Warning, []need{needFilter}, messageTimeout},
-	{"header-limits", source.Warning, []need{needFilter}, headerLimits},
-
-	// The EnvoyFilter and the rules.
-	{"needs-render", source.Error, []need{needRules, needFilter}, needsRender},
-	{"forward-rules", source.Error, []need{needRules, needFilter}, forwardRules},
-	{"mutation-rules", source.Error, []need{needRules, needFilter}, mutationRules},
-	{"early-stripping", source.Error, []need{needRules, needFilter}, earlyStripping},
-	{"early-spellings", source.Warning, []need{needRules, needFilter}, earlySpellings},
-	{"visitor-cookie", source.Error, []need{needRules, needFilter}, visitorCookie},
-	{"visitor-cache", source.Warning, []need{needRules, needFilter}, visitorCache},
-
-	// Routes of an Envoy of its own. Their kinds are those of VirtualServices.
-	{"unrouted-tag", source.Error, []need{needRules, needEnvoy}, envoyUnroutedTag},
-	{"misspelt-tag", source.Error, []need{needRules, needEnvoy}, envoyMisspeltTag},
-	{"unwritten-tag", source.Warning, []need{needRules, needEnvoy}, envoyUnwrittenTag},
-	{"no-default-route", source.Error, []need{needRules, needEnvoy}, envoyNoDefaultRoute},
-	{"unreachable-route", source.Error, []need{needRules, needEnvoy}, envoyUnreachableRoute},
-	{"random-version", source.Warning, []need{needRules, needEnvoy}, envoyRandomVersion},
-	{"unknown-cluster", source.Error, []need{needRules, needEnvoy}, envoyRouteCluster},
+	{"unknown-cluster", source.Error, []need{needFilter}, unknownCluster, nil},
 
 	// tagproc's pods.
-	{"rules-mount", source.Error, []need{needServe}, rulesMount},
-	{"rules-config-map", source.Error, []need{needServe, needConfigs}, rulesConfigMap},
-	{"sub-path", source.Error, []need{needServe}, subPath},
-	{"immutable-rules", source.Warning, []need{needRules, needConfigs}, immutableRules},
-	{"memory-unit", source.Error, []need{needServe}, memoryUnit},
-	{"not-ready", source.Warning, []need{needServe}, notReady},
-	{"probe-address", source.Error, []need{needServe}, probeAddress},
-	{"grace-period", source.Warning, []need{needServe}, gracePeriod},
-	{"service-protocol", source.Error, []need{needFilter, needServices}, serviceProtocol},
-	{"network-policy", source.Error, []need{needFilter, needServices, needServe}, networkPolicies},
-	{"authorization-policy", source.Error, []need{needFilter, needServices, needServe}, authorizationPolicies},
-	{"listen-address", source.Error, []need{needFilter, needServe}, listenAddress},
-	{"socket-mount", source.Error, []need{needFilter, needServe}, socketMount},
-	{"serve-limits", source.Error, []need{needFilter, needServe}, serveLimits},
-	{"low-serve-limits", source.Warning, []need{needFilter, needServe}, lowServeLimits},
-	{"metadata", source.Warning, []need{needFilter, needServe}, metadata},
+	{"rules-mount", source.Error, []need{needServe}, rulesMount, nil},
+	{"rules-config-map", source.Error, []need{needServe, needConfigs}, rulesConfigMap, nil},
+	{"sub-path", source.Error, []need{needServe}, subPath, nil},
+	{"immutable-rules", source.Warning, []need{needRules, needConfigs}, immutableRules, nil},
+	{"memory-unit", source.Error, []need{needServe}, memoryUnit, nil},
+	{"not-ready", source.Warning, []need{needServe}, notReady, nil},
+	{"probe-address", source.Error, []need{needServe}, probeAddress, nil},
+	{"grace-period", source.Warning, []need{needServe}, gracePeriod, nil},
+	{"service-protocol", source.Error, []need{needFilter, needServices}, serviceProtocol, nil},
+	{"network-policy", source.Error, []need{needFilter, needServices, needServe}, networkPolicies, nil},
+	{"authorization-policy", source.Error, []need{needFilter, needServices, needServe}, authorizationPolicies, nil},
+	{"listen-address", source.Error, []need{needFilter, needServe}, listenAddress, nil},
+	{"socket-mount", source.Error, []need{needFilter, needServe}, socketMount, nil},
+	{"serve-limits", source.Error, []need{needFilter, needServe}, serveLimits, nil},
+	{"low-serve-limits", source.Warning, []need{needFilter, needServe}, lowServeLimits, nil},
+	{"metadata", source.Warning, []need{needFilter, needServe}, metadata, nil},
+}
+
+// allChecks returns the checks of manifests, and those of Envoys, which look at the
+// patches of EnvoyFilters too.
+func allChecks() []check {
+	all := slices.Clone(checks)
+	for _, c := range lint.Checks {
+		var needs []need
+		for _, n := range c.Needs {
+			needs = append(needs, map[lint.Need]need{lint.NeedRules: needRules, lint.NeedSide: needFilter, lint.NeedEnvoys: needEnvoy}[n])
+		}
+		all = append(all, check{kind: c.Kind, severity: c.Severity, needs: needs, ofEnvoys: c.Run})
+	}
+	return all
 }

@@ -39,7 +39,7 @@ func kinds() map[source.Kind]source.Severity {
 		kindUnknownField: source.Error, kindUnknownType: source.Warning, kindFilterType: source.Error, kindDuplicate: source.Warning, kindKustomization: source.Warning, kindUnknownDocument: source.Warning, source.KindDuplicateKey: source.Error, kindTemplate: source.Warning,
 		source.KindNoName: source.Error, source.KindNotMapping: source.Error,
 	}
-	for _, c := range checks {
+	for _, c := range allChecks() {
 		all[c.kind] = c.severity
 	}
 	return all
@@ -154,7 +154,7 @@ func TestNotChecked(t *testing.T) {
 		}
 	}
 	want := 0
-	for _, c := range checks {
+	for _, c := range allChecks() {
 		if !slices.Contains(c.needs, needEnvoy) { // of those for Envoys nothing is said
 			want++
 		}

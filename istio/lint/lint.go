@@ -1,11 +1,10 @@
 package lint
 
 import (
-	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/tagproc/tagproc/lint"
 	"github.com/tagproc/tagproc/rules"
 	"github.com/tagproc/tagproc/source"
 )
@@ -18,26 +17,7 @@ type File struct {
 }
 
 // A Finding is one thing that would not work. Message says why, Fix what to do.
-type Finding struct {
-	source.Problem
-
-	Fix string `json:"fix,omitempty"` // "" where Message says it
-}
-
-// WithFix returns the finding as a Problem whose message has the fix too.
-func (f Finding) WithFix() source.Problem {
-	p := f.Problem
-	if f.Fix != "" {
-		p.Message += "; " + f.Fix
-	}
-	return p
-}
-
-// String returns the finding as one line, "file:line:col: error: message; fix [kind]".
-func (f Finding) String() string {
-	p := f.WithFix()
-	return fmt.Sprintf("%s: %s: %s [%s]", p.Place(), p.Severity, p.Message, p.Kind)
-}
+type Finding = lint.Finding
 
 // A Report is what is found in files.
 type Report struct {
@@ -82,7 +62,7 @@ func Files(files []File, o rules.Options) *Report {
 		r.Findings = append(r.Findings, f.Finding)
 	}
 	lacking := map[string]int{}
-	for _, c := range checks {
+	for _, c := range allChecks() {
 		if lacks := m.lacks(c.needs); len(lacks) > 0 {
 			if slices.Contains(lacks, string(needEnvoy)) || m.isStandalone() && !slices.ContainsFunc(lacks, func(l string) bool { return l == string(needRules) || l == string(needFilter) }) {
 				continue // it is for files of another sort
@@ -97,19 +77,19 @@ func Files(files []File, o rules.Options) *Report {
 			r.NotChecked[i].Kinds = append(r.NotChecked[i].Kinds, c.kind)
 			continue
 		}
+		if c.ofEnvoys != nil {
+			r.Findings = append(r.Findings, c.ofEnvoys(&m.judged)...)
+			continue
+		}
 		c.run(m, func(at place, why, fix string) {
-			r.Findings = append(r.Findings, Finding{at.problem(c.severity, c.kind, why), fix})
+			r.Findings = append(r.Findings, Finding{Problem: at.problem(c.severity, c.kind, why), Fix: fix})
 		})
 	}
-	order := map[string]int{}
-	for i, f := range files {
-		order[f.Name] = i
+	var names []string
+	for _, f := range files {
+		names = append(names, f.Name)
 	}
-	slices.SortStableFunc(r.Findings, func(a, b Finding) int {
-		return cmp.Or(cmp.Compare(order[a.File], order[b.File]), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Col, b.Col),
-			cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Message, b.Message))
-	})
-	r.Findings = slices.Compact(r.Findings)
+	r.Findings = lint.Sort(r.Findings, names)
 	if r.Findings == nil {
 		r.Findings = []Finding{}
 	}
@@ -121,7 +101,9 @@ type check struct {
 	kind     source.Kind
 	severity source.Severity
 	needs    []need
+
 	run      func(m *model, found found)
+	ofEnvoys func(m *lint.Model) []lint.Finding // instead of run
 }
 
 // found takes a finding of a check: why it is one, and the fix.

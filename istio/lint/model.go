@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tagproc/tagproc/lint"
 	"github.com/tagproc/tagproc/source"
 )
 
@@ -32,7 +33,7 @@ type model struct {
 	has           map[string]bool // kinds that the files have, concerned or not
 	bound         map[string]bool // the Gateways that any VirtualService is bound to
 
-	envoys    []*envoy
+	judged    lint.Model
 	envoyDocs []*source.Document // configurations of Envoy, until they are read
 
 	index    index
@@ -69,10 +70,10 @@ const (
 // lacks returns which of needs the files do not have.
 func (m *model) lacks(needs []need) (lacking []string) {
 	have := map[need]bool{
-		needRules: len(m.rules) > 0, needFilter: len(m.filters) > 0, needRoutes: m.has["VirtualService"],
+		needRules: len(m.rules) > 0, needFilter: m.judged.Has(lint.NeedSide), needRoutes: m.has["VirtualService"],
 		needSubsets: m.has["DestinationRule"], needGateways: len(m.gateways) > 0, needServices: len(m.services) > 0,
 		needPods: len(m.pods) > 0, needServe: len(m.servers()) > 0, needConfigs: len(m.configs) > 0, needSpaces: len(m.spaces) > 0,
-		needEnvoy: len(m.envoys) > 0,
+		needEnvoy: len(m.judged.Envoys) > 0,
 	}
 	for _, n := range needs {
 		if !have[n] {

@@ -7,6 +7,7 @@ import (
 
 	networking "istio.io/api/networking/v1alpha3"
 
+	"github.com/tagproc/tagproc/lint"
 	"github.com/tagproc/tagproc/source"
 )
 
@@ -76,7 +77,7 @@ func (m *model) concerned() func(d *source.Document) bool {
 		maps.Insert(asked, maps.All(v.touches()))
 	}
 	for _, f := range m.filters {
-		if o := parseOutbound(f.cluster()); o != nil {
+		if o := parseOutbound(f.Cluster()); o != nil {
 			asked[o.host] = true
 		}
 	}
@@ -143,7 +144,7 @@ func (m *model) knowsTags() func(v *virtualService) bool {
 		is, told := known[name]
 		if !told {
 			is = m.owns(name) || m.isKey(name) || source.Nearest(name, tagHeaders) != "" || len(tagHeaders) == 0 &&
-				slices.ContainsFunc(m.filters, func(f *extProc) bool { return f.isSelective() && f.forwards(name) })
+				slices.ContainsFunc(m.asking(), func(f *lint.Filter) bool { return f.IsSelective() && f.Forwards(name) })
 			known[name] = is
 		}
 		return is
@@ -159,12 +160,8 @@ func (m *model) knowsTags() func(v *virtualService) bool {
 
 // tellsTags reports whether the files say which headers are tags.
 func (m *model) tellsTags() bool {
-	return len(m.sets()) > 0 || slices.ContainsFunc(m.filters, (*extProc).isSelective)
+	return len(m.sets()) > 0 || slices.ContainsFunc(m.asking(), (*lint.Filter).IsSelective)
 }
-
-// isSelective reports whether the filter says which headers tagproc is sent: keys
-// and tags.
-func (f *extProc) isSelective() bool { return f.config.GetForwardRules().GetAllowedHeaders() != nil }
 
 // touches returns the hosts that the routes are for inside of the mesh, and those
 // that they lead to.
@@ -205,7 +202,7 @@ func (m *model) concernsGateway(g *gateway) bool {
 // with tagproc has.
 func (m *model) keepManagers() {
 	m.managers = slices.DeleteFunc(m.managers, func(h *manager) bool {
-		return !h.bare && !m.isOurs(h) && !slices.ContainsFunc(m.filters, func(f *extProc) bool {
+		return !m.isOurs(h) && !slices.ContainsFunc(m.filters, func(f *extProc) bool {
 			c := h.GetMatch().GetContext()
 			return (c == networking.EnvoyFilter_GATEWAY || c == networking.EnvoyFilter_ANY) &&
 				agree(h.filter.GetWorkloadSelector().GetLabels(), f.filter.GetWorkloadSelector().GetLabels())
@@ -215,6 +212,6 @@ func (m *model) keepManagers() {
 
 // isOurs reports whether a change of a connection manager is there for tagproc.
 func (m *model) isOurs(h *manager) bool {
-	return len(h.early) > 0 || strings.Contains(h.doc.Name, "tagproc") ||
+	return h.StripsEarly() || strings.Contains(h.doc.Name, "tagproc") ||
 		slices.ContainsFunc(m.filters, func(f *extProc) bool { return f.doc == h.doc })
 }

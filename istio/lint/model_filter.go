@@ -5,14 +5,12 @@ import (
 	"strings"
 
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
-	mutationv3 "github.com/envoyproxy/go-control-plane/envoy/config/common/mutation_rules/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
-	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ext_proc/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
-	earlyv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/http/early_header_mutation/header_mutation/v3"
 	"google.golang.org/protobuf/proto"
 	networking "istio.io/api/networking/v1alpha3"
 
+	"github.com/tagproc/tagproc/lint"
 	"github.com/tagproc/tagproc/source"
 )
 
@@ -22,52 +20,41 @@ type patch struct {
 
 	filter *networking.EnvoyFilter
 	*networking.EnvoyFilter_EnvoyConfigObjectPatch
-
-	bare bool // no patch: it stands in a configuration of Envoy
 }
 
 // value returns the place of a part of what is patched in. Envoy's names may be
 // written in both forms.
 func (p *patch) value(path ...any) place {
-	if p.bare {
-		return p.in(path...)
-	}
 	return p.in("patch", "value").in(path...)
 }
 
 // An extProc is the ext_proc filter that a patch inserts.
 type extProc struct {
 	patch
-
-	name   string
-	config *extprocv3.ExternalProcessor
+	*lint.Filter
 }
 
-// part returns the place of a part of the filter's configuration, or of the
-// configuration where it is absent.
-func (f *extProc) part(path ...any) place { return f.typed(path...) }
-
-// cluster returns the name of the cluster that the filter asks, or "".
-func (f *extProc) cluster() string { return f.config.GetGrpcService().GetEnvoyGrpc().GetClusterName() }
+// A cookieWriter is the filter, in a patch, that writes what tagproc gives visitors.
+type cookieWriter struct {
+	patch
+	*lint.Writer
+}
 
 // A manager is what a patch changes of the HTTP connection manager.
 type manager struct {
 	patch
-
-	config *hcmv3.HttpConnectionManager
-	early  []*mutationv3.HeaderMutation
+	*lint.Manager
 }
 
 // A cluster is one that a patch adds.
 type cluster struct {
 	patch
-
-	config *clusterv3.Cluster
+	*lint.Cluster
 }
 
-// socket returns the path of the Unix socket that the cluster has, or "".
-func (c *cluster) socket() string {
-	for _, locality := range c.config.GetLoadAssignment().GetEndpoints() {
+// socketOf returns the path of the Unix socket that a cluster has, or "".
+func socketOf(c *lint.Cluster) string {
+	for _, locality := range c.GetLoadAssignment().GetEndpoints() {
 		for _, e := range locality.GetLbEndpoints() {
 			if path := e.GetEndpoint().GetAddress().GetPipe().GetPath(); path != "" {
 				return path
@@ -104,18 +91,17 @@ func (m *model) addEnvoyFilter(d *source.Document) {
 				continue
 			}
 			l := &listenerv3.Filter{}
-			h := &manager{patch: p, config: &hcmv3.HttpConnectionManager{}}
-			if m.decode(at, l) && l.GetTypedConfig().UnmarshalTo(h.config) == nil {
-				h.readEarly()
-				m.managers = append(m.managers, h)
+			config := &hcmv3.HttpConnectionManager{}
+			if m.decode(at, l) && l.GetTypedConfig().UnmarshalTo(config) == nil {
+				m.managers = append(m.managers, &manager{p, lint.NewManager(config, p.typed().get())})
 			}
 		case networking.EnvoyFilter_CLUSTER:
 			if c.GetPatch().GetOperation() != networking.EnvoyFilter_Patch_ADD {
 				continue
 			}
-			added := &cluster{patch: p, config: &clusterv3.Cluster{Name: at.text("name")}}
+			added := &cluster{p, &lint.Cluster{Cluster: &clusterv3.Cluster{Name: at.text("name")}, At: at.get()}}
 			if asks || strings.Contains(at.text("name"), "tagproc") {
-				m.decode(at, added.config)
+				m.decode(at, added.Cluster.Cluster)
 			}
 			m.clusters = append(m.clusters, added)
 		}
@@ -128,25 +114,46 @@ func isManager(p patch) bool {
 		func(key string) bool { return p.typed(key).get().Exists() })
 }
 
-func (h *manager) readEarly() {
-	for _, e := range h.config.GetEarlyHeaderMutationExtensions() {
-		mutations := &earlyv3.HeaderMutation{}
-		if e.GetTypedConfig().UnmarshalTo(mutations) == nil {
-			h.early = append(h.early, mutations.GetMutations()...)
-		}
-	}
-}
-
 // keepTagproc leaves out ext_proc filters for sidecars, such as those that restore tags,
 // and filters that ask something else than tagproc, as far as names tell.
 func (m *model) keepTagproc() {
-	m.filters = slices.DeleteFunc(m.filters, func(f *extProc) bool {
-		return !f.bare && !f.hasGatewayContext() && !m.isForGateway(&f.patch)
-	})
-	isOurs := func(f *extProc) bool { return strings.Contains(f.name+" "+f.cluster()+" "+f.doc.Name, "tagproc") }
-	if slices.ContainsFunc(m.filters, isOurs) {
-		m.filters = slices.DeleteFunc(m.filters, func(f *extProc) bool { return !isOurs(f) })
+	m.filters = slices.DeleteFunc(m.filters, func(f *extProc) bool { return !f.hasGatewayContext() && !m.isForGateway(&f.patch) })
+	side := &lint.Side{Patches: true}
+	for _, f := range m.filters {
+		side.Filters = append(side.Filters, f.Filter)
 	}
+	for _, s := range m.sets() {
+		m.judged.Rules = append(m.judged.Rules, &lint.Rules{At: s.get(), Table: s.table})
+	}
+	m.judged.Sides = append(m.judged.Sides, side)
+	m.judged.Settle()
+	m.filters = slices.DeleteFunc(m.filters, func(f *extProc) bool { return !slices.Contains(side.Filters, f.Filter) })
+	m.keepManagers()
+	for _, w := range m.writers {
+		side.Writers = append(side.Writers, w.Writer)
+	}
+	for _, h := range m.managers {
+		side.Managers = append(side.Managers, h.Manager)
+	}
+	for _, c := range m.clusters {
+		side.Clusters = append(side.Clusters, c.Cluster)
+	}
+}
+
+// asking returns the filters that ask tagproc, of patches and of Envoys.
+func (m *model) asking() (fs []*lint.Filter) {
+	for _, s := range m.judged.Sides {
+		fs = append(fs, s.Filters...)
+	}
+	return fs
+}
+
+// askedClusters returns the clusters that they ask, as far as they are there.
+func (m *model) askedClusters() (cs []*lint.Cluster) {
+	for _, s := range m.judged.Sides {
+		cs = append(cs, s.Asked()...)
+	}
+	return cs
 }
 
 // decode reads what stands at a place. What the message does not have is a finding,
@@ -170,7 +177,7 @@ func (m *model) decode(at place, message proto.Message) (ok bool) {
 			p = f.At.Problem(source.Warning, kindUnknownType, "lint does not know the type "+source.Shorten(f.Name))
 			how = "check the spelling: Istio and Envoy refuse a type that they do not know, and the patch with it"
 		}
-		m.findings = append(m.findings, readFinding{Finding{p, how}, at.doc})
+		m.findings = append(m.findings, readFinding{Finding{Problem: p, Fix: how}, at.doc})
 	}
 	return v.IsMapping()
 }

@@ -3,14 +3,15 @@ package lint
 import (
 	"fmt"
 	"regexp"
-	"strings"
 
 	"github.com/agnivade/levenshtein"
 	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ext_proc/v3"
+	headermutationv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/header_mutation/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/tagproc/tagproc/contract"
+	"github.com/tagproc/tagproc/lint"
 	"github.com/tagproc/tagproc/source"
 )
 
@@ -33,8 +34,7 @@ func (p *patch) config() place {
 // isTypedStruct reports whether the configuration is a Struct beside the name of its
 // type, which Envoy takes for the type itself.
 func (p *patch) isTypedStruct() bool {
-	name := typeName(p.config().text("@type"))
-	return name == "udpa.type.v1.TypedStruct" || name == "xds.type.v3.TypedStruct"
+	return lint.IsTypedStruct(p.config().get())
 }
 
 // typed returns the place of a part of the configuration.
@@ -55,11 +55,8 @@ func (p *patch) configType() (name string, at place) {
 			}
 		}
 	}
-	return typeName(at.text()), at
+	return lint.TypeName(at.text()), at
 }
-
-// typeName returns the name of a type by its URL.
-func typeName(url string) string { return url[strings.LastIndexByte(url, '/')+1:] }
 
 // decodeConfig reads the configuration of an HTTP filter.
 func (m *model) decodeConfig(p *patch, config proto.Message) bool {
@@ -75,12 +72,15 @@ func (m *model) decodeConfig(p *patch, config proto.Message) bool {
 func (m *model) addHTTPFilter(p patch) {
 	switch name, at := p.configType(); {
 	case name == extProcType:
-		f := &extProc{patch: p, name: p.value().text("name"), config: &extprocv3.ExternalProcessor{}}
-		if m.decodeConfig(&p, f.config) {
-			m.filters = append(m.filters, f)
+		f := &lint.Filter{ExternalProcessor: &extprocv3.ExternalProcessor{}, At: p.value().get(), Config: p.typed().get(), Name: p.value().text("name"), Object: p.doc.Name}
+		if m.decodeConfig(&p, f.ExternalProcessor) {
+			m.filters = append(m.filters, &extProc{p, f})
 		}
 	case name == headerMutationType:
-		m.addCookieWriter(p)
+		w := &cookieWriter{p, &lint.Writer{HeaderMutation: &headermutationv3.HeaderMutation{}, Config: p.typed().get()}}
+		if lint.IsWriter(p.value().get()) && m.decodeConfig(&p, w.HeaderMutation) {
+			m.writers = append(m.writers, w)
+		}
 	case p.resemblesExtProc(name):
 		what := "a filter without @type is none that Envoy knows"
 		if name != "" {
@@ -91,8 +91,8 @@ func (m *model) addHTTPFilter(p patch) {
 			effect = ": Envoy refuses the listener, and the gateway goes on with the one before, or with none"
 		}
 		m.findings = append(m.findings, readFinding{Finding{
-			at.problem(source.Error, kindFilterType, what+effect),
-			fmt.Sprintf("write type.googleapis.com/%s", extProcType),
+			Problem: at.problem(source.Error, kindFilterType, what+effect),
+			Fix:     fmt.Sprintf("write type.googleapis.com/%s", extProcType),
 		}, p.doc})
 	}
 }

@@ -64,11 +64,11 @@ func read(files []File, o rules.Options) *model {
 		m.swept[f.Name] = f.Swept
 		if base := path.Base(f.Name); base == "kustomization.yaml" || base == "kustomization.yml" {
 			m.findings = append(m.findings, readFinding{Finding: Finding{
-				source.Problem{
+				Problem: source.Problem{
 					File: f.Name, Severity: source.Warning, Kind: kindKustomization,
 					Message: "the files of a kustomization are patches and parts, not what is applied",
 				},
-				fmt.Sprintf("give lint its output: kubectl kustomize %s | tagproc lint -", path.Dir(f.Name)),
+				Fix: fmt.Sprintf("give lint its output: kubectl kustomize %s | tagproc lint -", path.Dir(f.Name)),
 			}})
 			continue
 		}
@@ -78,8 +78,8 @@ func read(files []File, o rules.Options) *model {
 			if dir := path.Dir(f.Name); !charts[dir] {
 				charts[dir] = true
 				m.findings = append(m.findings, readFinding{Finding: Finding{
-					source.Problem{File: f.Name, Severity: source.Warning, Kind: kindTemplate, Message: "a template is not what is applied: lint ignores this one and those beside it"},
-					"give lint its output: helm template CHART | tagproc lint -",
+					Problem: source.Problem{File: f.Name, Severity: source.Warning, Kind: kindTemplate, Message: "a template is not what is applied: lint ignores this one and those beside it"},
+					Fix:     "give lint its output: helm template CHART | tagproc lint -",
 				}})
 			}
 			continue
@@ -112,7 +112,6 @@ func read(files []File, o rules.Options) *model {
 	m.loadRules(o)
 	m.indexRules()
 	m.keepTagproc()
-	m.keepManagers()
 	m.keepConcerned()
 	m.indexRoutes()
 	return m
@@ -203,9 +202,9 @@ func (m *model) applied(docs []*source.Document) (last []*source.Document) {
 			m.others[d.Kind]++
 		default:
 			m.findings = append(m.findings, readFinding{Finding{
-				place{doc: d}.problem(source.Warning, kindDuplicate,
+				Problem: place{doc: d}.problem(source.Warning, kindDuplicate,
 					fmt.Sprintf("%s is also in %s: the one that is applied last replaces the others, and the rest of lint looks at that one", d.ID(), place{doc: winner})),
-				"name the files that are in force together, and no others",
+				Fix: "name the files that are in force together, and no others",
 			}, winner})
 		}
 	}
@@ -220,5 +219,5 @@ func (m *model) tell(ps source.Problems) {
 
 // unknownDocument notes a finding on a document that no check looks at.
 func (m *model) unknownDocument(at place, why, fix string) {
-	m.findings = append(m.findings, readFinding{Finding{at.problem(source.Warning, kindUnknownDocument, why), fix}, at.doc})
+	m.findings = append(m.findings, readFinding{Finding{Problem: at.problem(source.Warning, kindUnknownDocument, why), Fix: fix}, at.doc})
 }

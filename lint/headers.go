@@ -10,6 +10,7 @@ import (
 	"github.com/tagproc/tagproc/contract"
 	"github.com/tagproc/tagproc/envoyconf"
 	"github.com/tagproc/tagproc/rules"
+	"github.com/tagproc/tagproc/source"
 )
 
 // Envoy's side is three lists of headers, made from the rules when it is rendered:
@@ -17,7 +18,7 @@ import (
 
 // A sideHeader is a header, or all headers with a prefix, that Envoy has to know.
 type sideHeader struct {
-	at     place
+	at     source.Value
 	name   string // for people: a prefix ends in *
 	probes []string
 	// What it is. A key is read, a tag written and stripped; baggage is written, and
@@ -35,35 +36,35 @@ func (h sideHeader) all(f func(name string) bool) bool {
 func prefixProbes(p string) []string { return []string{p + "a", p + "-b", p + "9.z_"} }
 
 // sideHeaders returns the headers that Envoy has to know for all rules.
-func (m *model) sideHeaders() (hs []sideHeader) {
+func (m *Model) sideHeaders() (hs []sideHeader) {
 	add := func(h sideHeader) {
 		if !slices.ContainsFunc(hs, func(o sideHeader) bool { return o.name == h.name }) {
 			hs = append(hs, h)
 		}
 	}
-	for _, s := range m.sets() {
-		for i, r := range s.table.Rules() {
+	for _, s := range m.Rules {
+		for i, r := range s.Table.Rules() {
 			for j, k := range r.Keys {
-				at := s.rule(i, "keys", j)
+				at := s.Rule(i, "keys", j)
 				if len(r.Keys) == 1 && k.Source == rules.KeyHeader {
-					at = s.rule(i, "header")
+					at = s.Rule(i, "header")
 				}
 				add(sideHeader{at: at, name: k.Header(), probes: []string{k.Header()}, key: true, looked: len(r.Keys) > 1 || k.Source != rules.KeyHeader})
 			}
 			for _, name := range r.Match.Inputs() {
-				add(sideHeader{at: s.rule(i, "match"), name: name, probes: []string{name}, key: true, looked: true})
+				add(sideHeader{at: s.Rule(i, "match"), name: name, probes: []string{name}, key: true, looked: true})
 			}
 		}
-		trusted := s.table.TrustClientTags()
-		owned := s.table.Owned()
+		trusted := s.Table.TrustClientTags()
+		owned := s.Table.Owned()
 		for _, name := range owned.Headers {
 			add(sideHeader{at: s.declared("headers", name), name: name, probes: []string{name}, trusted: trusted})
 		}
 		for _, p := range owned.Prefixes {
 			add(sideHeader{at: s.declared("headerPrefixes", p), name: p + "*", probes: prefixProbes(p), trusted: trusted})
 		}
-		if !s.table.Propagated().IsZero() {
-			add(sideHeader{at: s.in("propagation"), name: contract.Baggage, probes: []string{contract.Baggage}, baggage: true})
+		if !s.Table.Propagated().IsZero() {
+			add(sideHeader{at: s.At.Get("propagation"), name: contract.Baggage, probes: []string{contract.Baggage}, baggage: true})
 		}
 	}
 	return hs
@@ -71,33 +72,23 @@ func (m *model) sideHeaders() (hs []sideHeader) {
 
 // declared returns where the rules say that a header is theirs: in tagHeaders, or
 // in the first rule that writes it.
-func (s *ruleSet) declared(key, name string) place {
-	for i, v := range s.get("tagHeaders", key).Elements() {
+func (r *Rules) declared(key, name string) source.Value {
+	for i, v := range r.At.Get("tagHeaders", key).Elements() {
 		if strings.EqualFold(v.Text(), name) {
-			return s.in("tagHeaders", key, i)
+			return r.At.Get("tagHeaders", key, i)
 		}
 	}
-	for i, r := range s.table.Rules() {
-		if r.TagHeader == name {
-			return s.rule(i, "tagHeader")
+	for i, rule := range r.Table.Rules() {
+		if rule.TagHeader == name {
+			return r.Rule(i, "tagHeader")
 		}
 	}
-	return s.in("tagHeaders")
-}
-
-// forwards reports whether a header is sent to tagproc.
-func (f *extProc) forwards(name string) bool {
-	return envoyconf.Forwards(f.config.GetForwardRules(), name).Answer == envoyconf.Yes
-}
-
-// allows reports whether tagproc may change a header.
-func (f *extProc) allows(name string) bool {
-	return envoyconf.Allows(f.config.GetMutationRules(), name).Answer == envoyconf.Yes
+	return r.At.Get("tagHeaders")
 }
 
 // strips reports whether a header is removed before a route is chosen.
-func (m *model) strips(name string) bool {
-	return slices.ContainsFunc(m.managers, func(h *manager) bool {
+func (s *Side) strips(name string) bool {
+	return slices.ContainsFunc(s.Managers, func(h *Manager) bool {
 		return slices.ContainsFunc(h.early, func(e *mutationv3.HeaderMutation) bool {
 			return e.GetRemove() != "" && strings.EqualFold(e.GetRemove(), name) ||
 				e.GetRemoveOnMatch() != nil && envoyconf.Matches(e.GetRemoveOnMatch().GetKeyMatcher(), name) == envoyconf.Yes
@@ -107,88 +98,83 @@ func (m *model) strips(name string) bool {
 
 // isUnknown reports whether Envoy's side has a header nowhere: it was rendered
 // before the header came into the rules.
-func (m *model) isUnknown(h sideHeader) bool {
+func (s *Side) isUnknown(h sideHeader) bool {
 	if h.key || h.baggage {
 		return false
 	}
-	return !slices.ContainsFunc(m.filters, func(f *extProc) bool { return h.all(f.forwards) || h.all(f.allows) }) && !h.all(m.strips)
+	return !slices.ContainsFunc(s.Filters, func(f *Filter) bool { return h.all(f.Forwards) || h.all(f.allows) }) && !h.all(s.strips)
 }
 
 // needsRender finds a tag header of the rules that Envoy's side has nowhere.
-func needsRender(m *model, found found) {
+func needsRender(m *Model, s *Side, found found) {
 	for _, h := range m.sideHeaders() {
-		if m.isUnknown(h) {
-			name, render := m.side()
-			found(h.at, fmt.Sprintf("%s does not know %s: Envoy drops the tag, and a forged one stays", name, h.name), "render it again from these rules: "+render)
+		if s.isUnknown(h) {
+			found(h.at, fmt.Sprintf("%s does not know %s: Envoy drops the tag, and a forged one stays", m.name(s), h.name), "render it again from these rules: "+m.render(s))
 		}
 	}
 }
 
 // forwardRules finds headers that tagproc is not sent.
-func forwardRules(m *model, found found) {
-	for _, f := range m.filters {
+func forwardRules(m *Model, s *Side, found found) {
+	for _, f := range s.Filters {
 		for _, h := range m.sideHeaders() {
-			if m.isUnknown(h) || h.all(f.forwards) {
+			if s.isUnknown(h) || h.all(f.Forwards) {
 				continue
 			}
-			why := fmt.Sprintf("tagproc is not sent %s (%s), so it cannot remove a forged one", h.name, h.at)
+			why := fmt.Sprintf("tagproc is not sent %s (%s), so it cannot remove a forged one", h.name, m.place(h.at))
 			switch {
 			case h.looked:
-				why = fmt.Sprintf("tagproc is not sent %s, at which a rule looks (%s): it decides as if no request had it", h.name, h.at)
+				why = fmt.Sprintf("tagproc is not sent %s, at which a rule looks (%s): it decides as if no request had it", h.name, m.place(h.at))
 			case h.key:
-				why = fmt.Sprintf("tagproc is not sent %s, the key of a rule (%s): it tags nobody", h.name, h.at)
+				why = fmt.Sprintf("tagproc is not sent %s, the key of a rule (%s): it tags nobody", h.name, m.place(h.at))
 			case h.baggage:
-				why = fmt.Sprintf("tagproc is not sent baggage, which propagation (%s) writes: it cannot remove a forged tag from it", h.at)
+				why = fmt.Sprintf("tagproc is not sent baggage, which propagation (%s) writes: it cannot remove a forged tag from it", m.place(h.at))
 			}
-			found(f.part("forward_rules"), why, "add it to allowed_headers, or "+m.renderAgain())
+			found(f.Config.Get("forward_rules"), why, "add it to allowed_headers, or "+m.renderAgain(s))
 		}
 	}
 }
 
 // mutationRules finds headers that tagproc may not change.
-func mutationRules(m *model, found found) {
-	for _, f := range m.filters {
+func mutationRules(m *Model, s *Side, found found) {
+	for _, f := range s.Filters {
 		for _, h := range m.sideHeaders() {
-			if h.key || m.isUnknown(h) || h.all(f.allows) {
+			if h.key || s.isUnknown(h) || h.all(f.allows) {
 				continue
 			}
-			found(f.part("mutation_rules"), fmt.Sprintf("tagproc may not change %s (%s): Envoy drops the tag without an error, and a forged one stays", h.name, h.at),
-				"add it to allow_expression, or "+m.renderAgain())
+			found(f.Config.Get("mutation_rules"), fmt.Sprintf("tagproc may not change %s (%s): Envoy drops the tag without an error, and a forged one stays", h.name, m.place(h.at)),
+				"add it to allow_expression, or "+m.renderAgain(s))
 		}
-		if f.config.GetMutationRules().GetDisallowIsError().GetValue() {
-			found(f.part("mutation_rules", "disallow_is_error"), "the user gets a 500 for a change that is not allowed", "leave it out")
+		if f.GetMutationRules().GetDisallowIsError().GetValue() {
+			found(f.Config.Get("mutation_rules", "disallow_is_error"), "the user gets a 500 for a change that is not allowed", "leave it out")
 		}
 	}
 }
 
 // earlyStripping finds tag headers of clients that are there when the gateway
 // chooses a route.
-func earlyStripping(m *model, found found) {
+func earlyStripping(m *Model, s *Side, found found) {
 	for _, h := range m.sideHeaders() {
-		if h.key || h.baggage || h.trusted || m.isUnknown(h) || h.all(m.strips) {
+		if h.key || h.baggage || h.trusted || s.isUnknown(h) || h.all(s.strips) {
 			continue
 		}
-		at := m.filters[0].part()
-		if len(m.managers) > 0 {
-			at = m.managers[0].typed("early_header_mutation_extensions")
-		}
-		found(at, fmt.Sprintf("a client can send %s (%s) itself, and that chooses the route while tagproc does not answer", h.name, h.at),
-			"remove it in early_header_mutation_extensions of the HTTP connection manager, or "+m.renderAgain())
+		found(s.manager("early_header_mutation_extensions"), fmt.Sprintf("a client can send %s (%s) itself, and that chooses the route while tagproc does not answer", h.name, m.place(h.at)),
+			"remove it in early_header_mutation_extensions of the HTTP connection manager, or "+m.renderAgain(s))
 	}
 }
 
 // earlySpellings finds tag headers that the gateway removes as they are usually spelt
 // alone.
-func earlySpellings(m *model, found found) {
+func earlySpellings(m *Model, s *Side, found found) {
 	for _, h := range m.sideHeaders() {
 		spelt := h
 		spelt.probes = spellings(h.probes)
-		if h.key || h.baggage || h.trusted || m.isUnknown(h) || !h.all(m.strips) || spelt.all(m.strips) {
+		if h.key || h.baggage || h.trusted || s.isUnknown(h) || !h.all(s.strips) || spelt.all(s.strips) {
 			continue
 		}
-		found(m.managers[0].typed("early_header_mutation_extensions"),
-			fmt.Sprintf("a client can send %s (%s) with _ or . for -, and servers that hand headers on as environment variables take that for the tag", h.name, h.at),
-			"remove it by a safe_regex that has [^a-z0-9] for each -, or "+m.renderAgain())
+		found(s.manager("early_header_mutation_extensions"),
+			fmt.Sprintf("a client can send %s (%s) with _ or . for -, and servers that hand headers on as environment variables take that for the tag", h.name, m.place(h.at)),
+			"remove it by a safe_regex that has [^a-z0-9] for each -, or "+m.renderAgain(s))
 	}
 }
 

@@ -1,0 +1,271 @@
+package lint
+
+import (
+	"fmt"
+	"slices"
+
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+
+	"github.com/tagproc/tagproc/envoyconf"
+	"github.com/tagproc/tagproc/source"
+)
+
+// A route is a route of an Envoy's configuration, and what is around it.
+type route struct {
+	*envoyconf.Route
+
+	host   *envoyconf.VirtualHost
+	routes *envoyconf.RouteConfig
+	envoy  *Envoy
+}
+
+// eachRoute calls f for each route of each Envoy.
+func (m *Model) eachRoute(f func(r route)) {
+	seen := map[*envoyconf.RouteConfig]bool{}
+	for _, e := range m.Envoys {
+		for _, l := range e.Listeners {
+			for _, c := range l.Chains {
+				if c.HTTP == nil || c.HTTP.Routes == nil || seen[c.HTTP.Routes] {
+					continue
+				}
+				seen[c.HTTP.Routes] = true
+				for _, h := range c.HTTP.Routes.Hosts {
+					for _, r := range h.Routes {
+						f(route{r, h, c.HTTP.Routes, e})
+					}
+				}
+			}
+		}
+	}
+}
+
+// routes returns the routes of virtual hosts with a route that matches a tag header: other
+// virtual hosts are of no concern.
+func (m *Model) routes() (all []route) {
+	concerns := map[*envoyconf.VirtualHost]bool{}
+	m.eachRoute(func(r route) {
+		concerned, known := concerns[r.host]
+		if !known {
+			concerned = slices.ContainsFunc(r.host.Routes, func(r *envoyconf.Route) bool { return len(m.tagMatches(r)) > 0 })
+			concerns[r.host] = concerned
+		}
+		if concerned {
+			all = append(all, r)
+		}
+	})
+	return all
+}
+
+// tagMatches returns the conditions of a route that ask for a tag.
+func (m *Model) tagMatches(r *envoyconf.Route) (ms []*routev3.HeaderMatcher) {
+	for _, h := range r.GetMatch().GetHeaders() {
+		if m.owns(lower(h.GetName())) && !h.GetInvertMatch() && envoyconf.Takes(h, "\x00") != envoyconf.Yes {
+			ms = append(ms, h)
+		}
+	}
+	return ms
+}
+
+// exactOf returns the text that a header has to be, or "".
+func exactOf(h *routev3.HeaderMatcher) string {
+	if e := h.GetStringMatch().GetExact(); e != "" {
+		return e
+	}
+	return h.GetExactMatch() //nolint:staticcheck // configurations have it
+}
+
+// headerAt returns the place of the condition of a route on a header.
+func headerAt(r *envoyconf.Route, name string) source.Value {
+	for _, h := range r.At("match", "headers").Elements() {
+		if lower(h.Text("name")) == name {
+			return h
+		}
+	}
+	return r.Value
+}
+
+// unroutedTag finds a tag of a rule that no route matches. A header that none of them
+// matches may be for hops behind, unless the Envoys are complete.
+func unroutedTag(m *Model, found found) {
+	if slices.ContainsFunc(m.Envoys, func(e *Envoy) bool { return e.Open }) {
+		return
+	}
+	byHeader, headers := map[string][]*routev3.HeaderMatcher{}, []string(nil)
+	for _, r := range m.routes() {
+		for _, h := range m.tagMatches(r.Route) {
+			name := lower(h.GetName())
+			if byHeader[name] == nil {
+				headers = append(headers, name)
+			}
+			byHeader[name] = append(byHeader[name], h)
+		}
+	}
+	told := map[[2]string]bool{}
+	for _, w := range m.written() {
+		matches, key := byHeader[w.header], [2]string{w.header, w.value}
+		takes := func(h *routev3.HeaderMatcher) bool { return envoyconf.Takes(h, w.value) != envoyconf.No }
+		if !w.enforced || w.rest || told[key] || len(matches) == 0 && !m.Complete || slices.ContainsFunc(matches, takes) {
+			continue
+		}
+		told[key] = true
+		why := fmt.Sprintf("no route matches the header %s, so %q changes nothing%s", w.header, w.value, thereIs(w.header, headers))
+		if len(matches) > 0 {
+			var values []string
+			for _, h := range matches {
+				values = append(values, exactOf(h))
+			}
+			why = fmt.Sprintf("no route of Envoy matches %s: %s, so these users get the default route%s", w.header, w.value, thereIs(w.value, values))
+		}
+		found(w.at, why, m.fix(fmt.Sprintf("give the virtual host a route with headers: [{name: %s, string_match: {exact: %s}}]", w.header, w.value),
+			fmt.Sprintf("give the VirtualService a route with headers: {%s: {exact: %s}}", w.header, w.value)))
+	}
+}
+
+// misspeltHeader finds a route that matches a header which is nearly a tag header.
+func misspeltHeader(m *Model, found found) {
+	tagHeaders := m.tagHeaders()
+	m.eachRoute(func(r route) {
+		for _, h := range r.GetMatch().GetHeaders() {
+			name := lower(h.GetName())
+			if m.owns(name) || m.isKey(name) {
+				continue
+			}
+			if near := source.Nearest(name, tagHeaders); near != "" {
+				found(headerAt(r.Route, name), fmt.Sprintf("no rule writes the header %s, so this route is never taken%s", name, source.DidYouMean(near)), "write it as the tagHeader of the rule")
+			}
+		}
+	})
+}
+
+// eachUnwritten calls f for each route for a value of a tag header that nobody
+// writes, with the written value that was probably meant.
+func (m *Model) eachUnwritten(f func(at source.Value, header, value, near string)) {
+	written := map[string][]string{}
+	for _, w := range m.written() {
+		written[w.header] = append(written[w.header], w.value)
+	}
+	routes := m.routes()
+	for _, r := range routes {
+		for _, o := range r.GetRequestHeadersToAdd() {
+			name := lower(o.GetHeader().GetKey())
+			written[name] = append(written[name], o.GetHeader().GetValue())
+		}
+	}
+	for _, r := range routes {
+		for _, h := range m.tagMatches(r.Route) {
+			name, value := lower(h.GetName()), exactOf(h)
+			if value != "" && len(written[name]) > 0 && !slices.Contains(written[name], value) {
+				f(headerAt(r.Route, name), name, value, source.Nearest(value, written[name]))
+			}
+		}
+	}
+}
+
+// misspeltTag finds a route for a misspelt value.
+func misspeltTag(m *Model, found found) {
+	m.eachUnwritten(func(at source.Value, header, value, near string) {
+		if near != "" {
+			found(at, fmt.Sprintf("no rule writes %s: %s, so this route is never taken%s", header, value, source.DidYouMean(near)), "write it as the rules do: case matters")
+		}
+	})
+}
+
+// unwrittenTag finds a route for a value that no rule writes.
+func unwrittenTag(m *Model, found found) {
+	m.eachUnwritten(func(at source.Value, header, value, near string) {
+		if near == "" {
+			found(at, fmt.Sprintf("no rule writes %s: %s, so this route is never taken", header, value), "remove the route, or add the tag to a rule")
+		}
+	})
+}
+
+// unreachableRoute finds a route by a tag behind one that takes all of its requests.
+func unreachableRoute(m *Model, found found) {
+	for _, r := range m.routes() {
+		if len(m.tagMatches(r.Route)) == 0 {
+			continue
+		}
+		for _, earlier := range r.host.Routes[:r.Index] {
+			if earlier.Covers(r.Route) {
+				found(r.Value, fmt.Sprintf("this route is never reached: the one at %s takes all of its requests", m.place(earlier.Value)), "put routes by tags before it")
+				break
+			}
+		}
+	}
+}
+
+// noDefaultRoute finds a route by a tag beside which requests without the tag get
+// 404.
+func noDefaultRoute(m *Model, found found) {
+	told := map[*envoyconf.VirtualHost]bool{}
+	for _, r := range m.routes() {
+		request, ok := m.untagged(r)
+		if len(m.tagMatches(r.Route)) == 0 || told[r.host] || !ok {
+			continue
+		}
+		tried, taken := r.routes.Take(r.host, request)
+		may := slices.ContainsFunc(tried, func(t envoyconf.Tried) bool { return t.Answer == envoyconf.Maybe })
+		if taken == nil && !may && r.host.GetMatcher() == nil && r.host.Doubt == "" {
+			told[r.host] = true
+			found(r.Value, fmt.Sprintf("virtual host %s has no route for requests without the tag: they get 404", r.host.GetName()), m.fix("end its routes with one without headers, to the baseline", "end the VirtualService with a route without match, to the baseline"))
+		}
+	}
+}
+
+// untagged returns a request that a route would take if it had the tag. It is not ok where
+// there is no telling what such a request is.
+func (m *Model) untagged(r route) (request *envoyconf.Request, ok bool) {
+	match := r.GetMatch()
+	path := match.GetPrefix() + match.GetPath() + match.GetPathSeparatedPrefix()
+	if path == "" || len(match.GetQueryParameters()) > 0 || match.GetGrpc() != nil {
+		return nil, false
+	}
+	request = &envoyconf.Request{Method: "GET", Scheme: "http", Path: path}
+	for _, d := range r.host.GetDomains() {
+		request.Authority = d
+	}
+	for _, h := range match.GetHeaders() {
+		if m.owns(lower(h.GetName())) || m.isKey(lower(h.GetName())) {
+			continue
+		}
+		if exactOf(h) == "" || h.GetInvertMatch() {
+			return nil, false
+		}
+		request.Headers = append(request.Headers, envoyconf.Header{Name: lower(h.GetName()), Value: exactOf(h)})
+	}
+	return request, true
+}
+
+// randomVersion finds weights beside routes by tags.
+func randomVersion(m *Model, found found) {
+	for _, r := range m.routes() {
+		weighted := 0
+		for _, c := range r.GetRoute().GetWeightedClusters().GetClusters() {
+			if c.GetWeight().GetValue() > 0 {
+				weighted++
+			}
+		}
+		if weighted > 1 && !r.GetRoute().GetWeightedClusters().GetUseHashPolicy().GetValue() {
+			found(r.At("route", "weighted_clusters"), "weights choose again for each request: a user sees one version and then the other", "give each route one cluster, and put the ratio into a rule")
+		}
+	}
+}
+
+// missingCluster finds a route to a cluster that is not there.
+func missingCluster(m *Model, found found) {
+	for _, r := range m.routes() {
+		if !r.envoy.AllClusters || r.GetRoute().GetClusterHeader() != "" {
+			continue
+		}
+		for _, c := range r.Target(&envoyconf.Request{}).Clusters {
+			if r.envoy.Cluster(c.Cluster) != nil {
+				continue
+			}
+			var names []string
+			for _, known := range r.envoy.Clusters {
+				names = append(names, known.GetName())
+			}
+			found(c.At, fmt.Sprintf("there is no cluster %q%s: requests get 503, or Envoy refuses the configuration", c.Cluster, DidYouMean(c.Cluster, names)), m.fix("add it to static_resources.clusters", "name a host, a port and a subset that are there"))
+		}
+	}
+}
