@@ -67,3 +67,11 @@ func Takes(m *routev3.HeaderMatcher, value string) Answer {
 	r := Request{Headers: []Header{{strings.ToLower(m.GetName()), value}}}
 	return r.header(m).Answer
 }
+
+// Exact returns the text that a header has to be for a condition, or "".
+func Exact(m *routev3.HeaderMatcher) string {
+	if e := m.GetStringMatch().GetExact(); e != "" {
+		return e
+	}
+	return m.GetExactMatch() //nolint:staticcheck // configurations have it
+}

@@ -143,7 +143,7 @@ which subsets only these lead to, and which Deployments have their pods.`,
 			return f.Promote(rule, now, args[1])
 		})
 	}
-	cmd.Flags().StringArrayVar(&e.routes, "routes", nil, "`FILE` with lanes, routes, subsets, Services or Deployments, to say what is left to do; repeatable")
+	cmd.Flags().StringArrayVar(&e.routes, "routes", nil, "`FILE` with lanes, routes, subsets, Services or Deployments, or an Envoy's own configuration, to say what is left to do; repeatable")
 	e.addLeavingFlag(cmd)
 	return cmd
 }

@@ -27,8 +27,15 @@ func leftAfterPromotion(cmd *cobra.Command, after *rollout.File, rule int, tag s
 	}
 	left, problems := promotion.Of(docs, header, tag)
 	writeProblems(stderr(cmd), problems)
+	if len(left.NotRead) > 0 {
+		lines = append(lines, fmt.Sprintf("Not read, and to be looked at: %s. Only VirtualServices, lanes and Envoy's own configurations are.", strings.Join(left.NotRead, ", ")))
+	}
 	if left.IsZero() {
-		return []string{fmt.Sprintf("Nothing in these manifests asks for %s: %s.", header, tag)}, nil
+		what := "these manifests"
+		if len(left.NotRead) > 0 {
+			what = "what is read"
+		}
+		return append(lines, fmt.Sprintf("Nothing in %s asks for %s: %s.", what, header, tag)), nil
 	}
 	step := 0
 	list := func(what string, items []string, more ...string) {
@@ -55,6 +62,7 @@ func leftAfterPromotion(cmd *cobra.Command, after *rollout.File, rule int, tag s
 	list(fmt.Sprintf("These routes ask for %s, or set it, and go.", tag), left.Routes)
 	list("These look at the tag header by a pattern: see whether it means "+tag+".", left.Unclear)
 	list("Once every Envoy has the routes, these subsets go: no route leads to them.", left.Subsets)
+	list("Once Envoy has the routes, these clusters go: no route leads to them.", left.Clusters)
 	list("Then these Deployments go: their pods are those of the subsets.", left.Deployments)
 	return lines, nil
 }

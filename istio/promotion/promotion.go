@@ -2,14 +2,13 @@
 // routes that ask for it, the subsets that only these lead to, and the Deployments behind
 // them.
 //
-// It reads manifests, and lanes as what they render to. It is given content and does not
-// know from where, and it changes nothing.
+// It reads manifests, lanes as what they render to, and Envoys' own configurations. It is given
+// content and does not know from where, and it changes nothing.
 package promotion
 
 import (
 	"bytes"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -20,21 +19,23 @@ import (
 
 // Left is what goes after a promotion, each list in the order of the manifests.
 type Left struct {
-	Routes      []string // "VirtualService shop/cart: route s2"
+	Routes      []string // "VirtualService shop/cart: route s2", "envoy.yaml:23:7: route s2 of virtual host shop"
 	Subsets     []string // "DestinationRule shop/cart: subset s2"
 	Deployments []string // "Deployment shop/cart-s2": its pods are those of such a subset
 	Takers      []string // subsets that untagged requests reach, whose pods get the new version first
 	Unclear     []string // routes that look at the tag header by a pattern
+	Clusters    []string // "envoy.yaml:40:5: cluster s2": of an Envoy's own configuration, that only such routes lead to
 	Lanes       []string // the files with the lanes, in which the lane goes
+	NotRead     []string // objects that may have routes, and that are not understood here
 }
 
 // IsZero reports whether nothing goes.
 func (l *Left) IsZero() bool {
-	return len(l.Routes)+len(l.Subsets)+len(l.Deployments)+len(l.Unclear) == 0
+	return len(l.Routes)+len(l.Subsets)+len(l.Deployments)+len(l.Clusters)+len(l.Unclear) == 0
 }
 
-// Of returns what goes where all users have a tag. Problems of lanes are returned beside
-// what is known without them.
+// Of returns what goes where all users have a tag. Problems of lanes and of configurations of
+// Envoy are returned beside what is known without them.
 func Of(docs []*source.Document, tagHeader, tag string) (*Left, source.Problems) {
 	f := finder{header: strings.ToLower(tagHeader), tag: tag, gone: map[target]bool{}, kept: map[target]bool{}}
 	var problems source.Problems
@@ -63,11 +64,14 @@ func Of(docs []*source.Document, tagHeader, tag string) (*Left, source.Problems)
 		delete(f.gone, t)
 	}
 	for _, d := range docs {
-		if d.Kind == "DestinationRule" {
+		switch d.Kind {
+		case "DestinationRule":
 			f.subsets(d, docs)
+		case "HTTPRoute", "GRPCRoute", "Ingress":
+			f.left.NotRead = add(f.left.NotRead, d.ID())
 		}
 	}
-	return &f.left, problems
+	return &f.left, append(problems, f.envoys(docs)...)
 }
 
 // isLanes reports whether a document has lanes.
@@ -176,18 +180,22 @@ func hostOf(host, namespace string) string {
 // their pods, and those that take over.
 func (f *finder) subsets(d *source.Document, docs []*source.Document) {
 	host := hostOf(d.Text("spec", "host"), d.Namespace)
-	var goes []source.Value
+	var goes, stay []source.Value
 	for _, s := range d.Get("spec", "subsets").Elements() {
-		if f.gone[target{host, s.Text("name")}] {
-			goes = append(goes, s)
-			f.left.Subsets = add(f.left.Subsets, fmt.Sprintf("%s: subset %s", d.ID(), s.Text("name")))
+		if !f.gone[target{host, s.Text("name")}] {
+			stay = append(stay, s)
+			continue
 		}
+		goes = append(goes, s)
+		f.left.Subsets = add(f.left.Subsets, fmt.Sprintf("%s: subset %s", d.ID(), s.Text("name")))
 	}
-	for _, s := range goes {
-		for _, w := range docs {
-			if w.Kind == "Deployment" && w.Namespace == d.Namespace && runs(w, docs, host, s) {
-				f.left.Deployments = add(f.left.Deployments, w.ID())
-			}
+	for _, w := range docs {
+		if w.Kind != "Deployment" || w.Namespace != d.Namespace {
+			continue
+		}
+		of := func(s source.Value) bool { return runs(w, docs, host, s) }
+		if slices.ContainsFunc(goes, of) && !slices.ContainsFunc(stay, of) {
+			f.left.Deployments = add(f.left.Deployments, w.ID())
 		}
 	}
 	for _, t := range f.untagged {
@@ -199,18 +207,24 @@ func (f *finder) subsets(d *source.Document, docs []*source.Document) {
 
 // runs reports whether the pods of a Deployment are those of a subset: they have its
 // labels, and those that the Service selects, or, where that is not there, the service's
-// name as app.
+// name as app. A subset without labels has all pods of its service, and a Service without a
+// selector has pods that nothing here tells.
 func runs(w *source.Document, docs []*source.Document, host string, subset source.Value) bool {
-	pods := labels(w.Get("spec", "template", "metadata", "labels"))
 	name, _, _ := strings.Cut(host, ".")
-	selector := map[string]string{"app": name}
+	service := map[string]string{"app": name}
 	for _, s := range docs {
 		if s.Kind == "Service" && s.Name == name && s.Namespace == w.Namespace {
-			selector = labels(s.Get("spec", "selector"))
+			service = labels(s.Get("spec", "selector"))
 		}
 	}
-	maps.Copy(selector, labels(subset.Get("labels")))
-	for key, value := range selector {
+	own := labels(subset.Get("labels"))
+	return len(own) > 0 && len(service) > 0 && selects(own, w) && selects(service, w)
+}
+
+// selects reports whether the pods of a Deployment have labels.
+func selects(of map[string]string, w *source.Document) bool {
+	pods := labels(w.Get("spec", "template", "metadata", "labels"))
+	for key, value := range of {
 		if pods[key] != value {
 			return false
 		}

@@ -3,6 +3,7 @@ package promotion
 import (
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -118,5 +119,124 @@ spec: {template: {metadata: {labels: {app: pay, v: "2"}}}}
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("(-want +got)\n%s", d)
+	}
+}
+
+// TestEmptySelectors checks that a subset without labels, and a Service without a selector,
+// name no Deployment: they would name each one. Nor does a subset that stays lose its pods.
+func TestEmptySelectors(t *testing.T) {
+	t.Parallel()
+	const src = `apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: cart, namespace: shop}
+spec:
+  http:
+  - match: [{headers: {x-tag: {exact: s2}}}]
+    route: [{destination: {host: cart, subset: SUBSET}}]
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: cart, namespace: shop}
+spec: {host: cart, subsets: [{name: all}, {name: empty, labels: {}}, {name: s2, labels: {v: "2"}}, {name: fast, labels: {v: "3"}}, {name: also, labels: {speed: fast}}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: cart, namespace: shop}
+spec: {selector: SELECTOR}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: baseline, namespace: shop}
+spec: {template: {metadata: {labels: {run: cart, v: "1"}}}}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: canary, namespace: shop}
+spec: {template: {metadata: {labels: {run: cart, v: "2"}}}}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: fast, namespace: shop}
+spec: {template: {metadata: {labels: {run: cart, v: "3", speed: fast}}}}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: edge, namespace: shop}
+`
+	for _, c := range []struct {
+		subset, selector string
+		want             []string
+	}{
+		{"s2", "{run: cart}", []string{"Deployment shop/canary"}},
+		{"all", "{run: cart}", nil},
+		{"empty", "{run: cart}", nil},
+		{"s2", "{}", nil},
+		{"s2", "null", nil},
+		{"fast", "{run: cart}", nil}, // subset also has the same pods
+	} {
+		docs, problems := source.Read("f", []byte(strings.NewReplacer("SUBSET", c.subset, "SELECTOR", c.selector).Replace(src)))
+		if err := problems.Err(); err != nil {
+			t.Fatal(err)
+		}
+		got, _ := Of(docs, "x-tag", "s2")
+		want := &Left{
+			Routes:      []string{"VirtualService shop/cart: route 1"},
+			Subsets:     []string{"DestinationRule shop/cart: subset " + c.subset},
+			Deployments: c.want,
+			NotRead:     []string{"HTTPRoute shop/edge"},
+		}
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("subset %s, selector %s (-want +got)\n%s", c.subset, c.selector, d)
+		}
+	}
+}
+
+// TestEnvoy checks what goes of an Envoy's own configuration.
+func TestEnvoy(t *testing.T) {
+	t.Parallel()
+	const src = `static_resources:
+  listeners:
+  - name: edge
+    filter_chains:
+    - filters:
+      - name: http
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+          stat_prefix: edge
+          route_config:
+            virtual_hosts:
+            - name: shop
+              domains: ["*"]
+              routes:
+              - {name: s2, match: {prefix: /, headers: [{name: X-Tag, string_match: {exact: s2}}]}, route: {cluster: s2}}
+              - match: {prefix: /named}
+                request_headers_to_add: [{header: {key: x-tag, value: s2}}]
+                route: {weighted_clusters: {clusters: [{name: s2, weight: 1}, {name: shared, weight: 1}]}}
+              - {name: pattern, match: {prefix: /, headers: [{name: x-tag, string_match: {prefix: s}}]}, route: {cluster: shared}}
+              - {name: no-pattern, match: {prefix: /, headers: [{name: x-tag, string_match: {prefix: t}}]}, route: {cluster: shared}}
+              - {name: s3, match: {prefix: /, headers: [{name: x-tag, string_match: {exact: s3}}]}, route: {cluster: s3}}
+              - {name: others, match: {prefix: /, headers: [{name: x-tag, invert_match: true, string_match: {exact: s2}}]}, route: {cluster: s3}}
+              - {name: rest, match: {prefix: /}, route: {cluster: s1}}
+            - name: untouched
+              domains: [other.example.com]
+              routes: [{match: {prefix: /}, route: {cluster: other}}]
+          http_filters: [{name: router, typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}}]
+  clusters:
+  - {name: s1, connect_timeout: 1s}
+  - {name: s2, connect_timeout: 1s}
+`
+	docs, problems := source.Read("envoy.yaml", []byte(src))
+	if err := problems.Err(); err != nil {
+		t.Fatal(err)
+	}
+	got, problems := Of(docs, "x-tag", "s2")
+	want := &Left{
+		Routes:   []string{"envoy.yaml:15:17: route s2 of virtual host shop", "envoy.yaml:16:17: route 2 of virtual host shop"},
+		Unclear:  []string{"envoy.yaml:19:17: route pattern of virtual host shop"},
+		Clusters: []string{"envoy.yaml:30:5: cluster s2"},
+		Takers:   []string{"envoy.yaml:29:5: cluster s1"},
+	}
+	if d := cmp.Diff(want, got); d != "" || problems.Err() != nil {
+		t.Errorf("%v (-want +got)\n%s", problems.Err(), d)
 	}
 }
