@@ -66,14 +66,6 @@ func (m *Model) tagMatches(r *envoyconf.Route) (ms []*routev3.HeaderMatcher) {
 	return ms
 }
 
-// exactOf returns the text that a header has to be, or "".
-func exactOf(h *routev3.HeaderMatcher) string {
-	if e := h.GetStringMatch().GetExact(); e != "" {
-		return e
-	}
-	return h.GetExactMatch() //nolint:staticcheck // configurations have it
-}
-
 // headerAt returns the place of the condition of a route on a header.
 func headerAt(r *envoyconf.Route, name string) source.Value {
 	for _, h := range r.At("match", "headers").Elements() {
@@ -112,7 +104,7 @@ func unroutedTag(m *Model, found found) {
 		if len(matches) > 0 {
 			var values []string
 			for _, h := range matches {
-				values = append(values, exactOf(h))
+				values = append(values, envoyconf.Exact(h))
 			}
 			why = fmt.Sprintf("no route of Envoy matches %s: %s, so these users get the default route%s", w.header, w.value, thereIs(w.value, values))
 		}
@@ -153,7 +145,7 @@ func (m *Model) eachUnwritten(f func(at source.Value, header, value, near string
 	}
 	for _, r := range routes {
 		for _, h := range m.tagMatches(r.Route) {
-			name, value := lower(h.GetName()), exactOf(h)
+			name, value := lower(h.GetName()), envoyconf.Exact(h)
 			if value != "" && len(written[name]) > 0 && !slices.Contains(written[name], value) {
 				f(headerAt(r.Route, name), name, value, source.Nearest(value, written[name]))
 			}
@@ -228,10 +220,10 @@ func (m *Model) untagged(r route) (request *envoyconf.Request, ok bool) {
 		if m.owns(lower(h.GetName())) || m.isKey(lower(h.GetName())) {
 			continue
 		}
-		if exactOf(h) == "" || h.GetInvertMatch() {
+		if envoyconf.Exact(h) == "" || h.GetInvertMatch() {
 			return nil, false
 		}
-		request.Headers = append(request.Headers, envoyconf.Header{Name: lower(h.GetName()), Value: exactOf(h)})
+		request.Headers = append(request.Headers, envoyconf.Header{Name: lower(h.GetName()), Value: envoyconf.Exact(h)})
 	}
 	return request, true
 }
