@@ -80,7 +80,7 @@ kill -KILL $(jobs -p)
 	if want := "version 2 version 1\n"; !bytes.Contains(out, []byte(want)) || strings.Count(ask, "# version") != 2 {
 		t.Errorf("the commands ended with %v and wrote\n%s\nwant a line %q", err, out, want)
 	}
-	line := regexp.MustCompile(`x-asm-prefer-tag=s2 route=s2 status=200 flags=- tagproc=0 why=\{"outcome":"tagged","rules":\{.*"lanes":\{"bucket":2,"reason":"policy","tag":"s2"\}\},"rulesDigest":"d50cf691778b9240"\}`)
+	line := regexp.MustCompile(`x-asm-prefer-tag=s2 route=s2 status=200 flags=- tagproc=0 why=\{"outcome":"tagged","rules":\{"x-asm-prefer-tag":\{"bucket":2,"reason":"policy","tag":"s2"\}\},"rulesDigest":"f2dfe3410bb25ac7"\}`)
 	if !line.Match(out) {
 		t.Errorf("the commands wrote\n%s\nwant a line of the access log as docs/envoy.md has it", out)
 	}
