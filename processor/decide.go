@@ -56,13 +56,10 @@ func (p *plan) decide(s *scratch) {
 	}
 	for i := range decisions {
 		d := &decisions[i]
-		if counter := p.counters[i].at(d); counter != nil {
+		if tally := p.tallies[i]; tally != nil && d.Reason >= rules.ReasonPolicy {
+			tally.add(d)
+		} else if counter := p.counters[i].at(d); counter != nil {
 			counter.Add(1)
-		}
-		if d.Reason >= rules.ReasonPolicy {
-			if tally := p.tallies[i]; tally != nil {
-				tally.add(d)
-			}
 		}
 		if d.Writes() {
 			s.owned[p.tags[d.Tag].owned].tag = d.Tag

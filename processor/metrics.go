@@ -1,6 +1,7 @@
 package processor
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -58,7 +59,7 @@ const (
 
 func newMetrics(r prometheus.Registerer) *metrics {
 	m := &metrics{
-		decisions: &decisions{counts: map[[5]string]*atomic.Uint64{}},
+		decisions: &decisions{counts: map[[5]string]*decided{}},
 		messages:  &messages{},
 		absent: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "tagproc_key_absent_total",
@@ -118,8 +119,17 @@ func (m *messages) came(d contract.Direction) bool {
 // lock.
 type decisions struct {
 	mu     sync.Mutex
-	counts map[[5]string]*atomic.Uint64 // by rule, mode, tag, reason, key
+	counts map[[5]string]*decided // by rule, mode, tag, reason, key
 }
+
+// A decided is what one series has: what was counted in it, and a part of a Tally.
+type decided struct {
+	atomic.Uint64
+
+	part part
+}
+
+func (d *decided) total() uint64 { return d.Load() + d.part.sum() }
 
 var decisionsDesc = prometheus.NewDesc("tagproc_decisions_total", decisionsHelp, []string{"rule", "mode", "tag", "reason", "key"}, nil)
 
@@ -131,7 +141,7 @@ func (d *decisions) Collect(all chan<- prometheus.Metric) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for labels, n := range d.counts {
-		all <- prometheus.MustNewConstMetric(decisionsDesc, prometheus.CounterValue, float64(n.Load()), labels[:]...)
+		all <- prometheus.MustNewConstMetric(decisionsDesc, prometheus.CounterValue, float64(n.total()), labels[:]...)
 	}
 }
 
@@ -140,39 +150,45 @@ func (d *decisions) of(labels [5]string) *atomic.Uint64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.counts[labels] == nil {
-		d.counts[labels] = new(atomic.Uint64)
+		d.counts[labels] = &decided{}
 	}
-	return d.counts[labels]
+	return &d.counts[labels].Uint64
 }
 
-// forget ends a series.
-func (d *decisions) forget(labels [5]string) {
+// keep ends the series that are not in after, and has the others go on with their parts
+// there: what the parts before had counted is added to them.
+func (d *decisions) keep(after map[[5]string]part) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	delete(d.counts, labels)
+	for labels, n := range d.counts {
+		now, is := after[labels]
+		switch {
+		case !is:
+			delete(d.counts, labels)
+		case now != n.part:
+			n.Add(n.part.sum())
+			n.part = now
+		}
+	}
 }
 
 // A series is a set of time series: the label values of those that have names
 // from a Table for labels.
 type series struct {
-	decisions map[[5]string]bool // rule, mode, tag, reason, key
+	decisions map[[5]string]part // by rule, mode, tag, reason, key
 	absent    map[string]bool    // key
 }
 
 func newSeries() series {
-	return series{decisions: map[[5]string]bool{}, absent: map[string]bool{}}
+	return series{decisions: map[[5]string]part{}, absent: map[string]bool{}}
 }
 
 // forget deletes the series of before that are not in after. A server that
 // lives through thousands of reloads would otherwise export every rule it ever had. A
 // rule that comes back counts from zero, which Prometheus takes for a restart. What a
-// pending request adds to a deleted series is lost.
+// pending request adds to a deleted series, or by a rule that was edited, is lost.
 func (m *metrics) forget(before, after series) {
-	for labels := range before.decisions {
-		if !after.decisions[labels] {
-			m.decisions.forget(labels)
-		}
-	}
+	m.decisions.keep(after.decisions)
 	for key := range before.absent {
 		if !after.absent[key] {
 			m.absent.DeleteLabelValues(key)
@@ -187,8 +203,9 @@ func (m *metrics) absentOf(k rules.Key, s series) prometheus.Counter {
 }
 
 // countersOf returns the counters of the decisions of r, nil for those that decide
-// nothing, and adds them to s. A rule that keeps its name keeps its counts over a reload.
-func (m *metrics) countersOf(r rules.Rule, s series) perDecision[*atomic.Uint64] {
+// nothing, and adds them to s, with what the tally has of them. A rule that keeps its name
+// keeps its counts over a reload.
+func (m *metrics) countersOf(r rules.Rule, tally *Tally, s series) perDecision[*atomic.Uint64] {
 	return newPerDecision(r, func(reason rules.Reason, tag, key string) *atomic.Uint64 {
 		switch {
 		case r.Mode == rules.ModeOff, reason == rules.ReasonOff, reason == rules.ReasonSuperseded, reason == rules.ReasonNoKey,
@@ -196,7 +213,11 @@ func (m *metrics) countersOf(r rules.Rule, s series) perDecision[*atomic.Uint64]
 			return nil
 		}
 		labels := [5]string{r.Name, r.Mode.String(), tag, reason.String(), key}
-		s.decisions[labels] = true
+		s.decisions[labels] = part{}
+		if reason >= rules.ReasonPolicy {
+			key := slices.IndexFunc(r.Keys, func(k rules.Key) bool { return k.String() == key })
+			s.decisions[labels] = tally.of(key, tag)
+		}
 		return m.decisions.of(labels)
 	})
 }

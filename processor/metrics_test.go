@@ -116,17 +116,29 @@ func TestMetricsOfDirections(t *testing.T) {
 	}
 }
 
-// TestMetricsAfterReload checks that a rule goes on counting after a reload.
+// TestMetricsAfterReload checks that a rule goes on counting after a reload, whether it was
+// edited or not, and whether there is room for its tally or not.
 func TestMetricsAfterReload(t *testing.T) {
 	t.Parallel()
 	p := New(Options{})
 	msg := marshal(t, headersRequest(rawHeaders("x-user-id", "jessie")))
-	for _, src := range []string{"", "- {name: new, header: x-new, tagHeader: b, policies: [{range: 100, tagValue: s2}]}\n"} {
-		p.SetTable(load(t, "rules:\n"+src+"- {name: lane, header: x-user-id, tagHeader: a, policies: [{range: 20, tagValue: s2}]}"))
-		p.NewStream().Reply(nil, msg)
+	const lane = "- {name: lane, header: x-user-id, tagHeader: a, policies: [{range: 20, tagValue: s2}]}\n"
+	files := []string{
+		lane,
+		"- {name: new, header: x-new, tagHeader: b, policies: [{range: 100, tagValue: s2}]}\n" + lane,
+		strings.Replace(lane, "20", "30", 1),
+		strings.Replace(lane, "policies: [", "modulo: 1000, policies: [{from: 900, range: 1000, tagValue: s1}, ", 1),
+		strings.TrimPrefix(manyRules(400), "rules:\n") + lane,
+		lane,
 	}
-	if got := float64(p.metrics.decisions.of([5]string{"lane", "enforce", "s2", "policy", "header x-user-id"}).Load()); got != 2 {
-		t.Errorf("%v decisions are counted, want 2", got)
+	for i, src := range files {
+		p.SetTable(load(t, "rules:\n"+src))
+		for range 10 {
+			p.NewStream().Reply(nil, msg)
+		}
+		if got := p.metrics.decisions.counts[[5]string{"lane", "enforce", "s2", "policy", "header x-user-id"}].total(); got != uint64(10*(i+1)) {
+			t.Errorf("after file %d %v decisions are counted, want %d", i, got, 10*(i+1))
+		}
 	}
 }
 

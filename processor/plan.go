@@ -36,7 +36,7 @@ type plan struct {
 	owned [][]byte
 
 	tags     []tag                         // by index of Table.Tags
-	counters []perDecision[*atomic.Uint64] // by index of Table.Rules
+	counters []perDecision[*atomic.Uint64] // by index of Table.Rules: of what no tally counts
 	tallies  []*Tally                      // by index of Table.Rules; nil: the rule is not tallied
 	absent   []prometheus.Counter          // by index of Table.Keys
 	series   series                        // what these counters are
@@ -94,11 +94,11 @@ func newPlan(t *rules.Table, l Limits, withMetadata bool, m *metrics, before []*
 		p.absent = append(p.absent, m.absentOf(k, p.series))
 	}
 	p.visitors = newVisitors(t)
-	for _, r := range t.Rules() {
-		p.plain = p.plain && r.Match.IsZero()
-		p.counters = append(p.counters, m.countersOf(r, p.series))
-	}
 	p.tallies = newTallies(t, before)
+	for i, r := range t.Rules() {
+		p.plain = p.plain && r.Match.IsZero()
+		p.counters = append(p.counters, m.countersOf(r, p.tallies[i], p.series))
+	}
 	if withMetadata {
 		p.metadata = newMetadata(t)
 	}

@@ -13,14 +13,15 @@ const (
 	// MaxGroups is the most groups of neighbouring buckets that a Tally tells apart.
 	MaxGroups = 100
 
-	// maxCells is the most cells of all tallies of a table: 256 KiB. Rules that find no
+	// maxCells is the most cells of all tallies of a table: 512 KiB. Rules that find no
 	// room are not tallied.
 	maxCells = 1 << 16
 )
 
-// A Tally counts the requests that one rule decides by their buckets, by tag and by group
-// of buckets. Buckets say whether shares are right, and groups how far they can be
-// trusted: a user who sends many requests adds all of them to one group.
+// A Tally counts the requests that one rule decides by their buckets, by key, by tag and by
+// group of buckets. Buckets say whether shares are right, and groups how far they can be
+// trusted: a user who sends many requests adds all of them to one group. It is the only
+// counter of such a decision: tagproc_decisions_total adds up its cells.
 //
 // It is safe for concurrent use. A rule that an edit of the file does not touch keeps its
 // Tally.
@@ -37,8 +38,9 @@ type Tally struct {
 
 	rule  rules.Rule
 	scale uint64          // group = bucket*scale>>40, which is exact below 1<<20 buckets
-	first []int           // by policy+1: the cell of its tag and group 0
-	cells []atomic.Uint32 // by tag, then by group; they wrap around
+	first []int           // by policy+1: the cell of its tag and group 0, of the first key
+	ofKey int             // cells of a key
+	cells []atomic.Uint64 // by key, then by tag, then by group
 }
 
 // TagsOf returns the different tags of the policies of r, in their order, and at last "",
@@ -55,7 +57,8 @@ func TagsOf(r *rules.Rule) (tags []string) {
 // newTally returns an empty Tally of a rule that has at most room cells, or nil.
 func newTally(r rules.Rule, room int) *Tally {
 	t := &Tally{Groups: min(MaxGroups, int(r.Modulo)), Modulo: int(r.Modulo), Since: time.Now(), Tags: TagsOf(&r), rule: r}
-	if len(t.Tags)*t.Groups > room {
+	t.ofKey = len(t.Tags) * t.Groups
+	if len(r.Keys)*t.ofKey > room {
 		return nil
 	}
 	t.scale = (uint64(t.Groups)<<40 + uint64(r.Modulo) - 1) / uint64(r.Modulo)
@@ -63,7 +66,7 @@ func newTally(r rules.Rule, room int) *Tally {
 	for _, p := range r.Policies {
 		t.first = append(t.first, slices.Index(t.Tags, p.TagValue)*t.Groups)
 	}
-	t.cells = make([]atomic.Uint32, len(t.Tags)*t.Groups)
+	t.cells = make([]atomic.Uint64, len(r.Keys)*t.ofKey)
 	return t
 }
 
@@ -95,15 +98,44 @@ func newTallies(t *rules.Table, before []*Tally) []*Tally {
 
 // add counts a decision whose reason is ReasonPolicy or ReasonNoPolicy.
 func (t *Tally) add(d *rules.Decision) {
-	t.cells[t.first[d.Policy+1]+int(uint64(d.Bucket)*t.scale>>40)].Add(1)
+	t.cells[int(d.Key)*t.ofKey+t.first[d.Policy+1]+int(uint64(d.Bucket)*t.scale>>40)].Add(1)
 }
 
-// Sample appends what was counted so far: the cells, those of a tag after those of the
-// tag before, each by group. The counts wrap around, so that only differences of two
-// samples mean something.
+// Sample appends what was counted so far: of each tag, after those of the tag before, the
+// requests by group. The counts wrap around, so that only differences of two samples mean
+// something.
 func (t *Tally) Sample(dst []uint32) []uint32 {
-	for i := range t.cells {
-		dst = append(dst, t.cells[i].Load())
+	for i := range t.ofKey {
+		n := uint64(0)
+		for cell := i; cell < len(t.cells); cell += t.ofKey {
+			n += t.cells[cell].Load()
+		}
+		dst = append(dst, uint32(n))
 	}
 	return dst
+}
+
+// A part is what a Tally has of one key and tag.
+type part struct {
+	tally *Tally // nil: nothing
+	first int    // its cells begin here
+}
+
+// of returns the part of the key of an index and a tag.
+func (t *Tally) of(key int, tag string) part {
+	if t == nil {
+		return part{}
+	}
+	return part{t, key*t.ofKey + slices.Index(t.Tags, tag)*t.Groups}
+}
+
+// sum returns how many requests are in p.
+func (p part) sum() (n uint64) {
+	if p.tally == nil {
+		return 0
+	}
+	for i := range p.tally.Groups {
+		n += p.tally.cells[p.first+i].Load()
+	}
+	return n
 }

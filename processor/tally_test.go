@@ -16,7 +16,7 @@ func TestTally(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		modulo := rapid.OneOf(rapid.IntRange(1, 300), rapid.IntRange(1, rules.MaxModulo)).Draw(t, "modulo")
-		r := rules.Rule{Modulo: uint32(modulo)}
+		r := rules.Rule{Modulo: uint32(modulo), Keys: make([]rules.Key, rapid.IntRange(1, 3).Draw(t, "keys"))}
 		for range rapid.IntRange(0, 4).Draw(t, "policies") {
 			r.Policies = append(r.Policies, rules.Policy{TagValue: rapid.SampledFrom([]string{"s1", "s2", "s3"}).Draw(t, "tag")})
 		}
@@ -29,7 +29,12 @@ func TestTally(t *testing.T) {
 				tag = r.Policies[policy].TagValue
 			}
 			before := tally.Sample(nil)
-			tally.add(&rules.Decision{Bucket: uint32(bucket), Policy: int32(policy)})
+			key := rapid.IntRange(0, len(r.Keys)-1).Draw(t, "key")
+			sum := tally.of(key, tag).sum()
+			tally.add(&rules.Decision{Bucket: uint32(bucket), Policy: int32(policy), Key: int8(key)})
+			if got := tally.of(key, tag).sum(); got != sum+1 {
+				t.Fatalf("key %d and tag %q are counted %d times, want %d", key, tag, got, sum+1)
+			}
 			for i, n := range tally.Sample(nil) {
 				counted := tally.Tags[i/tally.Groups] == tag && i%tally.Groups == bucket*tally.Groups/modulo
 				if (n-before[i] == 1) != counted {
@@ -107,7 +112,7 @@ func TestTalliesStay(t *testing.T) {
 			cells, counted = cells+len(tally.cells), counted+1
 		}
 	}
-	const most = 65_536 // 256 KiB
+	const most = 65_536 // 512 KiB
 	if cells > most || counted < 300 {
 		t.Errorf("%d of 2000 rules are tallied in %d cells, want at least 300 in at most %d", counted, cells, most)
 	}

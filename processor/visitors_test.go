@@ -177,7 +177,7 @@ rules:
 		{"s2", "policy", "header x-user-id"}: 1, {"s2", "policy", "cookie uid"}: 1, {"s2", "policy", "query uid"}: 1, {"s2", "policy", "visitor v"}: 1,
 		{"", "no_match", ""}: 1,
 	} {
-		if got := float64(p.metrics.decisions.of([5]string{"a", "enforce", labels[0], labels[1], labels[2]}).Load()); got != want {
+		if got := float64(p.metrics.decisions.counts[[5]string{"a", "enforce", labels[0], labels[1], labels[2]}].total()); got != want {
 			t.Errorf("decisions %q: %v, want %v", labels, got, want)
 		}
 	}
