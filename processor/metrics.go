@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 
 	"github.com/tagproc/tagproc/contract"
 	"github.com/tagproc/tagproc/rules"
@@ -76,13 +77,32 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "tagproc_decision_duration_seconds",
 			Help:    "Time from a request_headers message to its reply, without gRPC.",
-			Buckets: []float64{250e-9, 500e-9, 1e-6, 2.5e-6, 5e-6, 10e-6, 25e-6, 50e-6, 100e-6, 250e-6, 1e-3, 10e-3},
+			Buckets: durationBounds,
 		}),
 	}
 	if r != nil {
 		r.MustRegister(m.decisions, m.absent, m.messages, m.panics, m.baggageOverLimits, m.duration)
 	}
 	return m
+}
+
+// durationBounds are the buckets of tagproc_decision_duration_seconds.
+var durationBounds = []float64{250e-9, 500e-9, 1e-6, 2.5e-6, 5e-6, 10e-6, 25e-6, 50e-6, 100e-6, 250e-6, 1e-3, 10e-3}
+
+// DurationBounds returns the upper bounds of Counts.Durations in seconds, without that of
+// the last one, which has none.
+func DurationBounds() []float64 { return durationBounds }
+
+// durations returns Counts.Durations.
+func (m *metrics) durations() (counts []uint64) {
+	var read dto.Metric
+	if err := m.duration.Write(&read); err != nil { // cannot fail: the labels are constant
+		return make([]uint64, len(durationBounds)+1)
+	}
+	for _, b := range read.GetHistogram().GetBucket() {
+		counts = append(counts, b.GetCumulativeCount())
+	}
+	return append(counts, read.GetHistogram().GetSampleCount())
 }
 
 // messages are the counters of messages. They lie apart from what each message reads.

@@ -144,6 +144,9 @@ type Counts struct {
 	Table    *rules.Table      // that decides now; nil: there are no rules
 	Tallies  []*Tally          // by index of Table.Rules; nil: the rule is not tallied
 	Outcomes map[string]uint64 // messages of all directions by the outcome of tagproc_messages_total
+	// Durations are the replies by the bucket of tagproc_decision_duration_seconds, each
+	// with those of the buckets below; the last are all.
+	Durations []uint64
 }
 
 // Requests returns the number of messages with request headers, those included that were
@@ -168,6 +171,7 @@ func (p *Processor) Counts() Counts {
 			c.Outcomes[name] += p.metrics.messages[d][o].Load()
 		}
 	}
+	c.Durations = p.metrics.durations()
 	return c
 }
 

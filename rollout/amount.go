@@ -43,13 +43,13 @@ func (a Amount) buckets(modulo uint32) (uint32, error) {
 	n := new(big.Rat).Mul(a.share, new(big.Rat).SetUint64(uint64(modulo)))
 	whole := new(big.Int).Quo(n.Num(), n.Denom()).Uint64()
 	if !n.IsInt() {
-		return 0, fmt.Errorf("%s of %d buckets is no whole number of them; the nearest shares are %s and %s", a, modulo, shareText(uint32(whole), modulo), shareText(uint32(whole)+1, modulo))
+		return 0, fmt.Errorf("%s of %d buckets is no whole number of them; the nearest shares are %s and %s", a, modulo, ShareText(uint32(whole), modulo), ShareText(uint32(whole)+1, modulo))
 	}
 	return uint32(whole), nil
 }
 
-// shareText returns n of modulo buckets as [ParseAmount] reads it.
-func shareText(n, modulo uint32) string {
+// ShareText returns n of modulo buckets as [ParseAmount] reads it.
+func ShareText(n, modulo uint32) string {
 	percent := big.NewRat(100*int64(n), int64(modulo))
 	if digits, exact := percent.FloatPrec(); exact && digits <= 9 {
 		return percent.FloatString(digits) + "%"

@@ -46,7 +46,7 @@ func (f *File) Rule(name string, tags ...string) (int, error) {
 func (f *File) ruleAmong(words []string) string {
 	for _, r := range f.table.Rules() {
 		if slices.Contains(words, r.Name) {
-			return fmt.Sprintf("; %s is a rule, which is named by --rule %s", r.Name, quoted(r.Name))
+			return fmt.Sprintf("; %s is a rule, which is named by --rule %s", r.Name, Quoted(r.Name))
 		}
 	}
 	return ""
@@ -138,7 +138,7 @@ func (f *File) Canary(name string, now time.Time) (Canary, error) {
 	}
 	var texts []string
 	for _, c := range live {
-		texts = append(texts, fmt.Sprintf("%s --rule %s", c.Tag, quoted(rulesNow[c.Rule].Name)))
+		texts = append(texts, fmt.Sprintf("%s --rule %s", c.Tag, Quoted(rulesNow[c.Rule].Name)))
 	}
 	return Canary{}, fmt.Errorf("%d canaries may be meant; name one: %s", len(live), strings.Join(texts, ", or "))
 }
@@ -149,7 +149,7 @@ func (f *File) noCanary(all []rules.Rule, name string) error {
 	var texts []string
 	for i := range all {
 		if tags := tagsOf(&all[i]); (name == "" || all[i].Name == name) && len(tags) > 0 {
-			texts = append(texts, fmt.Sprintf("%s --rule %s", tags[0], quoted(all[i].Name)))
+			texts = append(texts, fmt.Sprintf("%s --rule %s", tags[0], Quoted(all[i].Name)))
 		}
 	}
 	if texts == nil {
@@ -158,8 +158,8 @@ func (f *File) noCanary(all []rules.Rule, name string) error {
 	return fmt.Errorf("%s has no canary: all users of a rule have its only tag, and there is none to go back to; give the tag fewer users with set, or take it from all of them by its name: %s", f.Name, strings.Join(texts, ", or "))
 }
 
-// quoted returns a name as a shell takes it.
-func quoted(name string) string {
+// Quoted returns a name as a shell takes it.
+func Quoted(name string) string {
 	if strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:") == "" {
 		return name
 	}

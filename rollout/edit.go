@@ -50,7 +50,7 @@ func (f *File) Set(rule int, now time.Time, goals ...Goal) (*File, error) {
 	}
 	for _, t := range targets {
 		if got := e.layout.count(t.policy); got != t.n {
-			return nil, fmt.Errorf("%s would have %s, and not %s: the shares do not fit together", t.tag, shareText(got, e.rule.Modulo), shareText(t.n, e.rule.Modulo))
+			return nil, fmt.Errorf("%s would have %s, and not %s: the shares do not fit together", t.tag, ShareText(got, e.rule.Modulo), ShareText(t.n, e.rule.Modulo))
 		}
 	}
 	return e.done()

@@ -126,7 +126,7 @@ func (l *layout) fill(sizes []uint32) {
 }
 
 func (l *layout) tooMuch(i int, most uint32) error {
-	return fmt.Errorf("%s can have %s at most: policies before it have the rest; give them less first, or with the same command", l.policies[i].TagValue, shareText(most, l.modulo))
+	return fmt.Errorf("%s can have %s at most: policies before it have the rest; give them less first, or with the same command", l.policies[i].TagValue, ShareText(most, l.modulo))
 }
 
 // promote gives policy i all buckets.

@@ -36,9 +36,9 @@ func Leaving(before, after *File, rule int, now time.Time, tag ...string) error 
 			switch _, told := lost[tag]; {
 			case n == 0 || told:
 			case t.Equal(now):
-				lost[tag] = shareText(n, r.Modulo)
+				lost[tag] = ShareText(n, r.Modulo)
 			default:
-				lost[tag] = shareText(n, r.Modulo) + ", at " + t.Format(time.RFC3339)
+				lost[tag] = ShareText(n, r.Modulo) + ", at " + t.Format(time.RFC3339)
 			}
 		}
 		was, is = wasThen, isThen
@@ -80,7 +80,7 @@ func Takers(before, after *File, rule int, now time.Time, tag string) (takers []
 	}
 	for _, t := range append(tagsOf(r), "") {
 		if n := most[t]; n > 0 {
-			takers = append(takers, Taker{t, shareText(n, r.Modulo)})
+			takers = append(takers, Taker{t, ShareText(n, r.Modulo)})
 		}
 	}
 	return takers
@@ -95,7 +95,7 @@ func Share(f *File, rule int, now time.Time, tag string) string {
 			n += p.To - p.From
 		}
 	}
-	return shareText(n, r[len(r)-1].To)
+	return ShareText(n, r[len(r)-1].To)
 }
 
 // A ruler is the buckets of a rule and what they give.

@@ -41,6 +41,7 @@ const (
 	MaxReloads  = 20  // of State.Reloads
 	MaxChanges  = 20  // of Reload.Changes
 	MaxProblems = 5   // of Refusal.Problems
+	MaxSteps    = 20  // of Ramp.Steps
 )
 
 // A Step is between which instants rules with ramps decide as they do now.
@@ -67,6 +68,12 @@ type Rule struct {
 	Ruler []Piece `json:"ruler"`
 	// Ramps are the schedules of its policies.
 	Ramps []Ramp `json:"ramps,omitempty"`
+	// Replaces is the enforced rule that a shadow rule would replace: the one of its tag
+	// header and match; absent if there is none.
+	Replaces string `json:"replaces,omitempty"`
+	// Moving is who would get another tag if a shadow rule were enforced, and the one that
+	// it replaces were off; absent of other rules, and where it is not computed.
+	Moving *Moving `json:"moving,omitempty"`
 	// Observed are the requests of the last 1, 5 and 60 minutes that the rule decided by
 	// their buckets; absent if they are not counted: see docs/operations.md.
 	Observed []Observed `json:"observed,omitempty"`
@@ -92,6 +99,18 @@ type Ramp struct {
 	Since       time.Time `json:"since,omitzero"`        // absent before the first step
 	Next        time.Time `json:"next,omitzero"`         // absent after the last one
 	NextPercent *float64  `json:"nextPercent,omitempty"` // of Next
+	// Steps are its steps, ascending: where there are more than MaxSteps, those around the
+	// one in force.
+	Steps []RampStep `json:"steps,omitempty"`
+	// StepsBefore and StepsAfter are how many are left out on either side.
+	StepsBefore int `json:"stepsBefore,omitempty"`
+	StepsAfter  int `json:"stepsAfter,omitempty"`
+}
+
+// A RampStep is one step of a Ramp.
+type RampStep struct {
+	At      time.Time `json:"at"`
+	Percent float64   `json:"percent"` // that the range is of the buckets from then on
 }
 
 // Observed are the requests that a rule decided by their buckets within some time. Lists
@@ -112,6 +131,15 @@ type Requests struct {
 	PerSecond float64           `json:"perSecond"`
 	Decisions float64           `json:"decisionsPerSecond"` // by buckets, of all rules
 	Outcomes  map[string]uint32 `json:"outcomes"`           // messages by outcome, without those that did not occur
+	// Latency is how long tagproc took for its replies; absent without requests.
+	Latency *Latency `json:"latency,omitempty"`
+}
+
+// A Latency says in how many seconds replies were made, without gRPC: upper bounds, from
+// the buckets of tagproc_decision_duration_seconds. Absent: above the last bucket.
+type Latency struct {
+	P50 float64 `json:"p50,omitempty"` // half of them
+	P99 float64 `json:"p99,omitempty"` // 99 of 100
 }
 
 // A Reload is one state of the rules file that tagproc found.

@@ -2,8 +2,11 @@ package traffic
 
 import (
 	"math"
+	"sync/atomic"
 
 	"gonum.org/v1/gonum/stat/distuv"
+
+	"github.com/tagproc/tagproc/processor"
 )
 
 // confidence is that of intervals.
@@ -29,9 +32,23 @@ func effective(groups []uint32, weights []float64) float64 {
 	}
 	freedom := float64(len(groups) - 1)
 	spread := max(1, chiSquare/freedom)
+	return total / spread * fewGroups(len(groups))
+}
+
+// ofGroups remembers fewGroups, each of which takes some time.
+var ofGroups [processor.MaxGroups + 1]atomic.Uint64 // a float64; 0: not computed yet
+
+// fewGroups returns by which factor requests tell less where the spread is told from few
+// groups, at most processor.MaxGroups.
+func fewGroups(groups int) float64 {
+	if known := ofGroups[groups].Load(); known != 0 {
+		return math.Float64frombits(known)
+	}
 	normal := distuv.UnitNormal.Quantile(1 - (1-confidence)/2)
-	student := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: freedom}.Quantile(1 - (1-confidence)/2)
-	return total / spread * (normal / student) * (normal / student)
+	student := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: float64(groups - 1)}.Quantile(1 - (1-confidence)/2)
+	factor := (normal / student) * (normal / student)
+	ofGroups[groups].Store(math.Float64bits(factor))
+	return factor
 }
 
 // interval returns bounds of a share that was seen in n effective requests: those of

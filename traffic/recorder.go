@@ -63,7 +63,7 @@ func (r *Recorder) sync() {
 // look is sync under the lock. It returns what it saw, and when.
 func (r *Recorder) look() (c processor.Counts, now time.Time) {
 	c, now = r.counts(), time.Now()
-	r.requests.record(now, outcomes(&c))
+	r.requests.record(now, countsOf(&c))
 	if c.Table != r.table {
 		r.begin(&c)
 	}
@@ -110,13 +110,17 @@ func (r *Recorder) begin(c *processor.Counts) {
 	}
 }
 
-// outcomes returns the messages of all outcomes and last the requests, to be counted by
-// differences.
-func outcomes(c *processor.Counts) (counts []uint32) {
+// countsOf returns the messages of all outcomes, the requests, and the replies by their
+// durations, to be counted by differences.
+func countsOf(c *processor.Counts) (counts []uint32) {
 	for _, name := range processor.Outcomes() {
 		counts = append(counts, uint32(c.Outcomes[name]))
 	}
-	return append(counts, uint32(c.Requests()))
+	counts = append(counts, uint32(c.Requests()))
+	for _, n := range c.Durations {
+		counts = append(counts, uint32(n))
+	}
+	return counts
 }
 
 // Read returns the requests of the last 1, 5 and 60 minutes, the table that decides, and
@@ -126,7 +130,7 @@ func (r *Recorder) Read() (requests []state.Requests, t *rules.Table, observed [
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	c, now := r.look()
-	all := outcomes(&c)
+	all := countsOf(&c)
 	for w := range windows {
 		risen, length := r.requests.since(w, now, all)
 		requests = append(requests, requestsOf(risen, length))
@@ -160,7 +164,26 @@ func requestsOf(risen []uint32, length time.Duration) state.Requests {
 			made.Outcomes[name] = risen[i]
 		}
 	}
+	made.Latency = latencyOf(risen[len(names)+1:])
 	return made
+}
+
+// latencyOf returns in which times replies were made, by how many were made within each
+// of processor.DurationBounds, and in any time. Without any it returns nil.
+func latencyOf(within []uint32) *state.Latency {
+	last := len(within) - 1
+	if last < 0 || within[last] == 0 {
+		return nil
+	}
+	bound := func(percent uint64) float64 {
+		for i, b := range processor.DurationBounds() {
+			if 100*uint64(within[i]) >= percent*uint64(within[last]) {
+				return b
+			}
+		}
+		return 0
+	}
+	return &state.Latency{P50: bound(50), P99: bound(99)}
 }
 
 // observedOf returns what risen, the cells of a tally, says.

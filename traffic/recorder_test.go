@@ -155,7 +155,12 @@ func TestRequests(t *testing.T) {
 		if len(requests) != len(windows) || table == nil || len(observed) != 2 {
 			t.Fatalf("Read = %v, %v, %v", requests, table, observed)
 		}
-		if got, want := fmt.Sprintf("%+v", requests[0]), "{Seconds:21 PerSecond:5.24 Decisions:10 Outcomes:map[no_rules:10 tagged:100]}"; got != want {
+		// The clock of the bubble stands still meanwhile.
+		if l := requests[0].Latency; l == nil || l.P50 != processor.DurationBounds()[0] || l.P99 != l.P50 {
+			t.Errorf("the latency is %+v", l)
+		}
+		requests[0].Latency = nil
+		if got, want := fmt.Sprintf("%+v", requests[0]), "{Seconds:21 PerSecond:5.24 Decisions:10 Outcomes:map[no_rules:10 tagged:100] Latency:<nil>}"; got != want {
 			t.Errorf("the requests are %s, want %s", got, want)
 		}
 		if o := observed[1][0]; o.Verdict(0, 100) != state.AsExpected || o.Verdict(1, 0) != state.AsExpected {
@@ -165,4 +170,34 @@ func TestRequests(t *testing.T) {
 			t.Errorf("the requests of one user tell %q", o.Verdict(0, 20))
 		}
 	})
+}
+
+// TestLatency checks in which times replies were made, from how many were made within each
+// bound.
+func TestLatency(t *testing.T) {
+	t.Parallel()
+	bounds := processor.DurationBounds()
+	within := func(counts ...uint32) []uint32 {
+		for len(counts) < len(bounds)+1 {
+			counts = append(counts, counts[len(counts)-1])
+		}
+		return counts
+	}
+	if l := latencyOf(within(0)); l != nil {
+		t.Errorf("without requests the latency is %+v", l)
+	}
+	slow := within(50, 98)
+	slow[len(bounds)] = 100
+	for _, tt := range []struct {
+		within []uint32
+		want   state.Latency
+	}{
+		{within(1), state.Latency{P50: bounds[0], P99: bounds[0]}},
+		{within(49, 98, 99, 100), state.Latency{P50: bounds[1], P99: bounds[2]}},
+		{slow, state.Latency{P50: bounds[0]}},
+	} {
+		if got := *latencyOf(tt.within); got != tt.want {
+			t.Errorf("the latency of %v is %+v, want %+v", tt.within, got, tt.want)
+		}
+	}
 }

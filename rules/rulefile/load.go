@@ -11,6 +11,10 @@ type Load struct {
 	Table    *rules.Table    // nil: the file is refused or could not be read
 	Problems source.Problems // holds an Error if Table is nil, else only warnings
 
+	// Source and Options are what Table was made of.
+	Source  []byte
+	Options rules.Options
+
 	version version
 }
 
@@ -24,7 +28,7 @@ func Read(path string, o rules.Options) Load {
 // load compiles a snapshot. It depends only on its arguments: the same version always
 // loads the same way.
 func (s snapshot) load(path string, o rules.Options) Load {
-	l := Load{version: s.version}
+	l := Load{Source: s.src, Options: o, version: s.version}
 	if s.failure != "" {
 		l.Problems = source.Problems{{
 			File:     path,
