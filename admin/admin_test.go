@@ -19,10 +19,10 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func load(t *testing.T, src string) rulefile.Load {
+func load(t testing.TB, src string) rulefile.Load {
 	t.Helper()
 	table, problems := rules.Load("rules.yaml", []byte(src), rules.Options{})
-	return rulefile.Load{Table: table, Problems: problems}
+	return rulefile.Load{Table: table, Problems: problems, Source: []byte(src)}
 }
 
 func TestHandler(t *testing.T) {

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/tagproc/tagproc/admin/page"
 	"github.com/tagproc/tagproc/explain"
@@ -21,10 +23,16 @@ const (
 	maxQuestionHeaders = 1000
 )
 
-// pages adds /state and /explain.
+// pages adds /state, /explain and /whatif.
 func (r *Replica) pages(add func(pattern string, handler http.HandlerFunc)) {
 	add("GET /state", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, r.State()) })
 	add("GET /explain", func(w http.ResponseWriter, _ *http.Request) { r.show(w) })
+	add("GET /whatif", func(w http.ResponseWriter, request *http.Request) {
+		v := r.view()
+		q := request.URL.Query()
+		v.WhatIf = r.whatIf(q.Get("of"), q.Get("share"))
+		writePage(w, http.StatusOK, v)
+	})
 	add("POST /explain", func(w http.ResponseWriter, request *http.Request) {
 		if wantsHTML(request) {
 			r.answerForm(w, request)
@@ -63,9 +71,41 @@ func question(w http.ResponseWriter, r *http.Request) (q explain.Question, statu
 	return q, 0, nil
 }
 
+// drawnFor is how long a page is shown to whoever asks nothing: many open pages cost no
+// more than a few. Pages renew themselves every 5 seconds.
+const drawnFor = 2 * time.Second
+
+// drawn is the page as it was drawn last.
+type drawn struct {
+	mu    sync.Mutex
+	at    time.Time
+	loads int    // of rules by then
+	ready string // why the replica was not ready
+	body  []byte
+}
+
 // show answers with the page.
-func (r *Replica) show(w http.ResponseWriter) {
-	writePage(w, http.StatusOK, page.View{State: r.State()})
+func (r *Replica) show(w http.ResponseWriter) { writeDrawn(w, http.StatusOK, r.latest()) }
+
+// latest returns the page, drawn within drawnFor and since the last load.
+func (r *Replica) latest() []byte {
+	d, loads, ready := &r.drawn, r.Reloads.loads(), ""
+	if err := r.Ready(); err != nil {
+		ready = err.Error()
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.body == nil || time.Since(d.at) > drawnFor || d.loads != loads || d.ready != ready {
+		d.at, d.loads, d.ready, d.body = time.Now(), loads, ready, draw(r.view())
+	}
+	return d.body
+}
+
+// view returns the page of whoever asked nothing yet.
+func (r *Replica) view() page.View {
+	v := page.View{State: r.State()}
+	v.WhatIf = whatIfOf(v.State.Rules)
+	return v
 }
 
 // wantsHTML reports whether a browser asks.
@@ -73,7 +113,7 @@ func wantsHTML(r *http.Request) bool { return strings.Contains(r.Header.Get("Acc
 
 // answerForm answers the form of the page.
 func (r *Replica) answerForm(w http.ResponseWriter, request *http.Request) {
-	v, status := page.View{State: r.State()}, http.StatusOK
+	v, status := r.view(), http.StatusOK
 	request.Body = http.MaxBytesReader(w, request.Body, maxQuestion)
 	err := request.ParseForm()
 	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
@@ -89,6 +129,8 @@ func (r *Replica) answerForm(w http.ResponseWriter, request *http.Request) {
 		default:
 			if v.Decision = r.Explain(q); v.Decision == nil {
 				status, v.Wrong = http.StatusServiceUnavailable, "There are no good rules yet."
+			} else {
+				v.Asked = r.rulesAt(q.At)
 			}
 		}
 	}
@@ -138,9 +180,20 @@ func (r *Replica) asKey(id string) (name, value string) {
 }
 
 // writePage answers with the page. Nobody keeps a copy, and no other page shows it.
-func writePage(w http.ResponseWriter, status int, v page.View) {
+func writePage(w http.ResponseWriter, status int, v page.View) { writeDrawn(w, status, draw(v)) }
+
+// draw returns a page; nil: it cannot be drawn.
+func draw(v page.View) []byte {
 	var body bytes.Buffer
 	if err := page.Write(&body, v); err != nil {
+		return nil
+	}
+	return body.Bytes()
+}
+
+// writeDrawn answers with what draw returned.
+func writeDrawn(w http.ResponseWriter, status int, body []byte) {
+	if body == nil {
 		writeText(w, http.StatusInternalServerError, "the page cannot be drawn, which is a bug of tagproc\n")
 		return
 	}
@@ -151,7 +204,7 @@ func writePage(w http.ResponseWriter, status int, v page.View) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_, _ = w.Write(body.Bytes()) // fails only if the peer has gone
+	_, _ = w.Write(body) // fails only if the peer has gone
 }
 
 // writeJSON answers with v. Nobody keeps a copy.

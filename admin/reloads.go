@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tagproc/tagproc/internal/words"
+	"github.com/tagproc/tagproc/rollout"
 	"github.com/tagproc/tagproc/rules"
 	"github.com/tagproc/tagproc/rules/rulefile"
 	"github.com/tagproc/tagproc/shares"
@@ -18,23 +19,27 @@ import (
 // Reloads are the states of the rules file that were found, for /state, and as metrics
 // that are named as in Prometheus and Alertmanager, so that their alerts can be reused.
 type Reloads struct {
-	loads      *prometheus.CounterVec
+	results    *prometheus.CounterVec
 	successful prometheus.Gauge
 	timestamp  prometheus.Gauge
 	info       *prometheus.GaugeVec
 	rules      prometheus.Gauge
 
 	mu      sync.Mutex
-	live    *rules.Table // nil: there are no good rules yet
+	live    *rules.Table  // nil: there are no good rules yet
+	load    rulefile.Load // whose table is live
+	count   int           // of loads
 	since   time.Time
 	last    []state.Reload // newest first
 	refusal *state.Refusal
+
+	text text
 }
 
 // NewReloads registers the metrics with r.
 func NewReloads(r prometheus.Registerer) *Reloads {
 	m := &Reloads{
-		loads: prometheus.NewCounterVec(prometheus.CounterOpts{
+		results: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "tagproc_config_loads_total",
 			Help: "Loads of changed content of the rules file, by result.",
 		}, []string{"result"}),
@@ -55,9 +60,9 @@ func NewReloads(r prometheus.Registerer) *Reloads {
 			Help: "Number of live rules.",
 		}),
 	}
-	r.MustRegister(m.loads, m.successful, m.timestamp, m.info, m.rules)
-	m.loads.WithLabelValues("success")
-	m.loads.WithLabelValues("failure")
+	r.MustRegister(m.results, m.successful, m.timestamp, m.info, m.rules)
+	m.results.WithLabelValues("success")
+	m.results.WithLabelValues("failure")
 	return m
 }
 
@@ -76,19 +81,20 @@ func (m *Reloads) Record(l rulefile.Load) state.Reload {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.count++
 	if l.Table == nil {
-		m.loads.WithLabelValues("failure").Inc()
+		m.results.WithLabelValues("failure").Inc()
 		m.successful.Set(0)
 		m.refusal = refusalOf(l.Problems, made.At)
 		made.Problems = len(m.refusal.Problems) + m.refusal.ProblemsLeftOut
 	} else {
-		m.loads.WithLabelValues("success").Inc()
+		m.results.WithLabelValues("success").Inc()
 		m.successful.Set(1)
 		m.timestamp.SetToCurrentTime()
 		m.info.Reset()
 		m.info.WithLabelValues(l.Table.Digest()).Set(1)
 		m.rules.Set(float64(len(l.Table.Rules())))
-		m.live, m.since = l.Table, made.At
+		m.live, m.load, m.since = l.Table, l, made.At
 		if m.refusal != nil {
 			m.refusal.Present = false
 		}
@@ -156,4 +162,34 @@ func (m *Reloads) Live() *rules.Table {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.live
+}
+
+// text is a rules file as text, which is read when somebody asks.
+type text struct {
+	mu   sync.Mutex
+	of   *rules.Table
+	file *rollout.File
+}
+
+// file returns the live rules as text; nil: there are none.
+func (m *Reloads) file() *rollout.File {
+	m.mu.Lock()
+	l := m.load
+	m.mu.Unlock()
+	m.text.mu.Lock()
+	defer m.text.mu.Unlock()
+	if m.text.of != l.Table {
+		m.text.of, m.text.file = l.Table, nil
+		if l.Table != nil {
+			m.text.file, _ = rollout.Read("rules", l.Source, l.Options)
+		}
+	}
+	return m.text.file
+}
+
+// loads returns how many states of the file were found.
+func (m *Reloads) loads() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.count
 }

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"math"
+	"sync"
 	"time"
 
 	"github.com/tagproc/tagproc/explain"
@@ -24,6 +25,10 @@ type Replica struct {
 	Now      func() time.Time // the clock of ramps; nil: time.Now
 	Reloads  *Reloads
 	Traffic  *traffic.Recorder
+
+	shadows   shadows
+	drawn     drawn
+	supposing sync.Mutex
 }
 
 func (r *Replica) now() time.Time {
@@ -50,7 +55,7 @@ func (r *Replica) State() *state.State {
 	if s.Digest == table.Digest() { // else another table is becoming live just now
 		s.Step = stepOf(table)
 	}
-	all := shares.Of(table)
+	all, inShadow := shares.Of(table), r.shadows.read(table, r.Reloads, s.Now)
 	for i, rule := range table.Rules() {
 		if i == state.MaxRules {
 			s.RulesLeftOut = len(observed) - i
@@ -60,6 +65,9 @@ func (r *Replica) State() *state.State {
 		if rule.Mode != rules.ModeOff {
 			made.Observed = observed[i]
 		}
+		if rule.Mode == rules.ModeShadow {
+			made.Replaces, made.Moving = inShadow[rule.Name].replaces, inShadow[rule.Name].moving
+		}
 		s.Rules = append(s.Rules, made)
 	}
 	return s
@@ -67,16 +75,36 @@ func (r *Replica) State() *state.State {
 
 // Explain returns what the live rules decide for a request; nil: there are no rules yet.
 func (r *Replica) Explain(q explain.Question) *explain.Decision {
+	t := r.tableAt(q.At)
+	if t == nil {
+		return nil
+	}
+	return explain.Request(t, q.Headers)
+}
+
+// tableAt returns the live rules as they decide at an instant, zero: now; nil: there are
+// none yet.
+func (r *Replica) tableAt(at time.Time) *rules.Table {
 	t := r.Reloads.Live()
 	if t == nil {
 		return nil
 	}
-	at := q.At
 	if at.IsZero() {
 		at = r.now()
 	}
 	t, _ = t.At(at)
-	return explain.Request(t, q.Headers)
+	return t
+}
+
+// rulesAt returns the live rules with their shares at an instant.
+func (r *Replica) rulesAt(at time.Time) (made []state.Rule) {
+	if t := r.tableAt(at); t != nil {
+		all, of := t.Rules(), shares.Of(t)
+		for i := range all {
+			made = append(made, ruleOf(t, &all[i], &of[i]))
+		}
+	}
+	return made
 }
 
 // stepOf returns where the ramps of a table are, nil without ramps.
@@ -126,6 +154,12 @@ func rampOf(t *rules.Table, p *rules.Policy, modulo int) state.Ramp {
 		will := percent(int(p.Ramp[next].Range), modulo)
 		made.Next, made.NextPercent = p.Ramp[next].At.UTC(), &will
 	}
+	from := max(0, min(step-state.MaxSteps/2, len(p.Ramp)-state.MaxSteps))
+	to := min(from+state.MaxSteps, len(p.Ramp))
+	for _, s := range p.Ramp[from:to] {
+		made.Steps = append(made.Steps, state.RampStep{At: s.At.UTC(), Percent: percent(int(s.Range), modulo)})
+	}
+	made.StepsBefore, made.StepsAfter = from, len(p.Ramp)-to
 	return made
 }
 

@@ -28,7 +28,7 @@ import (
 
 // A bed is a replica with all that stands behind it.
 type bed struct {
-	*testing.T
+	testing.TB
 	processor *processor.Processor
 	replica   *Replica
 	handler   http.Handler
@@ -37,12 +37,12 @@ type bed struct {
 // noon is the time of beds.
 var noon = time.Date(2026, 12, 1, 12, 0, 0, 0, time.UTC)
 
-func newBed(t *testing.T) *bed {
+func newBed(t testing.TB) *bed {
 	t.Helper()
 	now := func() time.Time { return noon }
 	p := processor.New(processor.Options{Now: now})
 	t.Cleanup(func() { p.SetTable(nil) })
-	b := &bed{T: t, processor: p, replica: &Replica{
+	b := &bed{TB: t, processor: p, replica: &Replica{
 		Version: "v1", Instance: "one", File: "rules.yaml", Started: noon.Add(-time.Hour), Ready: func() error { return nil }, Now: now,
 		Reloads: NewReloads(prometheus.NewRegistry()), Traffic: traffic.New(p.Counts),
 	}}
@@ -53,7 +53,7 @@ func newBed(t *testing.T) *bed {
 // load makes rules live, or has them refused.
 func (b *bed) load(src string) {
 	b.Helper()
-	l := load(b.T, src)
+	l := load(b.TB, src)
 	if l.Table != nil {
 		b.processor.SetTable(l.Table)
 	}
@@ -121,12 +121,13 @@ func TestState(t *testing.T) {
 			Hash: "fnv1a32", Modulo: 100, Named: 2,
 			Tags:  []state.Tag{{Tag: "s2", Percent: 20}, {Tag: "s3", Percent: 10}, {Percent: 70}},
 			Ruler: []state.Piece{{From: 0, To: 20, Tag: "s2"}, {From: 20, To: 30, Tag: "s3"}, {From: 30, To: 100}},
-			Ramps: []state.Ramp{{Tag: "s3", Percent: 30, Since: first, Next: second, NextPercent: &thirty}},
+			Ramps: []state.Ramp{{Tag: "s3", Percent: 30, Since: first, Next: second, NextPercent: &thirty, Steps: []state.RampStep{{At: first, Percent: 30}, {At: second, Percent: 100}}}},
 		},
 		{
 			Name: "trial", Mode: "shadow", TagHeader: "tag", Keys: []string{"header x-user-id"}, Hash: "xxh3", Salt: "x", Modulo: 1000,
-			Tags:  []state.Tag{{Tag: "s2", Percent: 0.5}, {Percent: 99.5}},
-			Ruler: []state.Piece{{From: 0, To: 5}, {From: 5, To: 10, Tag: "s2"}, {From: 10, To: 1000}},
+			Tags:   []state.Tag{{Tag: "s2", Percent: 0.5}, {Percent: 99.5}},
+			Ruler:  []state.Piece{{From: 0, To: 5}, {From: 5, To: 10, Tag: "s2"}, {From: 10, To: 1000}},
+			Moving: &state.Moving{Percent: 0.5, AtMost: true},
 		},
 		{
 			Name: "gone", Mode: "off", TagHeader: "tag", Keys: []string{"header x-user-id"}, Hash: "fnv1a32", Modulo: 100,

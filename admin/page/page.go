@@ -43,6 +43,40 @@ type View struct {
 	Request, At string
 	Wrong       string            // why there is no answer
 	Decision    *explain.Decision // nil: nothing was asked
+	Asked       []state.Rule      // the rules at the instant of the question
+
+	WhatIf *WhatIf // nil: there are no rules
+}
+
+// A WhatIf is what became of the users of a rule if one of its tags had another share.
+type WhatIf struct {
+	Rule, Tag string
+	Share     string // as it was typed, or as it is
+	Choices   []Choice
+	Wrong     string // why there is no effect
+
+	Before, After *state.Rule // nil: not known, or nothing was asked
+	From, To      int         // the buckets of the tag after, from From to below To
+	Moving        *state.Moving
+	Leaving       string // who would lose a tag; "": nobody
+	Command, YAML string
+}
+
+// A Choice is a tag of a rule that may have another share.
+type Choice struct {
+	Value, Text string
+	Chosen      bool
+}
+
+// A drawing is what the template draws.
+type drawing struct {
+	View
+
+	Title, Answer string
+	Style         template.CSS
+	Script        template.JS
+
+	colours map[string]int // of tags, from 1
 }
 
 // Write writes the page.
@@ -53,18 +87,17 @@ func Write(w io.Writer, v View) error {
 			return err
 		}
 	}
-	title := "tagproc"
+	d := &drawing{View: v, Title: "tagproc", Answer: answer.String(), Style: template.CSS(style), Script: template.JS(script), colours: coloursOf(v.State)}
 	if len(alarms(v.State)) > 0 {
-		title = "! " + title
+		d.Title = "! tagproc"
 	}
-	if err := page.Execute(w, struct {
-		View
-
-		Title, Answer string
-		Style         template.CSS
-		Script        template.JS
-	}{v, title, answer.String(), template.CSS(style), template.JS(script)}); err != nil {
+	if err := page.Execute(w, d); err != nil {
 		return fmt.Errorf("couldn't draw the page: %w", err)
 	}
 	return nil
+}
+
+// Link returns a link to the question. A browser keeps what is behind # to itself.
+func (d *drawing) Link() string {
+	return "/#request=" + template.URLQueryEscaper(d.Request) + "&at=" + template.URLQueryEscaper(d.At)
 }

@@ -32,7 +32,10 @@ func sample() *state.State {
 				Hash: "fnv1a32", Modulo: 100, Named: 2,
 				Tags:  []state.Tag{{Tag: "s2", Percent: 25}, {Tag: "s1", Percent: 75}, {}},
 				Ruler: []state.Piece{{From: 0, To: 25, Tag: "s2"}, {From: 25, To: 100, Tag: "s1"}},
-				Ramps: []state.Ramp{{Tag: "s2", Percent: 25, Since: noon.Add(-2 * time.Hour), Next: noon.Add(22 * time.Hour), NextPercent: &fifty}},
+				Ramps: []state.Ramp{{
+					Tag: "s2", Percent: 25, Since: noon.Add(-2 * time.Hour), Next: noon.Add(22 * time.Hour), NextPercent: &fifty,
+					Steps: []state.RampStep{{At: noon.Add(-2 * time.Hour), Percent: 25}, {At: noon.Add(22 * time.Hour), Percent: 50}, {At: noon.Add(46 * time.Hour), Percent: 100}}, StepsBefore: 1, StepsAfter: 2,
+				}},
 				Observed: []state.Observed{
 					{Seconds: 63, Requests: []uint32{0, 0, 0}},
 					{Seconds: 304, Requests: []uint32{11_836, 36_276, 0}, Low: []float64{23.4, 74.1, 0}, High: []float64{25.9, 76.6, 0.1}},
@@ -42,11 +45,12 @@ func sample() *state.State {
 			{
 				Name: "trial", Mode: "shadow", TagHeader: "x-asm-prefer-tag", Keys: []string{"header x-user-id"}, Hash: "xxh3", Salt: "x", Modulo: 1000,
 				Tags: []state.Tag{{Tag: "s2", Percent: 0.5}, {Percent: 99.5}}, Ruler: []state.Piece{{From: 0, To: 5, Tag: "s2"}, {From: 5, To: 1000}},
+				Replaces: "checkout", Moving: &state.Moving{Percent: 74.5},
 			},
 		},
 		Requests: []state.Requests{
-			{Seconds: 63, PerSecond: 157.33, Decisions: 157.33, Outcomes: map[string]uint32{"tagged": 9912}},
-			{Seconds: 304, PerSecond: 158.26, Decisions: 158.2, Outcomes: map[string]uint32{"tagged": 48_000, "unchanged": 112}},
+			{Seconds: 63, PerSecond: 157.33, Decisions: 157.33, Outcomes: map[string]uint32{"tagged": 9912}, Latency: &state.Latency{P50: 2.5e-6, P99: 10e-6}},
+			{Seconds: 304, PerSecond: 158.26, Decisions: 158.2, Outcomes: map[string]uint32{"tagged": 48_000, "unchanged": 112}, Latency: &state.Latency{P50: 2.5e-6}},
 			{Seconds: 3723, PerSecond: 0, Outcomes: map[string]uint32{}},
 		},
 		Reloads: []state.Reload{
@@ -70,6 +74,7 @@ func views(t *testing.T) map[string]View {
 	stopping.NotReady, stopping.Step = "draining", nil
 	due := sample()
 	due.Now = due.Step.Next
+	due.Rules[0].Ramps[0].Percent, due.Rules[0].Ramps[0].Since = 50, due.Now
 	due.Step.Since, due.Step.Next, due.Rules[0].Ramps[0].Next, due.Rules[0].Ramps[0].NextPercent = due.Now, time.Time{}, time.Time{}, nil
 	long := sample()
 	long.Rules[0].Name, long.Rules[0].Tags[0].Tag, long.Rules[0].Ruler[0].Tag = strings.Repeat("long", 60), strings.Repeat("long", 60), strings.Repeat("long", 60)
@@ -77,9 +82,26 @@ func views(t *testing.T) map[string]View {
 	if table == nil {
 		t.Fatal(problems.Err())
 	}
+	over := sample()
+	over.Refusal = &state.Refusal{At: noon, Problems: refused.Refusal.Problems}
+	uneven := sample()
+	uneven.Rules[0].Observed[1] = state.Observed{Seconds: 304, Requests: []uint32{400, 600, 0}, Low: []float64{38, 58, 0}, High: []float64{42, 62, 1}}
+	moved := sample().Rules[0]
+	moved.Ruler = []state.Piece{{From: 0, To: 20, Tag: "s2"}, {From: 20, To: 100, Tag: "s1"}}
+	rule := &sample().Rules[0]
+	choices := []Choice{{Value: "checkout\ts2", Text: "s2 of checkout", Chosen: true}, {Value: "checkout\ts1", Text: "s1 of checkout"}}
 	return map[string]View{
-		"well": {State: sample()}, "refused": {State: refused}, "no-rules": {State: none}, "stopping": {State: stopping}, "last-step": {State: due}, "long-names": {State: long},
-		"explained":      {State: sample(), Request: "x-user-id: jack", At: "2026-12-01T10:00:00Z", Decision: explain.Request(table, []explain.Header{{Name: "x-user-id", Value: "jack"}})},
+		"refusal-over": {State: over}, "uneven": {State: uneven},
+		"what-if": {State: sample(), WhatIf: &WhatIf{
+			Rule: "checkout", Tag: "s2", Share: "20%", Choices: choices, Before: rule, After: &moved, To: 20, Moving: &state.Moving{Percent: 5, Named: 1},
+			Leaving: "users would lose s2 (5%); add --allow-leaving if that is meant", Command: "tagproc rollout set rules.yaml --rule checkout s2=20%", YAML: "policies:\n- {range: 20, tagValue: s2}\n",
+		}},
+		"what-if-not": {State: sample(), WhatIf: &WhatIf{Rule: "checkout", Tag: "s2", Share: "20.5%", Choices: choices, Before: rule, To: 25, Wrong: "That cannot be: s2=20.5% of 100 buckets is no whole number of them"}},
+		"well":        {State: sample()}, "refused": {State: refused}, "no-rules": {State: none}, "stopping": {State: stopping}, "last-step": {State: due}, "long-names": {State: long},
+		"explained": {
+			State: sample(), Request: "x-user-id: jack", At: "2026-12-01T10:00:00Z", Decision: explain.Request(table, []explain.Header{{Name: "x-user-id", Value: "jack"}}),
+			Asked: []state.Rule{{Name: "tag", Modulo: 100, Ruler: []state.Piece{{From: 0, To: 20, Tag: "s2"}, {From: 20, To: 100}}}},
+		},
 		"not-understood": {State: sample(), Request: "jack\njill", Wrong: "Not understood: line \"jack\" is no header; expected NAME: VALUE"},
 	}
 }
@@ -142,13 +164,13 @@ func TestPage(t *testing.T) {
 			switch n.Data {
 			case "label":
 				labels[attribute(n, "for")] = true
-			case "textarea", "input":
+			case "textarea", "input", "select":
 				if !labels[attribute(n, "id")] {
 					t.Errorf("%s: <%s> has no label", name, n.Data)
 				}
 			case "svg":
-				if attribute(n, "role") != "img" || attribute(n, "aria-label") == "" {
-					t.Errorf("%s: a ruler says nothing aloud", name)
+				if (attribute(n, "role") != "img" || attribute(n, "aria-label") == "") && attribute(n, "aria-hidden") != "true" {
+					t.Errorf("%s: a picture says nothing aloud", name)
 				}
 			case "h1", "h2", "h3":
 				if now := int(n.Data[1] - '0'); now > level+1 {
@@ -195,7 +217,9 @@ func TestNothingIsMarkup(t *testing.T) {
 	for range mostDrawn + 1 {
 		s.Rules = append(s.Rules, *r)
 	}
-	text := write(t, View{State: s, Request: evil, At: evil, Wrong: evil})
+	text := write(t, View{State: s, Request: evil, At: evil, Wrong: evil, WhatIf: &WhatIf{
+		Rule: evil, Tag: evil, Share: evil, Choices: []Choice{{Value: evil, Text: evil}}, Wrong: evil, Before: r, After: r, Leaving: evil, Command: evil, YAML: evil,
+	}})
 	for _, n := range elements(t, text) {
 		if n.Data == "b" || n.Data == "script" && !strings.Contains(n.FirstChild.Data, "renew") {
 			t.Errorf("the page has <%s>", n.Data)
@@ -229,36 +253,41 @@ func TestPageIsSmall(t *testing.T) {
 		s.Rules[0].Ruler = append(s.Rules[0].Ruler, state.Piece{From: i, To: i + 1, Tag: fmt.Sprint(i % 2)})
 	}
 	s.Rules[0].Modulo = 1000
-	if got := strings.Count(write(t, View{State: s}), "<rect"); got != 41+39*2 {
-		t.Errorf("the page has %d pieces, want 41 of the long ruler and 2 of each other", got)
+	if got := strings.Count(write(t, View{State: s}), "<rect"); got != 41+39*2+mostDrawn*2+colours+1 {
+		t.Errorf("the page has %d pieces, want 41 of the long ruler, 2 of each other, a chip for each tag and the patterns", got)
 	}
 }
 
-// TestColours checks that a tag has one colour, which is not that of no tag.
+// TestColours checks that a tag has one colour in all rules, which is not that of no tag,
+// and that the first tags have different ones.
 func TestColours(t *testing.T) {
 	t.Parallel()
-	used := map[int]bool{}
-	for i := range 100 {
-		c := colour(fmt.Sprint("s", i))
-		if c < 1 || c > colours {
-			t.Errorf("the colour of s%d is %d", i, c)
-		}
-		used[c] = true
+	s := sample()
+	s.Rules[1].Tags = nil
+	for i := range colours {
+		s.Rules[1].Tags = append(s.Rules[1].Tags, state.Tag{Tag: fmt.Sprint("s", i)})
 	}
-	if colour("") != 0 || len(used) != colours {
-		t.Errorf("no tag has the colour %d, and tags have %d", colour(""), len(used))
+	d := &drawing{View: View{State: s}, colours: coloursOf(s)}
+	used, hatches := map[int]bool{}, map[string]bool{}
+	for i := range colours {
+		used[d.Chip(fmt.Sprint("s", i)).Colour] = true
+		hatches[hatch(i)] = true
+	}
+	if c := d.Chip("").Colour; c != 0 || used[0] || len(used) != colours || len(hatches) != colours {
+		t.Errorf("no tag has the colour %d, and tags have %v with %d hatches", c, used, len(hatches))
 	}
 }
 
 // TestSpan checks times in words.
 func TestSpan(t *testing.T) {
 	t.Parallel()
-	for d, want := range map[time.Duration]string{
-		0: "0 seconds", -time.Second: "0 seconds", time.Second: "1 second", 59 * time.Second: "59 seconds", 90 * time.Second: "1 minute",
-		2 * time.Hour: "2 hours", 25 * time.Hour: "1 day", 72 * time.Hour: "3 days",
+	for d, want := range map[time.Duration][2]string{
+		0: {"0 seconds ago", "0 seconds"}, -time.Second: {"0 seconds ago", "0 seconds"}, time.Second: {"1 second ago", "1 second"},
+		59 * time.Second: {"59 seconds ago", "59 seconds"}, 90 * time.Second: {"1 minute ago", "1 minute 30 seconds"},
+		2 * time.Hour: {"2 hours ago", "2 hours"}, 25 * time.Hour: {"1 day ago", "1 day 1 hour"}, 72 * time.Hour: {"3 days ago", "3 days"},
 	} {
-		if got := span(d); got != want {
-			t.Errorf("span(%v) = %q, want %q", d, got, want)
+		if got := [2]string{ago(noon, noon.Add(-d)), until(noon, noon.Add(d))}; got != want {
+			t.Errorf("%v: %q, want %q", d, got, want)
 		}
 	}
 }

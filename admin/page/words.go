@@ -3,9 +3,10 @@ package page
 import (
 	"cmp"
 	"fmt"
-	"hash/fnv"
 	"html/template"
 	"maps"
+	"math"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,14 +21,15 @@ import (
 const (
 	mostDrawn  = 40 // rules that have a ruler; the page of 200 rules has to stay small
 	mostPieces = 40 // of one ruler
-	window     = 1  // of state.Rule.Observed: 5 minutes
+	mostDoubts = 5
+	window     = 1 // of state.Rule.Observed: 5 minutes
 )
 
 // functions are what the template says.
 var functions = template.FuncMap{
-	"alarms": alarms, "ago": ago, "brief": brief, "colour": colour, "count": count, "drawn": drawn, "instant": instant, "length": length,
-	"moving": moving, "mostDrawn": func() int { return mostDrawn }, "observed": observed, "outcomes": outcomes, "percent": percent,
-	"problem": problem, "rest": rest, "ruler": ruler, "plural": words.Counted, "shown": shown, "tag": words.Tag, "until": until, "verdict": verdict,
+	"alarms": alarms, "ago": ago, "base": path.Base, "brief": brief, "changes": changes, "count": count, "few": few, "hatch": hatch, "instant": instant, "latency": latency, "length": length,
+	"moving": moving, "mostDrawn": func() int { return mostDrawn }, "observed": observed, "outcomes": outcomes, "percent": percent, "problem": problem,
+	"replaced": replaced, "rest": rest, "plural": words.Counted, "sentence": sentence, "shown": shown, "tag": words.Tag, "until": until, "verdict": verdict,
 }
 
 // alarms says what is wrong with a replica.
@@ -56,22 +58,34 @@ func problem(p state.Problem) string {
 
 func instant(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05Z") }
 
-// ago and until return the time between two instants in words.
-func ago(now, t time.Time) string { return span(now.Sub(t)) + " ago" }
+// ago returns the time since an instant, in its greatest unit.
+func ago(now, t time.Time) string {
+	text, _ := span(now.Sub(t))
+	return text + " ago"
+}
 
-func until(now, t time.Time) string { return span(t.Sub(now)) }
+// until returns the time that is left until an instant, in its two greatest units.
+func until(now, t time.Time) string {
+	text, rest := span(t.Sub(now))
+	if rest >= time.Second {
+		more, _ := span(rest)
+		text += " " + more
+	}
+	return text
+}
 
-// span returns a time in its greatest unit.
-func span(d time.Duration) string {
+// span returns a time in its greatest unit, and what is left of it.
+func span(d time.Duration) (text string, rest time.Duration) {
+	d = max(0, d)
 	for _, unit := range []struct {
 		name string
 		of   time.Duration
 	}{{"day", 24 * time.Hour}, {"hour", time.Hour}, {"minute", time.Minute}} {
-		if n := int(d / unit.of); n >= 2 || n == 1 && d < 2*unit.of {
-			return words.Counted(n, unit.name)
+		if d >= unit.of {
+			return words.Counted(int(d/unit.of), unit.name), d % unit.of
 		}
 	}
-	return words.Counted(max(0, int(d/time.Second)), "second")
+	return words.Counted(int(d/time.Second), "second"), 0
 }
 
 // length returns a number of seconds as people say it.
@@ -110,67 +124,109 @@ func outcomes(o map[string]uint32) string {
 	return cmp.Or(strings.Join(texts, ", "), "none")
 }
 
-func moving(r state.Reload) string {
+func moving(m *state.Moving) string {
+	if m == nil {
+		return ""
+	}
+	return shares.Figure{Percent: m.Percent, AtMost: m.AtMost, Named: m.Named}.String()
+}
+
+// mostChanges is the most changes of a reload that are shown at once.
+const mostChanges = 3
+
+func few(r state.Reload) bool { return len(r.Changes) <= mostChanges && r.ChangesLeftOut == 0 }
+
+// changes says how many changes a reload made.
+func changes(r state.Reload) string {
+	text := words.Counted(len(r.Changes)+r.ChangesLeftOut, "change")
+	if r.Before == "" {
+		return "the first rules: " + text
+	}
+	return text
+}
+
+// latency says how long replies took.
+func latency(l *state.Latency) string {
+	if l == nil {
+		return ""
+	}
+	within := func(seconds float64) string {
+		if seconds == 0 {
+			return "above the last bucket"
+		}
+		return "within " + time.Duration(math.Round(seconds*1e9)).String()
+	}
+	return "half " + within(l.P50) + ", 99% " + within(l.P99)
+}
+
+// replaced says what became of users if a rule in shadow were enforced.
+func replaced(r state.Rule) string {
 	if r.Moving == nil {
 		return ""
 	}
-	return shares.Figure{Percent: r.Moving.Percent, AtMost: r.Moving.AtMost, Named: r.Moving.Named}.String()
+	place := "Enforced"
+	if r.Replaces != "" {
+		place += " in the place of " + r.Replaces
+	}
+	return place + ", who would move: " + moving(r.Moving)
 }
 
-// colours is the number of colours of tags. That of no tag is 0.
-const colours = 8
-
-// colour returns the colour of a tag, the same wherever it stands.
-func colour(tag string) int {
-	if tag == "" {
-		return 0
+// Doubts says which shares are not as they should be. They are of requests, not of people,
+// so that none of them is an alarm.
+func (d *drawing) Doubts() (all []string) {
+	right, tooFew := 0, 0
+	for _, r := range d.State.Rules {
+		if r.Mode != "enforce" || len(r.Observed) <= window {
+			continue
+		}
+		o, wrong := &r.Observed[window], false
+		for i, t := range r.Tags {
+			switch said := o.Verdict(i, t.Percent); said {
+			case state.More, state.Fewer:
+				wrong = true
+				if len(all) < mostDoubts {
+					all = append(all, fmt.Sprintf("Rule %s: %s has %s, expected %s: %s.", r.Name, words.Tag(t.Tag), inRequests(o, i), percent(t.Percent), said))
+				}
+			}
+		}
+		switch {
+		case wrong:
+		case o.Verdict(0, r.Tags[0].Percent) == state.AsExpected:
+			right++
+		default:
+			tooFew++
+		}
 	}
-	h := fnv.New32a()
-	_, _ = h.Write([]byte(tag)) // never fails
-	return 1 + int(h.Sum32()%colours)
+	if right > 0 {
+		all = append(all, fmt.Sprintf("Shares of the requests are as expected in %s.", words.Counted(right, "rule")))
+	}
+	if tooFew > 0 {
+		all = append(all, fmt.Sprintf("%s too few requests to tell.", words.Count(tooFew, "rule has", "rules have")))
+	}
+	return all
+}
+
+// inRequests returns for example "24.6% of 48,112 requests in 5 minutes".
+func inRequests(o *state.Observed, i int) string {
+	return fmt.Sprintf("%s of %s requests in %s", percent(o.Percent(i)), count(o.Total()), length(o.Seconds))
+}
+
+// sentence says of a rule what the requests of the tag of index i tell; nil: they are not
+// counted.
+func sentence(r state.Rule, i int) *struct{ Text, Class, Verdict string } {
+	if len(r.Observed) <= window {
+		return nil
+	}
+	o := &r.Observed[window]
+	v := verdict(*o, i, r.Tags[i])
+	if o.Total() == 0 {
+		return &struct{ Text, Class, Verdict string }{"in " + length(o.Seconds), v.Class, v.Text}
+	}
+	return &struct{ Text, Class, Verdict string }{inRequests(o, i), v.Class, v.Text}
 }
 
 // shown reports whether a tag has a row: what nobody takes only if there is some.
 func shown(t state.Tag) bool { return t.Tag != "" || t.Percent > 0 }
-
-// A piece is one of a ruler, in percent of its width.
-type piece struct {
-	X, Width float64
-	Colour   int
-	Label    *label
-}
-
-type label struct {
-	At   float64
-	Text string
-}
-
-// drawn returns the pieces of a ruler, neighbours drawn as one where there are too many.
-func drawn(r state.Rule) (pieces []piece) {
-	for i, p := range r.Ruler {
-		if i == mostPieces {
-			x := 100 * float64(p.From) / float64(r.Modulo)
-			return append(pieces, piece{X: x, Width: 100 - x, Label: &label{x + 0.5, "…"}})
-		}
-		made := piece{X: 100 * float64(p.From) / float64(r.Modulo), Width: 100 * float64(p.To-p.From) / float64(r.Modulo), Colour: colour(p.Tag)}
-		for _, text := range []string{fmt.Sprintf("%s: %d to %d", words.Tag(p.Tag), p.From, p.To-1), words.Tag(p.Tag)} {
-			if made.Label == nil && made.Width > 1+1.3*float64(len(text)) {
-				made.Label = &label{made.X + 0.5, text}
-			}
-		}
-		pieces = append(pieces, made)
-	}
-	return pieces
-}
-
-// ruler returns the buckets of tags in words.
-func ruler(r state.Rule) string {
-	var texts []string
-	for _, p := range r.Ruler[:min(len(r.Ruler), mostPieces)] {
-		texts = append(texts, fmt.Sprintf("buckets %d to %d: %s", p.From, p.To-1, words.Tag(p.Tag)))
-	}
-	return strings.Join(texts, "; ")
-}
 
 // observed returns the share that the tag of index i has of the requests.
 func observed(o state.Observed, i int) string {
