@@ -14,7 +14,7 @@ LINT      := go tool -modfile=$(CURDIR)/tools/golangci-lint.mod golangci-lint
 BENCHSTAT := go tool -modfile=tools/benchstat.mod benchstat
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-istio lint verify fmt bench fuzz proto picture image envoy envoys chaos hostile differential proof loadtest loadtest-short ghz loadtest-build update-tools clean
+.PHONY: help build run test test-istio test-page lint verify fmt bench fuzz proto picture pictures image envoy envoys chaos hostile differential proof loadtest loadtest-short ghz loadtest-build update-tools clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,10 +35,15 @@ test-istio: envoys ## run the tests on the real control plane of Istio and real 
 	cd test/istio && go test -shuffle=on -timeout=30m ./...
 	go test ./test/differential -count=1 -timeout=30m -run='^TestDataPaths$$' -full
 
+test-page: ## run the tests of the page in a headless Chromium, which root gets on Debian, with axe-core of npm
+	@tools/get-browser
+	cd test/page && CI=true go test -shuffle=on -timeout=20m ./...
+
 lint: ## check style, imports, go.mod, the proto file and that generated code is up to date
 	go mod tidy -diff
 	cd loadtest && go mod tidy -diff
 	cd test/istio && go mod tidy -diff
+	cd test/page && go mod tidy -diff
 	cd tools/image && go mod tidy -diff
 	$(BUF) lint
 	$(BUF) format --diff --exit-code
@@ -47,11 +52,12 @@ lint: ## check style, imports, go.mod, the proto file and that generated code is
 	$(LINT) run
 	cd loadtest && $(LINT) run
 	cd test/istio && $(LINT) run
+	cd test/page && $(LINT) run
 	cd tools/image && $(LINT) run
 	cd tools/goreleaser && $(LINT) run && go test .
 
 verify: ## check the modules against go.sum, and look for known vulnerabilities where their database is reachable
-	@set -e; for dir in . loadtest test/istio tools/image tools/goreleaser; do out=$$(cd $$dir && go mod verify) || { echo "$$dir: $$out" >&2; exit 1; }; echo "$$dir: $$out"; done
+	@set -e; for dir in . loadtest test/istio test/page tools/image tools/goreleaser; do out=$$(cd $$dir && go mod verify) || { echo "$$dir: $$out" >&2; exit 1; }; echo "$$dir: $$out"; done
 	@tools/vulncheck
 
 fmt: ## format the Go code and the proto file
@@ -77,6 +83,10 @@ proto: ## generate the code of the proto file
 
 picture: ## draw docs/users.svg, the picture of the README
 	go run ./internal/picture docs/users.svg
+
+pictures: ## take docs/page.png and docs/page-refused.png, the pictures of the page
+	@tools/get-browser
+	cd test/page && CI=true go test -count=1 -run='^TestPictures$$' . -args -pictures $(CURDIR)/docs
 
 image: ## assemble the images of tagproc and of the samples' application into bin/image, for amd64 and arm64
 	cd tools/image && GOTOOLCHAIN=$$(sed -n 's/^toolchain //p' "$(CURDIR)/go.mod") go run . -root "$(CURDIR)" -out "$(CURDIR)/bin/image" \
@@ -121,4 +131,4 @@ update-tools: ## take the newest release of each tool of tools/*.mod
 	@set -e; for mod in tools/*.mod; do echo "=== $$mod"; go get -modfile="$$mod" tool; done
 
 clean: ## remove what was built and fetched
-	rm -rf bin .envoy
+	rm -rf bin .envoy .browser

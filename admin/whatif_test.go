@@ -55,7 +55,7 @@ func TestWhatIf(t *testing.T) {
 		}},
 		{"it's\ts2", "1/10", []string{"Who would move: <strong>10%</strong>", "users would lose s2 (10%)", "s2=1/10 --allow-leaving"}},
 		{"it's\ts4", "60%", []string{"- {range: 90, tagValue: s4}", `data-from="0" data-to="60"`}},
-		{"parts\ta", "30%", []string{"Who would move: <strong>10%</strong>", "- {range: 30, tagValue: a}\n- {from: 30, range: 100, tagValue: no}\n"}},
+		{"parts\ta", "30%", []string{"Who would move: <strong>10%</strong>", "- {range: 30, tagValue: a}\n- {from: 30, range: 100, tagValue: &#34;no&#34;}\n"}},
 		{"it's\ts2", "12.5%", []string{"That cannot be: s2=12.5% of 100 buckets is no whole number of them; the nearest shares are 12% and 13%"}},
 		{"it's\ts2", "<b>", []string{"That cannot be: &#34;&lt;b&gt;&#34;: expected a percentage"}},
 		{"gone\ts2", "10%", []string{"There is no rule gone any more"}},
