@@ -9,7 +9,7 @@ import (
 )
 
 // Covers reports whether a route takes every request that the other one would take, for
-// sure: its conditions are among those of the other, and its path holds the other's.
+// sure: its conditions hold where those of the other hold, and its path holds the other's.
 func (route *Route) Covers(other *Route) bool {
 	m, o := route.GetMatch(), other.GetMatch()
 	if route.Doubt != "" || m.GetTlsContext() != nil || len(m.GetDynamicMetadata())+len(m.GetFilterState())+len(m.GetCookies()) > 0 || m.GetGrpc() != nil && o.GetGrpc() == nil {
@@ -18,7 +18,18 @@ func (route *Route) Covers(other *Route) bool {
 	if f := m.GetRuntimeFraction(); f != nil && fraction(f.GetDefaultValue(), f.GetRuntimeKey()).Answer != Yes {
 		return false
 	}
-	return coversPath(m, o) && among(m.GetHeaders(), o.GetHeaders()) && among(m.GetQueryParameters(), o.GetQueryParameters())
+	return coversPath(m, o) && coversHeaders(m.GetHeaders(), o.GetHeaders()) && among(m.GetQueryParameters(), o.GetQueryParameters())
+}
+
+// coversHeaders reports whether each of some conditions holds where others hold: it is one of
+// them, or takes the very value that one of them asks for.
+func coversHeaders(some, others []*routev3.HeaderMatcher) bool {
+	return !slices.ContainsFunc(some, func(c *routev3.HeaderMatcher) bool {
+		return !slices.ContainsFunc(others, func(o *routev3.HeaderMatcher) bool {
+			value := Exact(o)
+			return proto.Equal(c, o) || value != "" && !o.GetStringMatch().GetIgnoreCase() && !o.GetInvertMatch() && !c.GetInvertMatch() && lower(c.GetName()) == lower(o.GetName()) && Takes(c, value) == Yes
+		})
+	})
 }
 
 // among reports whether each of some conditions is one of others.

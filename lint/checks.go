@@ -147,9 +147,17 @@ var Checks = []Check{
 
 	// Tags and routes.
 	{"unrouted-tag", source.Error, []Need{NeedRules, NeedEnvoys}, unroutedTag, nil},
+	{"unrouted-set-tag", source.Error, []Need{NeedRules, NeedEnvoys}, unroutedSetTag, nil},
 	{"misspelt-tag", source.Error, []Need{NeedRules, NeedEnvoys}, misspeltTag, nil},
 	{"unwritten-tag", source.Warning, []Need{NeedRules, NeedEnvoys}, unwrittenTag, nil},
 	{"misspelt-header", source.Error, []Need{NeedRules, NeedEnvoys}, misspeltHeader, nil},
+	{"appended-tag", source.Error, []Need{NeedRules, NeedEnvoys}, appendedTag, nil},
+	{"removed-tag", source.Error, []Need{NeedRules, NeedEnvoys}, removedTag, nil},
+	{"late-named-users", source.Warning, []Need{NeedRules, NeedEnvoys}, lateNamedUsers, nil},
+	{"named-twice", source.Warning, []Need{NeedRules, NeedEnvoys}, namedTwice, nil},
+	{"half-routed-tag", source.Error, []Need{NeedRules, NeedEnvoys}, halfRoutedTag, nil},
+	{"half-routed-tag", source.Error, []Need{NeedRules, NeedEnvoys}, shadowedHost, nil},
+	{"no-subset", source.Error, []Need{NeedRules, NeedEnvoys}, noSubset, nil},
 	{"no-default-route", source.Error, []Need{NeedRules, NeedEnvoys}, noDefaultRoute, nil},
 	{"unreachable-route", source.Error, []Need{NeedRules, NeedEnvoys}, unreachableRoute, nil},
 	{"random-version", source.Warning, []Need{NeedRules, NeedEnvoys}, randomVersion, nil},

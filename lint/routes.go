@@ -46,7 +46,7 @@ func (m *Model) routes() (all []route) {
 	m.eachRoute(func(r route) {
 		concerned, known := concerns[r.host]
 		if !known {
-			concerned = slices.ContainsFunc(r.host.Routes, func(r *envoyconf.Route) bool { return len(m.tagMatches(r)) > 0 })
+			concerned = slices.ContainsFunc(r.host.Routes, func(r *envoyconf.Route) bool { return len(m.tagConditions(r)) > 0 })
 			concerns[r.host] = concerned
 		}
 		if concerned {
@@ -56,14 +56,20 @@ func (m *Model) routes() (all []route) {
 	return all
 }
 
-// tagMatches returns the conditions of a route that ask for a tag.
-func (m *Model) tagMatches(r *envoyconf.Route) (ms []*routev3.HeaderMatcher) {
+// tagConditions returns the conditions of a route on tag headers, those that refuse a tag
+// included.
+func (m *Model) tagConditions(r *envoyconf.Route) (ms []*routev3.HeaderMatcher) {
 	for _, h := range r.GetMatch().GetHeaders() {
-		if m.owns(lower(h.GetName())) && !h.GetInvertMatch() && envoyconf.Takes(h, "\x00") != envoyconf.Yes {
+		if m.owns(lower(h.GetName())) && (h.GetInvertMatch() || envoyconf.Takes(h, "\x00") != envoyconf.Yes) {
 			ms = append(ms, h)
 		}
 	}
 	return ms
+}
+
+// tagMatches returns the conditions of a route that ask for a tag.
+func (m *Model) tagMatches(r *envoyconf.Route) []*routev3.HeaderMatcher {
+	return slices.DeleteFunc(m.tagConditions(r), (*routev3.HeaderMatcher).GetInvertMatch)
 }
 
 // headerAt returns the place of the condition of a route on a header.
@@ -76,40 +82,59 @@ func headerAt(r *envoyconf.Route, name string) source.Value {
 	return r.Value
 }
 
-// unroutedTag finds a tag of a rule that no route matches. A header that none of them
-// matches may be for hops behind, unless the Envoys are complete.
-func unroutedTag(m *Model, found found) {
-	if slices.ContainsFunc(m.Envoys, func(e *Envoy) bool { return e.Open }) {
-		return
-	}
-	byHeader, headers := map[string][]*routev3.HeaderMatcher{}, []string(nil)
+// matches returns the conditions of routes on each tag header.
+func (m *Model) matches() map[string][]*routev3.HeaderMatcher {
+	byHeader := map[string][]*routev3.HeaderMatcher{}
 	for _, r := range m.routes() {
-		for _, h := range m.tagMatches(r.Route) {
-			name := lower(h.GetName())
-			if byHeader[name] == nil {
-				headers = append(headers, name)
-			}
-			byHeader[name] = append(byHeader[name], h)
+		for _, h := range m.tagConditions(r.Route) {
+			byHeader[lower(h.GetName())] = append(byHeader[lower(h.GetName())], h)
 		}
 	}
+	return byHeader
+}
+
+// unrouted says why a tag changes nothing, or "". A header that no route matches may be for
+// hops behind, unless the Envoys are complete; and there may be routes that are not known.
+func (m *Model) unrouted(byHeader map[string][]*routev3.HeaderMatcher, header, value string) string {
+	matches := byHeader[header]
+	takes := func(h *routev3.HeaderMatcher) bool { // or keeps out, and a route behind takes it
+		return h.GetInvertMatch() && envoyconf.Takes(h, value) != envoyconf.Yes || !h.GetInvertMatch() && envoyconf.Takes(h, value) != envoyconf.No
+	}
+	switch {
+	case slices.ContainsFunc(m.Envoys, func(e *Envoy) bool { return e.Open }), slices.ContainsFunc(matches, takes):
+		return ""
+	case len(matches) > 0:
+		var values []string
+		for _, h := range matches {
+			values = append(values, envoyconf.Exact(h))
+		}
+		return fmt.Sprintf("no route of Envoy matches %s: %s, so these users get the default route%s", header, value, thereIs(value, values))
+	case m.Complete:
+		return fmt.Sprintf("no route matches the header %s, so %q changes nothing", header, value)
+	}
+	return ""
+}
+
+// giveRoute returns how to have a tag routed.
+func (m *Model) giveRoute(header, value string) string {
+	return m.fix(fmt.Sprintf("give the virtual host a route with headers: [{name: %s, string_match: {exact: %s}}]", header, value),
+		fmt.Sprintf("give the VirtualService a route with headers: {%s: {exact: %s}}", header, value))
+}
+
+// unroutedTag finds a tag of a rule that no route matches. The tag of the rest of the users
+// may be left to the default route.
+func unroutedTag(m *Model, found found) {
+	matches := m.matches()
 	told := map[[2]string]bool{}
 	for _, w := range m.written() {
-		matches, key := byHeader[w.header], [2]string{w.header, w.value}
-		takes := func(h *routev3.HeaderMatcher) bool { return envoyconf.Takes(h, w.value) != envoyconf.No }
-		if !w.enforced || w.rest || told[key] || len(matches) == 0 && !m.Complete || slices.ContainsFunc(matches, takes) {
+		key := [2]string{w.header, w.value}
+		if !w.enforced || w.rest || told[key] {
 			continue
 		}
 		told[key] = true
-		why := fmt.Sprintf("no route matches the header %s, so %q changes nothing%s", w.header, w.value, thereIs(w.header, headers))
-		if len(matches) > 0 {
-			var values []string
-			for _, h := range matches {
-				values = append(values, envoyconf.Exact(h))
-			}
-			why = fmt.Sprintf("no route of Envoy matches %s: %s, so these users get the default route%s", w.header, w.value, thereIs(w.value, values))
+		if why := m.unrouted(matches, w.header, w.value); why != "" {
+			found(w.at, why, m.giveRoute(w.header, w.value))
 		}
-		found(w.at, why, m.fix(fmt.Sprintf("give the virtual host a route with headers: [{name: %s, string_match: {exact: %s}}]", w.header, w.value),
-			fmt.Sprintf("give the VirtualService a route with headers: {%s: {exact: %s}}", w.header, w.value)))
 	}
 }
 
