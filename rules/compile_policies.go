@@ -34,7 +34,29 @@ func (c *compiler) policies(n *ruleNode, r *Rule) (made []madePolicy) {
 			made = append(made, madePolicy{Policy: p, tag: tag, at: e.place()})
 		}
 	}
+	c.warnOfScale(n, r, made)
 	return c.countRampRanges(n, made)
+}
+
+// warnOfScale warns of policies whose ranges are those of a modulo ten times smaller, or a
+// hundred times: a modulo was raised, and the ranges were not.
+func (c *compiler) warnOfScale(n *ruleNode, r *Rule, made []madePolicy) {
+	end := uint32(0)
+	for _, p := range made {
+		end = max(end, p.Range)
+		for _, s := range p.Ramp {
+			end = max(end, s.Range)
+		}
+	}
+	if len(made) < 2 || end < DefaultModulo || !n.modulo.OK() {
+		return
+	}
+	for factor := uint32(10); end*factor <= r.Modulo; factor *= 10 {
+		if end*factor == r.Modulo {
+			c.file.note(n.modulo.Place, source.Warning, KindScale, fmt.Sprintf(
+				"the policies of this rule end at %d of %d buckets, so that users in the others get no tag; if the modulo was raised, multiply the ranges by %d too", end, r.Modulo, factor))
+		}
+	}
 }
 
 // A madePolicy is a policy, its tag, and the place of its range.
@@ -132,6 +154,7 @@ func (c *compiler) partitions(n *ruleNode, r *Rule) (made []madePolicy) {
 		made = append(made, madePolicy{Policy: Policy{From: uint32(end), Range: uint32(end + size), TagValue: e.tagValue.V}, tag: tag, at: e.size.Place})
 		end += size
 	}
+	c.warnOfScale(n, r, made)
 	return made
 }
 

@@ -166,11 +166,33 @@ func TextIn(configMap *source.Document) source.Value {
 	return text
 }
 
+// keysWithRules returns the keys of a ConfigMap's data that have rules, except that of text.
+func keysWithRules(data, text source.Value) (keys []string) {
+	for _, e := range data.Entries() {
+		if !e.IsScalar() || e.Key() == text.Key() {
+			continue
+		}
+		docs, problems, _ := e.Embedded()
+		if problems.Err() == nil && len(docs) > 0 && In(docs[0]).Get("rules").IsList() {
+			keys = append(keys, source.Shorten(e.Key()))
+		}
+	}
+	return keys
+}
+
 func (d *decoder) configMap(doc *source.Document) {
 	text := TextIn(doc)
+	others := keysWithRules(doc.Get("data"), text)
 	if !text.IsScalar() {
-		d.Add(doc.Get("data").Problem(source.Error, KindEnvelope, "this ConfigMap has no rules; expected them as text under the key "+rulesKey+" of data, or under its only key"))
+		message := "this ConfigMap has no rules; expected them as text under the key " + rulesKey + " of data, or under its only key"
+		if len(others) > 0 {
+			message = "this ConfigMap has rules under " + strings.Join(others, " and ") + " of data, beside other keys; call the one that is meant " + rulesKey + ", or make a ConfigMap of each"
+		}
+		d.Add(doc.Get("data").Problem(source.Error, KindEnvelope, message))
 		return
+	}
+	if len(others) > 0 {
+		d.Add(text.Problem(source.Warning, KindEnvelope, fmt.Sprintf("of this ConfigMap the rules under %s are taken; those under %s are not", text.Key(), strings.Join(others, " and "))))
 	}
 	docs, problems, _ := text.Embedded()
 	if len(problems) > 0 {

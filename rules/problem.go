@@ -29,6 +29,7 @@ const (
 	KindExclusive         source.Kind = "exclusive"            // users who may have two tags that exclude each other
 	KindNotForwarded      source.Kind = "not-forwarded"        // a rule that needs a header outside forwarded
 	KindUnreachable       source.Kind = "unreachable"          // warning: a policy or a rule that can never decide
+	KindScale             source.Kind = "scale"                // warning: ranges of several policies that end at a tenth of the modulo
 	KindUnstickyKey       source.Kind = "unsticky-key"         // warning: a key that is no user's id
 	KindTagName           source.Kind = "tag-name"             // warning: a tag header whose name does not survive everywhere
 	KindSameCohort        source.Kind = "same-cohort"          // note: a rule that takes the same users as another one

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/tagproc/tagproc/internal/words"
 	"github.com/tagproc/tagproc/rollout"
 	"github.com/tagproc/tagproc/rules"
+	"github.com/tagproc/tagproc/source"
 )
 
 func newRolloutCommand() *cobra.Command {
@@ -274,5 +276,8 @@ func readRollout(cmd *cobra.Command, flags *rulesFlags, name string) (*rollout.F
 		writeProblems(stderr(cmd), problems)
 		return nil, &failure{}
 	}
+	writeProblems(stderr(cmd), slices.DeleteFunc(problems, func(p source.Problem) bool { // what concerns the edit
+		return p.Kind != rules.KindEnvelope || p.Severity != source.Warning
+	}))
 	return f, nil
 }
