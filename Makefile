@@ -14,13 +14,16 @@ LINT      := go tool -modfile=$(CURDIR)/tools/golangci-lint.mod golangci-lint
 BENCHSTAT := go tool -modfile=tools/benchstat.mod benchstat
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-istio test-page lint verify fmt bench fuzz proto picture pictures image envoy envoys chaos hostile differential proof loadtest loadtest-short ghz loadtest-build update-tools clean
+.PHONY: help build mesh run test test-istio test-page lint verify fmt bench fuzz proto picture pictures image envoy envoys chaos hostile differential proof loadtest loadtest-short ghz loadtest-build update-tools clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build bin/tagproc
 	$(BUILD) -ldflags '-X main.version=$(VERSION)' -o $(BIN) ./cmd/tagproc
+
+mesh: ## build bin/tagproc-mesh, which has Istio's control plane in it; the first time takes some minutes
+	cd mesh && $(BUILD) -ldflags '-s -w -X main.version=$(VERSION)' -o ../bin/tagproc-mesh ./cmd/tagproc-mesh
 
 run: build envoy ## show tagproc at work behind a real Envoy; without a terminal, run once and exit 0 if all went well
 	@if [ -t 0 ] && [ -t 1 ]; then exec $(BIN) demo; else exec $(BIN) demo --once; fi
@@ -32,6 +35,7 @@ test: envoys ## run every test: unit, fuzz seeds, end to end through two release
 	cd tools/image && CGO_ENABLED=1 go test -race -shuffle=on -timeout=20m ./...
 
 test-istio: envoys ## run the tests on the real control plane of Istio and real Envoys, one for each pod; building them takes some minutes
+	cd mesh && go test -shuffle=on -timeout=20m ./...
 	cd test/istio && go test -shuffle=on -timeout=30m ./...
 	go test ./test/differential -count=1 -timeout=30m -run='^TestDataPaths$$' -full
 
@@ -42,6 +46,7 @@ test-page: ## run the tests of the page in a headless Chromium, which root gets 
 lint: ## check style, imports, go.mod, the proto file and that generated code is up to date
 	go mod tidy -diff
 	cd loadtest && go mod tidy -diff
+	cd mesh && go mod tidy -diff
 	cd test/istio && go mod tidy -diff
 	cd test/page && go mod tidy -diff
 	cd tools/image && go mod tidy -diff
@@ -51,13 +56,14 @@ lint: ## check style, imports, go.mod, the proto file and that generated code is
 		diff -rq -x '*.proto' proto "$$fresh/proto" || { echo 'proto/: generated code is not up to date; run make proto' >&2; exit 1; }
 	$(LINT) run
 	cd loadtest && $(LINT) run
+	cd mesh && $(LINT) run
 	cd test/istio && $(LINT) run
 	cd test/page && $(LINT) run
 	cd tools/image && $(LINT) run
 	cd tools/goreleaser && $(LINT) run && go test .
 
 verify: ## check the modules against go.sum, and look for known vulnerabilities where their database is reachable
-	@set -e; for dir in . loadtest test/istio test/page tools/image tools/goreleaser; do out=$$(cd $$dir && go mod verify) || { echo "$$dir: $$out" >&2; exit 1; }; echo "$$dir: $$out"; done
+	@set -e; for dir in . loadtest mesh test/istio test/page tools/image tools/goreleaser; do out=$$(cd $$dir && go mod verify) || { echo "$$dir: $$out" >&2; exit 1; }; echo "$$dir: $$out"; done
 	@tools/vulncheck
 
 fmt: ## format the Go code and the proto file

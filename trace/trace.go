@@ -103,20 +103,26 @@ type Stop struct {
 // decides.
 func Run(stops []Stop, t *rules.Table, request envoyconf.Request) *Way {
 	w := &Way{}
-	next := &request
 	for _, s := range stops {
-		at := *next
-		if s.Host != "" {
-			at.Authority = s.Host
-		}
-		h := hop{stop: s, table: t}
-		h.run(&at)
-		w.Hops = append(w.Hops, h.Hop)
-		if next = h.sent; next == nil {
-			next = &at
-		}
+		var h Hop
+		h, request = Through(s, t, request)
+		w.Hops = append(w.Hops, h)
 	}
 	return w
+}
+
+// Through returns what happens to a request at one Envoy, and the request as it goes on from
+// there.
+func Through(s Stop, t *rules.Table, request envoyconf.Request) (Hop, envoyconf.Request) {
+	if s.Host != "" {
+		request.Authority = s.Host
+	}
+	h := hop{stop: s, table: t}
+	h.run(&request)
+	if h.sent == nil {
+		return h.Hop, request
+	}
+	return h.Hop, *h.sent
 }
 
 // A hop is one that is being worked out.

@@ -1,0 +1,263 @@
+package mesh
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/anypb"
+	"istio.io/istio/pilot/pkg/model"
+	"istio.io/istio/pilot/test/xds"
+	"istio.io/istio/pkg/cluster"
+	"istio.io/istio/pkg/config"
+	"istio.io/istio/pkg/config/constants"
+	"istio.io/istio/pkg/config/schema/gvk"
+	"istio.io/istio/pkg/test"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/tagproc/tagproc/envoyconf"
+	"github.com/tagproc/tagproc/mesh/control"
+	"github.com/tagproc/tagproc/source"
+)
+
+// Envoys are what Istio makes of manifests.
+type Envoys struct {
+	Workloads []*Workload
+	All       []*Envoy // those of gateways first
+	Notes     source.Problems
+	Namespace string // of objects without one
+
+	services   []*corev1.Service
+	namespaces map[string]*corev1.Namespace
+	manifests  *Manifests
+}
+
+// An Envoy is that of a gateway, or of a kind of pod.
+type Envoy struct {
+	*Workload
+
+	Config *envoyconf.Config
+	Text   []byte // the configuration as JSON, whose places Config has
+
+	endpoints map[string][]*Workload // by cluster
+	origins   map[int]source.Value   // by line of Text
+}
+
+// version is which Istio the Envoys are of.
+const version = "1.31.0"
+
+// Build runs Istio's control plane over manifests, and returns the Envoys that it
+// configures.
+func Build(m *Manifests, o Options) (*Envoys, error) {
+	if o.Namespace == "" {
+		o.Namespace = "default"
+	}
+	e := &Envoys{Workloads: m.workloads(o.Namespace), Namespace: o.Namespace, namespaces: map[string]*corev1.Namespace{}, manifests: m}
+	var err error
+	wrapped := test.Wrap(func(t test.Failer) { err = e.build(t, m) })
+	if wrapped != nil {
+		return nil, fmt.Errorf("couldn't run Istio's control plane: %w", wrapped)
+	}
+	return e, err
+}
+
+func (e *Envoys) build(t test.Failer, m *Manifests) error {
+	options := control.Options{}
+	var routes int // of the Gateway API
+	for _, o := range m.Objects {
+		switch k := o.Kube.(type) {
+		case *corev1.Namespace:
+			e.namespaces[k.Name] = k
+		case *corev1.Service:
+			e.services = append(e.services, k)
+		case *gatewayv1.Gateway:
+			routes++
+		}
+	}
+	e.gateways(m)
+	pods, virtual := addresses{netip.MustParseAddr("10.244.0.0")}, addresses{netip.MustParseAddr("10.96.0.0")}
+	for _, w := range e.Workloads {
+		w.address = pods.new()
+		w.Proxy = w.Gateway
+		if !w.Gateway {
+			w.Proxy, _ = w.injected(e.namespaces)
+		}
+		options.Objects = append(options.Objects, w.pod())
+	}
+	for i, s := range e.services {
+		s = service(s, virtual.new())
+		e.services[i] = s
+		options.Objects = append(options.Objects, s)
+		if len(s.Spec.Selector) > 0 {
+			options.Objects = append(options.Objects, slice(s, e.Workloads))
+		}
+	}
+	e.addOthers(m, &options)
+	server := control.Start(t, options)
+	if routes > 0 {
+		awaitGateways(server, routes)
+	}
+	for _, w := range e.Workloads {
+		if !w.Proxy {
+			continue
+		}
+		one, err := e.envoy(server, w)
+		if err != nil {
+			return err
+		}
+		e.All = append(e.All, one)
+	}
+	slices.SortStableFunc(e.All, func(a, b *Envoy) int { return rank(a) - rank(b) })
+	return nil
+}
+
+func rank(e *Envoy) int {
+	if e.Gateway {
+		return 0
+	}
+	return 1
+}
+
+// addOthers gives the control plane the objects that are not completed here, and the
+// namespaces that nothing declares.
+func (e *Envoys) addOthers(m *Manifests, options *control.Options) {
+	spaces := map[string]bool{}
+	for _, o := range m.Objects {
+		spaces[o.Namespace] = true
+		switch k := o.Kube.(type) {
+		case *corev1.Service, *corev1.Pod:
+		case nil:
+			options.Configs = append(options.Configs, completed(*o.Istio))
+		default:
+			options.Objects = append(options.Objects, k)
+		}
+	}
+	for _, w := range e.Workloads {
+		spaces[w.Namespace] = true
+	}
+	for name := range spaces {
+		if name != "" && e.namespaces[name] == nil {
+			options.Objects = append(options.Objects, &corev1.Namespace{
+				TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Namespace"},
+				ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"kubernetes.io/metadata.name": name}},
+			})
+		}
+	}
+}
+
+func completed(c config.Config) config.Config {
+	c.Domain = control.Domain
+	return c
+}
+
+// gatewayLimit bounds how long Istio may take to translate Gateways of the Gateway API;
+// one that it refuses never comes.
+const gatewayLimit = 5 * time.Second
+
+// awaitGateways waits until Istio has translated the Gateways of the Gateway API.
+func awaitGateways(server *xds.FakeDiscoveryServer, want int) {
+	for deadline := time.Now().Add(gatewayLimit); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		n := 0
+		for _, c := range server.Env().List(gvk.Gateway, model.NamespaceAll) {
+			if c.Annotations[constants.InternalParentNames] != "" {
+				n++
+			}
+		}
+		if n >= want {
+			break
+		}
+	}
+	server.Discovery.ConfigUpdate(&model.PushRequest{Forced: true})
+	server.EnsureSynced(server.T())
+}
+
+// envoy returns the configuration of the Envoy of a workload.
+func (e *Envoys) envoy(server *xds.FakeDiscoveryServer, w *Workload) (*Envoy, error) {
+	proxy := &model.Proxy{
+		ID: w.podName() + "." + w.Namespace, Type: model.SidecarProxy, ConfigNamespace: w.Namespace,
+		IPAddresses: []string{w.address.String()}, Labels: w.Labels, DNSDomain: w.Namespace + ".svc." + control.Domain,
+		Metadata: &model.NodeMetadata{
+			Namespace: w.Namespace, Labels: w.Labels, Annotations: w.Notes, IstioVersion: version, WorkloadName: w.Name,
+			ClusterID: cluster.ID(constants.DefaultClusterName), InterceptionMode: model.InterceptionRedirect,
+		},
+	}
+	if w.Gateway {
+		proxy.Type = model.Router
+	}
+	proxy = server.SetupProxy(proxy)
+	listeners := server.Listeners(proxy)
+	one := &Envoy{Workload: w, endpoints: map[string][]*Workload{}}
+	var all []proto.Message
+	for _, l := range listeners {
+		all = append(all, l)
+	}
+	for _, r := range server.RoutesFromListeners(proxy, listeners) {
+		all = append(all, r)
+	}
+	for _, c := range server.Clusters(proxy) {
+		all = append(all, c)
+	}
+	if err := one.read(all); err != nil {
+		return nil, fmt.Errorf("Envoy of %s: %w", w, err)
+	}
+	one.Config.AllClusters = true
+	for _, a := range server.Endpoints(proxy) {
+		one.endpoints[a.GetClusterName()] = e.behind(a)
+	}
+	e.findOrigins(one)
+	return one, nil
+}
+
+// behind returns the workloads that the endpoints of a cluster are.
+func (e *Envoys) behind(a *endpointv3.ClusterLoadAssignment) (all []*Workload) {
+	for _, l := range a.GetEndpoints() {
+		for _, at := range l.GetLbEndpoints() {
+			ip := at.GetEndpoint().GetAddress().GetSocketAddress().GetAddress()
+			for _, w := range e.Workloads {
+				if w.address.String() == ip && !slices.Contains(all, w) {
+					all = append(all, w)
+				}
+			}
+		}
+	}
+	return all
+}
+
+// read reads the configuration that messages are.
+func (one *Envoy) read(messages []proto.Message) error {
+	var resources []json.RawMessage
+	for _, m := range messages {
+		packed, err := anypb.New(m)
+		if err != nil {
+			return err
+		}
+		text, err := protojson.Marshal(packed)
+		if err != nil {
+			return err
+		}
+		resources = append(resources, text)
+	}
+	text, err := json.Marshal(map[string]any{"resources": resources})
+	if err != nil {
+		return err
+	}
+	var pretty bytes.Buffer
+	if err := json.Indent(&pretty, text, "", " "); err != nil {
+		return err
+	}
+	one.Text = pretty.Bytes()
+	docs, problems := source.Documents("Envoy of "+one.String(), one.Text, len(one.Text)+1)
+	if err := problems.Err(); err != nil {
+		return err
+	}
+	one.Config, _ = envoyconf.Read(docs)
+	return nil
+}

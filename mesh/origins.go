@@ -1,0 +1,181 @@
+package mesh
+
+import (
+	"strconv"
+	"strings"
+
+	networking "istio.io/api/networking/v1alpha3"
+
+	"github.com/tagproc/tagproc/source"
+	"github.com/tagproc/tagproc/trace"
+)
+
+// findOrigins finds out which manifests the parts of a configuration are made of: by
+// Istio's metadata, and what EnvoyFilters add by its name.
+func (e *Envoys) findOrigins(one *Envoy) {
+	one.origins = map[int]source.Value{}
+	docs, err := source.Documents("", one.Text, len(one.Text)+1)
+	_ = err
+	for _, d := range docs {
+		for _, r := range d.Get("resources").Elements() {
+			e.originsOf(one, r, source.Value{})
+		}
+	}
+}
+
+// originsOf notes where v and what is below it come from: from origin, where nothing
+// nearer says so.
+func (e *Envoys) originsOf(one *Envoy, v, origin source.Value) {
+	if v.IsMapping() {
+		if path := v.Text("metadata", "filterMetadata", "istio", "config"); path != "" {
+			if o := e.object(path); o != nil {
+				origin = e.narrow(o, v)
+			}
+		} else if name := v.Text("name"); name != "" {
+			if patch := e.patch(name); patch.Exists() && (v.Get("typedConfig").Exists() || strings.HasSuffix(v.Text("@type"), ".Cluster")) {
+				origin = patch
+			}
+		}
+	}
+	if !origin.IsZero() {
+		if _, known := one.origins[v.Place().Line()]; !known || v.IsMapping() {
+			one.origins[v.Place().Line()] = origin
+		}
+		if v.IsScalar() {
+			one.origins[v.KeyPlace().Line()] = origin
+		}
+	}
+	for _, entry := range v.Entries() {
+		next := origin
+		if !origin.IsZero() {
+			if deeper := below(origin, entry.Key()); deeper.Exists() {
+				next = deeper
+			}
+		}
+		e.originsOf(one, entry, next)
+	}
+	for i, element := range v.Elements() {
+		next := origin
+		if deeper := origin.Get(i); !origin.IsZero() && origin.IsList() && deeper.Exists() {
+			next = deeper
+		}
+		e.originsOf(one, element, next)
+	}
+}
+
+// below returns the value of a key of JSON in what is written for it, in either spelling.
+func below(v source.Value, key string) source.Value {
+	if !v.IsMapping() {
+		return source.Value{}
+	}
+	if at := v.Get(key); at.Exists() {
+		return at
+	}
+	var snake strings.Builder
+	for _, r := range key {
+		if r >= 'A' && r <= 'Z' {
+			snake.WriteByte('_')
+			r += 'a' - 'A'
+		}
+		snake.WriteRune(r)
+	}
+	return v.Get(snake.String())
+}
+
+// object returns the object that Istio's metadata names, such as
+// "/apis/networking.istio.io/v1/namespaces/default/virtual-service/mocka".
+func (e *Envoys) object(path string) *Object {
+	parts := strings.Split(strings.TrimPrefix(path, "/apis/"), "/")
+	if len(parts) < 6 {
+		return nil
+	}
+	group, namespace, kind, name := parts[0], parts[3], strings.ReplaceAll(parts[4], "-", ""), parts[5]
+	for _, o := range e.manifests.Objects {
+		if o.Group == group && o.Namespace == namespace && strings.EqualFold(o.Kind, kind) && o.Name == name {
+			return o
+		}
+	}
+	return nil
+}
+
+// narrow returns the part of an object that a part of a configuration is made of: the
+// HTTP route of its name, where it has one.
+func (e *Envoys) narrow(o *Object, v source.Value) source.Value {
+	name := v.Text("name")
+	if _, is := istioSpec[*networking.VirtualService](o); is && name != "" {
+		for _, r := range o.Doc.Get("spec", "http").Elements() {
+			if r.Text("name") == name {
+				return r
+			}
+		}
+	}
+	return o.Doc.Get("metadata", "name")
+}
+
+// patch returns the value of the patch of an EnvoyFilter that has a name.
+func (e *Envoys) patch(name string) source.Value {
+	for _, o := range e.manifests.Objects {
+		if o.Kind != "EnvoyFilter" {
+			continue
+		}
+		for _, p := range o.Doc.Get("spec", "configPatches").Elements() {
+			if v := p.Get("patch", "value"); v.Text("name") == name {
+				return v
+			}
+		}
+	}
+	return source.Value{}
+}
+
+// Origin returns where a value of a configuration comes from among the manifests, or the
+// value.
+func (e *Envoys) Origin(v source.Value) source.Value {
+	for _, one := range e.All {
+		if v.Place().File() != "Envoy of "+one.String() {
+			continue
+		}
+		if at, is := one.origins[v.Place().Line()]; is {
+			return at
+		}
+	}
+	return v
+}
+
+// Rename gives the places of a way those of the manifests, where Istio says what they are
+// made of.
+func (e *Envoys) Rename(w *trace.Way) {
+	for i := range w.Hops {
+		h := &w.Hops[i]
+		for j := range h.Passed {
+			h.Passed[j].At = e.placeOf(h.Name, h.Passed[j].At)
+		}
+		for j := range h.Clusters {
+			h.Clusters[j].At = e.placeOf(h.Name, h.Clusters[j].At)
+		}
+		if h.Route != nil {
+			h.Route.At = e.placeOf(h.Name, h.Route.At)
+		}
+		if h.Tagproc != nil {
+			h.Tagproc.Filter.At = e.placeOf(h.Name, h.Tagproc.Filter.At)
+		}
+	}
+}
+
+// placeOf returns the place among the manifests of a place in the configuration of an
+// Envoy.
+func (e *Envoys) placeOf(envoy, at string) string {
+	for _, one := range e.All {
+		if one.String() != envoy {
+			continue
+		}
+		parts := strings.Split(at, ":")
+		if len(parts) < 3 {
+			return at
+		}
+		line, err := strconv.Atoi(parts[len(parts)-2])
+		if origin, is := one.origins[line]; err == nil && is {
+			return origin.Place().String()
+		}
+	}
+	return at
+}
