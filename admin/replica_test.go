@@ -299,7 +299,7 @@ func TestPageOfBrowsers(t *testing.T) {
 			t.Errorf("GET %s = %d %s", path, w.Code, w.Body)
 		}
 	}
-	if w := b.ask(http.MethodGet, "/", ""); !strings.HasPrefix(w.Body.String(), "tagproc\n\n/healthz") {
+	if w := b.ask(http.MethodGet, "/", ""); !strings.HasPrefix(w.Body.String(), "tagproc\n\n/healthz") || !strings.Contains(w.Body.String(), "\n/         for browsers (Accept: text/html)") {
 		t.Errorf("curl gets %s", w.Body)
 	}
 	for _, tt := range []struct {

@@ -166,12 +166,12 @@ func kinshipText(k Kinship, percent float64) string {
 	case Same:
 		return "the same people"
 	case Independent:
-		return fmt.Sprintf("independent (%.1f%%)", percent)
+		return "independent (" + words.Percent(percent, 1) + ")"
 	case Disjoint:
 		return "nobody"
 	case Unknown:
 		return "cannot tell"
 	default:
-		return fmt.Sprintf("%.1f%%", percent)
+		return words.Percent(percent, 1)
 	}
 }

@@ -40,8 +40,8 @@ func writeReportText(t *terminal.Writer, file string, r *observed.Report) {
 	if r.Elsewhere == 0 {
 		t.Printf("%s: %s\n", file, terminal.Bold.Textf("%s, no one would be sent elsewhere", userCount(r.Users)))
 	} else {
-		t.Printf("%s: %s (%.2f%%)\n", file, terminal.Bold.Textf("%d of %s would be sent elsewhere", r.Elsewhere, userCount(r.Users)),
-			100*float64(r.Elsewhere)/float64(r.Users))
+		t.Printf("%s: %s (%s)\n", file, terminal.Bold.Textf("%d of %s would be sent elsewhere", r.Elsewhere, userCount(r.Users)),
+			words.Percent(100*float64(r.Elsewhere)/float64(r.Users), 2))
 	}
 	t.Table(func(t *terminal.Writer) {
 		if len(r.Moves) > 0 {
