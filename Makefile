@@ -14,7 +14,7 @@ LINT      := go tool -modfile=$(CURDIR)/tools/golangci-lint.mod golangci-lint
 BENCHSTAT := go tool -modfile=tools/benchstat.mod benchstat
 
 .DEFAULT_GOAL := help
-.PHONY: help build mesh run test test-istio test-page lint verify fmt bench fuzz proto picture pictures image envoy envoys chaos hostile differential proof loadtest loadtest-short ghz loadtest-build update-tools clean
+.PHONY: help build mesh run test test-istio test-envoy-gateway test-page lint verify fmt bench fuzz proto picture pictures image envoy envoys chaos hostile differential proof loadtest loadtest-short ghz loadtest-build update-tools clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ test-istio: envoys ## run the tests on the real control plane of Istio and real 
 	cd test/istio && go test -shuffle=on -timeout=30m ./...
 	go test ./test/differential -count=1 -timeout=30m -run='^TestDataPaths$$' -full
 
+test-envoy-gateway: envoys ## run the tests on the real Envoy Gateway, which programs a real Envoy; building it takes some minutes
+	cd test/envoygateway && go test -shuffle=on -timeout=30m ./...
+
 test-page: ## run the tests of the page in a headless Chromium, which root gets on Debian, with axe-core of npm
 	@tools/get-browser
 	cd test/page && CI=true go test -shuffle=on -timeout=20m ./...
@@ -48,6 +51,7 @@ lint: ## check style, imports, go.mod, the proto file and that generated code is
 	cd loadtest && go mod tidy -diff
 	cd mesh && go mod tidy -diff
 	cd test/istio && go mod tidy -diff
+	cd test/envoygateway && go mod tidy -diff
 	cd test/page && go mod tidy -diff
 	cd tools/image && go mod tidy -diff
 	$(BUF) lint
@@ -58,12 +62,13 @@ lint: ## check style, imports, go.mod, the proto file and that generated code is
 	cd loadtest && $(LINT) run
 	cd mesh && $(LINT) run
 	cd test/istio && $(LINT) run
+	cd test/envoygateway && $(LINT) run
 	cd test/page && $(LINT) run
 	cd tools/image && $(LINT) run
 	cd tools/goreleaser && $(LINT) run && go test .
 
 verify: ## check the modules against go.sum, and look for known vulnerabilities where their database is reachable
-	@set -e; for dir in . loadtest mesh test/istio test/page tools/image tools/goreleaser; do out=$$(cd $$dir && go mod verify) || { echo "$$dir: $$out" >&2; exit 1; }; echo "$$dir: $$out"; done
+	@set -e; for dir in . loadtest mesh test/istio test/envoygateway test/page tools/image tools/goreleaser; do out=$$(cd $$dir && go mod verify) || { echo "$$dir: $$out" >&2; exit 1; }; echo "$$dir: $$out"; done
 	@tools/vulncheck
 
 fmt: ## format the Go code and the proto file

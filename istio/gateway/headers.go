@@ -3,7 +3,6 @@ package gateway
 import (
 	"slices"
 
-	mutationv3 "github.com/envoyproxy/go-control-plane/envoy/config/common/mutation_rules/v3"
 	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
 
 	"github.com/tagproc/tagproc/contract"
@@ -61,20 +60,20 @@ func (h headers) forwarded() []*matcherv3.StringMatcher {
 // tagproc may change.
 func (h headers) mutable() string { return envoyfilter.Expression(h.owned, h.carriers...) }
 
-// stripped removes what clients must not send: the owned headers, unless they are
+// Stripped matches the headers of clients that are removed before any route is chosen:
+// those of the tags, and of baggage that carries them, or all baggage.
+func Stripped(t *rules.Table, wholeBaggage bool) []*matcherv3.StringMatcher {
+	return headersOf(t).stripped(wholeBaggage)
+}
+
+// stripped matches what clients must not send: the owned headers, unless they are
 // trusted with these, headers that carry a member of a propagated name, and all that
 // may have baggage if that is wanted. No key is among them, which [rules.Compile]
 // holds.
-func (h headers) stripped(wholeBaggage bool) (mutations []*mutationv3.HeaderMutation) {
-	remove := func(m *matcherv3.StringMatcher) {
-		mutations = append(mutations, &mutationv3.HeaderMutation{Action: &mutationv3.HeaderMutation_RemoveOnMatch_{
-			RemoveOnMatch: &mutationv3.HeaderMutation_RemoveOnMatch{KeyMatcher: m},
-		}})
-	}
+func (h headers) stripped(wholeBaggage bool) (matchers []*matcherv3.StringMatcher) {
+	remove := func(m *matcherv3.StringMatcher) { matchers = append(matchers, m) }
 	if !h.trusted {
-		for _, m := range envoyfilter.Patterns(h.owned) {
-			remove(m)
-		}
+		matchers = envoyfilter.Patterns(h.owned)
 	}
 	switch {
 	case wholeBaggage:
@@ -92,5 +91,5 @@ func (h headers) stripped(wholeBaggage bool) (mutations []*mutationv3.HeaderMuta
 			remove(envoyfilter.Regex(carrier + envoyfilter.Spelled(p) + ".*"))
 		}
 	}
-	return mutations
+	return matchers
 }

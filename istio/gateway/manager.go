@@ -3,6 +3,7 @@ package gateway
 import (
 	"fmt"
 
+	mutationv3 "github.com/envoyproxy/go-control-plane/envoy/config/common/mutation_rules/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
@@ -21,8 +22,14 @@ func manager(h headers, b Behaviour) (*hcmv3.HttpConnectionManager, error) {
 		CommonHttpProtocolOptions: &corev3.HttpProtocolOptions{MaxHeadersCount: wrapperspb.UInt32(contract.GatewayMaxHeaders)},
 		MaxRequestHeadersKb:       wrapperspb.UInt32(contract.GatewayMaxHeaderKB),
 	}
-	if stripped := h.stripped(b.StripClientBaggage); len(stripped) > 0 {
-		strip, err := envoyfilter.Pack(&earlyv3.HeaderMutation{Mutations: stripped})
+	var mutations []*mutationv3.HeaderMutation
+	for _, matcher := range h.stripped(b.StripClientBaggage) {
+		mutations = append(mutations, &mutationv3.HeaderMutation{Action: &mutationv3.HeaderMutation_RemoveOnMatch_{
+			RemoveOnMatch: &mutationv3.HeaderMutation_RemoveOnMatch{KeyMatcher: matcher},
+		}})
+	}
+	if len(mutations) > 0 {
+		strip, err := envoyfilter.Pack(&earlyv3.HeaderMutation{Mutations: mutations})
 		if err != nil {
 			return nil, err
 		}

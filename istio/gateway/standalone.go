@@ -239,7 +239,7 @@ const mostInstructions = 90
 func putProgramSize(root *manifest.Tree, h headers, wholeBaggage bool) error {
 	largest := len(h.mutable())
 	for _, m := range h.stripped(wholeBaggage) {
-		largest = max(largest, len(m.GetRemoveOnMatch().GetKeyMatcher().GetSafeRegex().GetRegex()))
+		largest = max(largest, len(m.GetSafeRegex().GetRegex()))
 	}
 	if largest <= mostInstructions {
 		return nil

@@ -116,6 +116,16 @@ func NewTree(m proto.Message, protoNames bool) *Tree {
 	return &Tree{root: doc.Content[0]}
 }
 
+// Encode returns a Go value: structs with tags for yaml, whose fields keep their order.
+func Encode(v any) *Tree {
+	var n yaml.Node
+	if err := n.Encode(v); err != nil {
+		return &Tree{root: mapping(), errs: []error{err}}
+	}
+	block(&n)
+	return &Tree{root: &n}
+}
+
 // lineBreaks makes YAML of JSON: what ends a line in YAML alone is escaped.
 var lineBreaks = strings.NewReplacer("\u0085", `\u0085`, "\u2028", `\u2028`, "\u2029", `\u2029`, "\ufeff", `\ufeff`)
 

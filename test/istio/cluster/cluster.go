@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/tagproc/tagproc/internal/envoy"
+	"github.com/tagproc/tagproc/internal/isolate"
 	"github.com/tagproc/tagproc/test/istio/node"
 )
 
@@ -61,7 +62,7 @@ var gatewayFixture string
 // something critical or has ended by itself, or a pod could not run.
 func Start(t testing.TB, o Options) *Cluster {
 	t.Helper()
-	if !node.Isolated() {
+	if !isolate.Isolated() {
 		t.Fatal("the tests are not isolated: TestMain has to call cluster.Main")
 	}
 	if o.Limit == 0 {

@@ -11,6 +11,7 @@ import (
 	"istio.io/istio/pilot/pkg/features"
 	"istio.io/istio/pkg/log"
 
+	"github.com/tagproc/tagproc/internal/isolate"
 	"github.com/tagproc/tagproc/internal/program"
 	"github.com/tagproc/tagproc/test/istio/node"
 )
@@ -26,7 +27,7 @@ const (
 // Main runs a package's tests in namespaces of their own, with the programs that
 // pods run built, and returns the exit code.
 func Main(tests program.Tests) int {
-	if !node.Isolated() {
+	if !isolate.Isolated() {
 		return program.Run(isolated{}, build)
 	}
 	programs = os.Getenv(programsEnv)
@@ -47,7 +48,7 @@ func Main(tests program.Tests) int {
 type isolated struct{}
 
 func (isolated) Run() int {
-	code, err := node.Isolate(programsEnv + "=" + programs)
+	code, err := isolate.Run(programsEnv + "=" + programs)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
