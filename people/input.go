@@ -38,6 +38,16 @@ var (
 	zipMagic      = []byte("PK\x03\x04")
 )
 
+// Text returns the text of a file, unpacked if it is compressed with gzip, and without a
+// byte order mark. An error is a [FileError], or one of r; so are those of reading.
+func Text(r io.Reader) (*bufio.Reader, error) {
+	in, err := open(r)
+	if err != nil {
+		return nil, err
+	}
+	return in.text, nil
+}
+
 func open(r io.Reader) (*input, error) {
 	in := &input{file: &counter{r: r}}
 	in.text = bufio.NewReaderSize(in.file, bufferSize)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -15,6 +16,7 @@ func newRenderEnvoyCommand() *cobra.Command {
 		flags    rulesFlags
 		file     string
 		dataPath string
+		log      string
 		o        gateway.Standalone
 	)
 	cmd := &cobra.Command{
@@ -76,12 +78,18 @@ pass untagged. FILE may be -, standard input.`,
 	f.StringVar(&o.TLS.Key, "tls-key", "", "`FILE` with the key of --tls-cert")
 	f.BoolVar(&o.FiltersOnly, "filters-only", false, "print the parts that concern tagproc, without listener, routes and log")
 	f.StringVar(&dataPath, "data-path", string(gateway.ExtProc), "what decides: `ext_proc|lua`, tagproc or the rules as a program in Envoy")
+	f.StringVar(&log, "access-log", "text", "form of the access log: `text|json`; verify --access-log reads json")
 	f.BoolVar(&o.FailClosed, "fail-closed", false, "answer 500 or 504 to a request that tagproc does not answer, instead of letting it pass untagged")
 	f.BoolVar(&o.StripClientBaggage, "strip-client-baggage", false, "remove the header baggage that clients send, so that forged tags in it choose no route even while tagproc is down")
 	f.DurationVar(&o.Timeout, "timeout", envoyfilter.ExtProcTimeout, "how long a request waits for tagproc")
 	flags.addTo(cmd)
 	completeWith(cmd, "data-path", string(gateway.ExtProc), string(gateway.Lua))
+	completeWith(cmd, "access-log", "text", "json")
 	check(cmd, flags.check, func() error {
+		if log != "text" && log != "json" {
+			return fmt.Errorf("--access-log %q: expected text or json", log)
+		}
+		o.JSONLog = log == "json"
 		o.DataPath = gateway.DataPath(dataPath)
 		return nil // with the rules: everything that is wrong is told at once
 	})

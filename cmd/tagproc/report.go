@@ -104,7 +104,12 @@ func writeRemarks(t *terminal.Writer, r *observed.Report) {
 	for _, m := range r.UnusedMappings {
 		remark(1, "--map %s: no row has that value", m)
 	}
-	for i, text := range remarks {
+	writeParagraph(t, remarks)
+}
+
+// writeParagraph writes lines behind an empty one.
+func writeParagraph(t *terminal.Writer, lines []string) {
+	for i, text := range lines {
 		if i == 0 {
 			t.Printf("\n")
 		}

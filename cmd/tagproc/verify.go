@@ -17,6 +17,7 @@ import (
 // verifyFlags are the flags that verify alone has.
 type verifyFlags struct {
 	rulesFile, file string
+	logs            []string // access logs
 	columns         []string
 	mappings        []string
 	show            int
@@ -29,8 +30,8 @@ func newVerifyCommand() *cobra.Command {
 		v     verifyFlags
 	)
 	cmd := &cobra.Command{
-		Use:   "verify --rules FILE --observed FILE.csv",
-		Short: "Compare the tags that users get today with the rules",
+		Use:   "verify --rules FILE {--observed FILE.csv | --access-log FILE...}",
+		Short: "Compare the tags that users get today, or got by an access log, with the rules",
 		Long: `Compare the tags that users get today with what the rules decide: how many users
 would be sent elsewhere, who, and why. Before a migration, export each user's id
 and tag from the access logs and compare.
@@ -42,15 +43,28 @@ log, means no tag; --map says which tag a version stands for. Rows without an id
 are counted and not compared. If a user has several rows, the first counts, and
 rows that contradict it are listed.
 
-Files may have any size. The exit code is 0 if every row agrees with the rules, 1
-if one does not, and 2 if they cannot be compared. One of the two files may be -,
-standard input.`,
+With --access-log the files are access logs of Envoy in JSON, as render envoy
+--access-log json makes them: did every request get the tags that the rules give?
+Requests that other rules decided, or nobody, are counted and not compared.
+
+Files may have any size, and be compressed with gzip. The exit code is 0 if every row
+agrees with the rules, 1 if one does not, and 2 if they cannot be compared. One of
+the files may be -, standard input.`,
 		Example: `  tagproc verify --rules rules.yaml --observed users.csv
   tagproc verify --rules rules.yaml --observed users.csv --column x-user-id=uid --column x-asm-prefer-tag=lane
   tagproc verify --rules rules.yaml --observed users.csv --map v1=s1 --map v2=s2      # the versions that answered
-  tagproc verify --rules rules.yaml --observed users.csv --map appver-c:v2= -o json   # v2 is the baseline of app-c`,
-		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+  tagproc verify --rules rules.yaml --observed users.csv --map appver-c:v2= -o json   # v2 is the baseline of app-c
+  tagproc verify --rules rules.yaml --access-log access.log access.log.1 access.log.2.gz`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if v.logs == nil {
+				return noArgs(cmd, args)
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if v.logs != nil {
+				return v.compareLogs(cmd, &flags, append(v.logs, args...), out)
+			}
 			o, err := v.options()
 			if err != nil {
 				return err
@@ -70,16 +84,21 @@ standard input.`,
 		},
 	}
 	addRulesFileFlag(cmd, &v.rulesFile)
-	cmd.Flags().StringVar(&v.file, "observed", "", "what users get today, a CSV `FILE` (required)")
-	must(cmd.MarkFlagRequired("observed"))
+	cmd.Flags().StringVar(&v.file, "observed", "", "what users get today, a CSV `FILE`")
+	cmd.Flags().StringArrayVar(&v.logs, "access-log", nil, "an access log in JSON, a `FILE`; more may follow, as access.log* has them")
 	must(cmd.MarkFlagFilename("observed", "csv"))
 	cmd.Flags().StringArrayVar(&v.columns, "column", nil, "column with the values of a key or of a tag header, as `HEADER=COLUMN`; repeatable")
 	cmd.Flags().StringArrayVar(&v.mappings, "map", nil,
 		"tag that an observed value stands for, as `VALUE=TAG`, or HEADER:VALUE=TAG for one tag header; an empty tag means none; repeatable")
-	cmd.Flags().IntVar(&v.show, "show", 10, "list the first `N` users who would be sent elsewhere")
+	cmd.Flags().IntVar(&v.show, "show", 10, "list the first `N` users who would be sent elsewhere, or requests with a wrong tag")
 	flags.addTo(cmd)
 	out.addTo(cmd)
-	check(cmd, flags.check)
+	check(cmd, flags.check, func() error {
+		if (v.file == "") == (v.logs == nil) {
+			return errors.New("expected --observed FILE or --access-log FILE, one of them")
+		}
+		return nil
+	})
 	return cmd
 }
 

@@ -11,7 +11,9 @@ import (
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	streamv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/access_loggers/stream/v3"
+	"google.golang.org/protobuf/types/known/structpb"
 
+	"github.com/tagproc/tagproc/accesslog"
 	"github.com/tagproc/tagproc/contract"
 	"github.com/tagproc/tagproc/istio/envoyfilter"
 	"github.com/tagproc/tagproc/istio/manifest"
@@ -255,7 +257,14 @@ func (s *standalone) clusters() (trees []*manifest.Tree, err error) {
 
 // accessLog returns a log of a line per request, with tags, the route, and what tagproc
 // said. It has no key: an id of a user is personal data.
-func accessLog(tags []string, d DataPath) ([]*accesslogv3.AccessLog, error) {
+func accessLog(tags []string, d DataPath, asJSON bool) ([]*accesslogv3.AccessLog, error) {
+	if asJSON {
+		format, err := structpb.NewStruct(accesslog.Format(tags, d == ExtProc))
+		if err != nil {
+			return nil, err
+		}
+		return stdoutLog(&corev3.SubstitutionFormatString{Format: &corev3.SubstitutionFormatString_JsonFormat{JsonFormat: format}})
+	}
 	var line strings.Builder
 	line.WriteString("%START_TIME% %REQ(:AUTHORITY)%")
 	for _, name := range tags {
@@ -266,11 +275,13 @@ func accessLog(tags []string, d DataPath) ([]*accesslogv3.AccessLog, error) {
 		line.WriteString(" tagproc=%FILTER_STATE(tagproc:FIELD:request_header_call_status)%")
 	}
 	line.WriteString(" why=%DYNAMIC_METADATA(tagproc)%\n")
-	config, err := envoyfilter.Pack(&streamv3.StdoutAccessLog{AccessLogFormat: &streamv3.StdoutAccessLog_LogFormat{
-		LogFormat: &corev3.SubstitutionFormatString{Format: &corev3.SubstitutionFormatString_TextFormatSource{
-			TextFormatSource: &corev3.DataSource{Specifier: &corev3.DataSource_InlineString{InlineString: line.String()}},
-		}},
+	return stdoutLog(&corev3.SubstitutionFormatString{Format: &corev3.SubstitutionFormatString_TextFormatSource{
+		TextFormatSource: &corev3.DataSource{Specifier: &corev3.DataSource_InlineString{InlineString: line.String()}},
 	}})
+}
+
+func stdoutLog(format *corev3.SubstitutionFormatString) ([]*accesslogv3.AccessLog, error) {
+	config, err := envoyfilter.Pack(&streamv3.StdoutAccessLog{AccessLogFormat: &streamv3.StdoutAccessLog_LogFormat{LogFormat: format}})
 	if err != nil {
 		return nil, err
 	}

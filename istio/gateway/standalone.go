@@ -35,6 +35,8 @@ type Standalone struct {
 	Default string   // HOST:PORT of the requests that no route takes
 	TLS     TLS      // towards tagproc
 
+	// JSONLog makes the access log the one that package accesslog reads.
+	JSONLog bool
 	// FiltersOnly leaves out listener, routes and log: what remains is for a
 	// configuration that is there.
 	FiltersOnly bool
@@ -191,7 +193,7 @@ func (s *standalone) listener(h headers, filters []*manifest.Tree) (*manifest.Tr
 	m.UseRemoteAddress = wrapperspb.Bool(true)
 	m.RouteSpecifier = &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: s.routeConfig()}
 	m.HttpFilters = []*hcmv3.HttpFilter{{}} // in its place are trees with comments
-	if m.AccessLog, err = accessLog(s.logged(h), s.DataPath); err != nil {
+	if m.AccessLog, err = accessLog(s.logged(h), s.DataPath, s.JSONLog); err != nil {
 		return nil, err
 	}
 	router, err := envoyfilter.HTTPFilter(contract.Router, &routerv3.Router{})
@@ -224,7 +226,10 @@ func (s *standalone) listener(h headers, filters []*manifest.Tree) (*manifest.Tr
 
 // explained says how to read the access log.
 func (s *standalone) explained() string {
-	const why = "why= is what `tagproc explain` says. Late without --file-flush-interval-msec 100."
+	why := "why= is what `tagproc explain` says. Late without --file-flush-interval-msec 100."
+	if s.JSONLog {
+		why += " `tagproc verify --access-log` reads it."
+	}
 	if s.DataPath == Lua {
 		return why
 	}

@@ -72,6 +72,7 @@ rules:
 	}},
 	{"lua", ratios, func(o *Standalone) { o.DataPath = Lua }},
 	{"lua-filters-only", lanes, func(o *Standalone) { o.DataPath, o.FiltersOnly, o.Routes, o.Default = Lua, true, nil, "" }},
+	{"json-log", lanes, func(o *Standalone) { o.JSONLog = true }},
 	{"no-routes", lanes, func(o *Standalone) { o.Routes = nil }},
 	{"filters-only", lanes, func(o *Standalone) { o.FiltersOnly, o.Routes, o.Default = true, nil, "" }},
 }
@@ -81,8 +82,9 @@ rules:
 const mostLines = 90
 
 // longer are the cases with more: a filter for visitors, retries at other replicas of
-// a name, TLS, more routes, five odd names, rules in Lua, headers of baggage.
-var longer = []string{"visitors", "two", "names", "tls", "mtls", "ratios", "odd-names", "lua", "lua-filters-only", "propagated", "strip-baggage"}
+// a name, TLS, more routes, five odd names, rules in Lua, headers of baggage, a line for
+// each field of a log in JSON.
+var longer = []string{"visitors", "two", "names", "tls", "mtls", "ratios", "odd-names", "lua", "lua-filters-only", "propagated", "strip-baggage", "json-log"}
 
 // TestStandaloneGolden checks what is printed, and reads it back strictly, by Envoy's own
 // types.

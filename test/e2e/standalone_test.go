@@ -16,11 +16,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tagproc/tagproc/accesslog"
 	"github.com/tagproc/tagproc/internal/authority"
 	"github.com/tagproc/tagproc/internal/chain"
 	"github.com/tagproc/tagproc/internal/envoy"
 	"github.com/tagproc/tagproc/internal/envoy/envoytest"
 	"github.com/tagproc/tagproc/internal/transcript"
+	"github.com/tagproc/tagproc/rules"
 )
 
 // A standalone is an Envoy with what `tagproc render envoy` prints, before versions of
@@ -374,6 +376,40 @@ func TestRecipeHost(t *testing.T) {
 		}
 		if now := p.metric(t, `tagproc_messages_total\{[^}]*\}`); now != asked || asked == 0 {
 			t.Errorf("tagproc has %v messages, want the %v that it had before", now, asked)
+		}
+	})
+}
+
+// TestAccessLogVerified has real Envoys write the JSON access log, and compares it with the
+// rules: as it is, with ids where the format has them, and with other rules.
+func TestAccessLogVerified(t *testing.T) {
+	envoytest.Each(t, func(t *testing.T, envoyBinary string) {
+		t.Helper()
+		t.Parallel()
+		at := newPlace(t, standaloneRules)
+		s := startStandalone(t, envoyBinary, at.rulesFile, append(routes(t), "--access-log", "json", "--address", "unix://"+at.socket)...)
+		p := start(t, at.socket, at.rulesFile, "--metadata", "--max-request-headers", "200", "--max-request-headers-kb", "128")
+		for i := range 50 {
+			s.get(t, "/checkout", http.Header{"Host": {"shop.example.com"}, "X-User-Id": {strconv.Itoa(i)}, "X-Asm-Prefer-Tag": {"s2"}})
+		}
+		s.get(t, "/", nil)
+		p.stop(t)
+		s.get(t, "/", http.Header{"X-User-Id": {"jack"}, "X-Asm-Prefer-Tag": {"s2"}})
+		table, problems := rules.Load("rules.yaml", []byte(standaloneRules), rules.Options{})
+		if table == nil {
+			t.Fatal(problems.Err())
+		}
+		var r accesslog.Report
+		eventually(t, "the access log has all requests", func() bool {
+			c := accesslog.NewComparer(table, 10)
+			if err := c.Read(t.Context(), "log", strings.NewReader(s.log.String())); err != nil {
+				t.Fatal(err)
+			}
+			r = c.Report
+			return r.Requests == 52
+		})
+		if r.Compared != 51 || r.Wrong != 0 || r.Unexplained != 0 || r.Unanswered["tagproc=14"] != 1 {
+			t.Errorf("of the log the report is %+v:\n%s", r, s.log.String())
 		}
 	})
 }
