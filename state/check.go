@@ -25,12 +25,13 @@ func (s *State) Check() error {
 	c.atMost("reloads", len(s.Reloads), MaxReloads)
 	for i := range s.Requests {
 		c.number("requests per second", s.Requests[i].PerSecond, math.MaxFloat64)
+		if l := s.Requests[i].Latency; l != nil {
+			c.number("seconds", max(l.P50, l.P99), math.MaxFloat64)
+		}
 	}
 	for i := range s.Reloads {
 		c.atMost("changes of a reload", len(s.Reloads[i].Changes), MaxChanges)
-		if m := s.Reloads[i].Moving; m != nil {
-			c.percent(m.Percent)
-		}
+		c.moving(s.Reloads[i].Moving)
 	}
 	if s.Refusal != nil {
 		c.atMost("problems", len(s.Refusal.Problems), MaxProblems)
@@ -71,6 +72,12 @@ func (c *checker) percent(all ...float64) {
 	}
 }
 
+func (c *checker) moving(m *Moving) {
+	if m != nil {
+		c.percent(m.Percent)
+	}
+}
+
 func (c *checker) rule(r *Rule) {
 	for _, t := range r.Tags {
 		c.percent(t.Percent)
@@ -80,7 +87,12 @@ func (c *checker) rule(r *Rule) {
 		if ramp.NextPercent != nil {
 			c.percent(*ramp.NextPercent)
 		}
+		c.atMost("steps of a ramp", len(ramp.Steps), MaxSteps)
+		for _, s := range ramp.Steps {
+			c.percent(s.Percent)
+		}
 	}
+	c.moving(r.Moving)
 	for i := range r.Observed {
 		o := &r.Observed[i]
 		c.percent(o.Low...)
