@@ -22,6 +22,7 @@ type File struct {
 	src     []byte
 	options rules.Options
 	table   *rules.Table
+	modes   []rules.Mode
 	notes   []string
 }
 
@@ -32,7 +33,11 @@ func Read(name string, src []byte, o rules.Options) (*File, source.Problems) {
 	if t == nil {
 		return nil, problems
 	}
-	return &File{Name: name, src: src, options: o, table: t}, problems
+	f := &File{Name: name, src: src, options: o, table: t}
+	for _, r := range t.Rules() {
+		f.modes = append(f.modes, r.Mode)
+	}
+	return f, problems
 }
 
 // Bytes returns the content of the file.

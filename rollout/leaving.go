@@ -105,11 +105,11 @@ type ruler []shares.Piece
 // enforce gives no tag.
 func sharesOf(f *File, rule int, now time.Time) ruler {
 	t, _ := f.table.At(now)
-	r := shares.Of(t)[rule]
-	if r.Mode != rules.ModeEnforce.String() {
-		return ruler{{From: 0, To: r.Modulo}}
+	whole := shares.Ruler(t, rule)
+	if f.modes[rule] != rules.ModeEnforce {
+		return ruler{{From: 0, To: whole[len(whole)-1].To}}
 	}
-	return r.Ruler
+	return whole
 }
 
 // leaving returns how many buckets have a tag in from and not in to, except those that have

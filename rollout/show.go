@@ -70,9 +70,9 @@ func (f *File) rampView(rule int, p *rules.Policy, now time.Time) RampView {
 	for _, s := range p.Ramp {
 		then, _ := f.table.At(s.At)
 		step := StepView{At: s.At}
-		for _, tag := range shares.Of(then)[rule].Tags {
-			if tag.Tag == p.TagValue {
-				step.Share = tag.Share
+		for _, piece := range shares.Ruler(then, rule) {
+			if step.Share.Of = uint64(piece.To); piece.Tag == p.TagValue {
+				step.Share.Count += uint64(piece.To - piece.From)
 			}
 		}
 		r.Steps = append(r.Steps, step)

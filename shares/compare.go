@@ -212,7 +212,7 @@ func (s side) decider(c choice) *Decider {
 	r := &s.all[c.rule]
 	return &Decider{
 		Rule: r.Name, Key: r.Keys[c.key].String(), Match: r.Match.String(), Hash: r.Hash.String(), Salt: r.Salt, Modulo: r.Modulo,
-		side: s, choice: c, ruler: rulerOf(s.table, c.rule),
+		side: s, choice: c, ruler: Ruler(s.table, c.rule),
 	}
 }
 

@@ -54,7 +54,7 @@ func newCohort(t *rules.Table, name string) (cohort, error) {
 		if c.tag != "" && !givesTag(r, c.tag) {
 			continue
 		}
-		for _, p := range rulerOf(t, i) {
+		for _, p := range Ruler(t, i) {
 			in := ""
 			if c.has(p.Tag) {
 				in = "in"

@@ -34,7 +34,7 @@ type Piece struct {
 func Of(t *rules.Table) []Rule {
 	out := []Rule{}
 	for i, r := range t.Rules() {
-		one := Rule{Name: r.Name, TagHeader: r.TagHeader, Mode: r.Mode.String(), Modulo: r.Modulo, Ruler: rulerOf(t, i), Tags: []TagShare{}}
+		one := Rule{Name: r.Name, TagHeader: r.TagHeader, Mode: r.Mode.String(), Modulo: r.Modulo, Ruler: Ruler(t, i), Tags: []TagShare{}}
 		places := map[string]int{} // in one.Tags
 		count := func(tag string, n uint32) {
 			at, known := places[tag]
@@ -68,9 +68,9 @@ func Of(t *rules.Table) []Rule {
 	return out
 }
 
-// rulerOf returns the buckets of the rule of index rule. Neighbouring policies with one
-// tag make one piece.
-func rulerOf(t *rules.Table, rule int) (ruler []Piece) {
+// Ruler returns the buckets of the rule of index rule, whatever its mode. Neighbouring policies
+// with one tag make one piece.
+func Ruler(t *rules.Table, rule int) (ruler []Piece) {
 	tags := t.Tags()
 	for _, p := range t.Pieces(rule) {
 		tag := ""

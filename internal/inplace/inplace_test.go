@@ -298,6 +298,34 @@ func TestSweep(t *testing.T) {
 	}
 }
 
+// TestSweepWaits checks that no other replacement sweeps while one runs, however long it takes.
+func TestSweepWaits(t *testing.T) { //nolint:paralleltest // it has the steps of all replacements to itself
+	path := newFile(t)
+	passed = func(step string) {
+		if step != "sync" {
+			return
+		}
+		passed = func(string) {}
+		mine, err := filepath.Glob(filepath.Join(filepath.Dir(path), ".rules.yaml.tagproc-*"))
+		if err != nil || len(mine) != 1 {
+			t.Fatalf("the new files are %q, %v", mine, err)
+		}
+		old := time.Now().Add(-2 * leftover)
+		if err := os.Chtimes(mine[0], old, old); err != nil {
+			t.Error(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		if err := Replace(ctx, path, content(1), content(3)); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("another Replace meanwhile = %v, want it to wait", err)
+		}
+	}
+	defer func() { passed = func(string) {} }()
+	if err := Replace(t.Context(), path, content(1), content(2)); err != nil || whole(t, path) != 2 {
+		t.Errorf("Replace = %v, and another one has swept its file", err)
+	}
+}
+
 // TestNoHiddenNames checks that an error names no file that the user does not know.
 func TestNoHiddenNames(t *testing.T) { //nolint:paralleltest // it has the steps of all replacements to itself
 	for _, step := range []string{"create", "compare"} {
