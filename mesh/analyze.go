@@ -1,0 +1,126 @@
+package mesh
+
+import (
+	_ "embed"
+	"fmt"
+	"slices"
+	"strings"
+
+	"istio.io/istio/pilot/pkg/config/kube/crd"
+	"istio.io/istio/pkg/config/analysis/diag"
+	"istio.io/istio/pkg/config/analysis/msg"
+	"sigs.k8s.io/yaml"
+
+	"github.com/tagproc/tagproc/mesh/control"
+	"github.com/tagproc/tagproc/source"
+)
+
+// injection is where Istio injects its proxy, as its chart has it, for the analyzers.
+//
+//go:embed injection.yaml
+var injection string
+
+// silent are messages of the analyzers that say nothing about what works.
+var silent = []*diag.MessageType{
+	msg.SchemaValidationError, // decoding says so, with the place
+	msg.NamespaceNotInjected,  // of namespaces without tags, too
+	msg.NoServerCertificateVerificationDestinationLevel,
+	msg.NoServerCertificateVerificationPortLevel,
+	msg.PodMissingProxy,
+	msg.EnvoyFilterUsesRelativeOperation, // most do
+}
+
+// analyze adds what Istio's analyzers say of what is there. A reference to a kind of object
+// of which the files have none cannot be told to be wrong.
+func (l *linter) analyze() {
+	streams := []string{injection}
+	for _, o := range l.manifests.Objects {
+		var text []byte
+		var err error
+		if o.Istio != nil {
+			var kind any
+			if kind, err = crd.ConvertConfig(*o.Istio); err == nil {
+				text, err = yaml.Marshal(kind)
+			}
+		} else {
+			text, err = yaml.Marshal(o.Kube)
+		}
+		if err == nil {
+			streams = append(streams, string(text))
+		}
+	}
+	for _, w := range l.envoys.Workloads {
+		pod := w.pod()
+		if w.Proxy {
+			pod.Spec.Containers = append(pod.Spec.Containers, proxyContainer)
+		}
+		if text, err := yaml.Marshal(pod); err == nil {
+			streams = append(streams, string(text))
+		}
+	}
+	messages, err := control.Analyze(streams)
+	if err != nil {
+		l.cannotTell("what istioctl analyze says: %s", err)
+		return
+	}
+	for _, m := range messages {
+		l.message(m)
+	}
+}
+
+func (l *linter) message(m diag.Message) {
+	if slices.Contains(silent, m.Type) || !m.Type.Level().IsWorseThanOrEqualTo(diag.Warning) || m.Resource == nil {
+		return
+	}
+	name, kind := m.Resource.Metadata.FullName, m.Resource.Metadata.Schema.Kind()
+	i := slices.IndexFunc(l.manifests.Objects, func(o *Object) bool {
+		return o.Kind == kind && o.Name == name.Name.String() && o.Namespace == name.Namespace.String()
+	})
+	if i < 0 {
+		return
+	}
+	if m.Type == msg.GatewayPortNotDefinedOnService && !l.envoys.served() || m.Type == msg.ImageAutoWithoutInjectionWarning && l.envoys.namespaces[name.Namespace.String()] == nil {
+		return // the Service, or the Namespace with its labels, is not among the files
+	}
+	text := strings.TrimSpace(fmt.Sprintf(m.Type.Template(), m.Parameters...))
+	if m.Type == msg.ReferencedResourceNotFound && len(m.Parameters) == 2 {
+		if why := l.lacking(fmt.Sprint(m.Parameters[0]), fmt.Sprint(m.Parameters[1])); why != "" {
+			l.cannotTell("%s", why)
+			return
+		}
+	}
+	severity := source.Warning
+	if m.Type.Level().IsWorseThanOrEqualTo(diag.Error) {
+		severity = source.Error
+	}
+	at := l.manifests.Objects[i].Doc.Get("metadata", "name")
+	l.found(at, severity, source.Kind(strings.ToLower(m.Type.Code())), "", "%s", text)
+}
+
+// served reports whether a Service of a gateway is among the manifests.
+func (e *Envoys) served() bool {
+	return slices.ContainsFunc(e.services, func(s *kubeService) bool {
+		return slices.ContainsFunc(e.Workloads, func(w *Workload) bool { return w.Gateway && w.Namespace == s.Namespace && selects(s.Spec.Selector, w.Labels) })
+	})
+}
+
+// lacking says why a reference of a sort may lead to something that is not among the files,
+// or "".
+func (l *linter) lacking(sort, to string) string {
+	for _, s := range []struct{ sort, kind string }{
+		{"gateway", "Gateway"}, {"credentialName", "Secret"}, {"fromRegistry", "Secret"}, {"subset", "DestinationRule"},
+		{"provider", "MeshConfig"}, {"selector", "Deployment"}, {"host", "Service"},
+	} {
+		if strings.Contains(sort, s.sort) && !l.has(s.kind) {
+			return fmt.Sprintf("whether the %s %s is there: the files have no %s", sort, to, s.kind)
+		}
+	}
+	if strings.Contains(sort, "host") {
+		host := to
+		if i := strings.IndexAny(host, "+"); i >= 0 {
+			host = host[:i]
+		}
+		return l.unknowable(host, "")
+	}
+	return ""
+}

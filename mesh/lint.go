@@ -1,0 +1,212 @@
+package mesh
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	istiolint "github.com/tagproc/tagproc/istio/lint"
+	"github.com/tagproc/tagproc/lint"
+	"github.com/tagproc/tagproc/source"
+)
+
+// A Report is what is found in files. Its JSON is that of tagproc-mesh lint -o json.
+type Report struct {
+	Findings   []lint.Finding `json:"findings"`
+	LookedAt   []string       `json:"lookedAt"`   // the Envoys, as namespace/name
+	Taken      []string       `json:"taken"`      // what the files lack, and what is taken in its place
+	NotChecked []string       `json:"notChecked"` // what cannot be told, and why
+}
+
+// Errors returns the number of findings that are errors.
+func (r *Report) Errors() (n int) {
+	for _, f := range r.Findings {
+		if f.Severity == source.Error {
+			n++
+		}
+	}
+	return n
+}
+
+// Lint reads files, has Istio make Envoys of them, and returns what does not work: what
+// the API server or Istio refuses, what Istio's analyzers say, what the checks of lint find
+// in each Envoy, and what tagproc lint finds in the manifests themselves.
+func Lint(files []File, o Options) (*Report, error) {
+	m := Read(files, o)
+	e, err := Build(m, o)
+	if err != nil {
+		return nil, err
+	}
+	l := &linter{Report: &Report{Findings: []lint.Finding{}, LookedAt: []string{}, Taken: []string{}, NotChecked: []string{}}, manifests: m, envoys: e}
+	for _, one := range e.All {
+		l.LookedAt = append(l.LookedAt, one.String())
+	}
+	for _, n := range e.Notes {
+		l.Taken = append(l.Taken, n.Place()+": "+n.Message)
+	}
+	l.problems(m.Problems)
+	l.ofManifests(files, o)
+	l.analyze()
+	l.ofEnvoys()
+	l.ofIstio()
+	names := make([]string, 0, len(files))
+	for _, f := range files {
+		names = append(names, f.Name)
+	}
+	l.Findings = lint.Sort(l.Findings, names)
+	l.once()
+	return l.Report, nil
+}
+
+// A linter is one that looks for what does not work.
+type linter struct {
+	*Report
+
+	manifests *Manifests
+	envoys    *Envoys
+	concerned map[*Object]bool // VirtualServices that follow tags, or are for the same hosts
+}
+
+func (l *linter) problems(ps source.Problems) {
+	for _, p := range ps {
+		l.Findings = append(l.Findings, lint.Finding{Problem: p})
+	}
+}
+
+func (l *linter) found(at source.Value, s source.Severity, k source.Kind, fix, format string, args ...any) {
+	l.Findings = append(l.Findings, lint.Finding{Problem: at.Problem(s, k, fmt.Sprintf(format, args...)), Fix: fix})
+}
+
+func (l *linter) cannotTell(format string, args ...any) {
+	if text := fmt.Sprintf(format, args...); !slices.Contains(l.NotChecked, text) {
+		l.NotChecked = append(l.NotChecked, text)
+	}
+}
+
+// routeKinds are the kinds of findings that are Istio's own to judge: what tagproc lint
+// says of them, by manifests without Istio, is left out.
+var routeKinds = []source.Kind{
+	"unrouted-tag", "unrouted-set-tag", "misspelt-tag", "unwritten-tag", "misspelt-header", "half-routed-tag", "appended-tag", "removed-tag",
+	"late-named-users", "named-twice", "no-default-route", "unreachable-route", "duplicate-route", "two-virtual-services", "merged-virtual-services",
+	"random-version", "unknown-host", "route-port", "not-http", "unknown-subset", "no-subset", "duplicate-subset", "empty-subset", "service-without-pods",
+	"not-injected", "unknown-gateway", "unbound-gateway", "gateway-hosts", "gateway-not-http", "gateway-only", "mesh-only", "gateway-selector", "filter-selector",
+	"unknown-cluster", "duplicate-object",
+}
+
+// ofManifests adds what tagproc lint finds in the manifests without Istio: the pods, the
+// Service and the mounts of tagproc, and patches of EnvoyFilters.
+func (l *linter) ofManifests(files []File, o Options) {
+	given := make([]istiolint.File, 0, len(files))
+	for _, f := range files {
+		given = append(given, istiolint.File{Name: f.Name, Source: f.Source, Swept: f.Swept})
+	}
+	for _, f := range istiolint.Files(given, o.Rules).Findings {
+		if !slices.Contains(routeKinds, f.Kind) {
+			l.Findings = append(l.Findings, lint.Finding{Problem: f.Problem, Fix: f.Fix})
+		}
+	}
+}
+
+// ofEnvoys adds what the checks of lint find in the Envoys.
+func (l *linter) ofEnvoys() {
+	model := &lint.Model{Manifests: true, Origin: l.envoys.Origin}
+	for _, r := range l.manifests.Rules {
+		model.Rules = append(model.Rules, &lint.Rules{At: r.At, Table: r.Table})
+	}
+	if len(model.Rules) == 0 {
+		l.cannotTell("tags and routes: the files have no rules")
+	}
+	asked := false
+	for _, one := range l.envoys.All {
+		l.close(one)
+		if model.AddEnvoy(one.String(), one.Config) {
+			asked = true
+		}
+	}
+	model.Complete = l.has("VirtualService") || l.has("HTTPRoute")
+	model.Settle()
+	if len(l.envoys.All) > 0 {
+		l.Findings = append(l.Findings, model.Findings()...)
+	}
+	l.filters(asked)
+}
+
+// close adds to an Envoy the clusters that it may have by manifests that are not among the
+// files, so that they are not said to be missing.
+func (l *linter) close(one *Envoy) {
+	for name := range one.targets() {
+		host, subset, is := splitCluster(name)
+		if !is || one.Config.Cluster(name) != nil {
+			continue
+		}
+		if why := l.unknowable(host, subset); why != "" {
+			l.cannotTell("%s", why)
+			one.assume(name)
+		}
+	}
+}
+
+// unknowable says why it cannot be told whether there is a cluster of a host, or "".
+func (l *linter) unknowable(host, subset string) string {
+	name, namespace, is := splitHost(host)
+	switch {
+	case !is && !l.has("ServiceEntry"):
+		return fmt.Sprintf("whether %s is there: the files have no ServiceEntry", host)
+	case is && !slices.ContainsFunc(l.envoys.services, func(s *kubeService) bool { return s.Namespace == namespace }):
+		return l.elsewhere(name, namespace)
+	case subset != "" && !l.has("DestinationRule"):
+		return "subsets: the files have no DestinationRule"
+	}
+	return ""
+}
+
+// elsewhere says why it cannot be told whether there is a Service in a namespace of which
+// the files have none, or "": a short name in a VirtualService, of a Service that is in
+// another namespace, is one that Istio does not find.
+func (l *linter) elsewhere(name, namespace string) string {
+	why := fmt.Sprintf("whether Service %s is there: the files have none of namespace %s", name, namespace)
+	i := slices.IndexFunc(l.envoys.services, func(s *kubeService) bool { return s.Name == name })
+	switch {
+	case i < 0:
+		return why
+	case slices.ContainsFunc(l.manifests.Objects, func(o *Object) bool { return o.Kind == "VirtualService" && o.Namespace == namespace }):
+		return ""
+	}
+	return fmt.Sprintf("%s; there is one in %s: if it is without a namespace in its file, say --namespace %s", why, l.envoys.services[i].Namespace, namespace)
+}
+
+func (l *linter) has(kind string) bool {
+	return slices.ContainsFunc(l.manifests.Objects, func(o *Object) bool { return o.Kind == kind })
+}
+
+// once leaves out findings that say the same of the same place: what one Envoy has, others
+// have too.
+func (l *linter) once() {
+	type key struct {
+		kind  source.Kind
+		place string
+	}
+	seen := map[key]bool{}
+	l.Findings = slices.DeleteFunc(l.Findings, func(f lint.Finding) bool {
+		k := key{f.Kind, f.Place()}
+		twice := seen[k]
+		seen[k] = true
+		return twice
+	})
+}
+
+// splitCluster returns what a cluster of Istio is named after.
+func splitCluster(name string) (host, subset string, is bool) {
+	parts := strings.Split(name, "|")
+	if len(parts) != 4 || parts[0] != "outbound" {
+		return "", "", false
+	}
+	return parts[3], parts[2], true
+}
+
+// splitHost returns the name and namespace of a Service by its full name.
+func splitHost(host string) (name, namespace string, is bool) {
+	rest, is := strings.CutSuffix(host, ".svc.cluster.local")
+	name, namespace, dot := strings.Cut(rest, ".")
+	return name, namespace, is && dot
+}
