@@ -32,6 +32,7 @@ test: envoys ## run every test: unit, fuzz seeds, end to end through two release
 	CGO_ENABLED=1 go test -race -shuffle=on -timeout=20m ./...
 	CGO_ENABLED=1 go test -race -shuffle=on -tags=tagproc_faults -run=Fault ./processor
 	cd loadtest && CGO_ENABLED=1 go test -race -shuffle=on -timeout=20m ./...
+	cd deploy/monitoring && go test -shuffle=on -timeout=20m ./...
 	cd tools/image && CGO_ENABLED=1 go test -race -shuffle=on -timeout=20m ./...
 
 test-istio: envoys ## run the tests on the real control plane of Istio and real Envoys, one for each pod; building them takes some minutes
@@ -53,6 +54,7 @@ lint: ## check style, imports, go.mod, the proto file and that generated code is
 	cd test/istio && go mod tidy -diff
 	cd test/envoygateway && go mod tidy -diff
 	cd test/page && go mod tidy -diff
+	cd deploy/monitoring && go mod tidy -diff
 	cd tools/image && go mod tidy -diff
 	$(BUF) lint
 	$(BUF) format --diff --exit-code
@@ -64,6 +66,7 @@ lint: ## check style, imports, go.mod, the proto file and that generated code is
 	cd test/istio && $(LINT) run
 	cd test/envoygateway && $(LINT) run
 	cd test/page && $(LINT) run
+	cd deploy/monitoring && $(LINT) run
 	cd tools/image && $(LINT) run
 	cd tools/goreleaser && $(LINT) run && go test .
 

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	"go.yaml.in/yaml/v4"
 
@@ -205,6 +206,9 @@ func TestDocsAlerts(t *testing.T) {
 	block := regexp.MustCompile("(?ms)^```yaml\n(.*?)\n```$").FindStringSubmatch(section(t, text, "Alerts"))
 	if block == nil {
 		t.Fatal("there is no YAML block")
+	}
+	if diff := cmp.Diff(readDoc(t, "../../deploy/monitoring/alerts.yaml"), block[1]+"\n"); diff != "" {
+		t.Errorf("docs/operations.md shows other alerts than deploy/monitoring/alerts.yaml (-file +shown):\n%s", diff)
 	}
 	var file struct {
 		Groups []struct {
