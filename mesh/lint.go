@@ -83,15 +83,9 @@ func (l *linter) cannotTell(format string, args ...any) {
 	}
 }
 
-// routeKinds are the kinds of findings that are Istio's own to judge: what tagproc lint
+// routeKinds are the kinds of findings that Istio's Envoys tell better: what tagproc lint
 // says of them, by manifests without Istio, is left out.
-var routeKinds = []source.Kind{
-	"unrouted-tag", "unrouted-set-tag", "misspelt-tag", "unwritten-tag", "misspelt-header", "half-routed-tag", "appended-tag", "removed-tag",
-	"late-named-users", "named-twice", "no-default-route", "unreachable-route", "duplicate-route", "two-virtual-services", "merged-virtual-services",
-	"random-version", "unknown-host", "route-port", "not-http", "unknown-subset", "no-subset", "duplicate-subset", "empty-subset", "service-without-pods",
-	"not-injected", "unknown-gateway", "unbound-gateway", "gateway-hosts", "gateway-not-http", "gateway-only", "mesh-only", "gateway-selector", "filter-selector",
-	"unknown-cluster", "duplicate-object",
-}
+var routeKinds = []source.Kind{"service-without-pods", "filter-selector", "unknown-cluster", "duplicate-object"}
 
 // ofManifests adds what tagproc lint finds in the manifests without Istio: the pods, the
 // Service and the mounts of tagproc, and patches of EnvoyFilters.

@@ -61,12 +61,6 @@ func TestMutations(t *testing.T) {
 		{"Service of no pods", "service", "tagproc.yaml", "selector: {app.kubernetes.io/name: tagproc}", "selector: {app: tagproc}", "service-without-pods"},
 		{"no sidecars", "service", "apps.yaml", "labels: {istio-injection: enabled}", "labels: {istio-injection: disabled}", "not-injected"},
 		{"key of a token, and the filter first", "service", "tagproc.yaml", "INSERT_BEFORE", "INSERT_FIRST", "late-key"},
-		{"policy for other labels", "service", "policies.yaml", "matchLabels: {istio: ingressgateway}", "matchLabels: {istio: gateway}", "network-policy"},
-		{"policy for another port", "service", "policies.yaml", "port: grpc", "port: 9003", "network-policy"},
-		{"policy for another ServiceAccount", "service", "policies.yaml", "sa/istio-ingressgateway\"", "sa/ingress\"", "authorization-policy"},
-		{"policy for another namespace", "service", "policies.yaml", `principals:
-        - "*/ns/istio-system/sa/istio-ingressgateway"
-        - "*/ns/istio-system/sa/istio-ingressgateway-service-account"`, "namespaces: [default]", "authorization-policy"},
 		{"another limit", "sidecar", "gateway.yaml", "--max-request-headers=200", "--max-request-headers=1000", "serve-limits"},
 		{"a broken rules file", "sidecar", "rules.yaml", "tagHeader:", "tagHeadr:", source.KindUnknownKey},
 	} {

@@ -29,22 +29,24 @@ func newLintCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "lint FILE...",
 		Short: "Find what does not work in rules and manifests",
-		Long: `Read rules files and the manifests of Istio and Kubernetes together, and say what
-does not work, why, and the fix: a tag that no route matches, a subset without
-pods, a filter that names a missing cluster. docs/lint.md lists the checks.
+		Long: `Read rules files and manifests together, and say what does not work, why, and the
+fix: a key that Envoy does not forward, a filter that names a missing cluster, a tag
+that no route matches. docs/lint.md lists the checks.
 
 An Envoy's own configuration is read beside rules too, without Istio: a bootstrap, or
-what /config_dump of its admin port returns; --envoy asks a live one for it.
+what /config_dump of its admin port returns; --envoy asks a live one for it. Of
+manifests, lint reads what needs no Istio: rules, EnvoyFilters, tagproc's pods, its
+Service and its mounts. Routes, subsets and gateways mean what Istio makes of them:
+tagproc-mesh lint reads the same files and checks those too.
 
 FILE may be a directory, whose *.yaml, *.yml and *.json files are read at any depth,
 or -, standard input. Rules may be bare, in a WasmPlugin, in a TrafficExtension, in
 an ASMHashTagging, or in a ConfigMap. If an object appears twice, the last one
 counts, as if all were applied in this order.
 
-A check runs only if its objects are given: without DestinationRules no subset is
-reported as missing. The last lines say what lint looked at, and how many checks it
-did not run. "other" counts what no check looks at: unknown kinds of objects, and routes
-that no tag reaches.
+A check runs only if its objects are given: without a ConfigMap no mount is reported
+as wrong. The last lines say what lint looked at, how many checks it did not run, and
+what is for tagproc-mesh. "other" counts what no check looks at.
 
 The exit code is 0 if there are no errors (warnings may remain; -W makes them
 errors), 1 if there are errors, and 2 if the command is not understood.`,
@@ -53,7 +55,7 @@ errors), 1 if there are errors, and 2 if the command is not understood.`,
   tagproc lint rules.yaml --envoy 127.0.0.1:9901                                  # one that runs
   kubectl kustomize deploy/kustomize/overlays/sidecar | tagproc lint - deploy/envoyfilter/sidecar.yaml
   tagproc lint -W -o json rules.yaml manifests/                                   # for CI
-  (kubectl get envoyfilter,gw,vs,dr,svc,deploy,sts,ns,netpol,authorizationpolicy -A -o yaml; echo ---
+  (kubectl get envoyfilter,svc,deploy,sts,ds -A -o yaml; echo ---
    kubectl get cm tagproc-rules -n istio-system -o yaml) | tagproc lint -          # what runs`,
 		Args: func(_ *cobra.Command, files []string) error {
 			if len(files) == 0 {
@@ -179,12 +181,21 @@ func writeLint(t *terminal.Writer, r *lint.Report, out output) error {
 		}
 		seen = append(seen, fmt.Sprintf("%s (%s)", s.Kind, count))
 	}
-	if len(seen) == 0 {
+	if len(seen) == 0 && len(r.ForMesh) > 0 {
+		seen = []string{"nothing of tagproc's"}
+	} else if len(seen) == 0 {
 		seen = []string{"nothing: the files have no rules and no manifests"}
 	}
 	t.Printf("%s, %s; looked at %s\n", words.Counted(r.Errors(), "error"), words.Counted(len(r.Findings)-r.Errors(), "warning"), strings.Join(seen, ", "))
 	if len(r.LookedAt) > 0 { // else nothing was checked: the line above says so
 		writeNotChecked(t, r.NotChecked)
+	}
+	if len(r.ForMesh) > 0 {
+		kinds := make([]string, 0, len(r.ForMesh))
+		for _, s := range r.ForMesh {
+			kinds = append(kinds, fmt.Sprintf("%d %s", s.Count, s.Kind))
+		}
+		t.Printf("not checked: %s, which mean what Istio makes of them: tagproc-mesh lint checks them, with the same files\n", strings.Join(kinds, ", "))
 	}
 	return t.Err()
 }

@@ -51,9 +51,6 @@ func (m *model) reportOutbound(o *outbound, at place, found found) {
 		if !slices.Contains(numbers, o.port) {
 			found(at, fmt.Sprintf("%s has no port %s, only %s%s", id(s.doc), o.port, list(numbers), gone), "write outbound|PORT||"+o.host+" with the port of the Service")
 		}
-		if o.subset != "" && !slices.Contains(m.subsetsOf(o.host), o.subset) && len(m.subsets) > 0 {
-			found(at, fmt.Sprintf("no DestinationRule gives %s a subset %s%s", o.host, o.subset, gone), fmt.Sprintf("write outbound|%s||%s", o.port, o.host))
-		}
 		return
 	}
 	name, space := splitHost(o.host)
@@ -64,9 +61,29 @@ func (m *model) reportOutbound(o *outbound, at place, found found) {
 			return
 		}
 	}
-	m.reportHost(at, o.host, func(at place, why, fix string) { found(at, why+gone, fix) })
+	neighbours := []string{}
+	for _, s := range m.services {
+		if n, elsewhere := splitHost(s.host); elsewhere == space && space != "" {
+			neighbours = append(neighbours, n)
+		}
+	}
+	if len(neighbours) > 0 {
+		found(at, fmt.Sprintf("there is no Service %s in namespace %s%s%s", name, space, lint.DidYouMean(name, neighbours), gone), "correct the host, or add the Service")
+	}
 	if space == "" {
 		found(at, fmt.Sprintf("Istio has no cluster for the host %s, which is not the full name of a Service%s", o.host, gone),
 			fmt.Sprintf("write outbound|%s||NAME.NAMESPACE%s", o.port, clusterDomain))
+	}
+}
+
+// serviceWithoutPods finds a Service of tagproc that selects none of the workloads of its
+// namespace.
+func serviceWithoutPods(m *model, found found) {
+	for _, s := range m.tagprocServices() {
+		space := namespace(s.doc)
+		if len(m.index.pods[space]) > 0 && len(s.Selector) > 0 && len(m.selected(s.service)) == 0 {
+			found(s.in("spec", "selector"), fmt.Sprintf("no pods in namespace %s have the labels %s: the Service has no endpoints", space, labelText(s.Selector)),
+				"select the labels of the pod template")
+		}
 	}
 }

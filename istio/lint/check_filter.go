@@ -45,12 +45,15 @@ func (m *model) filterDocs() (ps []*patch) {
 	return ps
 }
 
+// gatewayName is the label of the pods that Istio makes for a Gateway of the Gateway API.
+const gatewayName = "gateway.networking.k8s.io/gateway-name"
+
 // filterSelector finds an EnvoyFilter that does not hold for the gateway.
 func filterSelector(m *model, found found) {
 	for _, p := range m.filterDocs() {
 		labels, at := p.filter.GetWorkloadSelector().GetLabels(), place{p.doc, []any{"spec", "workloadSelector", "labels"}}
-		if len(labels) == 0 {
-			continue
+		if len(labels) == 0 || labels[gatewayName] != "" {
+			continue // Istio makes the pods of a Gateway of the Gateway API
 		}
 		pods := m.gatewayPods()
 		space := namespace(p.doc)
@@ -68,10 +71,6 @@ func filterSelector(m *model, found found) {
 				there = append(there, labelText(w.Metadata.Labels))
 			}
 			found(at, fmt.Sprintf("no pods of a gateway have the labels %s, only %s: the gateway does not ask tagproc", labelText(labels), list(there)), "select the labels of the gateway's pods")
-		case len(m.gateways) > 0 && !slices.ContainsFunc(m.gateways, func(g *gateway) bool { return agree(g.GetSelector(), labels) }):
-			g := m.gateways[0]
-			found(at, fmt.Sprintf("%s selects %s, which are other pods than those with %s: the gateway does not ask tagproc", id(g.doc), labelText(g.GetSelector()), labelText(labels)),
-				"select what the Gateway selects")
 		}
 	}
 }
@@ -126,9 +125,6 @@ func (m *model) isForGateway(p *patch) bool {
 	if len(labels) > 0 && slices.ContainsFunc(m.gatewayPods(), func(w *workload) bool { return contains(w.Metadata.Labels, labels) }) {
 		return true
 	}
-	if len(labels) > 0 && slices.ContainsFunc(m.gateways, func(g *gateway) bool { return contains(labels, g.GetSelector()) && len(g.GetSelector()) > 0 }) {
-		return true
-	}
 	return slices.ContainsFunc(p.filter.GetConfigPatches(), func(o *networking.EnvoyFilter_EnvoyConfigObjectPatch) bool {
 		return o.GetMatch().GetContext() == networking.EnvoyFilter_GATEWAY
 	})
@@ -144,6 +140,9 @@ var atAnchor = []any{"match", "listener", "filterChain", "filter", "subFilter", 
 func filterOrder(m *model, found found) {
 	const why = "the filter comes after the router, which has to be the last: Envoy refuses the listener, and the gateway goes on with the one before, or with none"
 	for _, f := range m.filters {
+		if f.GetApplyTo() == networking.EnvoyFilter_EXTENSION_CONFIG {
+			continue // where it stands is said by the filter that asks for it
+		}
 		operation := f.GetPatch().GetOperation()
 		anchor := f.networkFilter().GetSubFilter().GetName()
 		switch {
@@ -177,33 +176,6 @@ func unknownAnchor(m *model, found found) {
 		if name := p.networkFilter().GetSubFilter().GetName(); name != "" && !slices.Contains(known, name) {
 			found(p.in(atAnchor...), fmt.Sprintf("neither Istio nor these files have an HTTP filter %q: Istio leaves this patch out%s", name, lint.DidYouMean(name, known)),
 				"write "+contract.Router)
-		}
-	}
-}
-
-// lateKey finds a filter that runs before the one that makes the key of a token.
-func lateKey(m *model, found found) {
-	const jwtName = "envoy.filters.http.jwt_authn"
-	for _, f := range m.filters {
-		anchor := f.networkFilter().GetSubFilter().GetName()
-		switch f.GetPatch().GetOperation() {
-		case networking.EnvoyFilter_Patch_INSERT_FIRST:
-		case networking.EnvoyFilter_Patch_INSERT_BEFORE:
-			if anchor != "" && anchor != jwtName {
-				continue
-			}
-		default:
-			continue
-		}
-		for _, d := range m.jwt {
-			for i := 0; d.Get("spec", "jwtRules", i).Exists(); i++ {
-				for j := 0; d.Get("spec", "jwtRules", i, "outputClaimToHeaders", j).Exists(); j++ {
-					if header := lower(d.Text("spec", "jwtRules", i, "outputClaimToHeaders", j, "header")); m.isKey(header) {
-						found(f.in("patch", "operation"), fmt.Sprintf("the filter runs before authentication, which makes the key %s of a token (%s): tagproc sees what the client sent, or nothing",
-							header, place{d, []any{"spec", "jwtRules", i}}), "write INSERT_BEFORE, with the subFilter "+contract.Router)
-					}
-				}
-			}
 		}
 	}
 }

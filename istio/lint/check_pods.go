@@ -135,7 +135,7 @@ var goMemory = regexp.MustCompile(`^[0-9]+(([KMGT]i)?B)?$`)
 // notReady finds a tagproc that is asked before its rules are live.
 func notReady(m *model, found found) {
 	for _, s := range m.servers() {
-		switch isGateway := m.isGateway(s.pod); {
+		switch isGateway := s.pod.isGateway(); {
 		case s.Readiness != nil || isGateway && s.Startup != nil:
 		case isGateway:
 			found(s.at, "the gateway takes requests before the rules are live: they go on untagged", "add a startupProbe: httpGet of /readyz at the port of --admin")

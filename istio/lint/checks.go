@@ -24,53 +24,12 @@ const (
 // checks are what is looked for beside lint.Checks. An error does not work; a warning works until
 // something else happens, or costs more than it has to.
 var checks = []check{
-	// Tags and the routes that match them.
-	{"unrouted-tag", source.Error, []need{needRules, needRoutes}, unroutedTag, nil},
-	{"unrouted-set-tag", source.Error, []need{needRules, needRoutes}, unroutedSetTag, nil},
-	{"misspelt-tag", source.Error, []need{needRules, needRoutes}, misspeltTag, nil},
-	{"unwritten-tag", source.Warning, []need{needRules, needRoutes}, unwrittenTag, nil},
-	{"misspelt-header", source.Error, []need{needRules, needRoutes}, misspeltHeader, nil},
-	{"half-routed-tag", source.Error, []need{needRules, needRoutes}, halfRoutedTag, nil},
-	{"appended-tag", source.Error, []need{needRules, needRoutes}, appendedTag, nil},
-	{"removed-tag", source.Error, []need{needRules, needRoutes}, removedTag, nil},
-	{"late-named-users", source.Warning, []need{needRules, needRoutes}, lateNamedUsers, nil},
-	{"named-twice", source.Warning, []need{needRules, needRoutes}, namedTwice, nil},
-
-	// Routes among themselves.
-	{"no-default-route", source.Error, []need{needRoutes}, noDefaultRoute, nil},
-	{"unreachable-route", source.Error, []need{needRoutes}, unreachableRoute, nil},
-	{"duplicate-route", source.Warning, []need{needRoutes}, duplicateRoute, nil},
-	{"two-virtual-services", source.Error, []need{needRoutes}, twoInMesh, nil},
-	{"merged-virtual-services", source.Warning, []need{needRoutes}, mergedAtGateway, nil},
-	{"random-version", source.Warning, []need{needRoutes}, randomVersion, nil},
-
-	// Hosts, subsets and pods.
-	{"unknown-host", source.Error, []need{needServices}, unknownHost, nil},
-	{"route-port", source.Error, []need{needRoutes, needServices}, routePort, nil},
-	{"not-http", source.Error, []need{needRoutes, needServices}, notHTTP, nil},
-	{"unknown-subset", source.Error, []need{needRoutes, needSubsets}, unknownSubset, nil},
-	{"no-subset", source.Error, []need{needRoutes, needSubsets}, noSubset, nil},
-	{"duplicate-subset", source.Warning, []need{needSubsets}, duplicateSubset, nil},
-	{"empty-subset", source.Error, []need{needSubsets, needPods}, emptySubset, nil},
-	{"service-without-pods", source.Error, []need{needServices, needPods}, serviceWithoutPods, nil},
-	{"not-injected", source.Error, []need{needRoutes, needPods, needSpaces}, notInjected, nil},
-
-	// Gateways.
-	{"unknown-gateway", source.Error, []need{needRoutes, needGateways}, unknownGateway, nil},
-	{"unbound-gateway", source.Error, []need{needRoutes, needGateways}, unboundGateway, nil},
-	{"gateway-hosts", source.Error, []need{needRoutes, needGateways}, gatewayHosts, nil},
-	{"gateway-not-http", source.Error, []need{needRoutes, needGateways}, gatewayNotHTTP, nil},
-	{"gateway-only", source.Error, []need{needRoutes}, gatewayOnly, nil},
-	{"mesh-only", source.Error, []need{needRoutes}, meshOnly, nil},
-	{"gateway-selector", source.Error, []need{needGateways, needPods}, gatewaySelector, nil},
-
 	// The EnvoyFilter: where it applies.
 	{"filter-selector", source.Error, []need{needFilter}, filterSelector, nil},
 	{"filter-everywhere", source.Warning, []need{needFilter}, filterEverywhere, nil},
 	{"filter-context", source.Error, []need{needFilter}, filterContext, nil},
 	{"filter-order", source.Error, []need{needFilter}, filterOrder, nil},
 	{"unknown-anchor", source.Error, []need{needFilter}, unknownAnchor, nil},
-	{"late-key", source.Error, []need{needRules, needFilter}, lateKey, nil},
 	{"filter-name", source.Warning, []need{needFilter}, filterName, nil},
 	{"two-filters", source.Warning, []need{needFilter}, twoFilters, nil},
 
@@ -87,8 +46,7 @@ var checks = []check{
 	{"probe-address", source.Error, []need{needServe}, probeAddress, nil},
 	{"grace-period", source.Warning, []need{needServe}, gracePeriod, nil},
 	{"service-protocol", source.Error, []need{needFilter, needServices}, serviceProtocol, nil},
-	{"network-policy", source.Error, []need{needFilter, needServices, needServe}, networkPolicies, nil},
-	{"authorization-policy", source.Error, []need{needFilter, needServices, needServe}, authorizationPolicies, nil},
+	{"service-without-pods", source.Error, []need{needFilter, needServices, needPods}, serviceWithoutPods, nil},
 	{"listen-address", source.Error, []need{needFilter, needServe}, listenAddress, nil},
 	{"socket-mount", source.Error, []need{needFilter, needServe}, socketMount, nil},
 	{"serve-limits", source.Error, []need{needFilter, needServe}, serveLimits, nil},

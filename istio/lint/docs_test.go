@@ -10,14 +10,15 @@ import (
 )
 
 // TestDocs checks that docs/lint.md has every kind of finding, with its severity, and
-// no other.
+// no other but those of tagproc-mesh.
 func TestDocs(t *testing.T) {
 	text, err := os.ReadFile("../../docs/lint.md")
 	if err != nil {
 		t.Fatal(err)
 	}
+	ours, _, _ := strings.Cut(string(text), "### In a mesh alone")
 	documented := map[source.Kind]string{}
-	for _, row := range regexp.MustCompile("(?m)^\\| `([a-z0-9-]+)` \\| (\\w+) \\| .+ \\|$").FindAllStringSubmatch(string(text), -1) {
+	for _, row := range regexp.MustCompile("(?m)^\\| `([a-z0-9-]+)` \\| (\\w+) \\| .+ \\|$").FindAllStringSubmatch(ours, -1) {
 		if _, twice := documented[source.Kind(row[1])]; twice {
 			t.Errorf("%s is in the table twice", row[1])
 		}

@@ -24,6 +24,9 @@ type Report struct {
 	Findings   []Finding    `json:"findings"`   // in the order of the files and their lines
 	LookedAt   []Seen       `json:"lookedAt"`   // what the files have, in the order of the checks
 	NotChecked []NotChecked `json:"notChecked"` // what was not looked for
+	// ForMesh counts objects whose meaning is Istio's alone: tagproc-mesh lint checks
+	// them.
+	ForMesh []Seen `json:"forMesh"`
 }
 
 // Seen says how many objects of one kind there are. The kinds of Kubernetes have
@@ -57,7 +60,7 @@ func (r *Report) Errors() int {
 // object that is there several times the last one counts, as when all are applied.
 func Files(files []File, o rules.Options) *Report {
 	m := read(files, o)
-	r := &Report{LookedAt: m.seen(), NotChecked: []NotChecked{}}
+	r := &Report{LookedAt: m.seen(), NotChecked: m.openRoutes(), ForMesh: m.forMesh()}
 	for _, f := range m.findings {
 		r.Findings = append(r.Findings, f.Finding)
 	}

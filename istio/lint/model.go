@@ -1,6 +1,7 @@
 package lint
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -10,28 +11,15 @@ import (
 
 // A model is what the files say, as far as checks look at it.
 type model struct {
-	rules     []*ruleSet
-	filters   []*extProc
-	writers   []*cookieWriter
-	managers  []*manager
-	clusters  []*cluster
-	inserted  []string // names of HTTP filters that files add to Istio's
-	virtual   []*virtualService
-	subsets   []*destinationRule
-	gateways  []*gateway
-	services  []*service
-	externals []string // hosts of ServiceEntries
-	pods      []*workload
-	configs   []*source.Document // ConfigMaps
-	spaces    []*source.Document // Namespaces
-	jwt       []*source.Document // RequestAuthentications
-
-	networks       []*networkPolicy
-	authorizations []*authorizationPolicy
-
-	foreignRoutes bool            // there are routes of the Gateway API, which are not read
-	has           map[string]bool // kinds that the files have, concerned or not
-	bound         map[string]bool // the Gateways that any VirtualService is bound to
+	rules    []*ruleSet
+	filters  []*extProc
+	writers  []*cookieWriter
+	managers []*manager
+	clusters []*cluster
+	inserted []string // names of HTTP filters that files add to Istio's
+	services []*service
+	pods     []*workload
+	configs  []*source.Document // ConfigMaps
 
 	judged    lint.Model
 	envoyDocs []*source.Document // configurations of Envoy, until they are read
@@ -40,6 +28,7 @@ type model struct {
 	findings []readFinding
 	counts   map[string]int  // by kind, what checks look at
 	others   map[string]int  // by kind, what none does
+	ofIstio  map[string]int  // by kind, what only Istio can read
 	swept    map[string]bool // files of directories
 }
 
@@ -56,23 +45,19 @@ type need string
 const (
 	needRules    need = "rules"
 	needFilter   need = "EnvoyFilter with ext_proc"
-	needRoutes   need = "VirtualService"
-	needSubsets  need = "DestinationRule"
-	needGateways need = "Gateway"
 	needServices need = "Service"
 	needPods     need = "Deployment or other workload"
 	needServe    need = "container that runs tagproc serve"
 	needConfigs  need = "ConfigMap"
-	needSpaces   need = "Namespace"
 	needEnvoy    need = "configuration of Envoy" // what lacks it is not spoken of
 )
 
 // lacks returns which of needs the files do not have.
 func (m *model) lacks(needs []need) (lacking []string) {
 	have := map[need]bool{
-		needRules: len(m.rules) > 0, needFilter: m.judged.Has(lint.NeedSide), needRoutes: m.has["VirtualService"],
-		needSubsets: m.has["DestinationRule"], needGateways: len(m.gateways) > 0, needServices: len(m.services) > 0,
-		needPods: len(m.pods) > 0, needServe: len(m.servers()) > 0, needConfigs: len(m.configs) > 0, needSpaces: len(m.spaces) > 0,
+		needRules: len(m.rules) > 0, needFilter: m.judged.Has(lint.NeedSide),
+		needServices: len(m.services) > 0,
+		needPods:     len(m.pods) > 0, needServe: len(m.servers()) > 0, needConfigs: len(m.configs) > 0,
 		needEnvoy: len(m.judged.Envoys) > 0,
 	}
 	for _, n := range needs {
@@ -92,12 +77,21 @@ func (m *model) seen() []Seen {
 		}
 	}
 	other := Seen{Kind: kindOther}
-	for _, what := range sortedKeys(m.others) {
+	for _, what := range slices.Sorted(maps.Keys(m.others)) {
 		other.Count += m.others[what]
 		other.Of = append(other.Of, Seen{Kind: what, Count: m.others[what]})
 	}
 	if other.Count > 0 {
 		seen = append(seen, other)
+	}
+	return seen
+}
+
+// forMesh counts the objects whose meaning is Istio's alone.
+func (m *model) forMesh() []Seen {
+	seen := []Seen{}
+	for _, kind := range slices.Sorted(maps.Keys(m.ofIstio)) {
+		seen = append(seen, Seen{Kind: kind, Count: m.ofIstio[kind]})
 	}
 	return seen
 }
@@ -135,16 +129,6 @@ const clusterDomain = ".svc.cluster.local"
 
 // rootNamespace is where Istio keeps what holds for every namespace.
 const rootNamespace = "istio-system"
-
-// fullHost returns a host as Istio reads it in an object of a namespace: only names
-// without a dot are completed.
-func fullHost(host, namespace string) string {
-	host = strings.ToLower(host)
-	if host == "*" || host == "" || strings.Contains(host, ".") {
-		return host
-	}
-	return host + "." + namespace + clusterDomain
-}
 
 // splitHost returns the name and namespace of a Service by its full name, or "".
 func splitHost(host string) (name, namespace string) {

@@ -1,9 +1,11 @@
 package lint
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/tagproc/tagproc/envoyconf"
+	"github.com/tagproc/tagproc/lint"
 	"github.com/tagproc/tagproc/source"
 )
 
@@ -39,7 +41,7 @@ func (m *model) addEnvoys() {
 // tagproc is of no concern.
 func (m *model) addEnvoy(docs []*source.Document) {
 	config, problems := envoyconf.Read(docs)
-	if asks := m.judged.AddEnvoy("", config); !asks && m.swept[docs[0].File] {
+	if asks := m.judged.AddEnvoy(docs[0].File, config); !asks && m.swept[docs[0].File] {
 		m.others[envoyConfig] += len(docs)
 		m.judged.Envoys = m.judged.Envoys[:len(m.judged.Envoys)-1]
 		return
@@ -63,4 +65,31 @@ func (m *model) addEnvoy(docs []*source.Document) {
 // Kubernetes that checks look at.
 func (m *model) isStandalone() bool {
 	return len(m.judged.Envoys) > 0 && !slices.ContainsFunc(readers.kinds(), func(kind string) bool { return m.counts[kind] > 0 && kind != "ConfigMap" })
+}
+
+// openRoutes returns what is not looked for because routes come from a control plane and
+// are not among the files.
+func (m *model) openRoutes() []NotChecked {
+	not := []NotChecked{}
+	for _, e := range m.judged.Envoys {
+		if !e.Open {
+			continue
+		}
+		lacks := "routes of " + e.Name + " that a control plane sends"
+		for _, l := range e.Listeners {
+			for _, c := range l.Chains {
+				if c.HTTP != nil && c.HTTP.Routes == nil && c.HTTP.GetRds().GetRouteConfigName() != "" {
+					lacks = fmt.Sprintf("route configuration %q of %s (RDS)", c.HTTP.GetRds().GetRouteConfigName(), e.Name)
+				}
+			}
+		}
+		n := NotChecked{Lacks: []string{lacks}}
+		for _, c := range lint.Checks {
+			if slices.Contains(c.Needs, lint.NeedEnvoys) && !slices.Contains(n.Kinds, c.Kind) {
+				n.Kinds = append(n.Kinds, c.Kind)
+			}
+		}
+		not = append(not, n)
+	}
+	return not
 }

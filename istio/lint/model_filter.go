@@ -1,6 +1,7 @@
 package lint
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -66,6 +67,7 @@ func socketOf(c *lint.Cluster) string {
 
 // addEnvoyFilter reads the patches that concern tagproc or what it stands on.
 func (m *model) addEnvoyFilter(d *source.Document) {
+	m.reportSnakeCase(place{d, []any{"spec"}})
 	spec := &networking.EnvoyFilter{}
 	if !m.decode(place{d, []any{"spec"}}, spec) {
 		return
@@ -83,6 +85,8 @@ func (m *model) addEnvoyFilter(d *source.Document) {
 		p := patchAt(i)
 		at := p.value()
 		switch c.GetApplyTo() {
+		case networking.EnvoyFilter_EXTENSION_CONFIG:
+			m.addHTTPFilter(p)
 		case networking.EnvoyFilter_HTTP_FILTER:
 			m.inserted = append(m.inserted, at.text("name"))
 			m.addHTTPFilter(p)
@@ -105,6 +109,26 @@ func (m *model) addEnvoyFilter(d *source.Document) {
 			}
 			m.clusters = append(m.clusters, added)
 		}
+	}
+}
+
+// reportSnakeCase finds keys of the EnvoyFilter itself that are written as in Envoy's proto
+// files. The API server knows no such fields, and drops or refuses them; what is patched in is Envoy's,
+// which takes both forms.
+func (m *model) reportSnakeCase(at place) {
+	v := at.get()
+	for _, e := range v.Entries() {
+		if i := strings.IndexByte(e.Key(), '_'); i > 0 {
+			camel := e.Key()[:i] + strings.ToUpper(e.Key()[i+1:i+2]) + e.Key()[i+2:]
+			p := e.KeyPlace().Problem(source.Error, kindUnknownField, fmt.Sprintf("there is no field %q here%s", source.Shorten(e.Key()), source.DidYouMean(camel)))
+			m.findings = append(m.findings, readFinding{Finding{Problem: p, Fix: "correct it: the API server refuses it, or drops it"}, at.doc})
+		}
+		if key := e.Key(); key != "value" && key != "labels" {
+			m.reportSnakeCase(at.in(key))
+		}
+	}
+	for i := range v.Elements() {
+		m.reportSnakeCase(at.in(i))
 	}
 }
 

@@ -114,8 +114,8 @@ func (w *workload) proxy() *container {
 	return nil
 }
 
-// looksLikeGateway reports whether the pods are made for a gateway.
-func looksLikeGateway(w *workload) bool {
+// isGateway reports whether the pods are made for a gateway.
+func (w *workload) isGateway() bool {
 	if strings.Contains(w.Metadata.Annotations["inject.istio.io/templates"], "gateway") {
 		return true
 	}
@@ -123,17 +123,10 @@ func looksLikeGateway(w *workload) bool {
 	return p != nil && (p.Image == "auto" || slices.Contains(p.Args, "router"))
 }
 
-// isGateway reports whether the pods are those of a gateway.
-func (m *model) isGateway(w *workload) bool {
-	return looksLikeGateway(w) || slices.ContainsFunc(m.gateways, func(g *gateway) bool {
-		return len(g.GetSelector()) > 0 && contains(w.Metadata.Labels, g.GetSelector())
-	})
-}
-
 // gatewayPods returns the workloads that are gateways.
 func (m *model) gatewayPods() (ws []*workload) {
 	for _, w := range m.pods {
-		if m.isGateway(w) {
+		if w.isGateway() {
 			ws = append(ws, w)
 		}
 	}

@@ -153,7 +153,8 @@ func isRules(v source.Value) bool {
 		return false
 	}
 	if first := list.Get(0); first.Exists() {
-		return first.Get("tagHeader").Exists() || first.Get("policies").Exists()
+		policy := first.Get("policies", 0)
+		return first.Get("tagHeader").Exists() || policy.Get("range").Exists() || policy.Get("tagValue").Exists()
 	}
 	return v.Get("tagHeaders").Exists() || len(v.Entries()) == 1
 }

@@ -73,12 +73,3 @@ func (p *servicePort) protocol() string {
 	}
 	return ""
 }
-
-// isHTTP reports whether Istio routes the port by requests, not by connections.
-func (p *servicePort) isHTTP() bool {
-	switch p.protocol() {
-	case "http", "http2", "grpc", "":
-		return true
-	}
-	return false
-}

@@ -104,5 +104,8 @@ func (p *patch) resemblesExtProc(name string) bool {
 	if name != "" {
 		return extProcLike.MatchString(name) || levenshtein.ComputeDistance(name, extProcType) < 6
 	}
+	if p.value("config_discovery").get().Exists() || p.value("configDiscovery").get().Exists() {
+		return false // its configuration is a patch of its own (EXTENSION_CONFIG)
+	}
 	return p.value().text("name") == contract.GatewayFilter || p.config().in("grpc_service").get().Exists() || p.config().in("grpcService").get().Exists()
 }

@@ -1,6 +1,7 @@
 package lint
 
 import (
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -12,64 +13,30 @@ import (
 // TestMutations checks that mistakes which people make in a set that works are
 // named. Each is an edit of one file.
 func TestMutations(t *testing.T) {
-	for _, c := range []struct {
-		name, set, file, old, edited string
-		want                         source.Kind
-	}{
-		{"unknown cluster", "sidecar", "envoyfilter.yaml", "cluster_name: tagproc}", "cluster_name: tagproc-service}", "unknown-cluster"},
-		{"unknown cluster of a Service", "service", "tagproc.yaml", "||tagproc.istio-system", "||tagproc.default", "unknown-cluster"},
-		{"port of the container in the cluster", "service", "tagproc.yaml", "{name: grpc, port: 9002", "{name: grpc, port: 80", "unknown-cluster"},
-		{"wrong selector of the filter", "sidecar", "envoyfilter.yaml", "labels: {istio: ingressgateway}", "labels: {istio: ingress-gateway}", "filter-selector"},
-		{"filter in another namespace", "sidecar", "envoyfilter.yaml", "namespace: istio-system", "namespace: default", "filter-selector"},
-		{"wrong selector of the Gateway", "sidecar", "gateway.yaml", "selector: {istio: ingressgateway}", "selector: {app: gateway}", "gateway-selector"},
-		{"missing subset", "sidecar", "lanes.yaml", "  - name: s2\n    labels: {ASM_TRAFFIC_TAG: v2}\n", "", "unknown-subset"},
-		{"subset of no pods", "sidecar", "lanes.yaml", "labels: {ASM_TRAFFIC_TAG: v2}", "labels: {version: v2}", "empty-subset"},
-		{"filter after the router", "sidecar", "envoyfilter.yaml", "INSERT_BEFORE", "INSERT_AFTER", "filter-order"},
-		{"filter added", "sidecar", "envoyfilter.yaml", "INSERT_BEFORE", "ADD", "filter-order"},
-		{"filter for sidecars", "sidecar", "envoyfilter.yaml", "context: GATEWAY", "context: SIDECAR_INBOUND", "filter-context"},
-		{"missing mutation rule", "sidecar", "envoyfilter.yaml", "            allow_expression: {regex: x-asm-prefer-tag}\n", "", "mutation-rules"},
-		{"mutation rule of the prefix alone", "service", "tagproc.yaml", `regex: "appver.*|baggage"`, `regex: "appver|baggage"`, "mutation-rules"},
-		{"missing forward rule of the key", "sidecar", "envoyfilter.yaml", "              - exact: x-user-id\n", "", "forward-rules"},
-		{"missing forward rule of the tag", "sidecar", "envoyfilter.yaml", "              - exact: x-asm-prefer-tag\n", "", "forward-rules"},
-		{"missing forward rule of baggage", "service", "tagproc.yaml", "              - exact: baggage\n", "", "forward-rules"},
-		{"response headers not skipped", "sidecar", "envoyfilter.yaml", "            response_header_mode: SKIP\n", "", "response-headers"},
-		{"early stripping missing", "sidecar", "envoyfilter.yaml", "              - remove_on_match: {key_matcher: {safe_regex: {regex: \"x[^a-z0-9]asm[^a-z0-9]prefer[^a-z0-9]tag\"}}}\n", "              - remove: x-request-id\n", "early-stripping"},
-		{"early stripping of one of the prefix", "service", "tagproc.yaml", "remove_on_match: {key_matcher: {prefix: appver}}", "remove: appver-a", "early-stripping"},
-		{"default route missing", "sidecar", "lanes.yaml", "  - name: default\n    route:\n    - destination:\n        host: mockc.default.svc.cluster.local\n        port: {number: 8000}\n        subset: s1\n", "", "no-default-route"},
-		{"tag typo in an inner route", "sidecar", "lanes.yaml", "x-asm-prefer-tag: {exact: s2}", "x-asm-prefer-tag: {exact: s-2}", "misspelt-tag"},
-		{"tag typo in the only route", "service", "mesh.yaml", "appver-c: {exact: v3}", "appver-c: {exact: v2}", "unrouted-tag"},
-		{"header typo in a route", "service", "mesh.yaml", "appver-c: {exact", "apver-c: {exact", "misspelt-header"},
-		{"tag typo in the rules", "sidecar", "rules.yaml", "tagValue: s2", "tagValue: s02", "unrouted-tag"},
-		{"a rule of another header", "sidecar", "rules.yaml", "[x-asm-prefer-tag]", "[x-asm-prefer-tag, x-lane]", "needs-render"},
-		{"bound to the wrong gateway", "sidecar", "lanes.yaml", "istio-system/ingressgateway", "istio-system/egressgateway", "unknown-gateway"},
-		{"bound to a gateway of its own namespace", "service", "mesh.yaml", "[istio-system/ingressgateway]", "[ingressgateway]", "unknown-gateway"},
-		{"bound to no gateway", "sidecar", "lanes.yaml", "  gateways: [istio-system/ingressgateway]\n", "", "mesh-only"},
-		{"short host in another namespace", "sidecar", "lanes.yaml", "host: mocka.default.svc.cluster.local\n        port: {number: 8000}\n        subset: s1\n  - name: s2", "host: mocka\n        port: {number: 8000}\n        subset: s1\n  - name: s2", "unknown-host"},
-		{"subPath", "sidecar", "gateway.yaml", "mountPath: /etc/tagproc/rules, readOnly: true", "mountPath: /etc/tagproc/rules/rules.yaml, subPath: rules.yaml", "sub-path"},
-		{"ConfigMap in another namespace", "sidecar", "rules.yaml", "namespace: istio-system", "namespace: default", "rules-config-map"},
-		{"another key of the ConfigMap", "sidecar", "rules.yaml", "  rules.yaml: |", "  tagproc.yaml: |", "rules-config-map"},
-		{"socket at another path", "sidecar", "envoyfilter.yaml", "/run/tagproc/tagproc.sock", "/run/tagproc.sock", "listen-address"},
-		{"socket not mounted", "sidecar", "gateway.yaml", "        - {name: socket, mountPath: /run/tagproc, readOnly: true}\n", "", "socket-mount"},
-		{"listening on the loopback", "service", "tagproc.yaml", "--listen=:9002", "--listen=127.0.0.1:9002", "listen-address"},
-		{"port without protocol", "service", "tagproc.yaml", "- {name: grpc, port: 9002, targetPort", "- {name: tagproc, port: 9002, targetPort", "service-protocol"},
-		{"Service of no pods", "service", "tagproc.yaml", "selector: {app.kubernetes.io/name: tagproc}", "selector: {app: tagproc}", "service-without-pods"},
-		{"no sidecars", "service", "apps.yaml", "labels: {istio-injection: enabled}", "labels: {istio-injection: disabled}", "not-injected"},
-		{"key of a token, and the filter first", "service", "tagproc.yaml", "INSERT_BEFORE", "INSERT_FIRST", "late-key"},
-		{"policy for other labels", "service", "policies.yaml", "matchLabels: {istio: ingressgateway}", "matchLabels: {istio: gateway}", "network-policy"},
-		{"policy for another port", "service", "policies.yaml", "port: grpc", "port: 9003", "network-policy"},
-		{"policy for another ServiceAccount", "service", "policies.yaml", "sa/istio-ingressgateway\"", "sa/ingress\"", "authorization-policy"},
-		{"policy for another namespace", "service", "policies.yaml", `principals:
-        - "*/ns/istio-system/sa/istio-ingressgateway"
-        - "*/ns/istio-system/sa/istio-ingressgateway-service-account"`, "namespaces: [default]", "authorization-policy"},
-		{"another limit", "sidecar", "gateway.yaml", "--max-request-headers=200", "--max-request-headers=1000", "serve-limits"},
-		{"a broken rules file", "sidecar", "rules.yaml", "tagHeader:", "tagHeadr:", source.KindUnknownKey},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			r := Files(edited(t, c.set, c.file, c.old, c.edited), rules.Options{})
-			if !slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Kind == c.want }) {
-				t.Errorf("findings are %v, want one of kind %s", r.Findings, c.want)
+	src, err := os.ReadFile("testdata/mutations.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	docs, problems := source.Documents("mutations.yaml", src, source.MaxFileSize)
+	if problems.Err() != nil {
+		t.Fatal(problems)
+	}
+	made := 0
+	for _, c := range docs[0].Elements() {
+		if c.Text("by") == "mesh" {
+			continue
+		}
+		made++
+		t.Run(c.Text("name"), func(t *testing.T) {
+			r := Files(edited(t, c.Text("set"), c.Text("file"), c.Text("old"), c.Text("edited")), rules.Options{})
+			want := source.Kind(c.Text("kind"))
+			if !slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Kind == want }) {
+				t.Errorf("findings are %v, want one of kind %s", r.Findings, want)
 			}
 		})
+	}
+	if made < 20 {
+		t.Errorf("%d mutations were made, want 20 and more", made)
 	}
 }
 
@@ -98,13 +65,13 @@ func TestFixes(t *testing.T) {
 // TestPlaces checks that places are those of the file, also for rules in a ConfigMap, and
 // that the source line is what stands there.
 func TestPlaces(t *testing.T) {
-	r := Files(edited(t, "sidecar", "rules.yaml", "tagValue: s2", "tagValue: s9"), rules.Options{})
-	i := slices.IndexFunc(r.Findings, func(f Finding) bool { return f.Kind == "unrouted-tag" })
+	r := Files(edited(t, "sidecar", "rules.yaml", "[x-asm-prefer-tag]", "[x-asm-prefer-tag, x-lane]"), rules.Options{})
+	i := slices.IndexFunc(r.Findings, func(f Finding) bool { return f.Kind == "needs-render" })
 	if i < 0 {
-		t.Fatalf("findings are %v, want unrouted-tag", r.Findings)
+		t.Fatalf("findings are %v, want needs-render", r.Findings)
 	}
-	if f := r.Findings[i]; f.Place() != "rules.yaml:14:19" || f.Source != "        tagValue: s9" {
-		t.Errorf("unrouted-tag is at %s, %q, want rules.yaml:14:19 with the line of the tag", f.Place(), f.Source)
+	if f := r.Findings[i]; f.Place() != "rules.yaml:8:46" || f.Source != "    tagHeaders: {headers: [x-asm-prefer-tag, x-lane]}" {
+		t.Errorf("needs-render is at %s, %q, want rules.yaml:8:46 with the line of the header", f.Place(), f.Source)
 	}
 }
 

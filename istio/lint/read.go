@@ -32,20 +32,11 @@ func (t readerTable) kinds() (kinds []string) {
 // readers are the kinds that checks look at.
 var readers = readerTable{
 	{"EnvoyFilter", "networking.istio.io", (*model).addEnvoyFilter},
-	{"Gateway", "networking.istio.io", (*model).addGateway},
-	{"VirtualService", "networking.istio.io", (*model).addVirtualService},
-	{"DestinationRule", "networking.istio.io", (*model).addDestinationRule},
-	{"ServiceEntry", "networking.istio.io", (*model).addServiceEntry},
-	{"RequestAuthentication", "security.istio.io", func(m *model, d *source.Document) { m.jwt = append(m.jwt, d) }},
-	{"AuthorizationPolicy", "security.istio.io", (*model).addAuthorizationPolicy},
-	{"NetworkPolicy", "networking.k8s.io", (*model).addNetworkPolicy},
 	{"WasmPlugin", "extensions.istio.io", (*model).addExtension},
 	{"TrafficExtension", "extensions.istio.io", (*model).addExtension},
 	{"ASMHashTagging", "istio.alibabacloud.com", (*model).addEnvelope},
 	{"TrafficLabel", "istio.alibabacloud.com", (*model).addTrafficLabel},
-	{"HTTPRoute", "gateway.networking.k8s.io", func(m *model, _ *source.Document) { m.foreignRoutes = true }},
 	{"ConfigMap", "", (*model).addConfigMap},
-	{"Namespace", "", func(m *model, d *source.Document) { m.spaces = append(m.spaces, d) }},
 	{"Service", "", (*model).addService},
 	{"Deployment", "apps", (*model).addWorkload},
 	{"StatefulSet", "apps", (*model).addWorkload},
@@ -57,7 +48,7 @@ var readers = readerTable{
 
 // read makes a model of files.
 func read(files []File, o rules.Options) *model {
-	m := &model{counts: map[string]int{}, others: map[string]int{}, swept: map[string]bool{}, has: map[string]bool{}, bound: map[string]bool{}}
+	m := &model{counts: map[string]int{}, others: map[string]int{}, ofIstio: map[string]int{}, swept: map[string]bool{}}
 	var docs []*source.Document
 	charts := map[string]bool{} // directories of templates
 	for _, f := range files {
@@ -96,12 +87,15 @@ func read(files []File, o rules.Options) *model {
 		}
 		i := readerOf(d)
 		if i < 0 {
-			m.others[d.Kind]++
+			if g := d.Group(); strings.HasSuffix(g, ".istio.io") || g == "gateway.networking.k8s.io" {
+				m.ofIstio[d.Kind]++
+			} else {
+				m.others[d.Kind]++
+			}
 			m.nearMiss(d)
 			continue
 		}
 		m.counts[d.Kind]++
-		m.has[d.Kind] = true
 		readers[i].read(m, d)
 		if rules.PathIn(d) != nil {
 			m.joinBehind(docs[n+1:])
@@ -110,10 +104,8 @@ func read(files []File, o rules.Options) *model {
 	m.addEnvoys()
 	m.indexServices()
 	m.loadRules(o)
-	m.indexRules()
 	m.keepTagproc()
 	m.keepConcerned()
-	m.indexRoutes()
 	return m
 }
 
