@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -174,6 +175,7 @@ func TestRefused(t *testing.T) {
 		{"  policies: [{range: 1, tagValue: s2}, {from: 50, range: 60, tagValue: s2}]\n", "set s2=5", "several policies with the tag s2"},
 		{parts, "ramp s2 1@+1h", "rule r has partitions, which have no ramp"},
 		{three, "ramp s2 1@+1", "expected a duration with its unit"},
+		{three, "ramp s2 1@+9999999h", "of at most 292 years"},
 		{three, "ramp s2 1@2026-12-01", "expected an instant with its offset"},
 		{three, "ramp s2 1", "expected a share and an instant"},
 		{three, "ramp s2 1@+1h 2@2026-11-30T12:00:00Z", "is not later than the step before it"},
@@ -211,6 +213,32 @@ func TestPlan(t *testing.T) {
 	}
 	if after, err = f.apply(want, number(40, 0, "policies", 1, "range")); err != nil || after.Table().Rules()[0].Policies[1].Range != 40 {
 		t.Errorf("the edit that was planned = %v, %v", after, err)
+	}
+}
+
+// TestTakers checks who is said to have the users of a rolled-back tag, beside the baseline.
+func TestTakers(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		src, verb string
+		want      []Taker
+	}{
+		{three, "rollback s3", nil},
+		{parts, "rollback s2", []Taker{{"s3", "20%"}}},
+		{"  policies: [{range: 10, tagValue: s2}, {from: 10, range: 20, tagValue: s3}]\n", "rollback s2", []Taker{{"", "10%"}}},
+		{"  policies: [{from: 10, range: 20, tagValue: s2}, {from: 30, range: 40, tagValue: s4}, {range: 50, tagValue: s3}, {range: 100, tagValue: s1}]\n", "rollback s2", []Taker{{"s3", "10%"}}},
+		{"  policies: [{from: 10, range: 12, tagValue: s2}, {from: 20, range: 25, tagValue: s2}, {range: 50, tagValue: s3}, {range: 100, tagValue: s1}]\n", "rollback s2", []Taker{{"s3", "7%"}}},
+		{"  policies: [{ramp: [{at: 2026-11-01T00:00:00Z, range: 2}, {at: 2026-12-01T00:00:00Z, range: 40}], tagValue: s2}, {range: 50, tagValue: s3}, {range: 100, tagValue: s1}]\n", "rollback s2", nil},
+		{"  mode: \"off\"\n" + parts, "rollback s2", nil},
+	} {
+		before := read(t, oneRule(c.src))
+		after, err := verb(before, c.verb)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := Takers(before, after, 0, now, strings.Fields(c.verb)[1]); !slices.Equal(got, c.want) {
+			t.Errorf("Takers of %s in\n%s = %v, want %v", c.verb, c.src, got, c.want)
+		}
 	}
 }
 

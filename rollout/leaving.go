@@ -64,19 +64,22 @@ type Taker struct {
 	Share string // of the users of the rule: "10%"
 }
 
-// Takers returns which tags the users of a tag get by an edit, now or later, except the
-// baseline's: of each the greatest share.
+// Takers returns which tags those who have a tag now get by an edit, now or later, except the
+// baseline's, if there is one: of each the greatest share.
 func Takers(before, after *File, rule int, now time.Time, tag string) (takers []Taker) {
 	r := &before.rulesAt(now)[rule]
 	base := baseline(r, now)
 	most := map[string]uint32{}
 	for _, t := range instants(now, r.Policies, after.table.Rules()[rule].Policies) {
-		was, is := sharesOf(before, rule, t), sharesOf(after, rule, t)
+		taken := map[string]uint32{}
 		together(func(n uint32, tags []string) {
-			if tags[0] == tag && tags[1] != tag && tags[1] != base {
-				most[tags[1]] = max(most[tags[1]], n)
+			if tags[0] == tag && tags[1] == tag && tags[2] != tag && (tags[2] != base || base == "") {
+				taken[tags[2]] += n
 			}
-		}, was, is)
+		}, sharesOf(before, rule, now), sharesOf(before, rule, t), sharesOf(after, rule, t))
+		for tag, n := range taken {
+			most[tag] = max(most[tag], n)
+		}
 	}
 	for _, t := range append(tagsOf(r), "") {
 		if n := most[t]; n > 0 {

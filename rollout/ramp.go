@@ -51,7 +51,7 @@ func parseInstant(last time.Time, text string) (t time.Time, err error) {
 	if strings.HasPrefix(text, "+") {
 		after, err := time.ParseDuration(text)
 		if err != nil || after <= 0 {
-			return t, fmt.Errorf("%q: expected a duration with its unit, such as +24h or +90m", text)
+			return t, fmt.Errorf("%q: expected a duration with its unit, such as +24h or +90m, of at most 292 years", text)
 		}
 		return last.Add(after).Add(time.Second - 1).Truncate(time.Second), nil
 	}
