@@ -197,8 +197,11 @@ func (c *Client) do(ctx context.Context, p Place, method, path string, body []by
 
 // reason returns the error of a request without its method and URL.
 func reason(ctx context.Context, err error) error {
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+	switch {
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return errors.New("no answer in time")
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
 	}
 	var wrapper interface{ Unwrap() error }
 	if errors.As(err, &wrapper) && wrapper.Unwrap() != nil {

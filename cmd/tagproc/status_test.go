@@ -98,21 +98,27 @@ func TestStatusOfClocks(t *testing.T) {
 	}
 }
 
-// TestStatusInterrupted checks that a signal ends status, and is not taken for replicas
-// that differ.
-func TestStatusInterrupted(t *testing.T) {
+// TestInterrupted checks that a signal ends a command that asks others, and is not taken
+// for what they answer.
+func TestInterrupted(t *testing.T) {
 	t.Parallel()
 	socket := transport.UnixScheme + filepath.Join(t.TempDir(), "none.sock")
-	for _, args := range [][]string{{socket, "--watch"}, {socket, "--watch", "-o", "json"}, {socket}} {
+	for _, args := range [][]string{
+		{"status", socket, "--watch"},
+		{"status", socket, "--watch", "-o", "json"},
+		{"status", socket},
+		{"explain", "--addr", socket, "-H", "x-user-id: jack"},
+		{"trace", "--envoy", "127.0.0.1:1"},
+	} {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		cancel(&signalError{os.Interrupt})
 		var stdout, stderr bytes.Buffer
 		root := newRootCommand()
-		root.SetArgs(append([]string{"status"}, args...))
+		root.SetArgs(args)
 		root.SetOut(&stdout)
 		root.SetErr(&stderr)
-		if code := run(ctx, root); code != exitProblems || stdout.Len() > 0 || !strings.HasSuffix(stderr.String(), "tagproc: interrupt received\n") || strings.Contains(stderr.String(), "they do not agree") {
-			t.Errorf("status %q: exit code %d, and it says\n%s%s", args, code, stdout.String(), stderr.String())
+		if code := run(ctx, root); code != exitProblems || stdout.Len() > 0 || !strings.Contains(stderr.String(), ": interrupt received") || strings.Contains(stderr.String(), "they do not agree") {
+			t.Errorf("%q: exit code %d, and it says\n%s%s", args, code, stdout.String(), stderr.String())
 		}
 	}
 }

@@ -225,7 +225,10 @@ func configDump(ctx context.Context, addr string) ([]byte, error) {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	response, err := client.Do(request)
-	if err != nil {
+	switch {
+	case errors.Is(ctx.Err(), context.Canceled):
+		return nil, context.Cause(ctx)
+	case err != nil:
 		return nil, err
 	}
 	defer response.Body.Close()
