@@ -35,8 +35,12 @@ type ofRule struct {
 	ranges []uint32 // of its policies
 }
 
-// New returns a Recorder of the counters that counts returns.
-func New(counts func() processor.Counts) *Recorder { return &Recorder{counts: counts} }
+// New returns a Recorder of the counters that counts returns, from now on.
+func New(counts func() processor.Counts) *Recorder {
+	r := &Recorder{counts: counts}
+	r.sync()
+	return r
+}
 
 // Run looks at the counters until ctx ends.
 func (r *Recorder) Run(ctx context.Context) {

@@ -201,3 +201,16 @@ func TestLatency(t *testing.T) {
 		}
 	}
 }
+
+// TestFirstRequests checks that requests which come before the Recorder has run are counted
+// too: a replica says of itself what it has done since it was made.
+func TestFirstRequests(t *testing.T) {
+	t.Parallel()
+	p := processor.New(processor.Options{})
+	b := &bed{t, p, New(p.Counts)}
+	b.send(3, "jack")
+	requests, _, _ := b.Read()
+	if got := requests[0].Outcomes["no_rules"]; got != 3 {
+		t.Errorf("%d requests are counted, want 3", got)
+	}
+}
