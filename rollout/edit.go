@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -72,9 +73,21 @@ func (f *File) Promote(rule int, now time.Time, tag string) (*File, error) {
 }
 
 // Rollback takes a tag from all users of a rule, and those whom overrides name keep it. Its
-// users go to the baseline, and other tags keep theirs, as far as ranges and partitions can
-// say that; [Takers] says where they cannot. A ramp keeps its instants, with nobody at each.
+// users go to the baseline, and other tags keep theirs, as far as the file can say that;
+// [Takers] says where it cannot. A ramp keeps its instants, with nobody at each.
 func (f *File) Rollback(rule int, now time.Time, tag string) (*File, error) {
+	after, err := f.rollback(rule, now, tag, true)
+	if _, byHand := errors.AsType[*ByHandError](err); byHand { // to be rid of the tag comes first
+		if numbers, err := f.rollback(rule, now, tag, false); err == nil {
+			return numbers, nil
+		}
+	}
+	return after, err
+}
+
+// rollback takes a tag from all users. Only if spare is set, policies behind it begin where
+// they keep what they have.
+func (f *File) rollback(rule int, now time.Time, tag string, spare bool) (*File, error) {
 	e := f.edit(rule, now)
 	if base := baseline(e.rule, now); tag == base && slices.ContainsFunc(e.rule.Policies, func(p rules.Policy) bool { return p.TagValue != base }) {
 		return nil, fmt.Errorf("%s is the baseline of rule %s, to which a rollback takes users: name a canary, one of %s", tag, e.rule.Name, strings.Join(slices.DeleteFunc(tagsOf(e.rule), func(t string) bool { return t == tag }), ", "))
@@ -85,7 +98,7 @@ func (f *File) Rollback(rule int, now time.Time, tag string) (*File, error) {
 			continue
 		}
 		found = true
-		e.layout.rollBack(i, now)
+		e.layout.rollBack(i, now, spare)
 	}
 	if !found {
 		return nil, e.noPolicy(tag)

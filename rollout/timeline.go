@@ -61,10 +61,10 @@ func rest(policies []rules.Policy, modulo uint32, now time.Time) int {
 	return last
 }
 
-// rollBack takes all buckets from policy i, from an instant on. They go to the rest: a
-// policy between the two begins behind them, so that it has what it had. Where its own
-// buckets stand before and behind them, no beginning says that, and it takes them.
-func (l *layout) rollBack(i int, now time.Time) {
+// rollBack takes all buckets from policy i, from an instant on. They go to the rest: if spare
+// is set, a policy between the two begins behind them, so that it has what it had. Where its
+// own buckets stand before and behind them, no beginning says that, and it takes them.
+func (l *layout) rollBack(i int, now time.Time, spare bool) {
 	if l.partitions {
 		l.rollBackPartition(i, now)
 		return
@@ -90,6 +90,9 @@ func (l *layout) rollBack(i int, now time.Time) {
 			for _, s := range gone {
 				q.From = min(q.From, s.from)
 			}
+			continue
+		}
+		if !spare {
 			continue
 		}
 		from, most := q.From, min(first[k], slices.Max(ends(q)))

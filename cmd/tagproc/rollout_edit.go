@@ -196,7 +196,7 @@ func (e *rolloutEdit) rolledBack(before, after *rollout.File, rule int, now time
 			continue
 		}
 		share := rollout.Share(before, rule, now, to.Tag)
-		notes = append(notes, fmt.Sprintf("%s of the users had %s and have %s now, whose buckets stand around theirs. To have %s keep its share, with other users: tagproc rollout set %s %s=%s --rule %s --allow-leaving",
+		notes = append(notes, fmt.Sprintf("%s of the users had %s and have %s now, since the numbers of this file cannot give them to the baseline. To have %s keep its share, with other users: tagproc rollout set %s %s=%s --rule %s --allow-leaving",
 			to.Share, tag, to.Tag, to.Tag, shellWord(file), to.Tag, share, shellWord(r.Name)))
 	}
 	if users := namedFor(after, rule, tag); users != "" {
