@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -13,6 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 )
 
 // Apply applies streams of manifests as `kubectl apply` does. It does not wait until
@@ -140,6 +142,11 @@ func (c *Cluster) accept(o object) error {
 	switch k := o.kube.(type) {
 	case *corev1.Namespace:
 		return write(c.control.namespaceClient(), k.DeepCopy())
+	case *gatewayv1.Gateway:
+		return write(c.control.gateways(o.namespace), k.DeepCopy())
+	case *gatewayv1.HTTPRoute:
+		setRouteDefaults(k)
+		return write(c.control.httpRoutes(o.namespace), k.DeepCopy())
 	case *corev1.Service:
 		return c.acceptService(o.key, k)
 	case *appsv1.Deployment:
@@ -167,6 +174,36 @@ func setDefaults(spec *corev1.PodSpec) {
 					p.Protocol = corev1.ProtocolTCP
 				}
 			}
+		}
+	}
+}
+
+// setRouteDefaults adds what an API server adds to an HTTPRoute, by the defaults of its
+// CRD, and the control plane relies on.
+func setRouteDefaults(route *gatewayv1.HTTPRoute) {
+	for i := range route.Spec.Rules {
+		rule := &route.Spec.Rules[i]
+		if len(rule.Matches) == 0 {
+			rule.Matches = []gatewayv1.HTTPRouteMatch{{}}
+		}
+		for j := range rule.Matches {
+			m := &rule.Matches[j]
+			if m.Path == nil {
+				m.Path = &gatewayv1.HTTPPathMatch{}
+			}
+			m.Path.Type = cmp.Or(m.Path.Type, new(gatewayv1.PathMatchPathPrefix))
+			m.Path.Value = cmp.Or(m.Path.Value, new("/"))
+			for k := range m.Headers {
+				m.Headers[k].Type = cmp.Or(m.Headers[k].Type, new(gatewayv1.HeaderMatchExact))
+			}
+			for k := range m.QueryParams {
+				m.QueryParams[k].Type = cmp.Or(m.QueryParams[k].Type, new(gatewayv1.QueryParamMatchExact))
+			}
+		}
+		for j := range rule.BackendRefs {
+			b := &rule.BackendRefs[j]
+			b.Group, b.Kind = cmp.Or(b.Group, new(gatewayv1.Group(""))), cmp.Or(b.Kind, new(gatewayv1.Kind("Service")))
+			b.Weight = cmp.Or(b.Weight, new(int32(1)))
 		}
 	}
 }
@@ -219,6 +256,10 @@ func (c *Cluster) delete(k key) error {
 		return remove(c.control.namespaceClient(), k.name)
 	case "Service":
 		return c.forgetService(k)
+	case "Gateway":
+		return remove(c.control.gateways(k.namespace), k.name)
+	case "HTTPRoute":
+		return remove(c.control.httpRoutes(k.namespace), k.name)
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/types/known/wrapperspb"
 	meshconfig "istio.io/api/mesh/v1alpha1"
@@ -16,6 +17,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/tagproc/tagproc/internal/envoy"
 )
@@ -47,6 +49,9 @@ func startControlPlane(t testing.TB, address netip.Addr, release string) (*contr
 		version: version,
 		server: xds.NewFakeDiscoveryServer(t, xds.FakeOptions{
 			MeshConfig: m,
+			// As outside of tests, though shorter: without it a push may be of what was there before
+			// the Gateway that it is for, and nothing pushes again.
+			DebounceTime: 50 * time.Millisecond,
 			ListenerBuilder: func() (net.Listener, error) {
 				return net.Listen("tcp", netip.AddrPortFrom(address, 0).String())
 			},
@@ -111,6 +116,14 @@ func (p *controlPlane) serviceClient(namespace string) client[*corev1.Service] {
 
 func (p *controlPlane) sliceClient(namespace string) client[*discoveryv1.EndpointSlice] {
 	return p.kube().DiscoveryV1().EndpointSlices(namespace)
+}
+
+func (p *controlPlane) gateways(namespace string) client[*gatewayv1.Gateway] {
+	return p.server.KubeClient().GatewayAPI().GatewayV1().Gateways(namespace)
+}
+
+func (p *controlPlane) httpRoutes(namespace string) client[*gatewayv1.HTTPRoute] {
+	return p.server.KubeClient().GatewayAPI().GatewayV1().HTTPRoutes(namespace)
 }
 
 func (p *controlPlane) namespaceClient() client[*corev1.Namespace] {

@@ -18,6 +18,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/kubernetes/scheme"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 	"sigs.k8s.io/yaml"
 )
 
@@ -35,7 +37,7 @@ func (k key) String() string {
 	return kind + "/" + k.name
 }
 
-// object is a manifest that was decoded: of Istio or of Kubernetes.
+// object is a manifest that was decoded: of Istio, or of Kubernetes and the Gateway API.
 type object struct {
 	key
 	istio *config.Config
@@ -98,7 +100,18 @@ func decodeOne(doc []byte, namespace string) (object, error) {
 	return o, nil
 }
 
-var kubeDecoder = serializer.NewCodecFactory(scheme.Scheme, serializer.EnableStrict).UniversalDeserializer()
+var kubeDecoder = serializer.NewCodecFactory(kubeScheme(), serializer.EnableStrict).UniversalDeserializer()
+
+// kubeScheme has the kinds of Kubernetes and of the Gateway API.
+func kubeScheme() *runtime.Scheme {
+	s := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{scheme.AddToScheme, gatewayv1.Install, gatewayv1beta1.Install} {
+		if err := add(s); err != nil {
+			panic(err) // the libraries are wrong
+		}
+	}
+	return s
+}
 
 func decodeKube(doc []byte, namespace string) (runtime.Object, error) {
 	o, _, err := kubeDecoder.Decode(doc, nil, nil)

@@ -1,0 +1,65 @@
+package istio
+
+import (
+	"testing"
+
+	"github.com/tagproc/tagproc/internal/envoy"
+	"github.com/tagproc/tagproc/test/istio/cluster"
+)
+
+// gatewayAPI is the Gateway of the walk-through as one of the Gateway API, whose pods are
+// there already.
+const gatewayAPI = `
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: ingressgateway, namespace: istio-system}
+spec:
+  gatewayClassName: istio
+  addresses: [{type: Hostname, value: istio-ingressgateway.istio-system.svc.cluster.local}]
+  listeners: [{name: http, port: 80, protocol: HTTP, allowedRoutes: {namespaces: {from: All}}}]
+`
+
+// TestHTTPRoutes checks every step of the first document with routes of the Gateway API
+// instead of VirtualServices, from a lanes file and from the manifests of ASM: users reach
+// the same versions.
+func TestHTTPRoutes(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct{ lanes, release string }{
+		"lanes file":                  {"deploy/samples/lanes/lanes.yaml", envoy.Version},
+		"lanes file, the older Envoy": {"deploy/samples/lanes/lanes.yaml", envoy.PreviousVersion},
+		"ASM":                         {"deploy/samples/asm/lanes/swimlanes.yaml", envoy.Version},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := begin(t, "1", cluster.Options{Envoy: tt.release, NoGateway: true})
+			w.run(t, sidecarGateway+`
+kubectl apply -f deploy/samples/lanes/0-namespace.yaml -f deploy/samples/lanes/1-sample.yaml
+for app in mocka-s1 mockb-s1 mockc-s1 mockc-s2; do kubectl rollout status deployment/$app -n default; done
+`)
+			w.Apply(t, gatewayAPI)
+			w.run(t, `
+tagproc render lanes --routes httproute `+tt.lanes+` deploy/samples/lanes/1-sample.yaml | kubectl apply -f -
+kubectl apply -f deploy/samples/lanes/4-rules.yaml -f deploy/envoyfilter/sidecar.yaml
+`)
+			w.sees(t, twentyPercent, jason)
+			w.run(t, "kubectl apply -f deploy/samples/lanes/6-rules-0.yaml")
+			w.sees(t, rangeZero, jason)
+			w.run(t, "kubectl delete envoyfilter tagproc -n istio-system")
+			w.sees(t, pluginDeleted, jason)
+
+			// Lane s1 gets the new version, and lane s2 goes.
+			w.run(t, `
+kubectl apply -f deploy/samples/lanes/7-promote-sample.yaml
+kubectl rollout status deployment/mockc-s1 -n default
+tagproc render lanes --routes httproute deploy/samples/lanes/lanes-promoted.yaml deploy/samples/lanes/1-sample.yaml | kubectl apply -f -
+`)
+			w.gone(t, "dynamic_route_configs", `"s2"`, "istio-system/istio-ingressgateway", "default/mocka-s1", "default/mockb-s1", "default/mockc-s1")
+			w.run(t, `
+kubectl delete service mockc-s2 -n default
+kubectl delete deployment mockc-s2 -n default
+`)
+			w.sees(t, promoted, nil)
+			w.end(t)
+		})
+	}
+}
