@@ -120,7 +120,7 @@ func stepOf(t *rules.Table) *state.Step {
 // ruleOf returns a rule of t with its shares.
 func ruleOf(t *rules.Table, r *rules.Rule, of *shares.Rule) state.Rule {
 	made := state.Rule{
-		Name: r.Name, Mode: r.Mode.String(), TagHeader: r.TagHeader, Match: r.Match.String(),
+		Name: r.Name, Mode: r.Mode.String(), TagHeader: r.TagHeader, Match: t.MatchText(r.Match),
 		Hash: r.Hash.String(), Salt: r.Salt, Modulo: int(r.Modulo), Named: of.Named,
 	}
 	for _, k := range r.Keys {

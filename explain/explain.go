@@ -204,7 +204,7 @@ func newRule(t *rules.Table, r *rules.Request, i int, rule *rules.Rule, tags []r
 		out.Keys = keys
 	}
 	if d.Reason == rules.ReasonNoMatch {
-		out.Unmet = unmet(rule.Match, d)
+		out.Unmet = unmet(t, rule.Match, d)
 	}
 	if d.Tag != rules.NoTag {
 		out.Tag = &tags[d.Tag].Value
@@ -256,8 +256,9 @@ func rampsOf(t *rules.Table, rule *rules.Rule) (ramps []Ramp) {
 	return ramps
 }
 
-// unmet returns the condition of m that does not hold, by d.
-func unmet(m rules.Match, d rules.Decision) string {
+// unmet returns the condition of m that does not hold, by d, without ids of users: others
+// than whose request it is may ask.
+func unmet(t *rules.Table, m rules.Match, d rules.Decision) string {
 	switch d.Policy {
 	case rules.UnmetHosts:
 		return rules.Match{Hosts: m.Hosts}.String()
@@ -265,6 +266,6 @@ func unmet(m rules.Match, d rules.Decision) string {
 		return rules.Match{Paths: m.Paths}.String()
 	default:
 		i := d.Policy - rules.UnmetHeaders
-		return rules.Match{Headers: m.Headers[i : i+1]}.String()
+		return t.MatchText(rules.Match{Headers: m.Headers[i : i+1]})
 	}
 }

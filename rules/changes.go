@@ -124,12 +124,12 @@ func Changes(before, after *Table) []Change {
 		if j, stays := was[r.Name]; stays {
 			cs = append(cs, ruleChanges(before, j, after, i)...)
 		} else {
-			cs = append(cs, Change{Kind: ChangeRuleAdded, Rule: r.Name, After: after.describe(i) + after.forestalled(i, was)})
+			cs = append(cs, Change{Kind: ChangeRuleAdded, Rule: r.Name, After: after.describe(i, before) + after.forestalled(i, was)})
 		}
 	}
 	for i, r := range before.rules {
 		if _, stays := is[r.Name]; !stays {
-			cs = append(cs, Change{Kind: ChangeRuleRemoved, Rule: r.Name, Before: before.describe(i)})
+			cs = append(cs, Change{Kind: ChangeRuleRemoved, Rule: r.Name, Before: before.describe(i, after)})
 		}
 	}
 	return cs

@@ -13,6 +13,7 @@ import (
 // index j in after.
 func ruleChanges(before *Table, i int, after *Table, j int) (cs []Change) {
 	b, a := &before.rules[i], &after.rules[j]
+	hide := func(m Match) string { return matchText(m, before, after) }
 	field := func(k ChangeKind, was, is string) {
 		if was != is {
 			moves := k == ChangeKey || k == ChangeHash || k == ChangeSalt || k == ChangeModulo
@@ -21,13 +22,20 @@ func ruleChanges(before *Table, i int, after *Table, j int) (cs []Change) {
 	}
 	field(ChangeMode, b.Mode.String(), a.Mode.String())
 	field(ChangeKey, keysText(b.Keys), keysText(a.Keys))
-	field(ChangeMatch, b.Match.String(), a.Match.String())
+	if b.Match.String() != a.Match.String() {
+		cs = append(cs, Change{Kind: ChangeMatch, Rule: a.Name, Before: hide(b.Match), After: hide(a.Match)})
+	}
 	field(ChangeHash, b.Hash.String(), a.Hash.String())
 	field(ChangeSalt, b.Salt, a.Salt)
 	field(ChangeModulo, strconv.Itoa(int(b.Modulo)), strconv.Itoa(int(a.Modulo)))
 	field(ChangeTagHeader, b.TagHeader, a.TagHeader)
 	cs = append(cs, overrideChanges(a, before.named(i), after.named(j))...)
 	return append(cs, rangeChanges(a, before.spans(i), after.spans(j))...)
+}
+
+// matchText returns m without ids of users: what is a key in either table may be one.
+func matchText(m Match, before, after *Table) string {
+	return (&Table{keys: slices.Concat(before.keys, after.keys)}).MatchText(m)
 }
 
 // named returns the tag ("": none) of each user whom the rule of index rule names.
@@ -138,13 +146,14 @@ func rangeChanges(r *Rule, before, after []span) (cs []Change) {
 	return cs
 }
 
-// describe returns the rule of index rule in one line, defaults left out.
-func (t *Table) describe(rule int) string {
+// describe returns the rule of index rule in one line, defaults left out. other is the table
+// that t is compared with.
+func (t *Table) describe(rule int, other *Table) string {
 	r := &t.rules[rule]
 	var b strings.Builder
 	b.WriteString(keysText(r.Keys))
 	if !r.Match.IsZero() {
-		fmt.Fprintf(&b, ", match %s", r.Match)
+		fmt.Fprintf(&b, ", match %s", matchText(r.Match, t, other))
 	}
 	if r.Hash != FNV1a32 {
 		fmt.Fprintf(&b, ", hash %s", r.Hash)

@@ -317,3 +317,43 @@ func (f drawnFile) String() string {
 	}
 	return b.String()
 }
+
+// TestMatchText checks that no change and no text of a match has the id of a user, and that
+// other values stay: a header with a key, or a cookie header with one, may have ids.
+func TestMatchText(t *testing.T) {
+	t.Parallel()
+	const id = "fridakahlo"
+	rule := func(name, key, headers string) string {
+		return "- {name: " + name + ", keys: [{" + key + "}], tagHeader: tag, match: {headers: [" + headers + "]}, policies: [{range: 20, tagValue: s2}]}\n"
+	}
+	user, beta := "{name: X-User-Id, exact: "+id+"}, ", "{name: x-beta, exact: '1'}"
+	for name, tt := range map[string]struct{ before, after, want string }{
+		"added":       {"", rule("a", "header: x-user-id", user+beta), `rule a added: header x-user-id, match header x-user-id = …, header x-beta = "1" → tag: s2 takes buckets 0 to 19`},
+		"removed":     {rule("a", "header: x-user-id", user+beta), "", `rule a removed: header x-user-id, match header x-user-id = …, header x-beta = "1" → tag: s2 takes buckets 0 to 19`},
+		"edited":      {rule("a", "header: x-user-id", user+beta), rule("a", "header: x-user-id", strings.Replace(user, id, id+"2", 1)+beta), `rule a: match header x-user-id = …, header x-beta = "1" → header x-user-id = …, header x-beta = "1"`},
+		"a cookie":    {rule("a", "cookie: uid", beta), rule("a", "cookie: uid", "{name: cookie, exact: uid="+id+"}"), `rule a: match header x-beta = "1" → header cookie = …`},
+		"of another":  {rule("a", "cookie: uid", beta) + rule("b", "header: x-user-id", beta), rule("a", "cookie: uid", user+beta) + rule("b", "header: x-user-id", beta), `rule a: match header x-beta = "1" → header x-user-id = …, header x-beta = "1"`},
+		"of a former": {rule("a", "header: x-user-id", beta), rule("a", "cookie: uid", user+beta), `rule a: match header x-beta = "1" → header x-user-id = …, header x-beta = "1"`},
+	} {
+		load := func(src string) *Table {
+			if src == "" {
+				return nil
+			}
+			table, problems := Load("rules.yaml", []byte("rules:\n"+src), Options{})
+			if table == nil {
+				t.Fatal(problems.Err())
+			}
+			return table
+		}
+		var got []string
+		for _, c := range Changes(load(tt.before), load(tt.after)) {
+			got = append(got, c.String())
+			if strings.Contains(c.String()+c.Before+c.After, id) {
+				t.Errorf("%s: the change has the id of a user: %s", name, c)
+			}
+		}
+		if !slices.Contains(got, tt.want) {
+			t.Errorf("%s: the changes are %q, want %q", name, got, tt.want)
+		}
+	}
+}

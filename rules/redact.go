@@ -35,8 +35,8 @@ func Redact(p source.Problem) source.Problem {
 
 // named are the kinds whose messages quote what cannot be the id of a user.
 var named = []source.Kind{
-	KindEnvelope, KindName, KindHeader, KindForbiddenHeader, KindKeyIsTag, KindUndeclaredTag, KindTooManyTagHeaders, KindModulo, KindRange, KindHash,
-	KindSalt, KindMode, KindNoPolicies, KindPropagation, KindKey, KindVisitor, KindMatch, KindRamp, KindExclusive, KindNotForwarded,
+	KindEnvelope, KindName, KindForbiddenHeader, KindKeyIsTag, KindUndeclaredTag, KindTooManyTagHeaders, KindModulo, KindRange, KindHash,
+	KindSalt, KindMode, KindNoPolicies, KindPropagation, KindRamp, KindExclusive, KindNotForwarded,
 	KindUnreachable, KindUnstickyKey, KindTagName, KindSameCohort,
 }
 

@@ -85,6 +85,14 @@ func mistaken() (files []string) {
 	} {
 		files = append(files, head+"  "+overrides+"\n")
 	}
+	for _, key := range []string{"header: \"frida 4711@x.y\"", "keys: [{header: \"frida@x.y\"}]", "keys: [{cookie: \"frida x\"}]", "keys: [{query: \"frida x&\"}]"} {
+		files = append(files, "rules:\n- "+key+"\n  tagHeader: tag\n  policies: [{range: 20, tagValue: s2}]\n")
+	}
+	for _, match := range []string{
+		`headers: [{name: x-user-id, exact: "frida\u0001"}]`, `headers: [{name: "frida x", exact: s2}]`, `paths: [{exact: /shop?user=frida}]`, `hosts: ["frida@example.com"]`,
+	} {
+		files = append(files, head+"  match: {"+match+"}\n")
+	}
 	return append(files, `{"rules": [{"header": "x-user-id", "tagHeader": "tag", "overrides": [{"values": [`+"\n\"frida\",\n\"frida\""+`], "tagValue": "s2"}], "policies": []}]}`)
 }
 
@@ -160,7 +168,10 @@ func TestRedactSaysWhatIsWrong(t *testing.T) {
 		{source.KindUnknownKey, `an override has no key "valeus"; did you mean "values"?`, "- valeus: [frida]", `an override has no key "…"; did you mean "values"?`, "- ······: [·····]"},
 		{source.KindType, `range is the string "2O"; expected an integer: write 20, without quotes`, `  range: "2O"`, `range is the string "…"; expected an integer: write …, without quotes`, `  range: "··"`},
 		{KindOverride, `duplicate value "frida" (first at line 2); remove one`, "    - \"frida: x\"", `duplicate value "…" (first at line 2); remove one`, "    - \"·····: ·\""},
-		{KindHeader, `the header "x user" has the character ' '`, "header: x user, overrides: [{values: [jason, bö", `the header "x user" has the character ' '`, "header: · ····, overrides: [{values: [·····, ··"},
+		{KindHeader, `the header "x user" has the character ' '`, "header: x user, overrides: [{values: [jason, bö", `the header "…" has the character ' '`, "header: · ····, overrides: [{values: [·····, ··"},
+		{KindMatch, `the value "zorrofrida\u0001" has a control character`, "exact: zorrofrida", `the value "…" has a control character`, "exact: ··········"},
+		{KindKey, `the cookie "frida x" has a blank`, "cookie: frida x", `the cookie "…" has a blank`, "cookie: ····· ·"},
+		{KindForbiddenHeader, `the tagHeader "via" cannot be set`, "tagHeader: via", `the tagHeader "via" cannot be set`, "tagHeader: ···"},
 		{source.KindSyntax, "unknown anchor 'frida' referenced", "*frida", "unknown anchor '…' referenced", "······"},
 		{source.KindSyntax, "did not find expected ',' or ']'", "\tvalues:", "did not find expected ',' or ']'", "\tvalues:"},
 		{source.KindEmpty, "nothing in it", "", "nothing in it", ""},

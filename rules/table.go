@@ -142,8 +142,11 @@ func (m Match) Inputs() (headers []string) {
 // IsZero reports whether m has no condition.
 func (m Match) IsZero() bool { return len(m.Hosts)+len(m.Paths)+len(m.Headers) == 0 }
 
-// String returns m in one line, such as "host shop.example.com, path /checkout…".
-func (m Match) String() string {
+// String returns m in one line, such as "host shop.example.com, path /checkout…". It has
+// all values: see [Table.MatchText].
+func (m Match) String() string { return m.text(HeaderMatch.String) }
+
+func (m Match) text(header func(HeaderMatch) string) string {
 	var parts []string
 	if len(m.Hosts) > 0 {
 		parts = append(parts, "host "+strings.Join(m.Hosts, " or "))
@@ -156,9 +159,20 @@ func (m Match) String() string {
 		parts = append(parts, "path "+strings.Join(paths, " or "))
 	}
 	for _, h := range m.Headers {
-		parts = append(parts, "header "+h.String())
+		parts = append(parts, "header "+header(h))
 	}
 	return strings.Join(parts, ", ")
+}
+
+// MatchText returns m in one line without ids of users: "…" stands for what a header is
+// compared with that holds a key of a rule of t.
+func (t *Table) MatchText(m Match) string { return m.text(t.headerMatchText) }
+
+func (t *Table) headerMatchText(h HeaderMatch) string {
+	if h.Test == HeaderExact && slices.ContainsFunc(t.keys, func(k Key) bool { return k.Header() == h.Name }) {
+		return h.Name + " = …"
+	}
+	return h.String()
 }
 
 // A PathMatch is met by one path, or by those whose segments begin with its own.

@@ -78,15 +78,27 @@ func TestNoUserIDs(t *testing.T) {
 		metrics += get(t, "unix", admin, "/metrics")
 	}
 
+	// A match on a user.
+	for _, value := range []string{id, id + "-2"} {
+		if edit := "[], match: {headers: [{name: x-user-id, exact: " + value + "}]}"; !replace(edit) {
+			t.Fatalf("%s is refused", edit)
+		}
+	}
+	state := awaitState(t, admin, `"match":"header x-user-id = …"`)
+	explained := post(t, admin, "/explain", `{"headers": [{"name": "x-user-id", "value": "jack"}]}`)
+	if !strings.Contains(explained, `"unmet":"header x-user-id = …"`) {
+		t.Errorf("it is not explained without the id which condition is not met: %s", explained)
+	}
+	state += explained + get(t, "unix", admin, "/explain")
+
 	// Files that are refused for whom or how they name users, and somebody who asks about one.
-	state := ""
-	for edit, want := range map[string]string{"[{values: [\n" + id + ",\n" + id + "], tagValue: s2}]": "duplicate value", "[{valeus: [" + id + "], " + id + ": s2}]": "has no key"} {
+	for edit, want := range map[string]string{`[], match: {headers: [{name: x-user-id, exact: "` + id + `\u0001"}]}`: "can never match", "[{values: [\n" + id + ",\n" + id + "], tagValue: s2}]": "duplicate value", "[{valeus: [" + id + "], " + id + ": s2}]": "has no key"} {
 		if replace(edit) {
 			t.Fatalf("%s is accepted", edit)
 		}
 		state += awaitState(t, admin, want)
 	}
-	explained := post(t, admin, "/explain", `{"headers": [{"name": "x-user-id", "value": "`+id+`"}]}`)
+	explained = post(t, admin, "/explain", `{"headers": [{"name": "x-user-id", "value": "`+id+`"}]}`)
 	if !strings.Contains(explained, `"value":"`+id+`"`) {
 		t.Errorf("the question is not explained: %s", explained)
 	}
