@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tagproc/tagproc/explain"
+	"github.com/tagproc/tagproc/internal/words"
 	"github.com/tagproc/tagproc/processor"
 	"github.com/tagproc/tagproc/rules"
 	"github.com/tagproc/tagproc/shares"
@@ -56,12 +57,14 @@ func (r *Replica) State() *state.State {
 		s.Step = stepOf(table)
 	}
 	all, inShadow := shares.Of(table), r.shadows.read(table, r.Reloads, s.Now)
+	tags, pieces := 0, 0
 	for i, rule := range table.Rules() {
-		if i == state.MaxRules {
+		made := ruleOf(table, &rule, &all[i])
+		tags, pieces = tags+max(len(made.Tags), len(made.Ramps)), pieces+len(made.Ruler)
+		if i == state.MaxRules || tags > state.MaxTags || pieces > state.MaxPieces {
 			s.RulesLeftOut = len(observed) - i
 			break
 		}
-		made := ruleOf(table, &rule, &all[i])
 		if rule.Mode != rules.ModeOff {
 			made.Observed = observed[i]
 		}
@@ -120,8 +123,8 @@ func stepOf(t *rules.Table) *state.Step {
 // ruleOf returns a rule of t with its shares.
 func ruleOf(t *rules.Table, r *rules.Rule, of *shares.Rule) state.Rule {
 	made := state.Rule{
-		Name: r.Name, Mode: r.Mode.String(), TagHeader: r.TagHeader, Match: t.MatchText(r.Match),
-		Hash: r.Hash.String(), Salt: r.Salt, Modulo: int(r.Modulo), Named: of.Named,
+		Name: r.Name, Mode: r.Mode.String(), TagHeader: r.TagHeader, Match: words.Cut(t.MatchText(r.Match), state.MaxText),
+		Hash: r.Hash.String(), Salt: words.Cut(r.Salt, state.MaxText), Modulo: int(r.Modulo), Named: of.Named,
 	}
 	for _, k := range r.Keys {
 		made.Keys = append(made.Keys, k.String())

@@ -250,6 +250,40 @@ func TestStateIsSmall(t *testing.T) {
 	}
 }
 
+// TestStateIsTaken checks that status takes the state of the largest files: many tags, long
+// names, and long lines in a file that is refused.
+func TestStateIsTaken(t *testing.T) {
+	t.Parallel()
+	b := newBed(t)
+	taken := func(what string, rules int) {
+		t.Helper()
+		body, _ := b.state()
+		s, err := state.Decode([]byte(body))
+		if err != nil || len(s.Rules) != rules {
+			t.Errorf("%s: of the state of %d bytes it is said %v, want %d rules:\n%.2000s", what, len(body), err, rules, body)
+		} else {
+			t.Logf("%s: %d bytes", what, len(body))
+		}
+	}
+	var long, many strings.Builder
+	long.WriteString("rules:\n")
+	for i := range 200 {
+		fmt.Fprintf(&long, "- {name: %s-%d, header: x-user-id, tagHeader: tag, match: {paths: [{exact: /%s}], headers: [{name: x-beta, exact: '%s'}]}, policies: [{range: 20, tagValue: '%[3]s'}, {range: 30, tagValue: '%[4]s'}]}\n",
+			strings.Repeat("n", 250), i, strings.Repeat("&", 250), strings.Repeat("<", 250))
+	}
+	b.load(long.String())
+	taken("200 rules with long names", 200)
+	many.WriteString("rules:\n- {name: a, header: x-user-id, tagHeader: tag, policies: [{range: 1, tagValue: a}]}\n- {name: b, header: x-user-id, tagHeader: tag2, modulo: 1000000, policies: [")
+	for i := range 5000 {
+		fmt.Fprintf(&many, "{range: %d, tagValue: t%d}, ", i+1, i)
+	}
+	many.WriteString("{range: 100000, tagValue: z}]}\n")
+	b.load(many.String())
+	taken("a rule with 5001 tags", 1)
+	b.load("rules: [{name: a, header: x-user-id, tagHeader: tag, policies: [], overrides: [{values: [" + strings.Repeat("frida, ", 5000) + "], tagValue: s2}]}]\n")
+	taken("a refused line of 35 KB", 1)
+}
+
 // TestExplainPage checks that the answer is that of tagproc explain by the live rules, now
 // or at an instant.
 func TestExplainPage(t *testing.T) {

@@ -1,7 +1,12 @@
 package explain
 
 import (
+	"bytes"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -141,8 +146,42 @@ type CorrelationContext struct {
 	Removed []string `json:"removed,omitempty"` // as those of Baggage
 }
 
-// Check returns an error if d, which a peer sent, lacks what decisions have.
+// Bounds of a Decision: of as many rules as a file can have, on as many headers as may be
+// asked about.
+const (
+	maxRules   = 1 << 15
+	maxHeaders = 1000
+	maxObjects = 1 << 18 // of a decision as JSON
+	maxDigest  = 100     // bytes
+)
+
+// Decode reads what a tagproc answers at POST /explain. An error says what is wrong:
+// [Decision.Check] returns none then.
+func Decode(text []byte) (*Decision, error) {
+	if n := bytes.Count(text, []byte("{")); n > maxObjects { // each takes memory before Check sees it
+		return nil, fmt.Errorf("the answer is no decision of a tagproc: it has %d objects, more than %d", n, maxObjects)
+	}
+	d := &Decision{}
+	if err := json.Unmarshal(text, d); err != nil {
+		return nil, fmt.Errorf("the answer cannot be read: %w", err)
+	}
+	return d, d.Check()
+}
+
+// Check returns an error if d, which a peer sent, lacks what decisions have, or has more
+// than they may have.
 func (d *Decision) Check() error {
+	if d.RulesDigest == "" || len(d.RulesDigest) > maxDigest {
+		return errors.New("the answer is no decision: it has no digest of rules, so another program listens there")
+	}
+	most := map[string][2]int{
+		"rules": {len(d.Rules), maxRules}, "headers that are set": {len(d.Set), maxHeaders}, "headers that are removed": {len(d.Removed), maxHeaders}, "cookies": {len(d.SetCookie), rules.MaxVisitors},
+	}
+	for _, what := range slices.Sorted(maps.Keys(most)) {
+		if n := most[what]; n[0] > n[1] {
+			return fmt.Errorf("the answer is no decision of a tagproc: it has %d %s, more than %d", n[0], what, n[1])
+		}
+	}
 	for i := range d.Rules {
 		r := &d.Rules[i]
 		has := false
@@ -155,6 +194,9 @@ func (d *Decision) Check() error {
 			has = r.Policy != nil && r.Bucket != nil
 		case "no_policy":
 			has = r.Bucket != nil
+		}
+		if len(r.Keys) > rules.MaxKeys {
+			return fmt.Errorf("rule %d has %d keys, more than %d", i+1, len(r.Keys), rules.MaxKeys)
 		}
 		for _, k := range append(r.Keys, r.Key) {
 			has = has && (k.Value != nil || !k.Minted)

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -25,8 +26,8 @@ import (
 const (
 	DefaultTimeout = 5 * time.Second // for one answer
 
-	maxBody  = 32 << 20 // bytes: an explanation by as many rules as a file can have
-	maxError = 300      // bytes of an error
+	maxDecision = 32 << 20 // bytes: an explanation by as many rules as a file can have
+	maxError    = 300      // bytes of an error
 )
 
 // A Client asks replicas. The zero value is ready to use.
@@ -42,6 +43,8 @@ type Client struct {
 type Replica struct {
 	Address string `json:"address"`
 	Name    string `json:"name"` // as it was asked for
+	// AlsoAt are the other addresses at which the same replica answered.
+	AlsoAt []string `json:"alsoAt,omitempty"`
 	// Unreachable says why there is no State.
 	Unreachable string `json:"unreachable,omitempty"`
 	// Offset is by how much the clock of the replica is ahead of the asker's, and
@@ -110,17 +113,17 @@ func (c *Client) ask(ctx context.Context, p Place) Replica {
 		r.ipv6 = a.Addr().Is6()
 	}
 	begin := c.now()
-	var s state.State
-	err := c.do(ctx, p, http.MethodGet, "/state", nil, &s)
+	var s *state.State
+	text, err := c.do(ctx, p, http.MethodGet, "/state", nil, state.MaxSize)
+	took := c.now().Sub(begin)
 	if err == nil {
-		err = s.Check()
+		s, err = state.Decode(text)
 	}
 	if err != nil {
 		r.Unreachable = words.Cut(err.Error(), maxError)
 		return r
 	}
-	took := c.now().Sub(begin)
-	r.State = &s
+	r.State = s
 	r.Offset, r.OffsetError = s.Now.Sub(begin.Add(took/2)), took/2
 	r.OffsetSeconds, r.OffsetErrorSeconds = r.Offset.Seconds(), r.OffsetError.Seconds()
 	return r
@@ -142,19 +145,20 @@ func (c *Client) Explain(ctx context.Context, t Target, q explain.Question) (*ex
 	}
 	err = errors.New("the name has no address")
 	for _, p := range places {
-		d := &explain.Decision{}
-		if err = c.do(ctx, p, http.MethodPost, "/explain", body, d); err == nil {
-			err = d.Check()
+		var text []byte
+		if text, err = c.do(ctx, p, http.MethodPost, "/explain", body, maxDecision); err != nil {
+			continue
 		}
-		if err == nil {
+		var d *explain.Decision
+		if d, err = explain.Decode(text); err == nil {
 			return d, nil
 		}
 	}
 	return nil, fmt.Errorf("%s: %s", t.name, words.Cut(err.Error(), maxError))
 }
 
-// do asks a place and decodes the answer into out.
-func (c *Client) do(ctx context.Context, p Place, method, path string, body []byte, out any) error {
+// do asks a place, and returns the answer, which has at most so many bytes.
+func (c *Client) do(ctx context.Context, p Place, method, path string, body []byte, most int64) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, cmp.Or(c.Timeout, DefaultTimeout))
 	defer cancel()
 	host := strings.ReplaceAll(p.Address, "%", "%25") // a zone, as URLs have it
@@ -163,7 +167,7 @@ func (c *Client) do(ctx context.Context, p Place, method, path string, body []by
 	}
 	request, err := http.NewRequestWithContext(ctx, method, "http://"+host+path, bytes.NewReader(body))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	transport := &http.Transport{ // no proxy stands before an admin port
 		DisableKeepAlives: true,
@@ -175,24 +179,21 @@ func (c *Client) do(ctx context.Context, p Place, method, path string, body []by
 	client := http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	response, err := client.Do(request)
 	if err != nil {
-		return reason(ctx, err)
+		return nil, reason(ctx, err)
 	}
 	defer response.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(response.Body, maxBody+1))
+	text, err := io.ReadAll(io.LimitReader(response.Body, most+1))
 	switch {
 	case err != nil:
-		return reason(ctx, err)
+		return nil, reason(ctx, err)
 	case response.StatusCode == http.StatusNotFound:
-		return fmt.Errorf("there is no %s: an older tagproc, or another program, listens there", path)
+		return nil, fmt.Errorf("there is no %s: an older tagproc, or another program, listens there", path)
 	case response.StatusCode != http.StatusOK:
-		return fmt.Errorf("%s: %s", response.Status, strings.TrimSpace(string(text[:min(len(text), maxError)])))
-	case len(text) > maxBody:
-		return fmt.Errorf("the answer has more than %d bytes: another program listens there", maxBody)
+		return nil, fmt.Errorf("%s: %s", response.Status, strings.TrimSpace(string(text[:min(len(text), maxError)])))
+	case int64(len(text)) > most:
+		return nil, fmt.Errorf("the answer has more than %d bytes: another program listens there", most)
 	}
-	if err := json.Unmarshal(text, out); err != nil {
-		return fmt.Errorf("the answer cannot be read: %w", err)
-	}
-	return nil
+	return text, nil
 }
 
 // reason returns the error of a request without its method and URL.
@@ -225,18 +226,33 @@ func withoutDeadFamily(replicas []Replica) []Replica {
 	})
 }
 
-// unique returns each replica once, whatever addresses it has.
+// unique returns each replica once, whatever addresses it has. Two answers are of one
+// replica if they say the same of it: a replica that has the instance of another one, and
+// differs, may be made to hide it.
 func unique(replicas []Replica) (once []Replica) {
-	seen := map[string]bool{}
 	for _, r := range replicas {
-		id := r.Address
-		if r.State != nil && r.State.Instance != "" {
-			id = r.State.Instance
-		}
-		if !seen[id] {
-			seen[id] = true
+		i := slices.IndexFunc(once, func(known Replica) bool {
+			return known.Address == r.Address || same(known.State, r.State)
+		})
+		switch {
+		case i < 0:
 			once = append(once, r)
+		case once[i].Address != r.Address && !slices.Contains(once[i].AlsoAt, r.Address):
+			once[i].AlsoAt = append(once[i].AlsoAt, r.Address)
 		}
 	}
 	return once
+}
+
+// same reports whether two states are of one replica at two addresses: all is equal that no
+// request changes. The digest stands for the rules.
+func same(a, b *state.State) bool {
+	if a == nil || b == nil || a.Instance == "" {
+		return false
+	}
+	lasting := func(s state.State) state.State {
+		s.Now, s.Rules, s.Requests = time.Time{}, nil, nil
+		return s
+	}
+	return reflect.DeepEqual(lasting(*a), lasting(*b))
 }

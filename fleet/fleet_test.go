@@ -19,6 +19,7 @@ import (
 
 	"github.com/tagproc/tagproc/admin"
 	"github.com/tagproc/tagproc/explain"
+	"github.com/tagproc/tagproc/internal/terminal"
 	"github.com/tagproc/tagproc/processor"
 	"github.com/tagproc/tagproc/rules"
 	"github.com/tagproc/tagproc/rules/rulefile"
@@ -194,19 +195,45 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// TestOneReplicaIsOne checks that a replica at two addresses is one, and that replicas
-// which do not answer are several.
+// TestOneReplicaIsOne checks that a replica at two addresses is one, which names both; that
+// replicas which do not answer are several; and that none hides another one by its name.
 func TestOneReplicaIsOne(t *testing.T) {
 	t.Parallel()
-	at := func(address, instance string) Replica {
-		return Replica{Address: address, State: &state.State{Instance: instance}}
+	at := func(address, instance string, edits ...func(*state.State)) Replica {
+		s := &state.State{Instance: instance, Digest: "d", Started: noon, Now: noon}
+		for _, edit := range edits {
+			edit(s)
+		}
+		return Replica{Address: address, State: s}
 	}
-	var got []string
-	for _, r := range unique([]Replica{at("a", "x"), at("b", "y"), at("c", "x"), {Address: "d"}, {Address: "e"}, {Address: "d"}, at("f", ""), at("g", "")}) {
-		got = append(got, r.Address)
+	later := func(s *state.State) {
+		s.Now, s.Requests = noon.Add(time.Second), []state.Requests{{PerSecond: 1}}
 	}
-	if want := []string{"a", "b", "d", "e", "f", "g"}; !slices.Equal(got, want) {
-		t.Errorf("the replicas are %q, want %q", got, want)
+	for _, tt := range []struct {
+		asked []Replica
+		want  []string
+	}{
+		{[]Replica{at("a", "x"), at("b", "y"), at("c", "x", later), {Address: "d"}, {Address: "e"}, {Address: "d"}, at("f", ""), at("g", "")}, []string{"a c", "b", "d", "e", "f", "g"}},
+		{[]Replica{at("a", "x"), at("a", "x", later), at("b", "x"), at("b", "x")}, []string{"a b"}},
+		{[]Replica{at("a", "x"), at("b", "x", func(s *state.State) { s.Digest = "e" })}, []string{"a", "b"}},
+		{[]Replica{at("a", "x"), at("b", "x", func(s *state.State) { s.Started = noon.Add(time.Second) })}, []string{"a", "b"}},
+		{[]Replica{at("a", "x"), at("b", "x", func(s *state.State) { s.Step = &state.Step{Since: noon} })}, []string{"a", "b"}},
+		{[]Replica{at("a", "x"), at("b", "x", func(s *state.State) { s.Refusal = &state.Refusal{At: noon, Present: true} })}, []string{"a", "b"}},
+	} {
+		var got []string
+		for _, r := range unique(tt.asked) {
+			got = append(got, strings.Join(append([]string{r.Address}, r.AlsoAt...), " "))
+		}
+		if !slices.Equal(got, tt.want) {
+			t.Errorf("the replicas are %q, want %q", got, tt.want)
+		}
+	}
+	var text strings.Builder
+	if err := Judge(unique([]Replica{at("10.0.0.1:9090", "x"), at("[::1]:9090", "x")}), nil, noon).WriteText(terminal.New(&text)); err != nil {
+		t.Fatal(err)
+	}
+	if want := "10.0.0.1:9090 is the same replica as [::1]:9090\n"; !strings.Contains(text.String(), want) {
+		t.Errorf("the text has no %q:\n%s", want, &text)
 	}
 }
 
@@ -232,12 +259,12 @@ func TestStrangers(t *testing.T) {
 			http.Redirect(w, r, "/other", http.StatusFound)
 		}, "302 Found"},
 		"no end": {func(w http.ResponseWriter, _ *http.Request) {
-			for range maxBody>>20 + 1 {
+			for range state.MaxSize>>20 + 1 {
 				if _, err := w.Write(make([]byte, 1<<20)); err != nil {
 					return
 				}
 			}
-		}, "the answer has more than 33554432 bytes"},
+		}, "the answer has more than 4194304 bytes"},
 		"silence": {func(_ http.ResponseWriter, r *http.Request) {
 			select {
 			case <-release:

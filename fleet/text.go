@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/tagproc/tagproc/internal/terminal"
 	"github.com/tagproc/tagproc/internal/words"
@@ -78,6 +79,9 @@ func (r *Report) writeReplicas(t *terminal.Writer) {
 		}
 	})
 	for _, replica := range r.answered() {
+		if len(replica.AlsoAt) > 0 {
+			t.Printf("%s is the same replica as %s\n", replica.Address, strings.Join(replica.AlsoAt, ", "))
+		}
 		if s := replica.State; s.NotReady != "" {
 			t.Printf("%s is not ready: %s\n", replica.Address, s.NotReady)
 		}
@@ -136,6 +140,10 @@ func (r *Report) writeRule(t *terminal.Writer, rule state.Rule) {
 }
 
 func writeObserved(t *terminal.Writer, address string, rule *state.Rule) {
+	total := 0
+	if len(rule.Observed) > shownWindow {
+		total = rule.Observed[shownWindow].Total()
+	}
 	for i, tag := range rule.Tags {
 		if tag.Tag == "" && tag.Percent == 0 {
 			continue // everybody has a tag
@@ -148,10 +156,10 @@ func writeObserved(t *terminal.Writer, address string, rule *state.Rule) {
 		o := &rule.Observed[shownWindow]
 		bounds := "-"
 		observed := "-"
-		if o.Total() > 0 {
+		if total > 0 {
 			observed, bounds = words.Percent(o.Percent(i), 2), words.Percent(o.Low[i], 2)+" to "+words.Percent(o.High[i], 2)
 		}
 		t.Printf("%s\t%s\t%s\t%s\t%s\t%d of %d\t%d s\t%s\n", address, name, words.Percent(tag.Percent, 4), observed, bounds,
-			o.Requests[i], o.Total(), o.Seconds, o.Verdict(i, tag.Percent))
+			o.Requests[i], total, o.Seconds, o.Verdict(i, tag.Percent))
 	}
 }

@@ -1,6 +1,9 @@
 package state
 
-import "github.com/tagproc/tagproc/source"
+import (
+	"github.com/tagproc/tagproc/internal/words"
+	"github.com/tagproc/tagproc/source"
+)
 
 // A Problem is a source.Problem that quotes no id of a user.
 type Problem struct {
@@ -20,5 +23,5 @@ func (p *Problem) String() string {
 
 // NewProblem returns p, which is redacted already: see rules.Redact.
 func NewProblem(p source.Problem) Problem {
-	return Problem{File: p.File, Line: p.Line, Col: p.Col, Kind: string(p.Kind), Message: p.Message, Source: p.Source}
+	return Problem{File: p.File, Line: p.Line, Col: p.Col, Kind: string(p.Kind), Message: words.Cut(p.Message, MaxText), Source: words.Cut(p.Source, MaxText)}
 }

@@ -22,7 +22,8 @@ type State struct {
 	LiveSince time.Time `json:"liveSince,omitzero"`
 	// Step is where the ramps of the rules are; absent without ramps.
 	Step *Step `json:"step,omitempty"`
-	// Rules are the live rules, in the order of the file, at most MaxRules.
+	// Rules are the first of the live rules, in the order of the file, at most MaxRules that
+	// have at most MaxTags and MaxPieces together.
 	Rules []Rule `json:"rules"`
 	// RulesLeftOut is how many more there are.
 	RulesLeftOut int `json:"rulesLeftOut,omitempty"`
@@ -37,11 +38,15 @@ type State struct {
 
 // Bounds of a State.
 const (
-	MaxRules    = 500 // of State.Rules
-	MaxReloads  = 20  // of State.Reloads
-	MaxChanges  = 20  // of Reload.Changes
-	MaxProblems = 5   // of Refusal.Problems
-	MaxSteps    = 20  // of Ramp.Steps
+	MaxRules    = 500     // of State.Rules
+	MaxTags     = 4000    // of Rule.Tags, and of Rule.Ramps, of all rules together
+	MaxPieces   = 8000    // of Rule.Ruler, of all rules together
+	MaxReloads  = 20      // of State.Reloads
+	MaxChanges  = 20      // of Reload.Changes
+	MaxProblems = 5       // of Refusal.Problems
+	MaxSteps    = 20      // of Ramp.Steps
+	MaxText     = 8 << 10 // bytes of each text: a longer one is cut
+	MaxSize     = 4 << 20 // bytes of a State as JSON
 )
 
 // A Step is between which instants rules with ramps decide as they do now.
