@@ -104,10 +104,10 @@ func (e *rolloutEdit) run(cmd *cobra.Command, file string, edit func(f *rollout.
 	case file == "-" || !r.Changed:
 	default:
 		err := inplace.Replace(cmd.Context(), file, old, text)
-		if notSynced, is := errors.AsType[*inplace.NotSyncedError](err); is {
-			r.Notes = append(r.Notes, notSynced.Error())
-		} else if err != nil {
+		if !inplace.Replaced(err) {
 			return e.refuse(cmd, r, err)
+		} else if err != nil {
+			r.Notes = append(r.Notes, err.Error())
 		}
 		r.Written = true
 	}

@@ -8,17 +8,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/gofrs/flock"
 )
 
-// patience is how long another tagproc may write the same file.
-const patience = 10 * time.Second
+// patience is how long another tagproc may write the same file. Whoever may read the file can
+// lock it, so what is held for longer does not keep an edit from being made.
+var patience = 10 * time.Second
 
 // ErrChanged is the error of [Replace] where the file is no longer what it was.
 var ErrChanged = errors.New("the file has changed meanwhile; nothing is written, so run the command again")
@@ -36,33 +39,57 @@ func (e *NotSyncedError) Error() string {
 
 func (e *NotSyncedError) Unwrap() error { return e.Err }
 
+// ErrNotLocked is the error of [Replace] where the file has been replaced although another
+// process had locked it all the time.
+var ErrNotLocked = errors.New("the file has its new content, though another process has locked it: an edit that was made at the same moment may be lost")
+
+// Replaced reports whether the file has its new content: err is nil, a [NotSyncedError] or
+// [ErrNotLocked].
+func Replaced(err error) bool {
+	_, notSynced := errors.AsType[*NotSyncedError](err)
+	return err == nil || notSynced || errors.Is(err, ErrNotLocked)
+}
+
 // Replace puts text in the place of the content was of the file at path. A symbolic link is
 // followed. The new file has the old one's mode and owner, and is on the disk when Replace
-// returns. On an error the file stays as it is, except on a [NotSyncedError]; [ErrChanged]
+// returns. On an error the file stays as it is, unless [Replaced] says otherwise; [ErrChanged]
 // says that somebody else wrote it.
 func Replace(ctx context.Context, path string, was, text []byte) error {
 	target, err := filepath.EvalSymlinks(path)
 	if err == nil {
 		err = replace(ctx, target, was, text)
 	}
-	if _, replaced := errors.AsType[*NotSyncedError](err); replaced {
+	switch {
+	case err == nil:
+		return nil
+	case Replaced(err):
 		return fmt.Errorf("%s: %w", path, err)
-	} else if err != nil {
+	default:
 		return fmt.Errorf("couldn't write %s: %w", path, err)
 	}
-	return nil
 }
 
 func replace(ctx context.Context, path string, was, text []byte) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, errors.New("another process has locked it"))
-	defer cancel()
-	lock := flock.New(path, flock.SetFlag(os.O_RDONLY))
-	if _, err := lock.TryLockContext(ctx, 10*time.Millisecond); err != nil {
-		return errors.Join(context.Cause(ctx), lock.Close(), bare(ifNot(err, ctx.Err())))
-	}
-	defer func() { _ = lock.Close() }() // the lock of a file that was replaced is nobody's
 	info, err := os.Stat(path)
 	if err != nil {
+		return bare(err)
+	}
+	if !info.Mode().IsRegular() { // opening a pipe waits for somebody at its other end
+		return errIrregular
+	}
+	lock := flock.New(path, flock.SetFlag(os.O_RDONLY|syscall.O_NONBLOCK))
+	defer func() { _ = lock.Close() }() // the lock of a file that was replaced is nobody's
+	patient, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	_, err = lock.TryLockContext(patient, 10*time.Millisecond)
+	locked := err == nil
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case err != nil && patient.Err() == nil:
+		return bare(err)
+	}
+	if info, err = os.Stat(path); err != nil { // another edit may have replaced it
 		return bare(err)
 	}
 	if err := writable(path, info); err != nil {
@@ -71,7 +98,7 @@ func replace(ctx context.Context, path string, was, text []byte) error {
 	if err := unchanged(path, was); err != nil {
 		return err
 	}
-	if locked, err := lock.Stat(); err == nil && os.SameFile(locked, info) { // no other edit runs
+	if of, err := lock.Stat(); locked && err == nil && os.SameFile(of, info) { // no other edit runs
 		sweep(path)
 	}
 	dir := filepath.Dir(path)
@@ -93,21 +120,27 @@ func replace(ctx context.Context, path string, was, text []byte) error {
 		return bare(err)
 	}
 	passed("rename")
+	var notSynced, notLocked error
 	if err := syncDirectory(dir); err != nil {
-		return &NotSyncedError{err}
+		notSynced = &NotSyncedError{err}
 	}
-	return nil
+	if !locked {
+		notLocked = ErrNotLocked
+	}
+	return errors.Join(notSynced, notLocked)
 }
+
+var errIrregular = errors.New("it is no regular file")
 
 // writable returns an error if the file is not to be written: a rename asks for no right to.
 func writable(path string, info os.FileInfo) error {
 	if !info.Mode().IsRegular() {
-		return errors.New("it is no regular file")
+		return errIrregular
 	}
 	err := fs.ErrPermission
 	if info.Mode().Perm()&0o222 != 0 { // root may write all the same
 		var f *os.File
-		if f, err = os.OpenFile(path, os.O_WRONLY, 0); err == nil {
+		if f, err = os.OpenFile(path, os.O_WRONLY|syscall.O_NONBLOCK, 0); err == nil {
 			return f.Close()
 		}
 	}
@@ -154,14 +187,6 @@ func bare(err error) error {
 	return err
 }
 
-// ifNot returns err unless it is other.
-func ifNot(err, other error) error {
-	if errors.Is(err, other) {
-		return nil
-	}
-	return err
-}
-
 // fill writes text and the rights of the old file, and closes the new one.
 func fill(f *os.File, old os.FileInfo, text []byte) error {
 	half := len(text) / 2
@@ -186,7 +211,15 @@ func fill(f *os.File, old os.FileInfo, text []byte) error {
 }
 
 func unchanged(path string, was []byte) error {
-	is, err := os.ReadFile(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return bare(err)
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return errors.Join(ErrChanged, bare(err))
+	}
+	is, err := io.ReadAll(io.LimitReader(f, int64(len(was))+1))
 	if err == nil && !bytes.Equal(is, was) {
 		err = ErrChanged
 	}

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gofrs/flock"
 	"go.uber.org/goleak"
 )
 
@@ -243,6 +244,30 @@ func TestNotSynced(t *testing.T) { //nolint:paralleltest // it has the steps of 
 	}
 	if _, is := errors.AsType[*NotSyncedError](err); !is || strings.Contains(err.Error(), "couldn't write") || !strings.Contains(err.Error(), "has its new content") {
 		t.Errorf("Replace = %v, want it to say that the file has its new content", err)
+	}
+}
+
+// TestLockedByOthers checks that who may only read a file keeps nobody from replacing it, that
+// it is said, and that a changed file stays all the same.
+func TestLockedByOthers(t *testing.T) { //nolint:paralleltest // it has the patience of all replacements to itself
+	path := newFile(t)
+	lock := flock.New(path, flock.SetFlag(os.O_RDONLY))
+	if err := lock.Lock(); err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Close()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New("told to end"))
+	if err := Replace(ctx, path, content(1), content(2)); err == nil || !strings.Contains(err.Error(), "told to end") || whole(t, path) != 1 {
+		t.Errorf("Replace that is told to end = %v", err)
+	}
+	defer func(was time.Duration) { patience = was }(patience)
+	patience = 50 * time.Millisecond
+	if err := Replace(t.Context(), path, content(3), content(2)); !errors.Is(err, ErrChanged) || Replaced(err) || whole(t, path) != 1 {
+		t.Errorf("Replace of a locked file that has changed = %v", err)
+	}
+	if err := Replace(t.Context(), path, content(1), content(2)); !errors.Is(err, ErrNotLocked) || !Replaced(err) || whole(t, path) != 2 {
+		t.Errorf("Replace of a file that another process has locked = %v", err)
 	}
 }
 
