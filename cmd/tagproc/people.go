@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -49,7 +50,7 @@ func (f *idsFlags) open(cmd *cobra.Command, keys []rules.Key) (*idsFile, error) 
 	for _, k := range keys {
 		o.Names = append(o.Names, k.Name)
 	}
-	r, err := people.Open(in, o)
+	r, err := people.Open(untilEnd{cmd.Context(), in}, o)
 	if ce, ok := errors.AsType[*people.ColumnError](err); ok {
 		in.Close()
 		return nil, fmt.Errorf("%s:1: %w; name the column with --column NAME", f.file, ce)
@@ -59,6 +60,19 @@ func (f *idsFlags) open(cmd *cobra.Command, keys []rules.Key) (*idsFile, error) 
 		return nil, unusablePeople(cmd, f.file, err)
 	}
 	return &idsFile{Reader: r, cmd: cmd, name: f.file, file: in, progress: progress{terminal: stderr(cmd), size: size(in)}}, nil
+}
+
+// untilEnd reads until the command is told to end: a file may have no id to stop at.
+type untilEnd struct {
+	ctx context.Context //nolint:containedctx // an io.Reader has no other place
+	r   io.Reader
+}
+
+func (u untilEnd) Read(p []byte) (int, error) {
+	if u.ctx.Err() != nil {
+		return 0, context.Cause(u.ctx)
+	}
+	return u.r.Read(p)
 }
 
 // show shows how much of the file is read, on a terminal, to its end.

@@ -160,8 +160,8 @@ func (s *simulateFlags) run(cmd *cobra.Command, t *rules.Table) (*simulation.Rep
 // write writes the report, and returns a failure if something is skewed.
 func (s *simulateFlags) write(cmd *cobra.Command, out output, r *simulation.Report) error {
 	if s.chart != "" {
-		if err := os.WriteFile(s.chart, simulation.Chart(s.what(), r), 0o644); err != nil { //nolint:gosec // a picture for everybody
-			return &failure{err: fmt.Errorf("couldn't write the chart: %w", err), code: exitUnable}
+		if err := writeChart(s.chart, simulation.Chart(s.what(), r)); err != nil {
+			return &failure{err: err, code: exitUnable}
 		}
 	}
 	var err error
@@ -181,6 +181,19 @@ func (s *simulateFlags) write(cmd *cobra.Command, out output, r *simulation.Repo
 		return &failure{}
 	}
 	return nil
+}
+
+// writeChart writes a file in one step, in the place of a symbolic link too: somebody else may
+// have made it. A pipe or a device is written to.
+func writeChart(path string, svg []byte) error {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		if err = os.WriteFile(path, svg, 0o644); err != nil { //nolint:gosec // a picture for everybody
+			return fmt.Errorf("couldn't write %s: %w", path, err)
+		}
+		return nil
+	}
+	_, err := rewrite(path, svg)
+	return err
 }
 
 // oneFile takes the name of one file.

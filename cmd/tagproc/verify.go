@@ -148,7 +148,7 @@ func (v *verifyFlags) compare(cmd *cobra.Command, t *rules.Table, o observed.Opt
 		defer p.clear()
 	}
 	now, _ := t.At(time.Now())
-	r, err := observed.Compare(cmd.Context(), in, now, o)
+	r, err := observed.Compare(cmd.Context(), untilEnd{cmd.Context(), in}, now, o)
 	if _, ok := errors.AsType[*observed.HeaderError](err); ok {
 		return nil, fmt.Errorf("--column: %w", err)
 	}
