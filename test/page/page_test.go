@@ -14,9 +14,9 @@ import (
 func TestStates(t *testing.T) {
 	says := map[string][]string{
 		"no-rules":         {"Not ready: there are no good rules yet.", "No rules."},
-		"refused-at-start": {"there are no good rules, and requests pass untagged", "range: 120", "^"},
+		"refused-at-start": {"there are no good rules, and requests pass untagged", "{range: ", "^"},
 		"well":             {"All is well.", "Shares of the requests are as expected in 2 rules", "25% now, 50% from", "3 hours ago", "in the place of checkout, who would move", "within"},
-		"refused":          {"The rules file is refused since", "rules.yaml:9:", "range: 120", "^", "tagproc validate rules.yaml", "the rules before it stay live"},
+		"refused":          {"The rules file is refused since", "rules.yaml:9:", "{range: ", "^", "tagproc validate rules.yaml", "the rules before it stay live"},
 		"many":             {"experiment-0", "experiment-199"},
 		"long-names":       {"long-checkout"},
 		"due-now":          {"50% now, 100% from", ", 0 seconds ago"},
