@@ -165,7 +165,10 @@ func Decode(text []byte) (*Decision, error) {
 	if err := json.Unmarshal(text, d); err != nil {
 		return nil, fmt.Errorf("the answer cannot be read: %w", err)
 	}
-	return d, d.Check()
+	if err := d.Check(); err != nil {
+		return nil, err
+	}
+	return d, nil
 }
 
 // Check returns an error if d, which a peer sent, lacks what decisions have, or has more

@@ -28,7 +28,10 @@ func Decode(text []byte) (*State, error) {
 	if err := json.Unmarshal(text, s); err != nil {
 		return nil, fmt.Errorf("the answer cannot be read: %w", err)
 	}
-	return s, s.Check()
+	if err := s.Check(); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // Check returns an error if s is not what a tagproc says, so that whoever asks one can
