@@ -18,12 +18,21 @@ import (
 // and shallow enough for every recursion.
 const maxDepth = 200
 
+// A text may have as many signs that values begin with as an eighth of its limit in bytes,
+// but not fewer than leastSigns and not more than mostSigns. The worst text of a rules
+// file then takes about 200 MiB, and the worst of manifests some gigabytes.
+const (
+	leastSigns = 1 << 17
+	mostSigns  = 4_000_000
+)
+
 // Documents returns the documents of src, the content of the file called name: YAML
 // or JSON, one or several. Empty documents are left out. It reads what kubectl's
 // reader does: a byte order mark at the head of each document, "%YAML 1.2", and JSON
 // with escaped surrogate pairs included, and UTF-16. There are none exactly where src is
-// empty or a problem is returned: that src has more than limit bytes, is not text, or not
-// YAML. No document is left out in silence.
+// empty or a problem is returned: that src has more than limit bytes, more values than
+// so much memory is for, is not text, or not YAML. No document is left out in
+// silence.
 func Documents(name string, src []byte, limit int) ([]*Document, Problems) {
 	t := &Text{Name: name}
 	if len(src) > limit {
@@ -36,7 +45,28 @@ func Documents(name string, src []byte, limit int) ([]*Document, Problems) {
 	if p, wrong := t.encoding(text); wrong {
 		return nil, Problems{p}
 	}
+	if n, most := signs(text), min(max(limit/8, leastSigns), mostSigns); n > most {
+		return nil, Problems{t.Whole().Problem(Error, KindTooLarge, fmt.Sprintf("the file has too many values: of the signs that they begin with it has %d, and %d are the most that is read", n, most))}
+	}
 	return t.documents(text)
+}
+
+// signs returns how often src has what stands before a value: a comma, a bracket, a
+// colon, a dash or a question mark. A value takes hundreds of bytes, however short it is,
+// and every one but the first has such a sign, or half a one in {a, b}. Texts have some
+// too, which does not matter: they have fewer.
+func signs(src []byte) (n int) {
+	for i, c := range src {
+		switch c {
+		case ',', '[', '{':
+			n++
+		case ':', '-', '?':
+			if i+1 == len(src) || src[i+1] <= ' ' || src[i+1] >= 0x80 || src[i+1] == '-' || c == ':' && i > 0 && src[i-1] == '"' {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 // Plain returns src in UTF-8 without a byte order mark at its head: what the places of

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf16"
+
+	"go.yaml.in/yaml/v4"
 )
 
 // TestAsKubectl checks that what kubectl's reader takes is read, document by document,
@@ -98,4 +100,59 @@ func TestEmbedded(t *testing.T) {
 	if got := fmt.Sprint(problems); !strings.Contains(got, "f:9:9: mapping values are not allowed") || !strings.Contains(got, "a: b: c") && problems[0].Source == "" {
 		t.Errorf("a wrong text: Embedded = %s, want the place in the file", got)
 	}
+}
+
+// TestTooManyValues checks that a text of many short values is refused before it is read,
+// which takes hundreds of bytes for each, and that a long list of ids is read.
+func TestTooManyValues(t *testing.T) {
+	t.Parallel()
+	for name, text := range map[string]string{
+		"mappings of one key":   "rules: [" + strings.Repeat("{a},", 258_000) + "]",
+		"mappings of two keys":  "rules: [" + strings.Repeat("{a,b},", 173_000) + "]",
+		"empty lists":           "rules:\n" + strings.Repeat("- []\n", 200_000),
+		"keys":                  strings.Repeat("k: 1\n", 200_000),
+		"keys of JSON":          `{` + strings.Repeat(`"k":1,`, 170_000) + `}`,
+		"documents":             strings.Repeat("---\na\n", 170_000),
+		"complex keys":          strings.Repeat("? a\n", 200_000),
+		"scalars":               "[" + strings.Repeat("a,", 500_000) + "]",
+		"a text in a text too":  "data: {a: |-\n" + strings.Repeat("  - [a]\n", 100_000) + "}",
+		"nothing between signs": strings.Repeat("[", 500_000),
+	} {
+		docs, problems := Documents("f", []byte(text), 1<<20)
+		if len(docs) > 0 || len(problems) != 1 || problems[0].Kind != KindTooLarge {
+			t.Errorf("%s: %d documents, %v, want a problem of kind %q", name, len(docs), problems, KindTooLarge)
+		}
+	}
+	ids := "values: [" + strings.Repeat("user-4711, ", 90_000) + "x]"
+	if docs, problems := Documents("f", []byte(ids), 1<<20); len(docs) != 1 || len(problems) > 0 {
+		t.Errorf("90,000 ids: %d documents, %v, want one", len(docs), problems)
+	}
+}
+
+// FuzzSigns checks that no text has more values than its signs allow.
+func FuzzSigns(f *testing.F) {
+	for _, text := range []string{
+		"a: b\n", "{a,b}", "[{a},{b: c}]", "[a: b, c: d]", `{"a":1,"b":[{}]}`, "- - - a\n", "? a\n: b\n", "---\na\n---\nb\n", "- {}\n- []\n-\n-\n", "{a: , b: }", "[,]",
+		"&a a: *a\n", "!!map {? a}\n", "{?a, :b, -c}", `{"a":"b","c":d}`, "[? a : b]", "{'a':b}", "a:\r\n- b\r\n", "...\n---\n", "{[a]:b}", "{{a}:b}", "[[a]:b]",
+	} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		docs, _ := Documents("f", []byte(text), 1<<20)
+		n := 0
+		for _, d := range docs {
+			n += nodes(d.Around())
+		}
+		if most := 3*signs(Plain([]byte(text))) + 3; n > most {
+			t.Errorf("%q has %d values, want %d at most", text, n, most)
+		}
+	})
+}
+
+func nodes(n *yaml.Node) int {
+	sum := 1
+	for _, c := range n.Content {
+		sum += nodes(c)
+	}
+	return sum
 }
