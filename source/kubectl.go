@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 	"strconv"
 
 	"go.yaml.in/yaml/v4"
@@ -68,14 +69,15 @@ func IsOldBool(text string) bool {
 // oldScalars match plain words that are no texts in YAML 1.1, except booleans: null, numbers
 // in any base, to the base 60, with underscores or an exponent, instants, and what merges.
 var oldScalars = regexp.MustCompile(`^(?:~|null|Null|NULL|true|True|TRUE|false|False|FALSE|<<|=|` +
-	`[-+]?0[xX][0-9a-fA-F_]+|[-+]?0[bB][01_]+|[-+]?0[oO][0-7_]+|` +
+	`[-+]?0[xX][0-9a-fA-F_]+|[-+]?0[bBoO][-+]?[0-7_]+|` +
 	`[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])*(?:\.[0-9_]*)?(?:[eE][-+]?[0-9]*)?|[-+]?\.[0-9_]+(?:[eE][-+]?[0-9]*)?|` +
 	`[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)|` +
 	`[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt \t].*)?)$`)
 
-// isOldScalar reports whether text, written without quotes, is no text in YAML 1.1.
+// isOldScalar reports whether text, written without quotes, is no text in YAML 1.1, or
+// none in brackets.
 func isOldScalar(text string) bool {
-	return text == "" || IsOldBool(text) || oldScalars.MatchString(text)
+	return text == "" || strings.ContainsRune(":?-", rune(text[0])) || IsOldBool(text) || oldScalars.MatchString(text)
 }
 
 // keepLast removes every duplicate key of a mapping but the last, and reports it. Where
