@@ -2,6 +2,7 @@ package lint
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -78,17 +79,32 @@ func TestFindings(t *testing.T) {
 // gives.
 func TestOrigin(t *testing.T) {
 	t.Parallel()
-	m := modelOf(t, "sidecar", "headers: [{name: x-lane, string_match: {exact: s2}}]", "headers: []")
+	m := modelOf(t, "sidecar", "string_match: {exact: s2}", "string_match: {exact: canary}")
 	m.Origin = func(v source.Value) source.Value {
 		if v.Place().File() == "sidecar" {
 			return m.Rules[0].At.Get("rules")
 		}
 		return v
 	}
-	for _, f := range m.Findings() {
+	found := m.Findings()
+	if !slices.ContainsFunc(found, func(f Finding) bool { return f.Kind == "unwritten-tag" }) {
+		t.Errorf("found %v, want unwritten-tag", found)
+	}
+	for _, f := range found {
 		if f.File == "sidecar" || strings.Contains(f.Message, "sidecar:") {
 			t.Errorf("found %v, want no place of the sidecar", f)
 		}
+	}
+}
+
+// TestKeptOut checks that a tag is routed where the baseline's route refuses it and the
+// canary's takes the rest.
+func TestKeptOut(t *testing.T) {
+	t.Parallel()
+	m := modelOf(t, "sidecar", "headers: [{name: x-lane, string_match: {exact: s2}}]", "headers: [{name: x-lane, string_match: {exact: s2}, invert_match: true, treat_missing_header_as_empty: true}]")
+	m.Sides, m.Envoys = nil, m.Envoys[1:]
+	for _, f := range m.Findings() {
+		t.Errorf("found %v, want nothing", f)
 	}
 }
 

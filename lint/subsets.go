@@ -97,8 +97,11 @@ func shadowedHost(m *Model, found found) {
 		}
 		for _, v := range versions(r.Route) {
 			for _, h := range r.routes.Hosts {
+				if v.subset == "" || h == r.host || !narrows(h, r.host) {
+					continue
+				}
 				other := leads(h, func(o version) bool { return o.host == v.host })
-				if v.subset == "" || h == r.host || other == nil || !narrows(h, r.host) || leads(h, func(o version) bool { return o == v }) != nil {
+				if other == nil || leads(h, func(o version) bool { return o == v }) != nil {
 					continue
 				}
 				found(other.Value, fmt.Sprintf("%s is narrower than %s, whose route at %s sends %s: %s to subset %s of %s: for these hosts the tag chooses nothing",
