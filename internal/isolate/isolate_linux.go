@@ -45,6 +45,20 @@ func Run(environment ...string) (int, error) {
 	return 0, fmt.Errorf("the tests in namespaces of their own ended with %v", cmd.ProcessState)
 }
 
+// Tests are a package's tests, for program.Run of a process that cannot run them itself.
+// The environment is asked for when they are run.
+type Tests func() (environment []string)
+
+// Run runs this program again, as the function Run does, and returns its exit code.
+func (environment Tests) Run() int {
+	code, err := Run(environment()...)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return code
+}
+
 // Prepare makes an isolated process's machine ready: the loopback up, an empty /run,
 // and mounts that nobody else sees.
 func Prepare() error {

@@ -23,26 +23,14 @@ var programs = os.Getenv(programsEnv)
 
 func TestMain(m *testing.M) {
 	if !isolate.Isolated() {
-		os.Exit(program.Run(outside{}, build))
+		// Envoy Gateway has ports that no setting changes.
+		os.Exit(program.Run(isolate.Tests(func() []string { return []string{programsEnv + "=" + programs} }), build))
 	}
 	if err := isolate.Prepare(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 	os.Exit(program.Run(m, func(string) error { return nil }))
-}
-
-// outside is the tests, in namespaces of their own: Envoy Gateway has ports that no
-// setting changes.
-type outside struct{}
-
-func (outside) Run() int {
-	code, err := isolate.Run(programsEnv + "=" + programs)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return code
 }
 
 // build builds what the tests run, while there is a network.

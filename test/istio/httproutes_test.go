@@ -19,8 +19,16 @@ spec:
   listeners: [{name: http, port: 80, protocol: HTTP, allowedRoutes: {namespaces: {from: All}}}]
 `
 
-// TestHTTPRoutes checks every step of the first document with routes of the Gateway API
-// instead of VirtualServices, from a lanes file and from the manifests of ASM: users reach
+// namedGateway is sidecarGateway with the label on its pods that Istio gives to pods that it
+// makes for a Gateway.
+const namedGateway = `
+kubectl kustomize deploy/kustomize/overlays/sidecar |
+  sed 's|^\( *\)istio: ingressgateway$|\1istio: ingressgateway\n\1gateway.networking.k8s.io/gateway-name: ingressgateway|' | kubectl apply -f -
+kubectl rollout status deployment/istio-ingressgateway -n istio-system
+`
+
+// TestHTTPRoutes checks every step of the first document with a gateway that is named by
+// the Gateway API, and routes of it instead of VirtualServices, from a lanes file and from the manifests of ASM: users reach
 // the same versions.
 func TestHTTPRoutes(t *testing.T) {
 	t.Parallel()
@@ -32,14 +40,15 @@ func TestHTTPRoutes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := begin(t, "1", cluster.Options{Envoy: tt.release, NoGateway: true})
-			w.run(t, sidecarGateway+`
+			w.run(t, namedGateway+`
 kubectl apply -f deploy/samples/lanes/0-namespace.yaml -f deploy/samples/lanes/1-sample.yaml
 for app in mocka-s1 mockb-s1 mockc-s1 mockc-s2; do kubectl rollout status deployment/$app -n default; done
 `)
 			w.Apply(t, gatewayAPI)
 			w.run(t, `
 tagproc render lanes --routes httproute `+tt.lanes+` deploy/samples/lanes/1-sample.yaml | kubectl apply -f -
-kubectl apply -f deploy/samples/lanes/4-rules.yaml -f deploy/envoyfilter/sidecar.yaml
+kubectl apply -f deploy/samples/lanes/4-rules.yaml
+tagproc render envoyfilter --rules deploy/samples/lanes/rules.yaml --target gateway/ingressgateway | kubectl apply -f -
 `)
 			w.sees(t, twentyPercent, jason)
 			w.run(t, "kubectl apply -f deploy/samples/lanes/6-rules-0.yaml")

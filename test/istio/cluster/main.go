@@ -28,7 +28,7 @@ const (
 // pods run built, and returns the exit code.
 func Main(tests program.Tests) int {
 	if !isolate.Isolated() {
-		return program.Run(isolated{}, build)
+		return program.Run(isolate.Tests(func() []string { return []string{programsEnv + "=" + programs} }), build)
 	}
 	programs = os.Getenv(programsEnv)
 	if err := node.Prepare(); err != nil {
@@ -42,18 +42,6 @@ func Main(tests program.Tests) int {
 		scope.SetOutputLevel(log.NoneLevel) // what matters are the Envoys
 	}
 	return program.Run(tests, func(string) error { return nil })
-}
-
-// isolated is the tests, which this process cannot run itself.
-type isolated struct{}
-
-func (isolated) Run() int {
-	code, err := isolate.Run(programsEnv + "=" + programs)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return code
 }
 
 // build builds, while there is a network: tagproc and the sample application as
