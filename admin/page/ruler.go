@@ -70,6 +70,7 @@ type piece struct {
 type label struct {
 	At   float64
 	Text string
+	Wide bool // it has no room on a narrow screen
 }
 
 // Drawn returns the ruler of a rule, whose last pieces are drawn as one where there are
@@ -87,14 +88,14 @@ func (d *drawing) Drawn(of any) ruler {
 	for i, p := range r.Ruler {
 		x := 100 * float64(p.From) / float64(r.Modulo)
 		if i == mostPieces {
-			made.Pieces = append(made.Pieces, piece{X: x, Width: 100 - x, Label: &label{x + 0.5, "…"}})
+			made.Pieces = append(made.Pieces, piece{X: x, Width: 100 - x, Label: &label{At: x + 0.5, Text: "…"}})
 			texts = append(texts, "…")
 			break
 		}
 		of := piece{X: x, Width: 100 * float64(p.To-p.From) / float64(r.Modulo), Colour: d.colours[p.Tag]}
 		for _, text := range []string{fmt.Sprintf("%s: %d to %d", words.Tag(p.Tag), p.From, p.To-1), words.Tag(p.Tag)} {
-			if of.Label == nil && of.Width > 1+1.3*float64(len(text)) {
-				of.Label = &label{of.X + 0.5, text}
+			if needs := 1 + 1.3*float64(len(text)); of.Label == nil && of.Width > needs {
+				of.Label = &label{of.X + 0.5, text, of.Width < 2.5*needs}
 			}
 		}
 		made.Pieces = append(made.Pieces, of)
