@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"strings"
 	"strconv"
+	"strings"
 
 	"go.yaml.in/yaml/v4"
 )
