@@ -28,6 +28,12 @@ var silent = []*diag.MessageType{
 	msg.NoServerCertificateVerificationPortLevel,
 	msg.PodMissingProxy,
 	msg.EnvoyFilterUsesRelativeOperation, // most do
+	msg.SchemaWarning,                    // decoding says so
+
+	// The Envoys decide what these guess at.
+	msg.VirtualServiceHostNotFoundInGateway,
+	msg.DestinationRuleSubsetNotSelectPods,
+	msg.UnknownDestinationRuleHost,
 }
 
 // analyze adds what Istio's analyzers say of what is there. A reference to a kind of object
@@ -83,24 +89,25 @@ func (l *linter) message(m diag.Message) {
 		return // the Service, or the Namespace with its labels, is not among the files
 	}
 	text := strings.TrimSpace(fmt.Sprintf(m.Type.Template(), m.Parameters...))
+	if m.Type == msg.ConflictingMeshGatewayVirtualServiceHosts && strings.Count(text, "/"+name.Name.String()) > 1 && strings.Count(text, ",") == 1 {
+		return // one VirtualService that names one host in several spellings
+	}
 	if m.Type == msg.ReferencedResourceNotFound && len(m.Parameters) == 2 {
 		if why := l.lacking(fmt.Sprint(m.Parameters[0]), fmt.Sprint(m.Parameters[1])); why != "" {
 			l.cannotTell("%s", why)
 			return
 		}
 	}
-	severity := source.Warning
-	if m.Type.Level().IsWorseThanOrEqualTo(diag.Error) {
-		severity = source.Error
-	}
 	at := l.manifests.Objects[i].Doc.Get("metadata", "name")
-	l.found(at, severity, source.Kind(strings.ToLower(m.Type.Code())), "", "%s", text)
+	l.found(at, source.Warning, source.Kind(strings.ToLower(m.Type.Code())), "", "%s", text)
 }
 
 // served reports whether a Service of a gateway is among the manifests.
 func (e *Envoys) served() bool {
 	return slices.ContainsFunc(e.services, func(s *kubeService) bool {
-		return slices.ContainsFunc(e.Workloads, func(w *Workload) bool { return w.Gateway && w.Namespace == s.Namespace && selects(s.Spec.Selector, w.Labels) })
+		return slices.ContainsFunc(e.Workloads, func(w *Workload) bool {
+			return w.Gateway && w.Namespace == s.Namespace && selects(s.Spec.Selector, w.Labels)
+		})
 	})
 }
 
@@ -114,6 +121,9 @@ func (l *linter) lacking(sort, to string) string {
 		if strings.Contains(sort, s.sort) && !l.has(s.kind) {
 			return fmt.Sprintf("whether the %s %s is there: the files have no %s", sort, to, s.kind)
 		}
+	}
+	if sort == "gateway" && strings.Contains(to, ".") {
+		return fmt.Sprintf("what istioctl analyze says of gateway %s: it does not know names with a dot, which Istio does", to)
 	}
 	if strings.Contains(sort, "host") {
 		host := to

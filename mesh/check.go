@@ -2,12 +2,16 @@ package mesh
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ext_proc/v3"
+	upstreamv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/upstreams/http/v3"
+	"google.golang.org/protobuf/types/known/anypb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
 	networking "istio.io/api/networking/v1alpha3"
 	corev1 "k8s.io/api/core/v1"
 
@@ -69,9 +73,23 @@ func (one *Envoy) targets() map[string]bool {
 // assume gives an Envoy a cluster of which nothing is known.
 func (one *Envoy) assume(name string) {
 	one.Config.Clusters = append(one.Config.Clusters, &envoyconf.Cluster{Cluster: &clusterv3.Cluster{
-		Name: name, Http2ProtocolOptions: &corev3.Http2ProtocolOptions{},
+		Name: name, TypedExtensionProtocolOptions: map[string]*anypb.Any{"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": http2},
+		CircuitBreakers: &clusterv3.CircuitBreakers{Thresholds: []*clusterv3.CircuitBreakers_Thresholds{{
+			MaxRequests: wrapperspb.UInt32(math.MaxUint32), MaxRetries: wrapperspb.UInt32(math.MaxUint32),
+		}}},
 	}})
 }
+
+// http2 has a cluster speak HTTP/2.
+var http2 = func() *anypb.Any {
+	packed, err := anypb.New(&upstreamv3.HttpProtocolOptions{UpstreamProtocolOptions: &upstreamv3.HttpProtocolOptions_ExplicitHttpConfig_{
+		ExplicitHttpConfig: &upstreamv3.HttpProtocolOptions_ExplicitHttpConfig{ProtocolConfig: &upstreamv3.HttpProtocolOptions_ExplicitHttpConfig_Http2ProtocolOptions{}},
+	}})
+	if err != nil {
+		panic(err)
+	}
+	return packed
+}()
 
 // ofIstio adds what Istio leaves out without a word.
 func (l *linter) ofIstio() {
@@ -179,8 +197,6 @@ func (l *linter) bound(o *Object, spec *networking.VirtualService, atGateway, in
 	}
 	where := o.Doc.Get("spec", "gateways")
 	switch {
-	case len(unknown) > 0 && !l.has("Gateway"):
-		l.cannotTell("whether gateway %s is there: the files have no Gateway", strings.Join(unknown, ", "))
 	case len(unknown) > 0:
 		l.found(where, source.Error, "unknown-gateway", "write it as NAMESPACE/NAME", "there is no Gateway %s: no gateway has these routes", strings.Join(unknown, ", "))
 	case len(names) > 0 && !atGateway:
@@ -225,18 +241,8 @@ func (l *linter) unmeshed(o *Object, spec *networking.VirtualService, at source.
 
 // gateway returns the Gateway that a VirtualService of a namespace names, or nil.
 func (l *linter) gateway(name, namespace string) *Object {
-	space, rest, qualified := strings.Cut(name, "/")
-	switch {
-	case qualified && space == ".":
-		name = rest
-	case qualified:
-		namespace, name = space, rest
-	default:
-		if parts := strings.Split(name, "."); len(parts) > 1 {
-			name, namespace = parts[0], parts[1]
-		}
-	}
-	for _, o := range l.manifests.Objects {
+	namespace, name = gatewayOf(name, namespace)
+	for _, o := range slices.Concat(l.manifests.Objects, l.envoys.taken) {
 		if o.Kind == "Gateway" && o.Namespace == namespace && o.Name == name {
 			return o
 		}

@@ -1,7 +1,6 @@
 package mesh
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/netip"
@@ -12,6 +11,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
+	networking "istio.io/api/networking/v1alpha3"
 	"istio.io/istio/pilot/pkg/model"
 	"istio.io/istio/pilot/test/xds"
 	"istio.io/istio/pkg/cluster"
@@ -38,6 +38,7 @@ type Envoys struct {
 	services   []*corev1.Service
 	namespaces map[string]*corev1.Namespace
 	manifests  *Manifests
+	taken      []*Object // Gateways that are not among the manifests
 }
 
 // An Envoy is that of a gateway, or of a kind of pod.
@@ -82,7 +83,9 @@ func (e *Envoys) build(t test.Failer, m *Manifests) error {
 			routes++
 		}
 	}
+	e.takeGateways(m)
 	e.gateways(m)
+	e.takeCaller(m)
 	pods, virtual := addresses{netip.MustParseAddr("10.244.0.0")}, addresses{netip.MustParseAddr("10.96.0.0")}
 	for _, w := range e.Workloads {
 		w.address = pods.new()
@@ -139,6 +142,10 @@ func (e *Envoys) addOthers(m *Manifests, options *control.Options) {
 		default:
 			options.Objects = append(options.Objects, k)
 		}
+	}
+	for _, o := range e.taken {
+		spaces[o.Namespace] = true
+		options.Configs = append(options.Configs, completed(*o.Istio))
 	}
 	for _, w := range e.Workloads {
 		spaces[w.Namespace] = true
@@ -205,7 +212,7 @@ func (e *Envoys) envoy(server *xds.FakeDiscoveryServer, w *Workload) (*Envoy, er
 	for _, c := range server.Clusters(proxy) {
 		all = append(all, c)
 	}
-	if err := one.read(all); err != nil {
+	if err := one.read(all, e.extensions()); err != nil {
 		return nil, fmt.Errorf("Envoy of %s: %w", w, err)
 	}
 	one.Config.AllClusters = true
@@ -232,8 +239,8 @@ func (e *Envoys) behind(a *endpointv3.ClusterLoadAssignment) (all []*Workload) {
 }
 
 // read reads the configuration that messages are.
-func (one *Envoy) read(messages []proto.Message) error {
-	var resources []json.RawMessage
+func (one *Envoy) read(messages []proto.Message, extensions map[string]any) error {
+	var resources []any
 	for _, m := range messages {
 		packed, err := anypb.New(m)
 		if err != nil {
@@ -243,21 +250,65 @@ func (one *Envoy) read(messages []proto.Message) error {
 		if err != nil {
 			return err
 		}
-		resources = append(resources, text)
+		var resource any
+		if err := json.Unmarshal(text, &resource); err != nil {
+			return err
+		}
+		discover(resource, extensions)
+		resources = append(resources, resource)
 	}
-	text, err := json.Marshal(map[string]any{"resources": resources})
+	text, err := json.MarshalIndent(map[string]any{"resources": resources}, "", " ")
 	if err != nil {
 		return err
 	}
-	var pretty bytes.Buffer
-	if err := json.Indent(&pretty, text, "", " "); err != nil {
-		return err
-	}
-	one.Text = pretty.Bytes()
+	one.Text = text
 	docs, problems := source.Documents("Envoy of "+one.String(), one.Text, len(one.Text)+1)
 	if err := problems.Err(); err != nil {
 		return err
 	}
 	one.Config, _ = envoyconf.Read(docs)
 	return nil
+}
+
+// extensions are the configurations of filters that EnvoyFilters add for discovery, by
+// their names.
+func (e *Envoys) extensions() map[string]any {
+	all := map[string]any{}
+	for _, o := range e.manifests.Objects {
+		spec, is := istioSpec[*networking.EnvoyFilter](o)
+		if !is {
+			continue
+		}
+		for _, p := range spec.GetConfigPatches() {
+			if p.GetApplyTo() == networking.EnvoyFilter_EXTENSION_CONFIG {
+				value := p.GetPatch().GetValue().AsMap()
+				name, _ := value["name"].(string)
+				for _, key := range []string{"typed_config", "typedConfig"} {
+					if config, has := value[key]; has {
+						all[name] = config
+					}
+				}
+			}
+		}
+	}
+	return all
+}
+
+// discover puts the configurations of filters in place of where Envoy would ask for them.
+func discover(v any, extensions map[string]any) {
+	switch v := v.(type) {
+	case map[string]any:
+		name, _ := v["name"].(string)
+		if config := extensions[name]; config != nil && v["configDiscovery"] != nil {
+			delete(v, "configDiscovery")
+			v["typedConfig"] = config
+		}
+		for _, inner := range v {
+			discover(inner, extensions)
+		}
+	case []any:
+		for _, inner := range v {
+			discover(inner, extensions)
+		}
+	}
 }

@@ -24,7 +24,7 @@ const gatewayName = "gateway.networking.k8s.io/gateway-name"
 // pod of a gateway at all, those that Gateways select.
 func (e *Envoys) gateways(m *Manifests) {
 	var classic []*Object
-	for _, o := range m.Objects {
+	for _, o := range slices.Concat(m.Objects, e.taken) {
 		if spec, is := istioSpec[*networking.Gateway](o); is {
 			classic = append(classic, o)
 			for _, w := range e.Workloads {

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	networking "istio.io/api/networking/v1alpha3"
+
 	istiolint "github.com/tagproc/tagproc/istio/lint"
 	"github.com/tagproc/tagproc/lint"
 	"github.com/tagproc/tagproc/source"
@@ -148,8 +150,26 @@ func (l *linter) unknowable(host, subset string) string {
 		return fmt.Sprintf("whether %s is there: the files have no ServiceEntry", host)
 	case is && !slices.ContainsFunc(l.envoys.services, func(s *kubeService) bool { return s.Namespace == namespace }):
 		return l.elsewhere(name, namespace)
+	case subset != "" && l.misplaced(name, namespace) != "":
+		return l.misplaced(name, namespace)
 	case subset != "" && !l.has("DestinationRule"):
 		return "subsets: the files have no DestinationRule"
+	}
+	return ""
+}
+
+// misplaced says that a DestinationRule for a Service of this name is for a namespace of
+// which the files have no Service, or "": then it is probably this one.
+func (l *linter) misplaced(name, namespace string) string {
+	for _, o := range l.manifests.Objects {
+		spec, is := istioSpec[*networking.DestinationRule](o)
+		if !is {
+			continue
+		}
+		n, ns, is := splitHost(fullHost(spec.GetHost(), o.Namespace))
+		if is && n == name && ns != namespace && !slices.ContainsFunc(l.envoys.services, func(s *kubeService) bool { return s.Namespace == ns }) {
+			return fmt.Sprintf("subsets of Service %s of namespace %s: DestinationRule %s is for that of %s, of which the files have no Service; if a file leaves out the namespace, say --namespace %s", name, namespace, o.Name, ns, ns)
+		}
 	}
 	return ""
 }

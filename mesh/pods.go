@@ -152,6 +152,7 @@ func selects(selector, labels map[string]string) bool {
 // pod returns the pod that stands for all of a workload.
 func (w *Workload) pod() *corev1.Pod {
 	spec := *w.spec.DeepCopy()
+	spec.HostNetwork = false // it would have the address of a node
 	for i := range spec.Containers {
 		for j := range spec.Containers[i].Ports {
 			if p := &spec.Containers[i].Ports[j]; p.Protocol == "" {

@@ -82,6 +82,10 @@ func Decode(doc []byte, namespace string) (Object, error) {
 var kubeDecoder = serializer.NewCodecFactory(kube.IstioScheme, serializer.EnableStrict).UniversalDeserializer()
 
 func decodeKube(doc []byte, namespace string) (runtime.Object, error) {
+	doc, err := yaml.YAMLToJSON(doc) // the decoder takes a flow mapping for JSON
+	if err != nil {
+		return nil, err
+	}
 	o, _, err := kubeDecoder.Decode(doc, nil, nil)
 	if runtime.IsNotRegisteredError(err) {
 		return nil, errors.Join(ErrKind, err)
@@ -94,6 +98,7 @@ func decodeKube(doc []byte, namespace string) (runtime.Object, error) {
 		return nil, err
 	}
 	accessor.SetNamespace(namespace)
+	setDefaults(o)
 	return o, nil
 }
 
