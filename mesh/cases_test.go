@@ -72,9 +72,9 @@ var cases = []struct{ files, want string }{
 	{"rules base dr vs envoyfilter-match/gw envoyfilter-match/gwpods envoyfilter-match/ef-name", "(early-spellings) filter-unapplied"},
 	{"rules base dr vs envoyfilter-match/gw envoyfilter-match/gwpods envoyfilter-match/ef-sni", "(early-spellings) filter-unapplied"},
 	{"rules base dr vs envoyfilter-match/gw envoyfilter-match/gwpods envoyfilter-match/ef-pv", "(early-spellings) filter-unapplied"},
-	{"rules base dr vs envoyfilter-match/gw envoyfilter-match/gwpods envoyfilter-match/ef-snake", "(early-spellings) refused"},
-	{"rules base dr vs envoyfilter-match/gw envoyfilter-match/gwpods envoyfilter-match/ef-snake2", "(early-spellings) refused"},
-	{"rules base dr vs envoyfilter-match/gw envoyfilter-match/gwpods envoyfilter-match/ef-ecds", "(fail-closed) (header-limits) (message-timeout) (response-headers) early-stripping filter-type unknown-cluster"},
+	{"rules base dr vs envoyfilter-match/gw envoyfilter-match/gwpods envoyfilter-match/ef-snake", "(early-spellings) unknown-field"},
+	{"rules base dr vs envoyfilter-match/gw envoyfilter-match/gwpods envoyfilter-match/ef-snake2", "(early-spellings) unknown-field"},
+	{"rules base dr vs envoyfilter-match/gw envoyfilter-match/gwpods envoyfilter-match/ef-ecds", "(fail-closed) (header-limits) (message-timeout) (response-headers) early-stripping unknown-cluster"},
 	{"rules base envoyfilter-match/gwapi envoyfilter-match/ef-gwapi envoyfilter-match/gwpods", "(early-spellings) unknown-cluster"},
 
 	// Objects without a namespace.
@@ -82,8 +82,8 @@ var cases = []struct{ files, want string }{
 
 	{"rules base dr small/vs-3hosts", ""},
 	{"small/cm base dr vs", ""},
-	{"rules base small/dr-int vs", "refused unknown-field"},
-	{"rules base dr small/vs-yes", "refused unknown-field"},
+	{"rules base small/dr-int vs", "refused"},
+	{"rules base dr small/vs-yes", "refused"},
 	{"rules base dr small/vs-v3 small/hr", "misspelt-tag unrouted-tag"},
 }
 

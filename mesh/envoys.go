@@ -21,7 +21,9 @@ import (
 	"istio.io/istio/pkg/test"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 
 	"github.com/tagproc/tagproc/envoyconf"
 	"github.com/tagproc/tagproc/mesh/control"
@@ -80,7 +82,9 @@ func (e *Envoys) build(t test.Failer, m *Manifests) error {
 		case *corev1.Service:
 			e.services = append(e.services, k)
 		case *gatewayv1.Gateway:
-			routes++
+			if !isWaypoint(k) {
+				routes++
+			}
 		}
 	}
 	e.takeGateways(m)
@@ -136,11 +140,13 @@ func (e *Envoys) addOthers(m *Manifests, options *control.Options) {
 	for _, o := range m.Objects {
 		spaces[o.Namespace] = true
 		switch k := o.Kube.(type) {
-		case *corev1.Service, *corev1.Pod:
 		case nil:
 			options.Configs = append(options.Configs, completed(*o.Istio))
-		default:
-			options.Objects = append(options.Objects, k)
+		case *corev1.Namespace, *corev1.Secret, *corev1.ConfigMap, *gatewayv1.Gateway, *gatewayv1.HTTPRoute, *gatewayv1.GRPCRoute, *gatewayv1.TLSRoute, *gatewayv1.GatewayClass,
+			*gatewayv1.ReferenceGrant, *gatewayv1beta1.ReferenceGrant, *gatewayv1beta1.Gateway, *gatewayv1beta1.HTTPRoute:
+			if !isWaypoint(k) {
+				options.Objects = append(options.Objects, k)
+			}
 		}
 	}
 	for _, o := range e.taken {
@@ -158,6 +164,13 @@ func (e *Envoys) addOthers(m *Manifests, options *control.Options) {
 			})
 		}
 	}
+}
+
+// isWaypoint reports whether an object is a Gateway that Istio makes a waypoint of, which is
+// not modelled.
+func isWaypoint(o runtime.Object) bool {
+	g, is := o.(*gatewayv1.Gateway)
+	return is && g.Spec.GatewayClassName == "istio-waypoint"
 }
 
 func completed(c config.Config) config.Config {

@@ -1,6 +1,7 @@
 package mesh
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -71,6 +72,13 @@ func Read(files []File, o Options) *Manifests {
 				return p.Kind == source.KindNotMapping || p.Kind == source.KindNoName
 			})
 		}
+		if problems.Err() != nil && len(docs) == 0 && bytes.Contains(f.Source, []byte("{{")) {
+			problems = nil // a template, which tagproc lint says
+			m.Others["template"]++
+		}
+		problems = slices.DeleteFunc(problems, func(p source.Problem) bool { // read by istioctl alone
+			return p.Kind == source.KindNoName && strings.Contains(p.Message, " IstioOperator ")
+		})
 		m.Problems = append(m.Problems, problems...)
 		for i, d := range docs {
 			m.Docs = append(m.Docs, d)
@@ -109,31 +117,7 @@ func (m *Manifests) readObject(d *source.Document, namespace string) {
 	for _, w := range o.Warnings {
 		m.problem(d.Value, source.Warning, KindWarned, "Istio warns of %s: %s", d.ID(), oneLine(w))
 	}
-	if o.Kind == "EnvoyFilter" {
-		m.pruned(d.Get("spec"))
-	}
 	m.Objects = append(m.Objects, &Object{o, d})
-}
-
-// pruned finds fields of an EnvoyFilter in the spelling of Envoy: the API server prunes
-// them, or refuses the object.
-func (m *Manifests) pruned(v source.Value) {
-	for _, entry := range v.Entries() {
-		switch key := entry.Key(); {
-		case key == "value" || key == "labels": // of Envoy, and of people
-		case strings.Contains(key, "_"):
-			m.problems(entry, "the API server prunes %s, or refuses the object: Istio has no such field in its CRD; write it in camelCase", key)
-		default:
-			m.pruned(entry)
-		}
-	}
-	for _, element := range v.Elements() {
-		m.pruned(element)
-	}
-}
-
-func (m *Manifests) problems(v source.Value, format string, args ...any) {
-	m.Problems = append(m.Problems, v.KeyPlace().Problem(source.Error, KindRefused, fmt.Sprintf(format, args...)))
 }
 
 func oneLine(err error) string {
@@ -210,7 +194,8 @@ func isRules(v source.Value) bool {
 		return false
 	}
 	if first := list.Get(0); first.Exists() {
-		return first.Get("tagHeader").Exists() || first.Get("policies", 0).IsMapping()
+		policy := first.Get("policies", 0)
+		return first.Get("tagHeader").Exists() || policy.Get("range").Exists() || policy.Get("tagValue").Exists()
 	}
 	return v.Get("tagHeaders").Exists() || len(v.Entries()) == 1
 }
