@@ -115,8 +115,13 @@ func (e *Envoys) served() bool {
 // or "".
 func (l *linter) lacking(sort, to string) string {
 	for _, s := range []struct{ sort, kind string }{
-		{"gateway", "Gateway"}, {"credentialName", "Secret"}, {"fromRegistry", "Secret"}, {"subset", "DestinationRule"},
-		{"provider", "MeshConfig"}, {"selector", "Deployment"}, {"host", "Service"},
+		{"gateway", "Gateway"},
+		{"credentialName", "Secret"},
+		{"fromRegistry", "Secret"},
+		{"subset", "DestinationRule"},
+		{"provider", "MeshConfig"},
+		{"selector", "Deployment"},
+		{"host", "Service"},
 	} {
 		if strings.Contains(sort, s.sort) && !l.has(s.kind) {
 			return fmt.Sprintf("whether the %s %s is there: the files have no %s", sort, to, s.kind)
