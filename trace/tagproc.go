@@ -18,7 +18,9 @@ type Tagproc struct {
 	// NotSent are headers of the request at which the rules look and that the filter does
 	// not send (forward_rules).
 	NotSent []string `json:"notSent"`
-	// Decision is what tagproc decides by what it is sent.
+	// NotAsked says why Envoy does not ask; absent: it does.
+	NotAsked string `json:"notAsked,omitempty"`
+	// Decision is what tagproc decides by what it is sent; null: it is not asked.
 	Decision *explain.Decision `json:"decision"`
 	// Dropped are headers that it would change and that Envoy leaves as they are
 	// (mutation_rules).
@@ -43,6 +45,8 @@ func (h *hop) filters(r *envoyconf.Result) *envoyconf.Result {
 		switch is, doubts := f.Mutate(r.Request); {
 		case is:
 			h.CannotTell = append(h.CannotTell, doubts...)
+		case isExtProc && slices.Contains(ours, f) && h.lacks(config):
+			h.cannotAsk(f, config)
 		case isExtProc && slices.Contains(ours, f) && h.table != nil:
 			if disabled.Answer == envoyconf.Maybe {
 				h.CannotTell = append(h.CannotTell, disabled.Why)
@@ -73,6 +77,22 @@ func asked(filters []*envoyconf.Filter) (all []*envoyconf.Filter) {
 		return named
 	}
 	return all
+}
+
+// lacks reports that the configuration does not have the cluster that the filter asks.
+func (h *hop) lacks(config *extprocv3.ExternalProcessor) bool {
+	name := config.GetGrpcService().GetEnvoyGrpc().GetClusterName()
+	return name != "" && h.stop.Config.AllClusters && h.stop.Config.Cluster(name) == nil
+}
+
+// cannotAsk leaves the request as it is: Envoy starts without the cluster of the filter,
+// and the filter fails at each request.
+func (h *hop) cannotAsk(f *envoyconf.Filter, config *extprocv3.ExternalProcessor) {
+	name := config.GetGrpcService().GetEnvoyGrpc().GetClusterName()
+	h.Tagproc = &Tagproc{Filter: place(f.GetName(), f.Value), NotSent: []string{}, Dropped: []string{}, NotAsked: "cluster " + name + " is not configured"}
+	if !config.GetFailureModeAllow() {
+		h.CannotTell = append(h.CannotTell, "whether Envoy answers with an error: the filter "+f.GetName()+" fails, and has no failure_mode_allow")
+	}
 }
 
 // ask has tagproc decide by what the filter sends, and changes the request as Envoy then

@@ -46,6 +46,10 @@ func writeTagproc(t *terminal.Writer, p *Tagproc) {
 	if p == nil {
 		return
 	}
+	if p.NotAsked != "" {
+		t.Labelled("tagproc", "%s: not asked (%s)", p.NotAsked, p.Filter.At)
+		return
+	}
 	for _, name := range p.NotSent {
 		t.Labelled("tagproc", "is not sent %s (forward_rules, %s)", name, p.Filter.At)
 	}

@@ -81,8 +81,11 @@ func writeLogReport(t *terminal.Writer, files []string, r *accesslog.Report) {
 		name = words.Counted(len(files), "file")
 	}
 	verdict := "each has the tags of the rules"
-	if r.Wrong > 0 {
+	switch {
+	case r.Wrong > 0:
 		verdict = fmt.Sprintf("%d with a wrong tag", r.Wrong)
+	case r.Compared == 0:
+		verdict = "which proves nothing"
 	}
 	t.Printf("%s: %s\n", name, terminal.Bold.Textf("%s, %d compared, %s", words.Count(r.Requests, "request", "requests"), r.Compared, verdict))
 	t.Table(func(t *terminal.Writer) {
