@@ -43,7 +43,13 @@ func (a Amount) buckets(modulo uint32) (uint32, error) {
 	n := new(big.Rat).Mul(a.share, new(big.Rat).SetUint64(uint64(modulo)))
 	whole := new(big.Int).Quo(n.Num(), n.Denom()).Uint64()
 	if !n.IsInt() {
-		return 0, fmt.Errorf("%s of %d buckets is no whole number of them; the nearest shares are %s and %s", a, modulo, ShareText(uint32(whole), modulo), ShareText(uint32(whole)+1, modulo))
+		meant := ""
+		if strings.HasPrefix(a.text, "0.") && !strings.HasSuffix(a.text, "%") { // a fraction, perhaps
+			percent := new(big.Rat).Mul(a.share, big.NewRat(10000, 1))
+			digits, _ := percent.FloatPrec()
+			meant = "; did you mean " + percent.FloatString(digits) + "%?"
+		}
+		return 0, fmt.Errorf("%s of %d buckets is no whole number of them; the nearest shares are %s and %s%s", a, modulo, ShareText(uint32(whole), modulo), ShareText(uint32(whole)+1, modulo), meant)
 	}
 	return uint32(whole), nil
 }

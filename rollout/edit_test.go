@@ -165,6 +165,7 @@ func TestRefused(t *testing.T) {
 	for _, c := range []struct{ src, verb, want string }{
 		{three, "set s2=12.5%", "s2=12.5% of 100 buckets is no whole number of them; the nearest shares are 12% and 13%"},
 		{"  modulo: 3\n  policies: [{range: 1, tagValue: s2}]\n", "set s2=50", "the nearest shares are 1/3 and 2/3"},
+		{three, "set s2=0.25", "the nearest shares are 0% and 1%; did you mean 25%?"},
 		{three, "set s2=101%", "expected a percentage from 0% to 100%"},
 		{three, "set s2=-1", "expected a percentage from 0% to 100%"},
 		{three, "set s2=1/0", "expected a percentage from 0% to 100%"},
