@@ -98,7 +98,7 @@ func (l *linter) ofManifests(files []File, o Options) {
 	}
 	for _, f := range istiolint.Files(given, o.Rules).Findings {
 		if !slices.Contains(routeKinds, f.Kind) {
-			l.Findings = append(l.Findings, lint.Finding(f))
+			l.Findings = append(l.Findings, f)
 		}
 	}
 }
