@@ -47,6 +47,13 @@ func (f *File) Bytes() []byte { return slices.Clone(f.src) }
 // a number that is no longer there.
 func (f *File) Notes() []string { return slices.Clone(f.notes) }
 
+// Applied reports that the file is a manifest, which takes effect once it is applied to a
+// cluster.
+func (f *File) Applied() bool {
+	docs, _ := source.Documents(f.Name, f.src, rules.MaxFileSize)
+	return len(docs) > 0 && docs[0].Kind != ""
+}
+
 // Table returns what the file means.
 func (f *File) Table() *rules.Table { return f.table }
 

@@ -114,7 +114,7 @@ func (e *rolloutEdit) run(cmd *cobra.Command, file string, edit func(f *rollout.
 	if e.verb == "rollback" {
 		r.Notes = append(r.Notes, e.rolledBack(before, after, rule, now, file)...)
 	}
-	r.Left = append(e.next(r), r.Left...)
+	r.Left = append(e.next(r, after.Applied()), r.Left...)
 	if e.out == outputJSON {
 		return fail(stdout(cmd).JSON(r))
 	}
@@ -210,9 +210,13 @@ func (e *rolloutEdit) rolledBack(before, after *rollout.File, rule int, now time
 }
 
 // next says when and how the fleet has what is written.
-func (e *rolloutEdit) next(r *editResult) (lines []string) {
-	if e.verb == "rollback" && r.Written {
-		lines = append(lines, "A tagproc that reads this file has it within about a second. A ConfigMap or manifest has to be applied first (kubectl apply -f); a mounted ConfigMap then takes the kubelet up to a minute and a half.")
+func (e *rolloutEdit) next(r *editResult, applied bool) (lines []string) {
+	switch {
+	case !r.Written:
+	case applied:
+		lines = append(lines, fmt.Sprintf("A cluster has it once it is applied: kubectl apply -f %s. A mounted ConfigMap then takes the kubelet up to a minute and a half.", shellWord(r.File)))
+	case e.verb == "rollback":
+		lines = append(lines, "A tagproc that reads this file has it within about a second.")
 	}
 	if r.File != "-" && !e.dryRun {
 		lines = append(lines, fmt.Sprintf("tagproc status --rules %s --watch ADDR... waits until all replicas have it.", shellWord(r.File)))
