@@ -141,6 +141,9 @@ func tagsAt(f *File, rule int, t time.Time) (tags []string) {
 
 func (e *trial) judge() {
 	e.judgeText()
+	if e.verb == "set" {
+		e.judgeBack()
+	}
 	e.judgeNow()
 	tag := e.tag()
 	base, last := e.base()
@@ -283,6 +286,39 @@ func (e *trial) judgeText() {
 		if !movesName(e.r, e.tag()) { // else the old entry goes
 			e.linesStay(before, after)
 		}
+	}
+}
+
+// judgeBack checks that a share that is set back leaves no trace, where ranges ascend and
+// everybody has the tag that they had.
+func (e *trial) judgeBack() {
+	if len(e.before.table.Instants()) > 0 {
+		return // a ramp has gone
+	}
+	last := 0
+	for _, p := range e.r.policies { // a range that takes nobody may be any number
+		if p.hasFrom || p.end <= last && !e.r.partitions {
+			return
+		}
+		last = p.end
+	}
+	had := 0
+	was := tagsAt(e.before, e.rule, now)
+	for _, tag := range was {
+		if tag == e.tag() {
+			had++
+		}
+	}
+	amount, err := ParseAmount(fmt.Sprintf("%d/%d", had, e.r.modulo))
+	if err != nil {
+		e.Fatal(err)
+	}
+	back, err := e.after.Set(e.rule, now, Goal{e.tag(), amount})
+	if err != nil || !slices.Equal(tagsAt(back, e.rule, now), was) {
+		return // it took all of another tag
+	}
+	if string(back.src) != string(e.before.src) {
+		e.Fatalf("set back it is\n%s\nafter %s", back.src, e.context)
 	}
 }
 
