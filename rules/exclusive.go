@@ -14,6 +14,23 @@ type member struct {
 	place source.Scalar[string]
 	rule  int // index of Table.rules
 	tag   int32
+	named []string // users whom the rule names for the tag
+}
+
+// maxCompared bounds how many decisions and steps of rules the lists are compared by, at
+// all instants of ramps: what a processor does in a few seconds.
+const maxCompared = 20_000_000
+
+// A comparison counts what was compared.
+type comparison struct {
+	stages []*Table
+	count  int
+}
+
+// spent reports whether n more are too many.
+func (c *comparison) spent(n int) bool {
+	c.count += n
+	return c.count > maxCompared
 }
 
 // exclude refuses lists of "RULE/TAG" where a user may have two tags at some instant.
@@ -22,7 +39,7 @@ func (c *compiler) exclude() {
 	if c.file.report.Errors() > 0 {
 		return // the users of incomplete rules cannot be compared
 	}
-	stages := c.table.Stages()
+	work := &comparison{stages: c.table.Stages()}
 	total := 0
 	for _, l := range c.exclusive.Elements {
 		if total += len(l.Elements); total > MaxExclusive { // each is compared with each
@@ -31,7 +48,7 @@ func (c *compiler) exclude() {
 		}
 		var members []member
 		for _, v := range l.Elements {
-			if m, ok := c.member(v); ok && !isNobody(stages, m) {
+			if m, ok := c.member(v); ok && !isNobody(work.stages, m) {
 				members = append(members, m)
 			}
 		}
@@ -40,7 +57,12 @@ func (c *compiler) exclude() {
 		}
 		for i, b := range members {
 			for _, a := range members[:i] {
-				if wrong := c.overlap(stages, a, b); wrong != "" {
+				wrong := c.overlap(work, a, b)
+				if work.count > maxCompared {
+					c.file.problem(l.Place, KindExclusive, "the lists up to this one are too much to compare: elements, named users and steps of ramps multiply; list fewer tags, name fewer users, or make fewer steps")
+					return
+				}
+				if wrong != "" {
 					c.file.problem(b.place.Place, KindExclusive, fmt.Sprintf("a user may have both %s and %s: %s", a.place.V, b.place.V, wrong))
 				}
 			}
@@ -59,6 +81,7 @@ func (c *compiler) member(v source.Scalar[string]) (m member, ok bool) {
 				return m, false
 			}
 			m.rule, m.tag, ok = i, c.tags[Tag{r.TagHeader, tag}], true
+			m.named = c.usersNamed(m)
 		}
 	}
 	if !ok {
@@ -88,7 +111,7 @@ func tagsOf(r *Rule) []string {
 }
 
 // overlap returns why a user may have the tags of both members, or "".
-func (c *compiler) overlap(stages []*Table, a, b member) string {
+func (c *compiler) overlap(work *comparison, a, b member) string {
 	if a.rule == b.rule {
 		return ""
 	}
@@ -107,13 +130,15 @@ func (c *compiler) overlap(stages []*Table, a, b member) string {
 	if differ != nil {
 		return fmt.Sprintf("their rules differ in %s, and independent cohorts always overlap; give both rules the same, and ranges that do not meet", strings.Join(differ, ", "))
 	}
-	users := c.usersNamed(a.rule, b.rule)
 	var pa, pb *program
-	for _, t := range stages {
+	for _, t := range work.stages {
 		if pa == t.program(a.rule) && pb == t.program(b.rule) {
 			continue // a step of other rules
 		}
 		pa, pb = t.program(a.rule), t.program(b.rule)
+		if work.spent((len(pa.steps)+len(pb.steps))/16 + len(a.named) + len(b.named)) {
+			return ""
+		}
 		if from, to, ok := meet(pa, pb, a.tag, b.tag); ok {
 			when := ""
 			if t.stage > 0 {
@@ -121,7 +146,7 @@ func (c *compiler) overlap(stages []*Table, a, b member) string {
 			}
 			return fmt.Sprintf("both take buckets %d to %d%s; begin the later one with \"from\"", from, to-1, when)
 		}
-		for user := range users {
+		for _, user := range slices.Concat(a.named, b.named) { // others have tags by their buckets alone
 			if t.haveBoth(a, b, user) {
 				return "an override names a user who has the other tag too; name the user in both rules"
 			}
@@ -130,12 +155,11 @@ func (c *compiler) overlap(stages []*Table, a, b member) string {
 	return ""
 }
 
-// usersNamed returns the users whom either rule names.
-func (c *compiler) usersNamed(a, b int) map[string]bool {
-	users := map[string]bool{}
-	for _, rule := range []int{a, b} {
-		for user := range c.named[rule] {
-			users[user.value] = true
+// usersNamed returns the users whom the rule of m names for its tag.
+func (c *compiler) usersNamed(m member) (users []string) {
+	for user, o := range c.named[m.rule] {
+		if o.tag == m.tag {
+			users = append(users, user.value)
 		}
 	}
 	return users
@@ -143,18 +167,9 @@ func (c *compiler) usersNamed(a, b int) map[string]bool {
 
 // isNobody reports whether no user ever has the tag of m.
 func isNobody(stages []*Table, m member) bool {
-	for _, t := range stages {
-		p := t.program(m.rule)
-		if slices.ContainsFunc(p.steps, func(s step) bool { return s.tag == m.tag }) {
-			return false
-		}
-		for _, o := range p.named {
-			if o.tag == m.tag {
-				return false
-			}
-		}
-	}
-	return true
+	return len(m.named) == 0 && !slices.ContainsFunc(stages, func(t *Table) bool {
+		return slices.ContainsFunc(t.program(m.rule).steps, func(s step) bool { return s.tag == m.tag })
+	})
 }
 
 // meet returns the first buckets [from, to) that get both tags.
