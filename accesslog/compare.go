@@ -146,8 +146,8 @@ func (c *Comparer) line(l *line, place Wrong) {
 	}
 }
 
-// withoutWhy counts a request of which tagproc said nothing. It may have no tag: nobody
-// gave it one.
+// withoutWhy counts a request whose line lacks the reason. A tag on it is wrong unless
+// tagproc answered: nobody gave it one.
 func (c *Comparer) withoutWhy(l *line, place Wrong) {
 	status := "-"
 	switch call := l.Call.(type) {

@@ -119,7 +119,7 @@ func TestCompare(t *testing.T) {
 	}
 }
 
-// A log makes up lines, of which one is wrong.
+// A log makes up lines. One of them is wrong.
 type log struct {
 	table    *rules.Table
 	n, wrong int

@@ -10,7 +10,7 @@ import (
 	"github.com/tagproc/tagproc/state"
 )
 
-// mostShadows is the most rules in shadow of which it is computed who would move.
+// mostShadows bounds the rules in shadow for which admin computes who would move.
 const mostShadows = 10
 
 // A shadow says what became of users if a rule in shadow were enforced.

@@ -12,7 +12,7 @@ import (
 	"github.com/tagproc/tagproc/state"
 )
 
-// supposed is a file of which something is asked.
+// supposed is the file that the questions are about.
 const supposed = `
 rules:
 - name: it's
