@@ -113,7 +113,7 @@ func serve(t *testing.T) served {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		if err := cmd.Process.Kill(); err != nil { // it would wait for the streams of attackers
 			t.Errorf("tagproc has ended: %v", cmd.ProcessState)
 		}
 		<-done

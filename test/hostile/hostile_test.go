@@ -20,8 +20,10 @@ const (
 )
 
 // TestHostile checks that ordinary requests are all tagged beside each attack, and
-// that tagproc keeps within its memory. With -full there is a tagproc and an Envoy
-// for each attack, which has no bound, time is judged, and a table is printed.
+// that tagproc keeps within its memory. Each attack has a tagproc and an Envoy of its
+// own: the system's buffers keep tagproc busy for seconds after one has ended, and what
+// is judged is one at a time. With -full attacks have no bound, time is judged, and a
+// table is printed.
 func TestHostile(t *testing.T) {
 	attacks := hostile.Attacks()
 	if len(attacks) < 20 {
@@ -31,9 +33,9 @@ func TestHostile(t *testing.T) {
 		inFull(t)
 		return
 	}
-	b := newBed(t)
 	for _, i := range chosen(t) {
 		t.Run(attacks[i].Name, func(t *testing.T) {
+			b := newBed(t)
 			var during *tally
 			rate := 2000 // is no flood, and leaves room for other tests
 			if attacks[i].Holds {
@@ -47,8 +49,9 @@ func TestHostile(t *testing.T) {
 				units = b.attacked(t, i, cmp.Or(attacks[i].Connections, connections), rate, func() { during = b.during(lasts) })
 				during.check(t)
 			}
-			t.Logf("%d units, memory so far %d MiB", units, b.memory(t)>>20)
-			if got := b.memory(t); got > memoryLimit {
+			got := b.memory(t)
+			t.Logf("%d units, at most %d MiB", units, got>>20)
+			if got > memoryLimit {
 				t.Errorf("tagproc had %d MiB, want %d at most", got>>20, memoryLimit>>20)
 			}
 		})
