@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/tagproc/tagproc/internal/envoy"
 )
@@ -44,12 +45,12 @@ func newBedIn(ctx context.Context, env []string, b binaries, rules string, varia
 	return t, nil
 }
 
-func (t *bed) start(ctx context.Context, b binaries, rules string, variants []variant) (err error) {
+func (t *bed) start(ctx context.Context, b binaries, source string, variants []variant) (err error) {
 	if t.dir, err = os.MkdirTemp("", "tagproc-load-"); err != nil {
 		return err
 	}
 	t.rulesFile = filepath.Join(t.dir, "rules.yaml")
-	if err := os.WriteFile(t.rulesFile, []byte(rules), 0o600); err != nil {
+	if err := os.WriteFile(t.rulesFile, []byte(source), 0o600); err != nil {
 		return err
 	}
 	if t.tagproc, err = startTagproc(ctx, "tagproc", b.tagproc, t.dir, t.rulesFile, t.env...); err != nil {
@@ -82,7 +83,13 @@ func (t *bed) start(ctx context.Context, b binaries, rules string, variants []va
 	if t.upstream, err = envoy.Start(ctx, envoy.Options{Config: upstreamConfig, LogLevel: "error"}); err != nil {
 		return err
 	}
-	config, err := gatewayConfig(variants, t.upstream.Listeners, servers)
+	var rules object
+	if slices.ContainsFunc(variants, func(v variant) bool { return v.filter == ruleLua }) {
+		if rules, err = renderRules(ctx, b.tagproc, t.rulesFile); err != nil {
+			return err
+		}
+	}
+	config, err := gatewayConfig(variants, t.upstream.Listeners, servers, rules)
 	if err != nil {
 		return err
 	}

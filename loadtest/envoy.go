@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 )
 
@@ -143,12 +142,4 @@ func clients(n int) string {
 		return "1 client connection"
 	}
 	return fmt.Sprintf("%d client connections", n)
-}
-
-func sums(a, b series) series {
-	s := slices.Clone(a)
-	for i := range s {
-		s[i] += b[i]
-	}
-	return s
 }

@@ -23,8 +23,9 @@ type object = map[string]any
 // for each variant. Listener, ext_proc filter and ext_proc cluster are those of
 // internal/mesh/envoy.yaml, without the access log and with other routes. lanes are
 // the addresses of the clusters baseline and canary; servers, of each variant with
-// a server, by its id: HOST:PORT or the path of a Unix socket.
-func gatewayConfig(variants []variant, lanes, servers map[string]string) ([]byte, error) {
+// a server, by its id: HOST:PORT or the path of a Unix socket; rules is the filter
+// that renderRules returns.
+func gatewayConfig(variants []variant, lanes, servers map[string]string, rules object) ([]byte, error) {
 	var listeners, clusters []any
 	for _, lane := range []string{"baseline", "canary"} {
 		address, err := addressOf(lanes[lane])
@@ -45,7 +46,7 @@ func gatewayConfig(variants []variant, lanes, servers map[string]string) ([]byte
 		if err != nil {
 			return nil, fmt.Errorf("couldn't use internal/mesh/envoy.yaml: %w", err)
 		}
-		listeners = append(listeners, s.listenerOf(v))
+		listeners = append(listeners, s.listenerOf(v, rules))
 		if v.filter != extProc {
 			continue
 		}
@@ -106,7 +107,7 @@ func readShipped() (*shipped, error) {
 }
 
 // listenerOf makes the shipped listener that of the variant.
-func (s *shipped) listenerOf(v variant) object {
+func (s *shipped) listenerOf(v variant, rules object) object {
 	filters := []any{s.router}
 	switch v.filter {
 	case extProc:
@@ -114,6 +115,8 @@ func (s *shipped) listenerOf(v variant) object {
 		config["stat_prefix"] = v.id
 		config["grpc_service"].(object)["envoy_grpc"].(object)["cluster_name"] = v.id
 		filters = []any{s.extProc, s.router}
+	case ruleLua:
+		filters = []any{rules, s.router}
 	case lua:
 		filters = []any{object{
 			"name": "lua",

@@ -24,11 +24,56 @@ var (
 
 func configOf(t *testing.T, all ...variant) string {
 	t.Helper()
-	config, err := gatewayConfig(all, someLanes, someServers)
+	config, err := gatewayConfig(all, someLanes, someServers, rendered(t, rule))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return string(config)
+}
+
+// rendered returns the filter of a rules file.
+func rendered(t *testing.T, source string) object {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "rules.yaml")
+	if err := os.WriteFile(path, []byte(source), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	filter, err := renderRules(t.Context(), built.tagproc, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return filter
+}
+
+// The filter is of the rules that it is made of, and wrong rules are an error that
+// says what is wrong.
+func TestRenderRules(t *testing.T) {
+	t.Parallel()
+	source := func(rules string) string {
+		var config struct {
+			Config struct {
+				Code struct {
+					Inline string `yaml:"inline_string"`
+				} `yaml:"default_source_code"`
+			} `yaml:"typed_config"`
+		}
+		if err := remarshal(rendered(t, rules), &config); err != nil {
+			t.Fatal(err)
+		}
+		return config.Config.Code.Inline
+	}
+	for _, share := range []string{"20", "30"} {
+		if got, want := source(strings.Replace(rule, "range: 20", "range: "+share, 1)), fmt.Sprintf("range = %s, tag = \"s2\"", share); !strings.Contains(got, want) {
+			t.Errorf("the Lua of a rule for %s%% does not contain %q:\n%s", share, want, got)
+		}
+	}
+	path := filepath.Join(t.TempDir(), "rules.yaml")
+	if err := os.WriteFile(path, []byte("rules: [{}]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if filter, err := renderRules(t.Context(), built.tagproc, path); err == nil || !strings.Contains(err.Error(), "rules.yaml:1") {
+		t.Errorf("renderRules of wrong rules = %v, %v; want an error with the place", filter, err)
+	}
 }
 
 func TestEnvoyAcceptsEachConfiguration(t *testing.T) {
@@ -72,12 +117,13 @@ func TestServersAreConfiguredAlike(t *testing.T) {
 // the filters, or in the routes.
 func TestListenersAreAlike(t *testing.T) {
 	t.Parallel()
+	rules := rendered(t, rule)
 	listener := func(v variant) object {
 		s, err := readShipped()
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.listenerOf(v)
+		s.listenerOf(v, rules)
 		for _, own := range []string{"http_filters", "route_config", "stat_prefix"} {
 			delete(s.manager, own)
 		}

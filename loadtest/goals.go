@@ -18,17 +18,39 @@ func (g goal) met() bool { return g.got.median() <= g.limit }
 // goals compares, round by round, and leaves out what was not measured.
 func (res *results) goals() (all []goal) {
 	if g := res.gateway; g != nil {
+		of := func(figures map[cell]series, variant string, connections int) series {
+			return figures[cell{variant, connections}]
+		}
+		const busy = 32 // connections
+		none := of(g.envoyCPU, "none", busy)
+		all = append(all, goal{
+			what:  "CPU that tagproc's rules as Lua add, " + clients(busy),
+			limit: 0.15, unit: "× what ext_proc adds",
+			got: ratios(differences(of(g.envoyCPU, "rule-lua", busy), none),
+				differences(sums(of(g.envoyCPU, "tagproc-unix", busy), of(g.serverCPU, "tagproc-unix", busy)), none)),
+		})
+		for _, n := range []int{1, busy} {
+			all = append(all, goal{
+				what:  "p50 of tagproc's rules as Lua, " + clients(n),
+				limit: 1.10, unit: "× no filter",
+				got: ratios(of(g.p50, "rule-lua", n), of(g.p50, "none", n)),
+			})
+		}
 		for _, via := range []string{"unix", "tcp"} {
-			compare := func(what string, limit float64, figures map[cell]series, connections int) {
+			compare := func(server, what string, limit float64, figures map[cell]series, connections int) {
 				all = append(all, goal{
 					what:  fmt.Sprintf("%s, %s, %s", what, clients(connections), transports[via]),
 					limit: limit, unit: "× textbook",
-					got: ratios(figures[cell{"tagproc-" + via, connections}], figures[cell{"textbook-" + via, connections}]),
+					got: ratios(of(figures, server+"-"+via, connections), of(figures, "textbook-"+via, connections)),
 				})
 			}
-			compare("server CPU per request", 0.70, g.serverCPU, 32)
-			compare("Envoy CPU per request", 1.0, g.envoyCPU, 32)
-			compare("p50", 0.92, g.p50, 1)
+			compare("tagproc", "server CPU per request", 0.65, g.serverCPU, busy)
+			compare("tagproc", "Envoy CPU per request", 1.0, g.envoyCPU, busy)
+			compare("tagproc", "p50", 0.92, g.p50, 1)
+			if via == "unix" {
+				compare("tagproc-one", "server CPU per request, GOMAXPROCS=1", 0.52, g.serverCPU, busy)
+				compare("tagproc-one", "p50, GOMAXPROCS=1", 0.95, g.p50, 1)
+			}
 		}
 	}
 	if g := res.growth; g != nil {
@@ -41,6 +63,9 @@ func (res *results) goals() (all []goal) {
 		}
 		compare("decision without gRPC", g.handler)
 		compare("server CPU per request", g.cpu)
+	}
+	if g := res.start; g != nil {
+		all = append(all, goal{"RSS at start", 18, "MiB", g.resident})
 	}
 	if g := res.idle; g != nil {
 		for _, c := range g.cases {

@@ -90,7 +90,7 @@ func (f *idleFigures) measure(ctx context.Context, r *run, c idleCase) (err erro
 	if err != nil {
 		return err
 	}
-	add(f.resident, c, float64(resident)/(1<<20))
+	add(f.resident, c, mebi(resident))
 	add(f.p50, c, open.micros(0.5))
 	add(f.p99, c, open.micros(0.99))
 	f.failed[c] += open.failed

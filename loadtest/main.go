@@ -22,11 +22,12 @@ const (
 	gatewayPart = "envoy"
 	ghzPart     = "ghz"
 	growthPart  = "growth"
+	startPart   = "start"
 	idlePart    = "idle"
 	reloadPart  = "reload"
 )
 
-var parts = []string{gatewayPart, ghzPart, growthPart, idlePart, reloadPart}
+var parts = []string{gatewayPart, ghzPart, growthPart, startPart, idlePart, reloadPart}
 
 // A run is what every part is given.
 type run struct {

@@ -21,6 +21,7 @@ type results struct {
 	gateway *gatewayFigures
 	ghz     *ghzFigures
 	growth  *growthFigures
+	start   *startFigures
 	idle    *idleFigures
 	reload  *reloadFigures
 }
@@ -46,6 +47,8 @@ func (res *results) measure(ctx context.Context, r *run, chosen []string) (err e
 			res.ghz, err = measureGHZ(ctx, r)
 		case growthPart:
 			res.growth, err = measureGrowth(ctx, r)
+		case startPart:
+			res.start, err = measureStart(ctx, r)
 		case idlePart:
 			res.idle, err = measureIdle(ctx, r)
 		case reloadPart:
@@ -70,6 +73,9 @@ func (res *results) sections() (all []section) {
 	}
 	if res.growth != nil {
 		all = append(all, res.growth.section(res.plan))
+	}
+	if res.start != nil {
+		all = append(all, res.start.section())
 	}
 	if res.idle != nil {
 		all = append(all, res.idle.section(res.plan))

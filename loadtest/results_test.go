@@ -24,7 +24,7 @@ func someResults() *results {
 	gateway := &gatewayFigures{
 		envoyCPU: make(map[cell]series), serverCPU: make(map[cell]series),
 		p50: make(map[cell]series), p99: make(map[cell]series), p999: make(map[cell]series),
-		sent: make(map[string]int), failed: map[string]int{"lua": 3}, failure: errors.New("Lua filter: the answer is 500"),
+		sent: make(map[string]int), failed: map[string]int{"lua": 3}, failure: errors.New("Lua by hand: the answer is 500"),
 	}
 	for i, v := range variants {
 		gateway.sent[v.id] = 1000
@@ -55,6 +55,7 @@ func someResults() *results {
 		},
 		plan:    fullPlan,
 		gateway: gateway, ghz: ghz, growth: growth,
+		start: &startFigures{resident: two(16), binary: 40 << 20},
 		idle: &idleFigures{
 			cases:    []idleCase{{0, ""}, {10_000, ""}, {10_000, "140MiB"}},
 			resident: map[idleCase]series{{0, ""}: two(20), {10_000, ""}: two(200), {10_000, "140MiB"}: two(100)},

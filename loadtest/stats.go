@@ -23,3 +23,21 @@ func ratios(a, b series) series {
 	}
 	return r
 }
+
+// sums adds round by round.
+func sums(a, b series) series {
+	s := make(series, len(a))
+	for i := range a {
+		s[i] = a[i] + b[i]
+	}
+	return s
+}
+
+// differences takes b from a round by round.
+func differences(a, b series) series {
+	d := make(series, len(a))
+	for i := range a {
+		d[i] = a[i] - b[i]
+	}
+	return d
+}

@@ -16,7 +16,7 @@ type user struct {
 }
 
 // rule is the rules file of the comparison. What it says is also what tag.lua and
-// the textbook server say.
+// the textbook server say; the rules as Lua are rendered from it.
 const rule = `rules:
 - name: release
   header: x-user-id

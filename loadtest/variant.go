@@ -18,6 +18,7 @@ type filter string
 const (
 	noFilter filter = "none"     // every request goes to the baseline
 	weighted filter = "weighted" // weighted_clusters with use_hash_policy and a header hash policy
+	ruleLua  filter = "rule lua" // what tagproc renders of the rules for Envoy alone
 	lua      filter = "lua"      // tag.lua
 	extProc  filter = "ext_proc" // the filter of internal/mesh/envoy.yaml
 )
@@ -26,8 +27,9 @@ const (
 // those that are compared stand side by side.
 var variants = []variant{
 	{id: "none", title: "no filter", filter: noFilter},
+	{id: "rule-lua", title: "tagproc's rules as Lua", filter: ruleLua},
+	{id: "lua", title: "Lua by hand", filter: lua},
 	{id: "weighted", title: "weighted_clusters, use_hash_policy", filter: weighted},
-	{id: "lua", title: "Lua filter", filter: lua},
 	{id: "textbook-unix", title: "textbook ext_proc, Unix socket", filter: extProc, server: "textbook", via: "unix"},
 	{id: "tagproc-unix", title: "tagproc, Unix socket", filter: extProc, server: "tagproc", via: "unix"},
 	{id: "tagproc-one-unix", title: "tagproc, GOMAXPROCS=1, Unix socket", filter: extProc, server: "tagproc-one", via: "unix"},
