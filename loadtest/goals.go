@@ -65,7 +65,7 @@ func (res *results) goals() (all []goal) {
 		compare("server CPU per request", g.cpu)
 	}
 	if g := res.start; g != nil {
-		all = append(all, goal{"RSS at start", 18, "MiB", g.resident})
+		all = append(all, goal{"RSS at start", 18, "MiB", g.resident["tagproc"]})
 	}
 	if g := res.idle; g != nil {
 		for _, c := range g.cases {

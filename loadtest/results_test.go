@@ -55,7 +55,11 @@ func someResults() *results {
 		},
 		plan:    fullPlan,
 		gateway: gateway, ghz: ghz, growth: growth,
-		start: &startFigures{resident: two(16), binary: 40 << 20},
+		start: &startFigures{
+			resident:  map[string]series{"tagproc": two(16), "textbook": two(10)},
+			anonymous: map[string]series{"tagproc": two(4), "textbook": two(2)},
+			program:   map[string]float64{"tagproc": 40, "textbook": 20},
+		},
 		idle: &idleFigures{
 			cases:    []idleCase{{0, ""}, {10_000, ""}, {10_000, "140MiB"}},
 			resident: map[idleCase]series{{0, ""}: two(20), {10_000, ""}: two(200), {10_000, "140MiB"}: two(100)},

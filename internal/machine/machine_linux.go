@@ -29,6 +29,10 @@ func ResidentBytes(pid int) (int64, error) { return statusBytes(pid, "VmRSS") }
 // process (VmHWM).
 func PeakResidentBytes(pid int) (int64, error) { return statusBytes(pid, "VmHWM") }
 
+// AnonymousBytes returns the part of ResidentBytes that is no file's: the memory of
+// the process itself, without the pages of its program (RssAnon).
+func AnonymousBytes(pid int) (int64, error) { return statusBytes(pid, "RssAnon") }
+
 func statusBytes(pid int, name string) (int64, error) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {

@@ -23,3 +23,6 @@ func cpuModel() string { return "unknown" }
 func memory() string { return "unknown" }
 
 func kernel() string { return "unknown" }
+
+// AnonymousBytes returns an error: see the implementation for Linux.
+func AnonymousBytes(int) (int64, error) { return 0, errNotLinux }

@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/tagproc/tagproc/istio/manifest"
 	"github.com/tagproc/tagproc/rules"
@@ -37,8 +38,10 @@ const (
 )
 
 var (
-	dnsHost     = regexp.MustCompile(`^(\*|(\*\.)?([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\.)*[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)$`)
-	headerToken = regexp.MustCompile("^[-!#$%&'*+.^_`|~0-9A-Za-z]{1,256}$")
+	dnsHost = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^(\*|(\*\.)?([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\.)*[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)$`)
+	})
+	headerToken = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile("^[-!#$%&'*+.^_`|~0-9A-Za-z]{1,256}$") })
 )
 
 // A checker makes a Group of a draft.
@@ -115,7 +118,7 @@ func (c *checker) traceNote() {
 }
 
 func (r *reader) headerName(t text) {
-	if t.set && !headerToken.MatchString(t.v) {
+	if t.set && !headerToken().MatchString(t.v) {
 		r.error(t.at, rules.KindHeader, "%q is not a header name", source.Shorten(t.v))
 	}
 }

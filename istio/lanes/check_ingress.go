@@ -73,7 +73,7 @@ func (c *checker) hosts(texts []text) []string {
 	var hosts []string
 	for _, t := range texts {
 		h := strings.ToLower(t.v)
-		if len(h) > 253 || !dnsHost.MatchString(h) {
+		if len(h) > 253 || !dnsHost().MatchString(h) {
 			c.error(t.at, KindHost, "%q is not a host; expected a name in DNS, *.DOMAIN or *", source.Shorten(t.v))
 		} else if !slices.Contains(hosts, h) {
 			hosts = append(hosts, h)

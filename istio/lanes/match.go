@@ -117,7 +117,7 @@ func (r *reader) stringMatch(p source.Value, field string, m *networking.StringM
 func (r *reader) matchedHeader(e source.Value) {
 	name := e.Key()
 	pseudo := slices.Contains([]string{":method", ":scheme", ":authority", ":path"}, strings.ToLower(name))
-	if !headerToken.MatchString(name) && !pseudo && !isClaim(name) {
+	if !headerToken().MatchString(name) && !pseudo && !isClaim(name) {
 		r.Add(e.KeyPlace().Problem(source.Error, KindMatch, fmt.Sprintf("%q is no name of a request header", source.Shorten(name))))
 	}
 }
