@@ -14,6 +14,7 @@ func newRenderEnvoyFilterCommand() *cobra.Command {
 		file     string
 		phase    string
 		dataPath string
+		as       asFlag
 		o        gateway.Options
 	)
 	cmd := &cobra.Command{
@@ -37,7 +38,9 @@ injection and CORS run earlier and use the route chosen without the tag. authn:
 first, where a WasmPlugin of the phase AUTHN runs; a key is what the client sent.
 
 --data-path lua makes the rules a program in the gateway: there is no tagproc to run,
-and an edit of the rules is a new render. What Lua cannot decide is refused.
+and an edit of the rules is a new render. What Lua cannot decide is refused. With
+--as trafficextension it is a TrafficExtension of Istio 1.30 and newer instead of an
+EnvoyFilter; its comment says what that cannot say.
 
 An EnvoyFilter selects one gateway: for another, run this again with another
 --gateway and --name. --target names a Gateway of the Gateway API, whose pods Istio
@@ -47,14 +50,19 @@ Services that use it. FILE may be -, standard input.`,
   tagproc render envoyfilter --rules rules.yaml --address tagproc.istio-system:9002       # a Service
   tagproc render envoyfilter --rules rules.yaml --gateway app=shop-gateway --namespace shop --output-dir manifests/
   tagproc render envoyfilter --rules rules.yaml --target gateway/shop --namespace shop --address tagproc.istio-system:9002
-  tagproc render envoyfilter --rules hash-tagging.yaml --tag-header x-asm-prefer-tag --phase authn`,
+  tagproc render envoyfilter --rules hash-tagging.yaml --tag-header x-asm-prefer-tag --phase authn
+  tagproc render envoyfilter --rules rules.yaml --data-path lua --as trafficextension`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			t, err := usableRules(cmd, &flags, file, exitProblems)
 			if err != nil {
 				return err
 			}
-			object, err := gateway.EnvoyFilter(t, o)
+			render := gateway.EnvoyFilter
+			if as.extension() {
+				render = gateway.TrafficExtension
+			}
+			object, err := render(t, o)
 			if err != nil {
 				return fail(inFile(file, err))
 			}
@@ -76,11 +84,12 @@ Services that use it. FILE may be -, standard input.`,
 	f.BoolVar(&o.FailClosed, "fail-closed", false, "answer 500 or 504 to a request that tagproc does not answer, instead of letting it pass untagged")
 	f.BoolVar(&o.StripClientBaggage, "strip-client-baggage", false, "remove the header baggage that clients send, so that forged tags in it choose no route even while tagproc is down")
 	f.DurationVar(&o.Timeout, "timeout", envoyfilter.ExtProcTimeout, "how long a request waits for tagproc")
+	as.addTo(cmd)
 	flags.addTo(cmd)
 	out.addTo(cmd)
 	completeWith(cmd, "data-path", string(gateway.ExtProc), string(gateway.Lua))
 	completeWith(cmd, "phase", string(gateway.PhaseRouter), string(gateway.PhaseAuthn))
-	check(cmd, flags.check, out.check, func() error {
+	check(cmd, flags.check, out.check, as.check, func() error {
 		o.Phase, o.DataPath = gateway.Phase(phase), gateway.DataPath(dataPath)
 		if o.Target != "" && !cmd.Flags().Changed("gateway") {
 			o.Gateway = nil // the default

@@ -15,6 +15,7 @@ func newRenderPropagationCommand() *cobra.Command {
 		flags rulesFlags
 		out   rendered
 		side  sidecarFlags
+		as    asFlag
 		o     propagation.Options
 	)
 	cmd := &cobra.Command{
@@ -35,7 +36,8 @@ sets: inbound, a header becomes a member. Headers that clients send are then tag
 unless the gateway removes them.
 
 --data-path says what restores the tags: lua, Envoy's own Lua filter, which needs
-nothing else in a pod; or ext_proc, tagproc itself at a socket beside every sidecar.`,
+nothing else in a pod; or ext_proc, tagproc itself at a socket beside every sidecar. --as trafficextension prints Lua as
+TrafficExtensions of Istio 1.30 and newer instead of an EnvoyFilter.`,
 		Example: `  tagproc render propagation rules.yaml
   tagproc render propagation header-propagation.yaml --inbound
   tagproc render propagation rules.yaml header-propagation.yaml --output-dir manifests/
@@ -63,6 +65,14 @@ nothing else in a pod; or ext_proc, tagproc itself at a socket beside every side
 			}
 			var objects []*manifest.Object
 			for _, s := range scopes {
+				if as.extension() {
+					extensions, err := propagation.PropagationExtensions(s, o)
+					if err != nil {
+						return fail(err)
+					}
+					objects = append(objects, extensions...)
+					continue
+				}
 				object, err := propagation.Propagation(s, o)
 				if err != nil {
 					return fail(err)
@@ -79,9 +89,10 @@ nothing else in a pod; or ext_proc, tagproc itself at a socket beside every side
 	f.StringSliceVar(&o.Selector, "selector", nil, "label of the pods, `KEY=VALUE`; repeatable: pods that have all of them (default: those of the manifest, or all pods)")
 	f.BoolVar(&o.Inbound, "inbound", false, "also turn headers into members, inbound")
 	side.addTo(cmd, &o)
+	as.addTo(cmd)
 	flags.addTo(cmd)
 	out.addTo(cmd)
-	check(cmd, flags.check, out.check, func() error { return side.check(cmd, &o) })
+	check(cmd, flags.check, out.check, as.check, func() error { return side.check(cmd, &o) })
 	return cmd
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tagproc/tagproc/istio/manifest"
 	"github.com/tagproc/tagproc/istio/propagation"
 )
 
@@ -14,6 +15,7 @@ func newRenderRecomputeCommand() *cobra.Command {
 		flags rulesFlags
 		out   rendered
 		side  sidecarFlags
+		as    asFlag
 		file  string
 		o     propagation.Options
 	)
@@ -32,6 +34,7 @@ read the digest of the rules from the configuration of each sidecar:
 
   istioctl proxy-config listeners POD -o json | grep -o 'rules digest: [0-9a-f]*'
 
+--as trafficextension prints it as a TrafficExtension of Istio 1.30 and newer.
 With --data-path ext_proc tagproc decides, at a socket beside every sidecar. The
 hash xxh3 and ramps need ext_proc. Rules about hosts, paths, queries and visitors
 are refused: requests between applications do not have what such rules look at.
@@ -46,14 +49,20 @@ FILE may be -, standard input.`,
 			if err != nil {
 				return err
 			}
-			object, err := propagation.Recompute(t, o)
+			var objects []*manifest.Object
+			if as.extension() {
+				objects, err = propagation.RecomputeExtension(t, o)
+			} else {
+				objects = make([]*manifest.Object, 1)
+				objects[0], err = propagation.Recompute(t, o)
+			}
 			if err != nil {
 				return fail(inFile(file, err))
 			}
 			for _, w := range propagation.RecomputeWarnings(t, o.DataPath) {
 				stderr(cmd).Printf("%s: warning: %s\n", file, w)
 			}
-			return out.write(cmd, args, object)
+			return out.write(cmd, args, objects...)
 		},
 	}
 	addRulesFileFlag(cmd, &file)
@@ -62,9 +71,10 @@ FILE may be -, standard input.`,
 	f.StringVar(&o.Namespace, "namespace", "default", "namespace of the pods")
 	f.StringSliceVar(&o.Selector, "selector", nil, "label of the pods, `KEY=VALUE`; repeatable: pods that have all of them (default: all pods)")
 	side.addTo(cmd, &o)
+	as.addTo(cmd)
 	flags.addTo(cmd)
 	out.addTo(cmd)
-	check(cmd, flags.check, out.check, func() error { return side.check(cmd, &o) })
+	check(cmd, flags.check, out.check, as.check, func() error { return side.check(cmd, &o) })
 	return cmd
 }
 

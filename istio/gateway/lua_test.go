@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.yaml.in/yaml/v4"
 	"google.golang.org/grpc"
 
 	"github.com/tagproc/tagproc/contract"
@@ -90,6 +91,8 @@ func compareWithLua(t *testing.T, binary, src string, rng *rand.Rand, requests i
 	o.DataPath = Lua
 	deciding := startConfigured(t, binary, table, o)
 
+	extended := startExtended(t, binary, table, o)
+
 	client := http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 4, DisableCompression: true}}
 	defer client.CloseIdleConnections()
 	for range requests {
@@ -97,6 +100,9 @@ func compareWithLua(t *testing.T, binary, src string, rng *rand.Rand, requests i
 		want, got := asking.send(t, &client, path, header), deciding.send(t, &client, path, header)
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Fatalf("seed %d: of %q with\n%.1500q\nLua makes another thing than ext_proc (-ext_proc +Lua):\n%s\nby the rules\n%s", *seed, path, header, diff, src)
+		}
+		if diff := cmp.Diff(want, extended.send(t, &client, path, header)); diff != "" {
+			t.Fatalf("seed %d: of %q with\n%.1500q\na TrafficExtension makes another thing than ext_proc (-ext_proc +it):\n%s\nby the rules\n%s", *seed, path, header, diff, src)
 		}
 		if sent++; strings.Contains(want, "\ntag-") {
 			tagged++
@@ -119,7 +125,48 @@ type configured struct {
 
 func startConfigured(t *testing.T, binary string, table *rules.Table, o Standalone) configured {
 	t.Helper()
-	config, err := envoy.Template(renderStandalone(t, table, o), map[int]int{9901: 0, 10000: 0}, nil)
+	return startConfig(t, binary, renderStandalone(t, table, o))
+}
+
+// startExtended is startConfigured with what a TrafficExtension has for Envoy: Lua alone,
+// and no early removal.
+func startExtended(t *testing.T, binary string, table *rules.Table, o Standalone) configured {
+	t.Helper()
+	options := options()
+	options.DataPath = Lua
+	object, err := TrafficExtension(table, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	extension := extensionOf(t, object)
+	var config map[string]any
+	if err := yaml.Load([]byte(renderStandalone(t, table, o)), &config); err != nil {
+		t.Fatal(err)
+	}
+	at := func(v any, path ...any) any {
+		for _, step := range path {
+			switch step := step.(type) {
+			case string:
+				v = v.(map[string]any)[step]
+			case int:
+				v = v.([]any)[step]
+			}
+		}
+		return v
+	}
+	manager := at(config, "static_resources", "listeners", 0, "filter_chains", 0, "filters", 0, "typed_config").(map[string]any)
+	delete(manager, "early_header_mutation_extensions")
+	at(manager, "http_filters", 0, "typed_config", "default_source_code").(map[string]any)["inline_string"] = extension.GetLua().GetInlineCode()
+	text, err := yaml.Dump(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return startConfig(t, binary, string(text))
+}
+
+func startConfig(t *testing.T, binary, text string) configured {
+	t.Helper()
+	config, err := envoy.Template(text, map[int]int{9901: 0, 10000: 0}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

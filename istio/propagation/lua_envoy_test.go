@@ -138,15 +138,23 @@ func testSpellings(t *testing.T, binary string) {
 	travels := rules.Owned{Headers: []string{"x-asm-prefer-tag"}, Prefixes: []string{"appver", "x-v."}}
 	table := load(t, "rules: [{header: x-user-id, tagHeader: x-asm-prefer-tag, policies: [{range: 100, tagValue: s1}]}]")
 	asked := propagatedByTagproc(t, travels)
+	restoring, err := PropagationExtensions(&Scope{Name: "test", Headers: travels, Selector: map[string]string{"app": "cart"}}, Options{DataPath: Lua})
+	restored := inserted(t, restoring, err)
+	deriving, err := RecomputeExtension(table, Options{DataPath: Lua, Selector: []string{"app=cart"}})
+	derived := inserted(t, deriving, err)
 	s := startSidecar(t, binary, map[string][]*hcmv3.HttpFilter{
-		"lua":       propagated(t, travels).outbound,
-		"ext_proc":  asked.outbound,
-		"recompute": recomputedByLua(t, table),
+		"lua":                 propagated(t, travels).outbound,
+		"ext_proc":            asked.outbound,
+		"recompute":           recomputedByLua(t, table),
+		"extension":           restored,
+		"extension-recompute": derived,
 	}, asked.cluster)
 	for listener, kept := range map[string][]string{
-		"lua":       {"x-asm-prefer-tag: s1", "x-asm-prefer-tags: 1", "x-v.a: 1", "x_asm_prefer: 1", "x_other: 1"},
-		"ext_proc":  {"x-asm-prefer-tag: s1", "x-asm-prefer-tags: 1", "x-v.a: 1", "x_asm_prefer: 1", "x_other: 1"},
-		"recompute": {"x-asm-prefer-tag: s1", "x-asm-prefer-tags: 1", "x-v-a: s2", "x-v.a: 1", "x_asm_prefer: 1", "x_other: 1", "x_v_b: s2"},
+		"extension":           {"x-asm-prefer-tag: s1", "x-asm-prefer-tags: 1", "x-v.a: 1", "x_asm_prefer: 1", "x_other: 1"},
+		"extension-recompute": {"x-asm-prefer-tag: s1", "x-asm-prefer-tags: 1", "x-v-a: s2", "x-v.a: 1", "x_asm_prefer: 1", "x_other: 1", "x_v_b: s2"},
+		"lua":                 {"x-asm-prefer-tag: s1", "x-asm-prefer-tags: 1", "x-v.a: 1", "x_asm_prefer: 1", "x_other: 1"},
+		"ext_proc":            {"x-asm-prefer-tag: s1", "x-asm-prefer-tags: 1", "x-v.a: 1", "x_asm_prefer: 1", "x_other: 1"},
+		"recompute":           {"x-asm-prefer-tag: s1", "x-asm-prefer-tags: 1", "x-v-a: s2", "x-v.a: 1", "x_asm_prefer: 1", "x_other: 1", "x_v_b: s2"},
 	} {
 		lines := append(slices.Clone(kept), "x_asm_prefer_tag: s2", "X_Asm-Prefer-Tag: s2", "x-asm.prefer-tag: s2", "x-asm-prefer~tag: s2", "x-v-a: s2", "x_v_b: s2")
 		slices.Sort(lines)

@@ -21,22 +21,21 @@ func Recompute(t *rules.Table, o Options) (*manifest.Object, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(lua.Enforced(t)) == 0 {
-		return nil, errors.New("no rule is enforced, so there is nothing to derive: add one, or set its mode to enforce")
-	}
-	if err := onlyAtGateway(t); err != nil {
+	if err := checkRecompute(t); err != nil {
 		return nil, err
 	}
 	var tree *manifest.Tree
 	if o.DataPath == ExtProc {
 		tree, err = extProcFilter(contract.Recompute, recomputeCluster, envoyfilter.Expression(t.Owned()))
+	} else if source, failed := recomputeSource(t); failed != nil {
+		err = failed
 	} else {
-		tree, err = recomputeLua(t)
+		tree, err = luaFilter(contract.Recompute, source)
 	}
 	if err != nil {
 		return nil, err
 	}
-	filter := s.filter("tagproc-recompute", "", nil)
+	filter := s.filter(recomputeName, "", nil)
 	filter.Comment = s.recomputePurpose(t)
 	filter.Patches = []envoyfilter.Patch{envoyfilter.First(envoyfilter.Outbound, tree, "Outbound: the rules decide."+first)}
 	if err := addSpellings(filter, t.Owned()); err != nil {
@@ -46,6 +45,17 @@ func Recompute(t *rules.Table, o Options) (*manifest.Object, error) {
 		return nil, err
 	}
 	return filter.Object(), nil
+}
+
+// recomputeName is the name of the object, unless options have another.
+const recomputeName = "tagproc-recompute"
+
+// checkRecompute returns an error for what sidecars cannot do of the rules.
+func checkRecompute(t *rules.Table) error {
+	if len(lua.Enforced(t)) == 0 {
+		return errors.New("no rule is enforced, so there is nothing to derive: add one, or set its mode to enforce")
+	}
+	return onlyAtGateway(t)
 }
 
 // onlyAtGateway returns an error for what rules say of requests as they reach the
@@ -75,7 +85,9 @@ func onlyAtGateway(t *rules.Table) error {
 	return errors.Join(errs...)
 }
 
-func recomputeLua(t *rules.Table) (*manifest.Tree, error) {
+// recomputeSource returns the program that derives tags, or an error for what Lua cannot
+// derive.
+func recomputeSource(t *rules.Table) (string, error) {
 	var errs []error
 	for _, r := range lua.Enforced(t) {
 		if slices.ContainsFunc(r.Policies, func(p rules.Policy) bool { return p.Ramp != nil }) {
@@ -87,13 +99,9 @@ func recomputeLua(t *rules.Table) (*manifest.Tree, error) {
 		}
 	}
 	if len(errs) > 0 {
-		return nil, errors.Join(errs...)
+		return "", errors.Join(errs...)
 	}
-	source, err := lua.Recompute(t)
-	if err != nil {
-		return nil, err
-	}
-	return luaFilter(contract.Recompute, source)
+	return lua.Recompute(t)
 }
 
 // recomputePurpose says what the object is for, and what it costs.

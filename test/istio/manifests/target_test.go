@@ -147,7 +147,13 @@ func TestTarget(t *testing.T) {
 // rendered returns what tagproc prints about the rules of deploy/envoyfilter.
 func rendered(t *testing.T, args ...string) string {
 	t.Helper()
-	cmd := exec.Command(tagproc, append(args, "--rules="+filepath.Join(root, "deploy", "envoyfilter", "rules.yaml"))...)
+	return printed(t, append(args, "--rules="+filepath.Join(root, "deploy", "envoyfilter", "rules.yaml"))...)
+}
+
+// printed returns what tagproc prints.
+func printed(t *testing.T, args ...string) string {
+	t.Helper()
+	cmd := exec.Command(tagproc, args...)
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
