@@ -28,9 +28,19 @@ func (r *Replica) pages(add func(pattern string, handler http.HandlerFunc)) {
 	add("GET /state", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, r.State()) })
 	add("GET /explain", func(w http.ResponseWriter, _ *http.Request) { r.show(w) })
 	add("GET /whatif", func(w http.ResponseWriter, request *http.Request) {
-		v := r.view()
 		q := request.URL.Query()
-		v.WhatIf = r.whatIf(q.Get("of"), q.Get("share"))
+		of, share := q.Get("of"), q.Get("share")
+		if share != "" {
+			leave := r.supposing.take(request.Context())
+			if leave == nil {
+				w.Header().Set("Retry-After", retryAfter)
+				writeText(w, http.StatusServiceUnavailable, "other questions are being answered; ask again in some seconds\n")
+				return
+			}
+			defer leave()
+		}
+		v := r.view()
+		v.WhatIf = r.whatIf(request.Context(), of, share)
 		writePage(w, http.StatusOK, v)
 	})
 	add("POST /explain", func(w http.ResponseWriter, request *http.Request) {

@@ -2,7 +2,6 @@ package admin
 
 import (
 	"math"
-	"sync"
 	"time"
 
 	"github.com/tagproc/tagproc/explain"
@@ -29,7 +28,7 @@ type Replica struct {
 
 	shadows   shadows
 	drawn     drawn
-	supposing sync.Mutex
+	supposing turn
 }
 
 func (r *Replica) now() time.Time {

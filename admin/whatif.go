@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"path"
@@ -77,8 +78,8 @@ func boundary(r *state.Rule, tag string) (from, to int) {
 }
 
 // whatIf returns what became of users if a tag, chosen as choiceOf has it, had a share; "":
-// the share that it has.
-func (r *Replica) whatIf(of, share string) *page.WhatIf {
+// the share that it has. With a share one question is answered at a time.
+func (r *Replica) whatIf(ctx context.Context, of, share string) *page.WhatIf {
 	now := r.now()
 	all := r.rulesAt(now)
 	w := whatIfOf(all)
@@ -90,16 +91,14 @@ func (r *Replica) whatIf(of, share string) *page.WhatIf {
 		return w
 	}
 	w.Share = share
-	r.supposing.Lock() // one at a time: large files take some time
-	defer r.supposing.Unlock()
-	if err := r.suppose(w, now); err != nil {
+	if err := r.suppose(ctx, w, now); err != nil {
 		w.Wrong = "That cannot be: " + err.Error()
 	}
 	return w
 }
 
-// suppose gives the tag of w its share.
-func (r *Replica) suppose(w *page.WhatIf, now time.Time) error {
+// suppose gives the tag of w its share. It ends between two steps once ctx is done.
+func (r *Replica) suppose(ctx context.Context, w *page.WhatIf, now time.Time) error {
 	file := r.Reloads.file()
 	if file == nil {
 		return errors.New("the text of the live rules is not known")
@@ -115,6 +114,9 @@ func (r *Replica) suppose(w *page.WhatIf, now time.Time) error {
 	after, err := file.Set(rule, now, rollout.Goal{Tag: w.Tag, Amount: amount})
 	if err != nil {
 		return err
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
 	}
 	then, _ := after.Table().At(now)
 	made := ruleOf(then, &then.Rules()[rule], &shares.Of(then)[rule])
