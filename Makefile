@@ -32,6 +32,7 @@ test: envoys ## run every test: unit, fuzz seeds, end to end through two release
 	CGO_ENABLED=1 go test -race -shuffle=on -timeout=20m ./...
 	CGO_ENABLED=1 go test -race -shuffle=on -tags=tagproc_faults -run=Fault ./processor
 	cd loadtest && CGO_ENABLED=1 go test -race -shuffle=on -timeout=20m ./...
+	@tools/get-prometheus
 	cd deploy/monitoring && go test -shuffle=on -timeout=20m ./...
 	cd tools/image && CGO_ENABLED=1 go test -race -shuffle=on -timeout=20m ./...
 
@@ -146,4 +147,4 @@ update-tools: ## take the newest release of each tool of tools/*.mod
 	@set -e; for mod in tools/*.mod; do echo "=== $$mod"; go get -modfile="$$mod" tool; done
 
 clean: ## remove what was built and fetched
-	rm -rf bin .envoy .browser
+	rm -rf bin .envoy .browser .prometheus
