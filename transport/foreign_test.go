@@ -3,6 +3,7 @@ package transport
 import (
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -73,11 +74,9 @@ func TestForeign(t *testing.T) {
 				}
 			}
 			awaitLabelled(t, r, tt.label, n)
-			for deadline := time.Now().Add(limit); !strings.Contains(log.String(), tt.want) && time.Now().Before(deadline); {
-				time.Sleep(time.Millisecond) // a client is counted before it is logged
-			}
+			awaitLogged(t, log, tt.want)
 			lines := strings.Count(log.String(), "level=WARN")
-			if !strings.Contains(log.String(), tt.want) || !strings.Contains(log.String(), "client=127.0.0.1:") || lines == 0 || lines > n/2 {
+			if !strings.Contains(log.String(), "client=127.0.0.1:") || lines == 0 || lines > n/2 {
 				t.Errorf("of %d clients %d lines are logged, want one per second with the client and %q:\n%s", n, lines, tt.want, log.String())
 			}
 		})
@@ -125,6 +124,20 @@ func awaitLabelled(t *testing.T, r *running, label string, want float64) {
 	})
 }
 
+// awaitLogged waits until the log has all of want. What is logged is counted before.
+func awaitLogged(t *testing.T, log *transcript.Transcript, want ...string) {
+	t.Helper()
+	for deadline := time.Now().Add(limit); ; time.Sleep(time.Millisecond) {
+		missing := slices.DeleteFunc(slices.Clone(want), func(w string) bool { return strings.Contains(log.String(), w) })
+		if len(missing) == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("after %v the log does not have %q:\n%s", limit, missing, log.String())
+		}
+	}
+}
+
 // TestPlainOnTLS checks that a client without TLS is told from one whose TLS fails.
 func TestPlainOnTLS(t *testing.T) {
 	t.Parallel()
@@ -138,9 +151,7 @@ func TestPlainOnTLS(t *testing.T) {
 			t.Fatal(err)
 		}
 		awaitLabelled(t, s.running, "plaintext", 1)
-		if want := "a client speaks without TLS"; !strings.Contains(s.log.String(), want) || !strings.Contains(s.log.String(), "UpstreamTlsContext") {
-			t.Errorf("the log has no line %q with the remedy:\n%s", want, s.log.String())
-		}
+		awaitLogged(t, s.log, "a client speaks without TLS", "UpstreamTlsContext")
 	}
 }
 
@@ -158,9 +169,7 @@ func TestCompressed(t *testing.T) {
 			t.Errorf("%s: status %s, want 12", encoding, got)
 		}
 		awaitLabelled(t, r, "compressed", 1)
-		if !strings.Contains(log.String(), "encoding="+encoding) || !strings.Contains(log.String(), "grpc.default_compression_algorithm") {
-			t.Errorf("the log does not name %s and the remedy:\n%s", encoding, log.String())
-		}
+		awaitLogged(t, log, "encoding="+encoding, "grpc.default_compression_algorithm")
 		if err := echo(other, "hello"); err != nil {
 			t.Errorf("a stream beside one with %s: %v", encoding, err)
 		}

@@ -52,7 +52,7 @@ func Attacks() []Attack {
 	}
 	for _, c := range crowds {
 		a := Flood{unit: c.unit}.attack(fmt.Sprintf("%s, over %d connections", c.what, c.connections))
-		a.Holds, a.Connections = true, c.connections
+		a.Connections = c.connections
 		all = append(all, a)
 	}
 	for _, c := range costly {
