@@ -69,9 +69,10 @@ func TestForeign(t *testing.T) {
 				eventually(t, "tagproc counts it", func() bool {
 					return p.metric(t, `tagproc_foreign_protocol_total{protocol="`+tt.protocol+`"}`) > 0
 				})
-				if log := p.log.String(); !strings.Contains(log, tt.line) || !strings.Contains(log, "client=127.0.0.1:") {
-					t.Errorf("the log has no line with the client and %q:\n%s", tt.line, log)
-				}
+				eventually(t, "tagproc logs it with the client", func() bool {
+					log := p.log.String()
+					return strings.Contains(log, tt.line) && strings.Contains(log, "client=127.0.0.1:")
+				})
 			})
 		}
 	})
