@@ -72,3 +72,53 @@ kubectl delete deployment mockc-s2 -n default
 		})
 	}
 }
+
+// TestHTTPRoutesRatios checks every step of the second document with HTTPRoutes, which have a
+// lane group for each application: users reach the same versions as by the document's VirtualServices.
+func TestHTTPRoutesRatios(t *testing.T) {
+	t.Parallel()
+	for _, release := range []string{envoy.Version, envoy.PreviousVersion} {
+		t.Run(release, func(t *testing.T) {
+			t.Parallel()
+			w := begin(t, "2", cluster.Options{Envoy: release, NoGateway: true})
+			routes := func(step string) string {
+				return "tagproc render lanes --routes httproute deploy/samples/ratios/httproute/" + step + "-lanes.yaml deploy/samples/ratios/1-app-init.yaml | kubectl apply -f -\n"
+			}
+			w.run(t, namedGateway+`
+kubectl apply -f deploy/samples/ratios/0-namespace.yaml -f deploy/samples/ratios/1-app-init.yaml
+for app in app-a-v1 app-b-v1 app-c-v2; do kubectl rollout status deployment/$app -n default; done
+`)
+			w.Apply(t, gatewayAPI)
+			w.run(t, routes("1"))
+			w.sees(t, ratiosBaseline, nil)
+
+			w.run(t, `
+kubectl apply -f deploy/samples/ratios/2-app-ab-v2.yaml
+for app in app-a-v2 app-b-v2; do kubectl rollout status deployment/$app -n default; done
+`+routes("2")+`
+kubectl apply -f deploy/samples/ratios/2-rules-as-printed.yaml
+tagproc render envoyfilter --rules deploy/samples/ratios/rules.yaml --target gateway/ingressgateway | kubectl apply -f -
+`)
+			w.sees(t, ratiosPrinted, nil)
+			w.run(t, "kubectl apply -f deploy/samples/ratios/2-rules.yaml")
+			w.sees(t, ratiosShown, nil)
+
+			w.run(t, `
+kubectl apply -f deploy/samples/ratios/3-app-c-v3.yaml
+kubectl rollout status deployment/app-c-v3 -n default
+`+routes("3")+"kubectl apply -f deploy/samples/ratios/3-rules.yaml")
+			w.sees(t, ratiosThree, nil)
+
+			after := rowsOf(w.left[ratiosPromotion], nil)
+			w.run(t, routes("4")+"kubectl apply -f deploy/samples/ratios/4-rules.yaml")
+			w.sees(t, ratiosPromotion, nil) // by every app-b: no request needs app-c-v2
+			w.run(t, `
+kubectl delete service app-c-v2 -n default
+kubectl delete deployment app-c-v2 -n default
+`)
+			w.NoPods(t, "default", "app-c-v2")
+			w.Expect(t, after...)
+			w.end(t)
+		})
+	}
+}
