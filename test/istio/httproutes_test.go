@@ -82,7 +82,7 @@ func TestHTTPRoutesRatios(t *testing.T) {
 			t.Parallel()
 			w := begin(t, "2", cluster.Options{Envoy: release, NoGateway: true})
 			routes := func(step string) string {
-				return "tagproc render lanes --routes httproute deploy/samples/ratios/httproute/" + step + "-lanes.yaml deploy/samples/ratios/1-app-init.yaml | kubectl apply -f -\n"
+				return "tagproc render lanes --routes httproute deploy/samples/ratios/httproute/" + step + "/lanes.yaml deploy/samples/ratios/1-app-init.yaml | kubectl apply -f -\n"
 			}
 			w.run(t, namedGateway+`
 kubectl apply -f deploy/samples/ratios/0-namespace.yaml -f deploy/samples/ratios/1-app-init.yaml
