@@ -37,6 +37,9 @@ func ParseAmount(text string) (Amount, error) {
 // String returns the Amount as it was typed.
 func (a Amount) String() string { return a.text }
 
+// IsZero reports whether a is nobody.
+func (a Amount) IsZero() bool { return a.share.Sign() == 0 }
+
 // buckets returns how many of modulo buckets a is. Where it is no whole number the error
 // has the nearest two that are.
 func (a Amount) buckets(modulo uint32) (uint32, error) {

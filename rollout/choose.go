@@ -1,12 +1,14 @@
 package rollout
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/tagproc/tagproc/rules"
+	"github.com/tagproc/tagproc/source"
 )
 
 // Rule returns the index of the rule that is meant: that of a name, or where name is ""
@@ -36,9 +38,23 @@ func (f *File) Rule(name string, tags ...string) (int, error) {
 		return 0, fmt.Errorf("no rule is called %q; the rules are: %s", name, listed(all, nil))
 	}
 	if named >= 0 {
-		return 0, fmt.Errorf("rule %s has no tag %s; its tags are %s", name, missing(&all[named], tags), strings.Join(tagsOf(&all[named]), ", "))
+		return 0, fmt.Errorf("rule %s has no tag %s; its tags are %s%s", name, missing(&all[named], tags), strings.Join(tagsOf(&all[named]), ", "), nearTag(all[named:named+1], tags))
 	}
-	return 0, fmt.Errorf("no rule has the tag %s; the rules are: %s%s", strings.Join(tags, " and "), listed(all, nil), f.ruleAmong(tags))
+	return 0, fmt.Errorf("no rule has the tag %s; the rules are: %s%s", strings.Join(tags, " and "), listed(all, nil), cmp.Or(f.ruleAmong(tags), nearTag(all, tags)))
+}
+
+// nearTag asks whether a tag that no rule has is one of theirs, misspelt.
+func nearTag(all []rules.Rule, tags []string) string {
+	var has []string
+	for i := range all {
+		has = append(has, tagsOf(&all[i])...)
+	}
+	for _, t := range tags {
+		if near := source.Nearest(t, has); near != "" && len(t) > 2 && !slices.Contains(has, t) { // s9 is as near to s1 as to s2
+			return fmt.Sprintf("; did you mean %s?", near)
+		}
+	}
+	return ""
 }
 
 // ruleAmong returns what is to be said where one of words, which are no rules, is the name of
@@ -138,7 +154,7 @@ func (f *File) Canary(name string, now time.Time) (Canary, error) {
 	}
 	var texts []string
 	for _, c := range live {
-		texts = append(texts, fmt.Sprintf("%s --rule %s", c.Tag, Quoted(rulesNow[c.Rule].Name)))
+		texts = append(texts, f.rollbackOf(c.Tag, rulesNow[c.Rule].Name))
 	}
 	return Canary{}, fmt.Errorf("%d canaries may be meant; name one: %s", len(live), strings.Join(texts, ", or "))
 }
@@ -149,13 +165,18 @@ func (f *File) noCanary(all []rules.Rule, name string) error {
 	var texts []string
 	for i := range all {
 		if tags := tagsOf(&all[i]); (name == "" || all[i].Name == name) && len(tags) > 0 {
-			texts = append(texts, fmt.Sprintf("%s --rule %s", tags[0], Quoted(all[i].Name)))
+			texts = append(texts, f.rollbackOf(tags[0], all[i].Name))
 		}
 	}
 	if texts == nil {
 		return fmt.Errorf("%s has no tag to roll back", f.Name)
 	}
 	return fmt.Errorf("%s has no canary: all users of a rule have its only tag, and there is none to go back to; give the tag fewer users with set, or take it from all of them by its name: %s", f.Name, strings.Join(texts, ", or "))
+}
+
+// rollbackOf returns the command that takes a tag of a rule from all users.
+func (f *File) rollbackOf(tag, rule string) string {
+	return fmt.Sprintf("tagproc rollout rollback %s %s --rule %s", Quoted(f.Name), Quoted(tag), Quoted(rule))
 }
 
 // Quoted returns a name as a shell takes it.

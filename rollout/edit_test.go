@@ -284,13 +284,13 @@ func TestChoice(t *testing.T) {
 		}
 	}
 	for _, c := range []struct{ src, rule, want string }{
-		{two, "", "3 canaries may be meant; name one: s3 --rule r, or s2 --rule r, or s2 --rule 'q'\\''q'"},
+		{two, "", "3 canaries may be meant; name one: tagproc rollout rollback rules.yaml s3 --rule r, or tagproc rollout rollback rules.yaml s2 --rule r, or tagproc rollout rollback rules.yaml s2 --rule 'q'\\''q'"},
 		{two, "q'q", "s2"},
 		{oneRule(ramped), "", "s2"},
 		{oneRule("  policies: [{range: 5, tagValue: s2}]\n"), "", "s2"},
 		{oneRule("  policies: [{range: 0, tagValue: s2}, {range: 100, tagValue: s1}]\n"), "", "s2"},
-		{oneRule("  policies: [{range: 100, tagValue: s1}]\n"), "", "rules.yaml has no canary: all users of a rule have its only tag, and there is none to go back to; give the tag fewer users with set, or take it from all of them by its name: s1 --rule r"},
-		{oneRule("  policies: [{range: 10, tagValue: s2}, {from: 50, range: 60, tagValue: s3}]\n"), "", "2 canaries may be meant; name one: s2 --rule r, or s3 --rule r"},
+		{oneRule("  policies: [{range: 100, tagValue: s1}]\n"), "", "rules.yaml has no canary: all users of a rule have its only tag, and there is none to go back to; give the tag fewer users with set, or take it from all of them by its name: tagproc rollout rollback rules.yaml s1 --rule r"},
+		{oneRule("  policies: [{range: 10, tagValue: s2}, {from: 50, range: 60, tagValue: s3}]\n"), "", "2 canaries may be meant; name one: tagproc rollout rollback rules.yaml s2 --rule r, or tagproc rollout rollback rules.yaml s3 --rule r"},
 		{oneRule("  policies: [{range: 10, tagValue: s2}, {tagValue: s1, ramp: [{at: 2026-11-01T00:00:00Z, range: 100}]}]\n"), "", "s2"},
 		{oneRule("  policies: [{range: 10, tagValue: s2}, {tagValue: s1, ramp: [{at: 2026-12-01T00:00:00Z, range: 100}]}]\n"), "", "2 canaries may be meant"},
 	} {

@@ -93,15 +93,26 @@ func number(value any, path ...any) step {
 	}}
 }
 
-// staleComment says that the comment behind a scalar, in its line, has the value that goes.
+// staleComment says that the comment behind a scalar, in its line, has the value that goes, or
+// the last bucket below it.
 func staleComment(at source.Value) string {
 	old, p := at.Text(), at.Problem(source.Note, "", "")
 	_, behind, _ := strings.Cut(p.Source, old)
 	_, comment, found := strings.Cut(behind, " #")
-	if !found || !regexp.MustCompile(`(?:^|[^\w.])`+regexp.QuoteMeta(old)+`(?:$|\W)`).MatchString(comment) {
+	if !found {
 		return ""
 	}
-	return fmt.Sprintf("line %d: the comment has the old number, %s, and stays: # %s", p.Line, old, strings.TrimSpace(comment))
+	has := func(pattern string) bool { return regexp.MustCompile(pattern + `(?:$|\W)`).MatchString(comment) }
+	what := ""
+	if has(`(?:^|[^\w.])` + regexp.QuoteMeta(old)) {
+		what = "the old number, " + old
+	} else if n, err := strconv.Atoi(old); err == nil && has(`(?i:\d ?(?:to|through|up to|-|–|…|\.\.) ?|buckets? )`+strconv.Itoa(n-1)) {
+		what = fmt.Sprintf("%d, the last bucket of the old range", n-1)
+	}
+	if what == "" {
+		return ""
+	}
+	return fmt.Sprintf("line %d: the comment has %s, and stays: # %s", p.Line, what, strings.TrimSpace(comment))
 }
 
 // put sets the entry of a key, in front of the first of other keys that is there.

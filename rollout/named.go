@@ -19,7 +19,7 @@ func (f *File) SetNames(rule int, tag string, users ...string) (*File, error) {
 	}
 	e := f.names(rule)
 	if has := tagsOf(e.rule); !slices.Contains(has, tag) {
-		return nil, fmt.Errorf("rule %s has no tag %s; its tags are %s", e.rule.Name, tag, strings.Join(has, ", "))
+		return nil, fmt.Errorf("rule %s has no tag %s; its tags are %s%s", e.rule.Name, tag, strings.Join(has, ", "), nearTag([]rules.Rule{*e.rule}, []string{tag}))
 	}
 	for _, u := range users {
 		at, i := e.find(u)

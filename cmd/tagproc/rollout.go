@@ -123,6 +123,7 @@ has to be a whole number of buckets. A ramp of the tag ends.`,
 			}
 			of, e.tags = append(of, rollout.Goal{Tag: tag, Amount: a}), append(e.tags, tag)
 		}
+		e.toNobody = len(of) == 1 && of[0].Amount.IsZero()
 		return e.run(cmd, args[0], func(f *rollout.File, rule int, now time.Time) (*rollout.File, error) {
 			return f.Set(rule, now, of...)
 		})
@@ -193,7 +194,7 @@ the rule has several keys, USER is a value of the first.`,
 		"  tagproc rollout name rules.yaml s2 jason 0001",
 		fileAnd(2, -1, "FILE, TAG and USER"))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		e.tags = args[1:2]
+		e.tags, e.users = args[1:2], args[2:]
 		return e.run(cmd, args[0], func(f *rollout.File, rule int, _ time.Time) (*rollout.File, error) {
 			return f.SetNames(rule, args[1], args[2:]...)
 		})
@@ -252,17 +253,34 @@ func fileAnd(least, most int, expected string) cobra.PositionalArgs {
 			}
 			return fmt.Errorf("%s: expected %s, got %s%s", cmd.CommandPath(), expected, words.Counted(len(args), "argument"), hint)
 		}
+		return fileFirst(cmd, args)
+	}
+}
+
+// fileFirst refuses arguments whose file is not the first one.
+func fileFirst(cmd *cobra.Command, args []string) error {
+	if args[0] == "-" || exists(args[0]) {
 		return nil
 	}
+	i := slices.IndexFunc(args, func(a string) bool { return isManifestName(a) && exists(a) })
+	if i < 0 {
+		return nil
+	}
+	return fmt.Errorf("FILE comes first: %s", typed(cmd, slices.Concat(args[i:i+1], args[:i], args[i+1:])...))
+}
+
+// typed returns a command with arguments, as a shell takes it.
+func typed(cmd *cobra.Command, args ...string) string {
+	line := []string{cmd.CommandPath()}
+	for _, a := range args {
+		line = append(line, shellWord(a))
+	}
+	return strings.Join(line, " ")
 }
 
 // byRule says how the rule is named that may stand behind the file.
 func byRule(cmd *cobra.Command, args []string) string {
-	line := []string{cmd.CommandPath()}
-	for _, a := range append(append([]string{args[0]}, args[2:]...), "--rule", args[1]) {
-		line = append(line, shellWord(a))
-	}
-	return "the rule is named by --rule: " + strings.Join(line, " ")
+	return "the rule is named by --rule: " + typed(cmd, slices.Concat(args[:1], args[2:], []string{"--rule", args[1]})...)
 }
 
 // readRollout reads a rules file that is to be shown or edited.

@@ -15,6 +15,7 @@ import (
 	"github.com/tagproc/tagproc/rollout"
 	"github.com/tagproc/tagproc/rules"
 	"github.com/tagproc/tagproc/shares"
+	"github.com/tagproc/tagproc/source"
 )
 
 // A rolloutEdit is a verb of rollout that edits a file, and its flags.
@@ -22,6 +23,8 @@ type rolloutEdit struct {
 	verb     string
 	mayLeave bool // users may leave a tag
 	tags     []string
+	users    []string  // of name
+	toNobody bool      // the only tag is to have no users
 	now      time.Time // zero: when it runs
 
 	flags  rulesFlags
@@ -76,7 +79,7 @@ func (e *rolloutEdit) run(cmd *cobra.Command, file string, edit func(f *rollout.
 	if now.IsZero() {
 		now = time.Now()
 	}
-	rule, err := e.choose(before, now)
+	rule, err := e.choose(cmd, before, now)
 	if err != nil {
 		return fail(err)
 	}
@@ -84,6 +87,9 @@ func (e *rolloutEdit) run(cmd *cobra.Command, file string, edit func(f *rollout.
 	after, err := edit(before, rule, now)
 	if err == nil && !e.mayLeave {
 		err = rollout.Leaving(before, after, rule, now, e.tags...)
+		if _, leaving := errors.AsType[*rollout.LeavingError](err); leaving && e.toNobody {
+			err = fmt.Errorf("%w, or roll the tag back, which needs no flag: tagproc rollout rollback %s %s --rule %s", err, shellWord(file), shellWord(e.tags[0]), shellWord(before.Table().Rules()[rule].Name))
+		}
 	}
 	if err != nil {
 		return e.refuse(cmd, r, err)
@@ -93,6 +99,7 @@ func (e *rolloutEdit) run(cmd *cobra.Command, file string, edit func(f *rollout.
 	r.Diff = shares.Compare(before.Table(), after.Table(), shares.Options{At: now, Next: true})
 	r.Notes = after.Notes()
 	if e.verb == "promote" {
+		r.Notes = append(r.Notes, e.unreached(before, after)...)
 		if r.Left, err = leftAfterPromotion(cmd, after, rule, e.tags[0], e.routes); err != nil {
 			return err
 		}
@@ -129,6 +136,21 @@ func (e *rolloutEdit) run(cmd *cobra.Command, file string, edit func(f *rollout.
 	return fail(err)
 }
 
+// unreached says which warnings a promotion leaves: its tag takes the buckets of policies that
+// a rollback needs.
+func (e *rolloutEdit) unreached(before, after *rollout.File) (notes []string) {
+	_, was := rollout.Read(before.Name, before.Bytes(), e.flags.options())
+	_, is := rollout.Read(after.Name, after.Bytes(), e.flags.options())
+	for i := range is {
+		p := &is[i]
+		known := slices.ContainsFunc(was, func(q source.Problem) bool { return q.Kind == p.Kind && q.Line == p.Line })
+		if p.Kind == rules.KindUnreachable && !known {
+			notes = append(notes, fmt.Sprintf("line %d: %s has all buckets, so validate warns that this policy can never match; keep it as long as a rollback may be needed.", p.Line, e.tags[0]))
+		}
+	}
+	return notes
+}
+
 // people returns where text for people goes: standard output has the new file, or the patch,
 // alone.
 func (e *rolloutEdit) people(cmd *cobra.Command, file string) *terminal.Writer {
@@ -139,13 +161,23 @@ func (e *rolloutEdit) people(cmd *cobra.Command, file string) *terminal.Writer {
 }
 
 // choose returns the rule that is meant, and sets the tag of a rollback that names none.
-func (e *rolloutEdit) choose(f *rollout.File, now time.Time) (int, error) {
+func (e *rolloutEdit) choose(cmd *cobra.Command, f *rollout.File, now time.Time) (int, error) {
 	if e.verb != "rollback" || len(e.tags) > 0 {
-		return f.Rule(e.rule, e.tags...)
+		rule, err := f.Rule(e.rule, e.tags...)
+		for i, u := range e.users {
+			if _, swapped := f.Rule(e.rule, u); err != nil && swapped == nil && !isRule(f, e.tags[0]) {
+				return 0, fmt.Errorf("%w; TAG comes before USER: %s", err, typed(cmd, slices.Concat([]string{f.Name, u}, e.users[:i], e.tags, e.users[i+1:])...))
+			}
+		}
+		return rule, err
 	}
 	c, err := f.Canary(e.rule, now)
 	e.tags = []string{c.Tag}
 	return c.Rule, err
+}
+
+func isRule(f *rollout.File, name string) bool {
+	return slices.ContainsFunc(f.Table().Rules(), func(r rules.Rule) bool { return r.Name == name })
 }
 
 // refuse says why the edit is not made.
