@@ -28,7 +28,7 @@ func leftAfterPromotion(cmd *cobra.Command, after *rollout.File, rule int, tag s
 	left, problems := promotion.Of(docs, header, tag)
 	writeProblems(stderr(cmd), problems)
 	if len(left.NotRead) > 0 {
-		lines = append(lines, fmt.Sprintf("Not read, and to be looked at: %s. Only VirtualServices, lanes and Envoy's own configurations are.", strings.Join(left.NotRead, ", ")))
+		lines = append(lines, fmt.Sprintf("Not read, and to be looked at: %s. Only VirtualServices, HTTPRoutes, GRPCRoutes, lanes and Envoy's own configurations are.", strings.Join(left.NotRead, ", ")))
 	}
 	if left.IsZero() {
 		what := "these manifests"
@@ -56,13 +56,22 @@ func leftAfterPromotion(cmd *cobra.Command, after *rollout.File, rule int, tag s
 		for _, f := range left.Lanes {
 			files = append(files, shellWord(f))
 		}
-		list(fmt.Sprintf("The lane %s goes from %s, and the lanes are rendered again. Apply the VirtualServices first.", tag, strings.Join(left.Lanes, ", ")), nil,
-			"   tagproc render lanes "+strings.Join(files, " ")+" --output-dir DIR")
+		first, again := "VirtualServices", "render lanes "+strings.Join(files, " ")
+		if left.HTTPRoutes {
+			first, again = "HTTPRoutes", "render lanes --routes httproute "+strings.Join(files, " ")+" SERVICES"
+		}
+		list(fmt.Sprintf("The lane %s goes from %s, and the lanes are rendered again. Apply the %s first.", tag, strings.Join(left.Lanes, ", "), first), nil,
+			"   tagproc "+again+" --output-dir DIR")
 	}
 	list(fmt.Sprintf("These routes ask for %s, or set it, and go.", tag), left.Routes)
 	list("These look at the tag header by a pattern: see whether it means "+tag+".", left.Unclear)
 	list("Once every Envoy has the routes, these subsets go: no route leads to them.", left.Subsets)
 	list("Once Envoy has the routes, these clusters go: no route leads to them.", left.Clusters)
-	list("Then these Deployments go: their pods are those of the subsets.", left.Deployments)
+	list("Once every Envoy has the routes, these Services go: no route leads to them.", left.Services)
+	of := "subsets"
+	if len(left.Subsets) == 0 {
+		of = "Services"
+	}
+	list("Then these Deployments go: their pods are those of the "+of+".", left.Deployments)
 	return lines, nil
 }

@@ -1,8 +1,8 @@
 // Package promotion says what a mesh has no more use for once all users have one tag: the
-// routes that ask for it, the subsets that only these lead to, and the Deployments behind
-// them.
+// routes that ask for it, the subsets and Services that only these lead to, and the Deployments
+// behind them.
 //
-// It reads manifests, lanes as what they render to, and Envoys' own configurations. It is given
+// It reads manifests of Istio and of the Gateway API, lanes as what they render to, and Envoys' own configurations. It is given
 // content and does not know from where, and it changes nothing.
 package promotion
 
@@ -21,17 +21,19 @@ import (
 type Left struct {
 	Routes      []string // "VirtualService shop/cart: route s2", "envoy.yaml:23:7: route s2 of virtual host shop"
 	Subsets     []string // "DestinationRule shop/cart: subset s2"
-	Deployments []string // "Deployment shop/cart-s2": its pods are those of such a subset
-	Takers      []string // subsets that untagged requests reach, whose pods get the new version first
+	Services    []string // "Service shop/cart-s2": of a lane, by HTTPRoutes
+	Deployments []string // "Deployment shop/cart-s2": its pods are those of such a subset or Service
+	Takers      []string // subsets and Services that untagged requests reach, whose pods get the new version first
 	Unclear     []string // routes that look at the tag header by a pattern
 	Clusters    []string // "envoy.yaml:40:5: cluster s2": of an Envoy's own configuration, that only such routes lead to
 	Lanes       []string // the files with the lanes, in which the lane goes
+	HTTPRoutes  bool     // the lanes are rendered as HTTPRoutes
 	NotRead     []string // objects that may have routes, and that are not understood here
 }
 
 // IsZero reports whether nothing goes.
 func (l *Left) IsZero() bool {
-	return len(l.Routes)+len(l.Subsets)+len(l.Deployments)+len(l.Clusters)+len(l.Unclear) == 0
+	return len(l.Routes)+len(l.Subsets)+len(l.Services)+len(l.Deployments)+len(l.Clusters)+len(l.Unclear) == 0
 }
 
 // Of returns what goes where all users have a tag. Problems of lanes and of configurations of
@@ -43,6 +45,10 @@ func Of(docs []*source.Document, tagHeader, tag string) (*Left, source.Problems)
 		groups, _, wrong := lanes.Read(docs)
 		problems = wrong
 		for _, g := range groups {
+			if renderedAsRoutes(docs, g.Name) {
+				f.left.HTTPRoutes = true
+				continue
+			}
 			rendered, err := renderedOf(g)
 			if err != nil {
 				continue // what tagproc renders it reads
@@ -56,8 +62,11 @@ func Of(docs []*source.Document, tagHeader, tag string) (*Left, source.Problems)
 		}
 	}
 	for _, d := range docs {
-		if d.Kind == "VirtualService" {
+		switch {
+		case d.Kind == "VirtualService":
 			f.routes(d)
+		case isRoute(d):
+			f.gatewayRoute(d)
 		}
 	}
 	for t := range f.kept {
@@ -67,10 +76,11 @@ func Of(docs []*source.Document, tagHeader, tag string) (*Left, source.Problems)
 		switch d.Kind {
 		case "DestinationRule":
 			f.subsets(d, docs)
-		case "HTTPRoute", "GRPCRoute", "Ingress":
+		case "Ingress":
 			f.left.NotRead = add(f.left.NotRead, d.ID())
 		}
 	}
+	f.services(docs)
 	return &f.left, append(problems, f.envoys(docs)...)
 }
 
@@ -88,7 +98,7 @@ func renderedOf(g *lanes.Group) ([]*source.Document, error) {
 	return docs, problems.Err()
 }
 
-// A target is a subset of a host.
+// A target is a subset of a host, or without one a Service: "cart.shop".
 type target struct{ host, subset string }
 
 type finder struct {
@@ -122,6 +132,9 @@ func (f *finder) routes(d *source.Document) {
 		}
 		for _, t := range targets {
 			f.kept[t] = true
+		}
+		for _, to := range r.Get("route").Elements() {
+			f.kept[target{host: hostOf(to.Text("destination", "host"), d.Namespace)}] = true
 		}
 	}
 }

@@ -159,8 +159,8 @@ kind: Deployment
 metadata: {name: fast, namespace: shop}
 spec: {template: {metadata: {labels: {run: cart, v: "3", speed: fast}}}}
 ---
-apiVersion: gateway.networking.k8s.io/v1
-kind: HTTPRoute
+apiVersion: networking.k8s.io/v1
+kind: Ingress
 metadata: {name: edge, namespace: shop}
 `
 	for _, c := range []struct {
@@ -183,7 +183,7 @@ metadata: {name: edge, namespace: shop}
 			Routes:      []string{"VirtualService shop/cart: route 1"},
 			Subsets:     []string{"DestinationRule shop/cart: subset " + c.subset},
 			Deployments: c.want,
-			NotRead:     []string{"HTTPRoute shop/edge"},
+			NotRead:     []string{"Ingress shop/edge"},
 		}
 		if d := cmp.Diff(want, got); d != "" {
 			t.Errorf("subset %s, selector %s (-want +got)\n%s", c.subset, c.selector, d)
