@@ -155,6 +155,20 @@ func (c *RouteConfig) Take(h *VirtualHost, r *Request) (tried []Tried, taken *Ro
 	return tried, nil
 }
 
+// Behind returns the routes that would take the request too, and never get one: the route
+// that is taken stands before them, and takes all that they would.
+func (r *Result) Behind() (routes []*Route) {
+	if r.Route == nil {
+		return nil
+	}
+	for _, later := range r.Host.Routes[slices.Index(r.Host.Routes, r.Route)+1:] {
+		if r.Route.Covers(later) && r.Chain.HTTP.Routes.match(later, r.Request).Answer == Yes {
+			routes = append(routes, later)
+		}
+	}
+	return routes
+}
+
 // Override returns what the route that is taken, its virtual host or its route
 // configuration sets for the filter of a name, or nil: the nearest counts.
 func (r *Result) Override(filter string) *Override {

@@ -17,6 +17,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tagproc/tagproc/contract"
 	"github.com/tagproc/tagproc/explain"
 	"github.com/tagproc/tagproc/internal/words"
 	"github.com/tagproc/tagproc/state"
@@ -203,6 +204,9 @@ func reason(ctx context.Context, err error) error {
 		return errors.New("no answer in time")
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
+	}
+	if strings.Contains(err.Error(), "malformed HTTP response") { // the first bytes of HTTP/2, or of another protocol
+		return fmt.Errorf("what listens there speaks no HTTP/1.1, as the port for Envoy; the admin port is %s unless serve has another --admin", contract.DefaultAdmin)
 	}
 	var wrapper interface{ Unwrap() error }
 	if errors.As(err, &wrapper) && wrapper.Unwrap() != nil {

@@ -43,6 +43,9 @@ func ParseTarget(text string) (Target, error) {
 		}
 		return Target{name: text, network: "unix", host: path}, nil
 	}
+	if _, err := strconv.ParseUint(text, 10, 16); err == nil {
+		return Target{}, fmt.Errorf("address %q is a port; did you mean 127.0.0.1:%s?", text, text)
+	}
 	host, port, err := net.SplitHostPort(text)
 	if err != nil { // no port
 		host = strings.TrimSuffix(strings.TrimPrefix(text, "["), "]")

@@ -82,6 +82,9 @@ func (r *Report) writeReplicas(t *terminal.Writer) {
 		if len(replica.AlsoAt) > 0 {
 			t.Printf("%s is the same replica as %s\n", replica.Address, strings.Join(replica.AlsoAt, ", "))
 		}
+		if s := replica.State; s.Idle() > 0 {
+			t.Printf("%s had no request in the last %d s: does Envoy ask this replica?\n", replica.Address, s.Idle())
+		}
 		if s := replica.State; s.NotReady != "" {
 			t.Printf("%s is not ready: %s\n", replica.Address, s.NotReady)
 		}

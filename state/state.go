@@ -140,6 +140,16 @@ type Requests struct {
 	Latency *Latency `json:"latency,omitempty"`
 }
 
+// Idle returns for how many seconds no request came, of the last 5 minutes; 0: there are no
+// rules, or some requests came.
+func (s *State) Idle() int {
+	const window = 1 // of Requests
+	if s.Digest == "" || len(s.Requests) <= window || len(s.Requests[window].Outcomes) > 0 {
+		return 0
+	}
+	return s.Requests[window].Seconds
+}
+
 // A Latency says in how many seconds replies were made, without gRPC: upper bounds, from
 // the buckets of tagproc_decision_duration_seconds. Absent: above the last bucket.
 type Latency struct {

@@ -31,6 +31,9 @@ func WriteText(t *terminal.Writer, w *Way) error {
 		if h.Route != nil {
 			t.Labelled("route", "%s, %s", terminal.Bold.Textf("%s", h.Route.Name), h.Route.At)
 		}
+		for _, later := range h.Behind {
+			t.Labelled("behind", "route %s, %s, would take it too, and gets no request: it stands behind %s", later.Name, later.At, h.Route.Name)
+		}
 		writeEnd(t, h)
 		for _, what := range h.CannotTell {
 			t.Labelled("open", "%s", what)
@@ -83,7 +86,7 @@ func writeEnd(t *terminal.Writer, h Hop) {
 			share = fmt.Sprintf(" for %d of %d requests, by chance", c.Weight, total)
 		}
 		if c.Missing {
-			missing = ", which is not configured: 503"
+			missing = ", which is not configured: requests get 503, or Envoy refuses the configuration"
 		}
 		t.Labelled("cluster", "%s%s%s", terminal.Bold.Textf("%s", c.Name), share, missing)
 	}

@@ -41,6 +41,9 @@ type Hop struct {
 	Passed []Passed `json:"passed"`
 	// Route is the one taken; nil: none.
 	Route *Place `json:"route,omitempty"`
+	// Behind are routes that would take the request too, and never get one: the route that
+	// is taken stands before them, and takes all that they would.
+	Behind []Place `json:"behind,omitempty"`
 	// Clusters are where it leads: one, or several by weight; none where Envoy answers.
 	Clusters []Cluster `json:"clusters"`
 	// Status is that of Envoy's own answer; absent: a cluster is asked.
@@ -87,7 +90,7 @@ type Cluster struct {
 	Place
 
 	Weight  uint32 `json:"weight"`
-	Missing bool   `json:"missing,omitempty"` // the configuration has no such cluster: 503
+	Missing bool   `json:"missing,omitempty"` // the configuration has no such cluster: requests get 503, or Envoy refuses it
 }
 
 // A Stop is an Envoy on the way.
@@ -167,6 +170,9 @@ func (h *hop) run(request *envoyconf.Request) {
 	}
 	at := place(nameOf(r.Route), r.Route.Value)
 	h.Route = &at
+	for _, later := range r.Behind() {
+		h.Behind = append(h.Behind, place(nameOf(later), later.Value))
+	}
 	h.target(r.Route.Target(r.Request))
 	h.sent = r.Sent()
 }

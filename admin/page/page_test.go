@@ -72,6 +72,8 @@ func views(t *testing.T) map[string]View {
 	none := &state.State{Now: noon, Started: noon, File: "rules.yaml", Rules: []state.Rule{}, Requests: sample().Requests, Refusal: refused.Refusal, NotReady: "there are no good rules yet"}
 	stopping := sample()
 	stopping.NotReady, stopping.Step = "draining", nil
+	idle := sample()
+	idle.Requests[1] = state.Requests{Seconds: 304, Outcomes: map[string]uint32{}}
 	due := sample()
 	due.Now = due.Step.Next
 	due.Rules[0].Ramps[0].Percent, due.Rules[0].Ramps[0].Since = 50, due.Now
@@ -91,7 +93,7 @@ func views(t *testing.T) map[string]View {
 	rule := &sample().Rules[0]
 	choices := []Choice{{Value: "checkout\ts2", Text: "s2 of checkout", Chosen: true}, {Value: "checkout\ts1", Text: "s1 of checkout"}}
 	return map[string]View{
-		"refusal-over": {State: over}, "uneven": {State: uneven},
+		"refusal-over": {State: over}, "uneven": {State: uneven}, "idle": {State: idle},
 		"what-if": {State: sample(), WhatIf: &WhatIf{
 			Rule: "checkout", Tag: "s2", Share: "20%", Choices: choices, Before: rule, After: &moved, To: 20, Moving: &state.Moving{Percent: 5, Named: 1},
 			Leaving: "users would lose s2 (5%); add --allow-leaving if that is meant", Command: "tagproc rollout set rules.yaml --rule checkout s2=20%", YAML: "policies:\n- {range: 20, tagValue: s2}\n",

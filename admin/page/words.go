@@ -174,6 +174,9 @@ func replaced(r state.Rule) string {
 // Doubts says which shares are not as they should be. They are of requests, not of people,
 // so that none of them is an alarm.
 func (d *drawing) Doubts() (all []string) {
+	if seconds := d.State.Idle(); seconds > 0 {
+		all = append(all, fmt.Sprintf("No request in the last %s: does Envoy ask this replica?", length(seconds)))
+	}
 	right, tooFew := 0, 0
 	for _, r := range d.State.Rules {
 		if r.Mode != "enforce" || len(r.Observed) <= window {

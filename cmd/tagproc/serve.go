@@ -51,7 +51,7 @@ always be good at the start.`,
 	s.StringVar(&f.tls.Key, "tls-key", "", "PEM `FILE` with the key of --tls-cert")
 	s.StringVar(&f.tls.ClientCA, "tls-client-ca", "",
 		"PEM `FILE` with the authorities that sign client certificates; clients then need one (mTLS)")
-	s.StringVar(&f.admin, "admin", contract.DefaultAdmin, "address of /healthz, /readyz and /metrics: `HOST:PORT` or unix:///PATH; empty: none")
+	s.StringVar(&f.admin, "admin", contract.DefaultAdmin, "address of the page for browsers, /healthz, /readyz, /metrics, /state and /explain: `HOST:PORT` or unix:///PATH; empty: none")
 	s.StringArrayVar(&f.adminHosts, "admin-host", nil,
 		"`NAME` in URLs of --admin, besides its addresses and a cluster's names; repeatable")
 	s.BoolVar(&f.pprof, "pprof", false, "serve /debug/pprof at --admin, which exposes the process and can slow it down")
