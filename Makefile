@@ -14,7 +14,7 @@ LINT      := go tool -modfile=$(CURDIR)/tools/golangci-lint.mod golangci-lint
 BENCHSTAT := go tool -modfile=tools/benchstat.mod benchstat
 
 .DEFAULT_GOAL := help
-.PHONY: help build mesh run test test-istio test-envoy-gateway test-page lint verify fmt bench fuzz proto picture pictures image envoy envoys chaos hostile differential proof loadtest loadtest-short ghz loadtest-build update-tools clean
+.PHONY: help build mesh run test test-istio test-envoy-gateway test-page test-chart chart lint verify fmt bench fuzz proto picture pictures image envoy envoys chaos hostile differential proof loadtest loadtest-short ghz loadtest-build update-tools clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ test-istio: envoys ## run the tests on the real control plane of Istio and real 
 test-envoy-gateway: envoys ## run the tests on the real Envoy Gateway, which programs a real Envoy; building it takes some minutes
 	cd test/envoygateway && go test -shuffle=on -timeout=30m ./...
 
+test-chart: ## run the tests of the Helm chart, with Helm's library
+	cd test/chart && go test -shuffle=on -timeout=20m ./...
+
 test-page: ## run the tests of the page in a headless Chromium, which root gets on Debian, with axe-core of npm
 	@tools/get-browser
 	cd test/page && CI=true go test -shuffle=on -timeout=20m ./...
@@ -55,6 +58,7 @@ lint: ## check style, imports, go.mod, the proto file and that generated code is
 	cd test/istio && go mod tidy -diff
 	cd test/envoygateway && go mod tidy -diff
 	cd test/page && go mod tidy -diff
+	cd test/chart && go mod tidy -diff
 	cd deploy/monitoring && go mod tidy -diff
 	cd tools/image && go mod tidy -diff
 	$(BUF) lint
@@ -67,12 +71,13 @@ lint: ## check style, imports, go.mod, the proto file and that generated code is
 	cd test/istio && $(LINT) run
 	cd test/envoygateway && $(LINT) run
 	cd test/page && $(LINT) run
+	cd test/chart && $(LINT) run
 	cd deploy/monitoring && $(LINT) run
 	cd tools/image && $(LINT) run
 	cd tools/goreleaser && $(LINT) run && go test .
 
 verify: ## check the modules against go.sum, and look for known vulnerabilities where their database is reachable
-	@set -e; for dir in . loadtest mesh test/istio test/envoygateway test/page tools/image tools/goreleaser; do out=$$(cd $$dir && go mod verify) || { echo "$$dir: $$out" >&2; exit 1; }; echo "$$dir: $$out"; done
+	@set -e; for dir in . loadtest mesh test/istio test/envoygateway test/page test/chart tools/image tools/goreleaser; do out=$$(cd $$dir && go mod verify) || { echo "$$dir: $$out" >&2; exit 1; }; echo "$$dir: $$out"; done
 	@tools/vulncheck
 
 fmt: ## format the Go code and the proto file
@@ -102,6 +107,11 @@ picture: ## draw docs/users.svg, the picture of the README
 pictures: ## take docs/page.png and docs/page-refused.png, the pictures of the page
 	@tools/get-browser
 	cd test/page && CI=true go test -count=1 -run='^TestPictures$$' . -args -pictures $(CURDIR)/docs
+
+chart: ## copy into the Helm chart what it shares with deploy/, and package it into bin/chart
+	cp deploy/monitoring/alerts.yaml deploy/monitoring/dashboard.json deploy/kustomize/components/sidecar/gateway-values.yaml deploy/helm/tagproc/files/
+	cd test/chart && go test -count=1 -run='^TestReadme$$' . -update
+	cd test/chart && go tool helm package ../../deploy/helm/tagproc --destination ../../bin/chart --app-version "$(VERSION)" --version "$$(echo "$(VERSION)" | sed -E 's/^v([0-9]+\.)/\1/; t; s/^/0.0.0-g/')"
 
 image: ## assemble the images of tagproc and of the samples' application into bin/image, for amd64 and arm64
 	cd tools/image && GOTOOLCHAIN=$$(sed -n 's/^toolchain //p' "$(CURDIR)/go.mod") go run . -root "$(CURDIR)" -out "$(CURDIR)/bin/image" \

@@ -13,7 +13,7 @@ import (
 func TestLinks(t *testing.T) {
 	t.Parallel()
 	var documents []string
-	for _, pattern := range []string{"../*.md", "../docs/*.md", "../docs/decisions/*.md", "../loadtest/*.md", "samples/*.md"} {
+	for _, pattern := range []string{"../*.md", "../docs/*.md", "../docs/decisions/*.md", "../loadtest/*.md", "samples/*.md", "helm/*/*.md"} {
 		found, err := filepath.Glob(pattern)
 		if err != nil || len(found) == 0 {
 			t.Fatalf("%s: %v, %v", pattern, found, err)

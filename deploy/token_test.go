@@ -35,6 +35,9 @@ func TestNoToken(t *testing.T) {
 		if err != nil || filepath.Ext(name) != ".yaml" {
 			return err
 		}
+		if filepath.Base(filepath.Dir(name)) == "templates" {
+			return nil // no YAML yet; test/chart holds what they make equal to kustomize/
+		}
 		content, err := os.ReadFile(name)
 		check(name, content)
 		return err

@@ -19,7 +19,7 @@ func TestSchema(t *testing.T) {
 		switch base := filepath.Base(path); {
 		case err != nil:
 			return err
-		case base == "envoyfilter" || base == "kustomize": // what convert prints, and what is applied from elsewhere
+		case base == "envoyfilter" || base == "kustomize" || base == "helm": // what convert prints, what is applied from elsewhere, and values of a chart
 			return fs.SkipDir
 		case d.IsDir() || filepath.Ext(path) != ".yaml":
 			return nil

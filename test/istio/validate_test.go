@@ -48,6 +48,9 @@ func TestDeployed(t *testing.T) {
 				kustomized(t, deploy, path)
 				return
 			}
+			if strings.HasPrefix(path, "helm/") {
+				return // test/chart holds what it makes equal to kustomize/
+			}
 			file := filepath.Join(deploy, path)
 			docs, problems := source.Read(path, src)
 			if len(problems) > 0 || len(docs) == 0 {
