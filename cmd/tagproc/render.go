@@ -17,10 +17,11 @@ why each important line is there. render neither asks a cluster nor applies anyt
   tagproc render envoygateway --rules rules.yaml --gateway default/shop --service tagproc.tagproc:9002
   tagproc render lanes lanes.yaml                                     # where tags lead
   tagproc render propagation rules.yaml                               # sidecars carry tags along, in baggage
-  tagproc render recompute --rules rules.yaml                         # sidecars derive tags again`,
+  tagproc render recompute --rules rules.yaml                         # sidecars derive tags again
+  tagproc render telemetry --rules rules.yaml                         # traces say what was decided`,
 		Args: subcommandOnly,
 		RunE: help,
 	}
-	cmd.AddCommand(newRenderEnvoyCommand(), newRenderEnvoyFilterCommand(), newRenderEnvoyGatewayCommand(), newRenderLanesCommand(), newRenderPropagationCommand(), newRenderRecomputeCommand())
+	cmd.AddCommand(newRenderEnvoyCommand(), newRenderEnvoyFilterCommand(), newRenderEnvoyGatewayCommand(), newRenderLanesCommand(), newRenderPropagationCommand(), newRenderRecomputeCommand(), newRenderTelemetryCommand())
 	return cmd
 }

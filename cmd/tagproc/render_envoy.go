@@ -76,6 +76,7 @@ pass untagged. FILE may be -, standard input.`,
 	f.StringVar(&o.TLS.Name, "tls-name", "", "`NAME` in tagproc's certificate (default: the host of --address)")
 	f.StringVar(&o.TLS.Certificate, "tls-cert", "", "`FILE` with the certificate that Envoy shows tagproc")
 	f.StringVar(&o.TLS.Key, "tls-key", "", "`FILE` with the key of --tls-cert")
+	f.StringVar(&o.Tracing, "tracing", "", "`HOST:PORT` of a collector of OpenTelemetry (OTLP over gRPC): traces each request, with what tagproc decided")
 	f.BoolVar(&o.FiltersOnly, "filters-only", false, "print the parts that concern tagproc, without listener, routes and log")
 	f.StringVar(&dataPath, "data-path", string(gateway.ExtProc), "what decides: `ext_proc|lua`, tagproc or the rules as a program in Envoy")
 	f.StringVar(&log, "access-log", "text", "form of the access log: `text|json`; verify --access-log reads json")

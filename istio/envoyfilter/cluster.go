@@ -50,9 +50,8 @@ func Cluster(name string, at ...Endpoint) *clusterv3.Cluster {
 	return c
 }
 
-// ExtProcCluster returns the cluster of a tagproc, which may be asked about thousands of
-// requests at a time.
-func ExtProcCluster(name string, at ...Endpoint) (*clusterv3.Cluster, error) {
+// GRPCCluster is Cluster of endpoints that speak gRPC.
+func GRPCCluster(name string, at ...Endpoint) (*clusterv3.Cluster, error) {
 	http2, err := Pack(&httpv3.HttpProtocolOptions{
 		UpstreamProtocolOptions: &httpv3.HttpProtocolOptions_ExplicitHttpConfig_{
 			ExplicitHttpConfig: &httpv3.HttpProtocolOptions_ExplicitHttpConfig{
@@ -65,6 +64,19 @@ func ExtProcCluster(name string, at ...Endpoint) (*clusterv3.Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
+	c := Cluster(name, at...)
+	c.ConnectTimeout = durationpb.New(time.Second)
+	c.TypedExtensionProtocolOptions = map[string]*anypb.Any{protocolOptions: http2}
+	return c, Validate(c)
+}
+
+// ExtProcCluster returns the cluster of a tagproc, which may be asked about thousands of
+// requests at a time.
+func ExtProcCluster(name string, at ...Endpoint) (*clusterv3.Cluster, error) {
+	c, err := GRPCCluster(name, at...)
+	if err != nil {
+		return nil, err
+	}
 	bounds := &clusterv3.CircuitBreakers_Thresholds{
 		MaxPendingRequests: wrapperspb.UInt32(maxRequests),
 		MaxRequests:        wrapperspb.UInt32(maxRequests),
@@ -72,9 +84,6 @@ func ExtProcCluster(name string, at ...Endpoint) (*clusterv3.Cluster, error) {
 	if Several(at) { // retries go to another one
 		bounds.MaxRetries = wrapperspb.UInt32(maxRetries)
 	}
-	c := Cluster(name, at...)
-	c.ConnectTimeout = durationpb.New(time.Second)
-	c.TypedExtensionProtocolOptions = map[string]*anypb.Any{protocolOptions: http2}
 	c.CircuitBreakers = &clusterv3.CircuitBreakers{Thresholds: []*clusterv3.CircuitBreakers_Thresholds{bounds}}
 	return c, Validate(c)
 }

@@ -39,9 +39,10 @@ const baseline = "default"
 type standalone struct {
 	*Standalone
 
-	listen, fallback envoyfilter.Endpoint
-	addresses        []envoyfilter.Endpoint
-	routes           []route
+	listen, fallback, collector envoyfilter.Endpoint
+
+	addresses []envoyfilter.Endpoint
+	routes    []route
 }
 
 // Check returns an error for each option that cannot be used with the rules of t, which
@@ -73,6 +74,9 @@ func (o *Standalone) settings(t *rules.Table) (*standalone, error) {
 		errs = append(errs, errors.New("--address: expected no name beside a socket, which Envoy cannot have in one cluster"))
 	}
 	errs = append(errs, o.TLS.check(s.addresses))
+	if o.Tracing != "" {
+		endpoint("--tracing", o.Tracing, &s.collector)
+	}
 	if o.FiltersOnly {
 		if len(o.Routes) > 0 || o.Default != "" {
 			errs = append(errs, errors.New("--filters-only: expected no --route and no --default: routes are those of the configuration that is there"))
@@ -108,6 +112,9 @@ func (o *Standalone) settings(t *rules.Table) (*standalone, error) {
 // nameOf returns the name of the route of a tag. No value has a name of two values.
 func (s *standalone) nameOf(tag rules.Tag) string {
 	others := []string{baseline, contract.GatewayFilter}
+	if s.Tracing != "" {
+		others = append(others, tracingCluster)
+	}
 	for _, r := range s.routes {
 		if r.Tag != tag {
 			others = append(others, r.Value, full(r.Tag))

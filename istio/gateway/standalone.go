@@ -34,6 +34,7 @@ type Standalone struct {
 	Routes  []string // [TAG_HEADER=]TAG=HOST:PORT; of those that match a request the first is taken
 	Default string   // HOST:PORT of the requests that no route takes
 	TLS     TLS      // towards tagproc
+	Tracing string   // HOST:PORT of a collector of OpenTelemetry; "": no traces
 
 	// JSONLog makes the access log the one that package accesslog reads.
 	JSONLog bool
@@ -67,10 +68,21 @@ func Config(t *rules.Table, o Standalone) (*manifest.Tree, error) {
 		}
 		clusters = append(clusters, tagproc)
 	}
-	if o.FiltersOnly {
-		return s.parts(h, filters, clusters)
+	m, err := s.manager(t, h)
+	if err != nil {
+		return nil, err
 	}
-	listener, err := s.listener(h, filters)
+	if o.Tracing != "" {
+		collector, err := collector(s.collector)
+		if err != nil {
+			return nil, err
+		}
+		clusters = append(clusters, collector)
+	}
+	if o.FiltersOnly {
+		return s.parts(m, h, filters, clusters)
+	}
+	listener, err := s.listener(m, h, filters)
 	if err != nil {
 		return nil, err
 	}
@@ -163,13 +175,28 @@ func (s *standalone) tagproc() (*manifest.Tree, error) {
 	return tree, nil
 }
 
-// parts returns what a connection manager and the clusters that are there lack.
-func (s *standalone) parts(h headers, filters, clusters []*manifest.Tree) (*manifest.Tree, error) {
+// manager returns what the connection manager needs.
+func (s *standalone) manager(t *rules.Table, h headers) (*hcmv3.HttpConnectionManager, error) {
 	m, err := manager(h, s.Behaviour)
-	if err != nil {
-		return nil, err
+	if err == nil && s.Tracing != "" {
+		m.Tracing, err = tracing(t)
 	}
+	return m, err
+}
+
+// managerFilter is the function of that name, with a comment on traces.
+func (s *standalone) managerFilter(m *hcmv3.HttpConnectionManager, h headers) (*manifest.Tree, error) {
 	filter, err := managerFilter(m, h, s.Behaviour)
+	if err == nil && s.Tracing != "" {
+		filter.Comment("Every request is traced; random_sampling takes some. Spans say what tagproc decided, and by which rules, without the user's id. Render this again when a rule comes, goes or changes its name.",
+			envoyfilter.TypedConfig, "tracing")
+	}
+	return filter, err
+}
+
+// parts returns what a connection manager and the clusters that are there lack.
+func (s *standalone) parts(m *hcmv3.HttpConnectionManager, h headers, filters, clusters []*manifest.Tree) (*manifest.Tree, error) {
+	filter, err := s.managerFilter(m, h)
 	if err != nil {
 		return nil, err
 	}
@@ -184,11 +211,8 @@ func (s *standalone) parts(h headers, filters, clusters []*manifest.Tree) (*mani
 }
 
 // listener returns the listener that clients connect to.
-func (s *standalone) listener(h headers, filters []*manifest.Tree) (*manifest.Tree, error) {
-	m, err := manager(h, s.Behaviour)
-	if err != nil {
-		return nil, err
-	}
+func (s *standalone) listener(m *hcmv3.HttpConnectionManager, h headers, filters []*manifest.Tree) (*manifest.Tree, error) {
+	var err error
 	m.StatPrefix = ingress
 	m.UseRemoteAddress = wrapperspb.Bool(true)
 	m.RouteSpecifier = &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: s.routeConfig()}
@@ -200,7 +224,7 @@ func (s *standalone) listener(h headers, filters []*manifest.Tree) (*manifest.Tr
 	if err != nil {
 		return nil, err
 	}
-	filter, err := managerFilter(m, h, s.Behaviour)
+	filter, err := s.managerFilter(m, h)
 	if err != nil {
 		return nil, err
 	}

@@ -45,6 +45,10 @@ var standaloneCases = []struct {
 	options   func(o *Standalone)
 }{
 	{"lanes", lanes, nil},
+	{"tracing", lanes, func(o *Standalone) { o.Tracing = "otel.example:4317" }},
+	{"tracing-filters-only", lanes, func(o *Standalone) {
+		o.Tracing, o.FiltersOnly, o.Routes, o.Default = "127.0.0.1:4317", true, nil, ""
+	}},
 	{"socket", lanes, func(o *Standalone) { o.Address, o.Listen = []string{"unix:///run/tagproc.sock"}, "[::]:80" }},
 	{"two", lanes, func(o *Standalone) { o.Address = []string{"unix:///run/a.sock", "unix:///run/b.sock"} }},
 	{"names", lanes, func(o *Standalone) {
@@ -83,8 +87,8 @@ const mostLines = 90
 
 // longer are the cases with more: a filter for visitors, retries at other replicas of
 // a name, TLS, more routes, five odd names, rules in Lua, headers of baggage, a line for
-// each field of a log in JSON.
-var longer = []string{"visitors", "two", "names", "tls", "mtls", "ratios", "odd-names", "lua", "lua-filters-only", "propagated", "strip-baggage", "json-log"}
+// each field of a log in JSON, tags of spans.
+var longer = []string{"visitors", "two", "names", "tls", "mtls", "ratios", "odd-names", "lua", "lua-filters-only", "propagated", "strip-baggage", "json-log", "tracing"}
 
 // TestStandaloneGolden checks what is printed, and reads it back strictly, by Envoy's own
 // types.

@@ -73,6 +73,7 @@ func TestDeployed(t *testing.T) {
 				for _, address := range addresses {
 					alone(t, string(tagproc(t, "render", "envoyfilter", "--rules", file, "--address", address)))
 				}
+				alone(t, string(tagproc(t, "render", "telemetry", "--rules", file)))
 			case first.Get("laneGroup").Exists(), strings.HasPrefix(first.Kind, "ASMSwimLane"):
 				alone(t, string(tagproc(t, "render", "lanes", file)))
 			case first.Kind == "ASMHeaderPropagation":
