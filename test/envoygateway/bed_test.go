@@ -146,8 +146,16 @@ func run(t *testing.T, cmd *exec.Cmd) (stop func()) {
 // serve runs tagproc until the test ends. kill kills it.
 func (b *bed) serve(t *testing.T) (kill func()) {
 	t.Helper()
-	cmd := exec.Command(filepath.Join(programs, "tagproc"), "serve", "--rules", b.rules, "--metadata", "--drain-delay=0s",
-		"--listen", "unix://"+b.socket, "--admin", "unix://"+filepath.Join(b.dir, "admin.sock"))
+	return b.serveAt(t, "unix://"+b.socket)
+}
+
+// serveAt does the same at an address, with flags.
+func (b *bed) serveAt(t *testing.T, address string, flags ...string) (kill func()) {
+	t.Helper()
+	cmd := exec.Command(filepath.Join(programs, "tagproc"), append([]string{
+		"serve", "--rules", b.rules, "--metadata", "--drain-delay=0s",
+		"--listen", address, "--admin", "unix://" + filepath.Join(b.dir, "admin.sock"),
+	}, flags...)...)
 	stop := run(t, cmd)
 	return func() {
 		if err := cmd.Process.Kill(); err != nil {
@@ -160,7 +168,13 @@ func (b *bed) serve(t *testing.T) (kill func()) {
 // rendered returns what tagproc prints for the Gateway about the rules.
 func (b *bed) rendered(t *testing.T, flags ...string) string {
 	t.Helper()
-	args := append([]string{"render", "envoygateway", "--rules", b.rules, "--gateway", "default/shop", "--service", "unix://" + b.socket}, flags...)
+	return b.renderedFor(t, "unix://"+b.socket, flags...)
+}
+
+// renderedFor does the same for a tagproc elsewhere.
+func (b *bed) renderedFor(t *testing.T, service string, flags ...string) string {
+	t.Helper()
+	args := append([]string{"render", "envoygateway", "--rules", b.rules, "--gateway", "default/shop", "--service", service}, flags...)
 	out, err := exec.Command(filepath.Join(programs, "tagproc"), args...).Output()
 	if err != nil {
 		t.Fatalf("tagproc %q: %v", args, err)
