@@ -26,7 +26,7 @@ type Options struct {
 // /readyz, which answers 200 when ready returns nil and else 503 with its text;
 // and /metrics. These accept any Host, for probes and Prometheus. GET /state and
 // POST /explain answer for o.Replica as JSON: a [state.State], and an [explain.Decision]
-// for an [explain.Question]. Pages for browsers
+// for an [explain.Question]; GET /replicas for all replicas, a [state.Replicas]. Pages for browsers
 // accept only Hosts that are addresses, localhost, names without a dot, names under svc
 // and svc.cluster.local, and o.Hosts; any other gets a 421.
 func Handler(metrics prometheus.Gatherer, ready func() error, o Options) http.Handler {
@@ -46,7 +46,7 @@ func Handler(metrics prometheus.Gatherer, ready func() error, o Options) http.Ha
 	page := func(pattern string, handler http.HandlerFunc) { mux.Handle(pattern, checkHost(o.Hosts, handler)) }
 	index := "tagproc\n\n/healthz  the process answers\n/readyz   rules are live, and it is not draining\n/metrics  for Prometheus\n"
 	if o.Replica != nil {
-		index += "/         for browsers (Accept: text/html): all of it on a page\n/state    the live rules, reloads and the last hour's requests, as JSON\n/explain  why a request gets its tags: POST it as JSON\n"
+		index += "/         for browsers (Accept: text/html): all of it on a page\n/state    the live rules, reloads and the last hour's requests, as JSON\n/replicas  whether all replicas agree, as JSON, with --peers\n/explain  why a request gets its tags: POST it as JSON\n"
 		o.Replica.pages(page)
 	}
 	if o.Pprof {

@@ -15,6 +15,7 @@ import (
 	"github.com/tagproc/tagproc/explain"
 	"github.com/tagproc/tagproc/internal/words"
 	"github.com/tagproc/tagproc/rules"
+	"github.com/tagproc/tagproc/state"
 )
 
 // The bounds of a request to POST /explain: more than Envoy sends by default.
@@ -23,9 +24,22 @@ const (
 	maxQuestionHeaders = 1000
 )
 
-// pages adds /state, /explain and /whatif.
+// pages adds /state, /replicas, /explain and /whatif.
 func (r *Replica) pages(add func(pattern string, handler http.HandlerFunc)) {
-	add("GET /state", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, r.State()) })
+	add("GET /state", func(w http.ResponseWriter, request *http.Request) {
+		s := r.State()
+		if request.URL.Query().Get("brief") != "" {
+			s.Rules, s.RulesLeftOut, s.Requests, s.Reloads = []state.Rule{}, 0, nil, nil
+		}
+		writeJSON(w, s)
+	})
+	add("GET /replicas", func(w http.ResponseWriter, _ *http.Request) {
+		if r.Peers == nil {
+			writeText(w, http.StatusNotFound, "no replicas are named: start tagproc with --peers NAME, the name of them all; or ask with tagproc status\n")
+			return
+		}
+		writeJSON(w, r.Peers())
+	})
 	add("GET /explain", func(w http.ResponseWriter, _ *http.Request) { r.show(w) })
 	add("GET /whatif", func(w http.ResponseWriter, request *http.Request) {
 		q := request.URL.Query()
@@ -114,6 +128,9 @@ func (r *Replica) latest() []byte {
 // view returns the page of whoever asked nothing yet.
 func (r *Replica) view() page.View {
 	v := page.View{State: r.State()}
+	if r.Peers != nil {
+		v.Replicas = r.Peers()
+	}
 	v.WhatIf = whatIfOf(v.State.Rules)
 	return v
 }

@@ -1,12 +1,17 @@
 package admin
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tagproc/tagproc/state"
 )
 
 // BenchmarkPage measures the page and a "What if?" of rules in use. Ten open pages ask for
@@ -62,5 +67,30 @@ func TestDrawnOnce(t *testing.T) {
 		if after := b.replica.latest(); &after[0] == &before[0] {
 			t.Errorf("after %s the page is the one before", what)
 		}
+	}
+}
+
+// TestReplicas checks what is said of other replicas, and that a brief state has no rules.
+func TestReplicas(t *testing.T) {
+	t.Parallel()
+	b := newBed(t)
+	b.load(`rules: [{header: x, tagHeader: t, policies: [{range: 5, tagValue: v}]}]`)
+	if w := b.ask(http.MethodGet, "/replicas", ""); w.Code != http.StatusNotFound || !strings.Contains(w.Body.String(), "--peers") {
+		t.Errorf("without --peers: %d %s", w.Code, w.Body)
+	}
+	all := &state.Replicas{Summary: "1 of 2 has 58b3", Digest: "58b3", Replicas: []state.Peer{
+		{Address: "10.0.0.1:9090", Answers: true, Digest: "58b3", Clock: "right", Differs: []string{}}, {Address: "10.0.0.2:9090", Differs: []string{"unreachable: no answer in time"}},
+	}}
+	b.replica.Peers = func() *state.Replicas { return all }
+	var got *state.Replicas
+	if err := json.Unmarshal(b.ask(http.MethodGet, "/replicas", "").Body.Bytes(), &got); err != nil || !cmp.Equal(got, all) {
+		t.Errorf("/replicas: %v, %s", err, cmp.Diff(all, got))
+	}
+	if page := b.ask(http.MethodGet, "/explain", "").Body.String(); !strings.Contains(page, "Not all replicas agree: 1 of 2 has 58b3.") || !strings.Contains(page, "<title>! tagproc") {
+		t.Error("the page does not say that replicas disagree")
+	}
+	s, err := state.Decode(b.ask(http.MethodGet, "/state?brief=1", "").Body.Bytes())
+	if err != nil || len(s.Rules)+len(s.Requests)+len(s.Reloads) > 0 || s.Digest == "" {
+		t.Errorf("a brief state: %v, %+v", err, s)
 	}
 }

@@ -25,6 +25,7 @@ type Replica struct {
 	Now      func() time.Time // the clock of ramps; nil: time.Now
 	Reloads  *Reloads
 	Traffic  *traffic.Recorder
+	Peers    func() *state.Replicas // of all replicas, this one too; nil: they are not known
 
 	shadows   shadows
 	drawn     drawn

@@ -27,13 +27,18 @@ import (
 const (
 	DefaultTimeout = 5 * time.Second // for one answer
 
-	maxDecision = 32 << 20 // bytes: an explanation by as many rules as a file can have
-	maxError    = 300      // bytes of an error
+	maxBrief    = 128 << 10 // bytes: a state without rules and requests
+	maxDecision = 32 << 20  // bytes: an explanation by as many rules as a file can have
+	maxError    = 300       // bytes of an error
 )
 
 // A Client asks replicas. The zero value is ready to use.
 type Client struct {
 	Timeout time.Duration // for one answer; 0: DefaultTimeout
+	// Brief leaves out what replicas say of their rules and requests, so that the answers
+	// of many fit.
+	Brief bool
+	Most  int // addresses of a target that are asked; 0: all
 	// Lookup returns the addresses of a name; nil: the system's resolver.
 	Lookup func(ctx context.Context, network, host string) ([]netip.Addr, error)
 	// Now is the clock that those of replicas are compared with; nil: time.Now.
@@ -90,7 +95,12 @@ func (c *Client) Ask(ctx context.Context, targets []Target) []Replica {
 				answers[i] = []Replica{{Address: t.name, Name: t.name, Unreachable: words.Cut(err.Error(), maxError)}}
 				return
 			}
-			answers[i] = withoutDeadFamily(c.askPlaces(ctx, places))
+			var rest []Replica
+			if c.Most > 0 && len(places) > c.Most {
+				rest = []Replica{{Address: t.name, Name: t.name, Unreachable: fmt.Sprintf("the name has %d addresses, and %d are asked", len(places), c.Most)}}
+				places = places[:c.Most]
+			}
+			answers[i] = append(withoutDeadFamily(c.askPlaces(ctx, places)), rest...)
 		})
 	}
 	asking.Wait()
@@ -115,7 +125,11 @@ func (c *Client) ask(ctx context.Context, p Place) Replica {
 	}
 	begin := c.now()
 	var s *state.State
-	text, err := c.do(ctx, p, http.MethodGet, "/state", nil, state.MaxSize)
+	path, most := "/state", int64(state.MaxSize)
+	if c.Brief {
+		path, most = "/state?brief=1", maxBrief
+	}
+	text, err := c.do(ctx, p, http.MethodGet, path, nil, most)
 	took := c.now().Sub(begin)
 	if err == nil {
 		s, err = state.Decode(text)

@@ -37,7 +37,8 @@ func hash(text string) string {
 
 // A View is what the page shows.
 type View struct {
-	State *state.State
+	State    *state.State
+	Replicas *state.Replicas // nil: they are not known
 
 	// A question, as it was typed, and what there is to say about it.
 	Request, At string
@@ -88,7 +89,7 @@ func Write(w io.Writer, v View) error {
 		}
 	}
 	d := &drawing{View: v, Title: "tagproc", Answer: answer.String(), Style: template.CSS(style), Script: template.JS(script), colours: coloursOf(v.State)}
-	if len(alarms(v.State)) > 0 {
+	if len(d.Alarms()) > 0 {
 		d.Title = "! tagproc"
 	}
 	if err := page.Execute(w, d); err != nil {

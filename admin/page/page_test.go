@@ -99,6 +99,14 @@ func views(t *testing.T) map[string]View {
 			Leaving: "users would lose s2 (5%); add --allow-leaving if that is meant", Command: "tagproc rollout set rules.yaml --rule checkout s2=20%", YAML: "policies:\n- {range: 20, tagValue: s2}\n",
 		}},
 		"what-if-not": {State: sample(), WhatIf: &WhatIf{Rule: "checkout", Tag: "s2", Share: "20.5%", Choices: choices, Before: rule, To: 25, Wrong: "That cannot be: s2=20.5% of 100 buckets is no whole number of them"}},
+		"agree": {State: sample(), Replicas: &state.Replicas{Agree: true, Summary: "1 of 1 has 58b34286a4ea4d5b", Digest: "58b34286a4ea4d5b", Replicas: []state.Peer{
+			{Address: "10.0.0.1:9090", Answers: true, Digest: "58b34286a4ea4d5b", LiveSince: noon, Clock: "right"},
+		}}},
+		"disagree": {State: sample(), Replicas: &state.Replicas{Summary: "1 of 3 has 58b34286a4ea4d5b", Digest: "58b34286a4ea4d5b", Replicas: []state.Peer{
+			{Address: "10.0.0.1:9090", Answers: true, Digest: "58b34286a4ea4d5b", LiveSince: noon, Clock: "right"},
+			{Address: "10.0.0.2:9090", Answers: true, Digest: "9b09645ac8530873", LiveSince: noon.Add(-time.Hour), Clock: "3s behind", Differs: []string{"has the rules 9b09645ac8530873, live since 2026-12-01T11:00:00Z"}},
+			{Address: "10.0.0.3:9090", Differs: []string{"unreachable: no answer in time"}},
+		}}},
 		"well":        {State: sample()}, "refused": {State: refused}, "no-rules": {State: none}, "stopping": {State: stopping}, "last-step": {State: due}, "long-names": {State: long},
 		"explained": {
 			State: sample(), Request: "x-user-id: jack", At: "2026-12-01T10:00:00Z", Decision: explain.Request(table, []explain.Header{{Name: "x-user-id", Value: "jack"}}),

@@ -27,13 +27,14 @@ const (
 
 // functions are what the template says.
 var functions = template.FuncMap{
-	"alarms": alarms, "ago": ago, "base": path.Base, "brief": brief, "changes": changes, "count": count, "few": few, "hatch": hatch, "instant": instant, "latency": latency, "length": length,
+	"ago": ago, "base": path.Base, "brief": brief, "changes": changes, "count": count, "few": few, "hatch": hatch, "instant": instant, "latency": latency, "length": length,
 	"moving": moving, "mostDrawn": func() int { return mostDrawn }, "observed": observed, "outcomes": outcomes, "percent": percent, "problem": problem,
 	"replaced": replaced, "rest": rest, "plural": words.Counted, "sentence": sentence, "shown": shown, "tag": words.Tag, "until": until, "verdict": verdict,
 }
 
-// alarms says what is wrong with a replica.
-func alarms(s *state.State) (wrong []string) {
+// Alarms says what is wrong with the replica, and between it and others.
+func (d *drawing) Alarms() (wrong []string) {
+	s := d.State
 	if s.NotReady != "" {
 		wrong = append(wrong, "Not ready: "+s.NotReady+".")
 	}
@@ -43,6 +44,9 @@ func alarms(s *state.State) (wrong []string) {
 			live = "there are no good rules, and requests pass untagged"
 		}
 		wrong = append(wrong, fmt.Sprintf("The rules file is refused since %s; %s.", instant(s.Refusal.At), live))
+	}
+	if d.Replicas != nil && !d.Replicas.Agree {
+		wrong = append(wrong, "Not all replicas agree: "+d.Replicas.Summary+".")
 	}
 	return wrong
 }

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tagproc/tagproc/fleet"
 	"github.com/tagproc/tagproc/processor"
 	"github.com/tagproc/tagproc/transport"
 )
@@ -30,6 +31,7 @@ type serveFlags struct {
 	admin      string
 	pprof      bool
 	adminHosts []string
+	peers      string
 
 	maxHeaders, maxHeaderKB int
 	metadata                bool
@@ -88,6 +90,11 @@ func (f *serveFlags) check() error {
 		require(hostName.MatchString(host), "--admin-host %q: expected a name, such as tagproc.example, without a scheme and a port", host)
 	}
 	require(len(f.adminHosts) == 0 || f.admin != "", "--admin-host: expected an address at --admin too")
+	if f.peers != "" {
+		_, err := fleet.NewPeers(f.peers)
+		require(err == nil, "--peers: %w", err)
+		require(f.admin != "", "--peers: expected an address at --admin too, where the page is")
+	}
 	require(!f.pprof || f.admin != "", "--pprof: expected an address at --admin too, which serves the profiles")
 	_, err := newLogger(io.Discard, f.logFormat, f.logLevel)
 	return errors.Join(append(errs, err)...)
@@ -116,6 +123,7 @@ func (f *serveFlags) options(log *slog.Logger) serverOptions {
 		admin:             f.admin,
 		pprof:             f.pprof,
 		adminHosts:        f.adminHosts,
+		peers:             f.peers,
 		drainDelay:        f.drainDelay,
 		transport: transport.Options{
 			MaxConnections:   f.maxConnections,

@@ -22,6 +22,7 @@ import (
 	"google.golang.org/grpc/reflection"
 
 	"github.com/tagproc/tagproc/admin"
+	"github.com/tagproc/tagproc/fleet"
 	"github.com/tagproc/tagproc/processor"
 	"github.com/tagproc/tagproc/rules"
 	"github.com/tagproc/tagproc/rules/rulefile"
@@ -40,6 +41,7 @@ type serverOptions struct {
 	tls               transport.CertificateFiles // for TCP; the zero value: none
 	admin             string                     // as listen; empty: none
 	pprof             bool                       // with admin
+	peers             string                     // the name of all replicas' admin ports; "": not known
 	adminHosts        []string                   // further names of admin, beside those always accepted
 	transport         transport.Options          // Registerer and Logger stay empty
 	processor         processor.Options
@@ -116,6 +118,13 @@ func newServer(ctx context.Context, o serverOptions) (*server, error) {
 	replica := &admin.Replica{
 		Version: version, Instance: rand.Text(), File: o.rulesFile, Started: time.Now(),
 		Ready: s.ready, Now: o.processor.Now, Reloads: s.reloads, Traffic: s.traffic,
+	}
+	if o.peers != "" {
+		peers, err := fleet.NewPeers(o.peers)
+		if err != nil {
+			return nil, fmt.Errorf("--peers: %w", err)
+		}
+		replica.Peers = peers.Read
 	}
 	registry.MustRegister(replica)
 	pages := admin.Options{Pprof: o.pprof, Hosts: o.adminHosts, Replica: replica}

@@ -1,0 +1,24 @@
+package state
+
+import "time"
+
+// Replicas says whether all replicas of a tagproc decide alike, as one of them sees it. It is
+// what /replicas answers.
+type Replicas struct {
+	Agree    bool   `json:"agree"`
+	Summary  string `json:"summary"`          // in words: who agrees, and on what
+	Digest   string `json:"digest,omitempty"` // that of most replicas
+	Replicas []Peer `json:"replicas"`
+}
+
+// A Peer is one replica.
+type Peer struct {
+	Address string `json:"address"`
+	// Answers is false for a replica of which nothing is known but why.
+	Answers   bool      `json:"answers"`
+	Version   string    `json:"version,omitempty"`
+	Digest    string    `json:"digest,omitempty"` // "": it has no good rules
+	LiveSince time.Time `json:"liveSince,omitzero"`
+	Clock     string    `json:"clock,omitempty"` // in words, beside the asker's
+	Differs   []string  `json:"differs"`         // what keeps it from agreeing; none: it agrees
+}
