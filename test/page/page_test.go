@@ -4,8 +4,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 )
@@ -15,7 +17,8 @@ func TestStates(t *testing.T) {
 	says := map[string][]string{
 		"no-rules":         {"Not ready: there are no good rules yet.", "No rules."},
 		"refused-at-start": {"there are no good rules, and requests pass untagged", "{range: ", "^"},
-		"well":             {"All is well.", "Shares of the requests are as expected in 2 rules", "25% now, 50% from", "3 hours ago", "in the place of checkout, who would move", "within"},
+		"disagree":         {"Not all replicas agree: 1 of 3 has 58b34286a4ea4d5b.", "Do all replicas agree?", "10.0.0.2:9090", "3s behind", "no answer in time"},
+		"well":             {"All is well.", "tagproc status", "Shares of the requests are as expected in 2 rules", "25% now, 50% from", "3 hours ago", "in the place of checkout, who would move", "within"},
 		"refused":          {"The rules file is refused since", "rules.yaml:9:", "{range: ", "^", "tagproc validate rules.yaml", "the rules before it stay live"},
 		"many":             {"experiment-0", "experiment-199"},
 		"long-names":       {"long-checkout"},
@@ -101,6 +104,41 @@ func TestKeyboard(t *testing.T) {
 	to("#request")
 	b.do(chromedp.KeyEvent("jack"+kb.Tab+kb.Tab+kb.Enter), chromedp.WaitReady(chromedp.CSS("#link")))
 	b.has("price: bucket")
+}
+
+// TestMouse drags the boundary of a tag, and lets go.
+func TestMouse(t *testing.T) {
+	r := newReplica(t)
+	states["well"](r)
+	b := newTab(t, 1280, false)
+	b.open(r.server.URL)
+	b.await(`document.querySelector("#drag input")?.checkVisibility()`)
+	// The thumb is 16 pixels wide, and within the track.
+	at := func(bucket float64) (x, y float64) {
+		t.Helper()
+		place := read[[]float64](b, `(r => [r.x, r.y, r.width, r.height])(document.querySelector("#drag input").getBoundingClientRect())`)
+		return place[0] + 8 + (place[2]-16)*bucket/100, place[1] + place[3]/2
+	}
+	mouse := func(kind input.DispatchMouseEventType, bucket float64) {
+		t.Helper()
+		x, y := at(bucket)
+		call(b, input.DispatchMouseEvent, input.DispatchMouseEventParams{Type: kind, X: x, Y: y, Button: input.MouseButtonLeft, Buttons: 1, ClickCount: 1})
+	}
+	// What is above may grow while it is renewed: then the mouse misses the thumb.
+	for end := time.Now().Add(patience); time.Now().Before(end); {
+		read[bool](b, `document.querySelector("#drag input").scrollIntoView({block: "center"}), true`)
+		mouse(input.DispatchMouseEventTypeMousePressed, 20)
+		for _, bucket := range []float64{25, 30, 40} {
+			mouse(input.DispatchMouseEventTypeMouseMoved, bucket)
+		}
+		mouse(input.DispatchMouseEventTypeMouseReleased, 40)
+		if read[string](b, `document.getElementById("share").value`) == "40%" {
+			break
+		}
+	}
+	b.await(`document.getElementById("share").value === "40%"`)
+	b.await(`document.getElementById("effect").innerText.includes("s2=40%")`)
+	b.has("Who would move: 20%", "tagproc rollout set rules.yaml --rule checkout s2=40%")
 }
 
 // TestLink opens a link to a question. The request is in no address that a server sees.

@@ -20,6 +20,7 @@ import (
 	"github.com/tagproc/tagproc/processor"
 	"github.com/tagproc/tagproc/rules"
 	"github.com/tagproc/tagproc/rules/rulefile"
+	"github.com/tagproc/tagproc/state"
 	"github.com/tagproc/tagproc/traffic"
 )
 
@@ -34,6 +35,7 @@ type replica struct {
 	*testing.T
 	processor *processor.Processor
 	reloads   *admin.Reloads
+	of        *admin.Replica
 	server    *httptest.Server
 
 	mu       sync.Mutex
@@ -54,11 +56,11 @@ func newReplica(t *testing.T) *replica {
 		defer r.mu.Unlock()
 		return r.notReady
 	}
-	of := &admin.Replica{
+	r.of = &admin.Replica{
 		Version: "v1.2.3", Instance: "one", File: "/etc/tagproc/rules.yaml", Started: now.Add(-26 * time.Hour),
 		Ready: ready, Now: r.clock, Reloads: r.reloads, Traffic: recorder,
 	}
-	pages := admin.Handler(prometheus.NewRegistry(), ready, admin.Options{Replica: of})
+	pages := admin.Handler(prometheus.NewRegistry(), ready, admin.Options{Replica: r.of})
 	r.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 		r.mu.Lock()
 		r.targets = append(r.targets, request.Method+" "+request.RequestURI)
@@ -187,6 +189,16 @@ var states = map[string]func(r *replica){
 	"due-now": func(r *replica) {
 		r.set(now.Add(21 * time.Hour))
 		r.load(shop)
+	},
+	"disagree": func(r *replica) {
+		r.load(shop)
+		r.of.Peers = func() *state.Replicas {
+			return &state.Replicas{Summary: "1 of 3 has 58b34286a4ea4d5b", Digest: "58b34286a4ea4d5b", Replicas: []state.Peer{
+				{Address: "10.0.0.1:9090", Answers: true, Digest: "58b34286a4ea4d5b", LiveSince: now, Clock: "right", Differs: []string{}},
+				{Address: "10.0.0.2:9090", Answers: true, Digest: "9b09645ac8530873", LiveSince: now, Clock: "3s behind", Differs: []string{"has the rules 9b09645ac8530873, live since long"}},
+				{Address: "[2001:db8:1234:5678:9abc:def0:1234:5678]:9090", Differs: []string{"unreachable: no answer in time"}},
+			}}
+		}
 	},
 	"stopping": func(r *replica) {
 		r.load(shop)
