@@ -133,12 +133,13 @@ hostile: envoys ## attack tagproc over 8, 40 or 500 connections in each known wa
 differential: envoys ## send 10,000 odd requests to each Envoy, with tagproc and without, and by each data path of sidecars, and compare; 5 minutes
 	go test ./test/differential -count=1 -timeout=2h -v -run='^Test(Differential|DataPaths)$$' -full
 
-proof: envoys ## prove what needs long: envoyconf on real Envoys, diff on 300 pairs of files with 1,000,000 ids, simulate on a million ids of each kind and what ten million cost, the rules in Lua beside ext_proc on 120,000 requests, and edits of 500 generated files in each envelope; half an hour
+proof: envoys ## prove what needs long: envoyconf on real Envoys, diff on 300 pairs of files with 1,000,000 ids, simulate on a million ids of each kind and what ten million cost, the rules in Lua beside ext_proc on 120,000 requests, edits of 500 generated files in each envelope, and tagproc-mesh on 700 manifests of others; half an hour
 	go test ./test/routing -count=1 -timeout=1h -v -full
 	go test ./shares -count=1 -timeout=2h -v -run=Proof -full
 	go test ./simulation -count=1 -timeout=1h -v -run='^Test(Verdicts|Time)$$' -full
 	go test ./istio/gateway -count=1 -timeout=1h -v -run='^TestLua$$' -full
 	go test ./rollout -count=1 -timeout=1h -v -run='^TestAnyFile$$' -rapid.checks=500
+	cd mesh && go test -count=1 -timeout=1h -v -run='^TestForeign' -full .
 
 loadtest: loadtest-build ## measure what a request costs, beside alternatives, into loadtest/RESULTS.md; 20 minutes, nothing else should run
 	bin/loadtest -out loadtest/RESULTS.md

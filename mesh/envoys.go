@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
@@ -82,7 +83,7 @@ func (e *Envoys) build(t test.Failer, m *Manifests) error {
 		case *corev1.Service:
 			e.services = append(e.services, k)
 		case *gatewayv1.Gateway:
-			if !isWaypoint(k) {
+			if m.translated(k) {
 				routes++
 			}
 		}
@@ -107,6 +108,9 @@ func (e *Envoys) build(t test.Failer, m *Manifests) error {
 			options.Objects = append(options.Objects, slice(s, e.Workloads))
 		}
 	}
+	if len(e.services) == 0 {
+		options.Objects = append(options.Objects, service(ownService(), virtual.new()))
+	}
 	e.addOthers(m, &options)
 	server := control.Start(t, options)
 	if routes > 0 {
@@ -124,6 +128,16 @@ func (e *Envoys) build(t test.Failer, m *Manifests) error {
 	}
 	slices.SortStableFunc(e.All, func(a, b *Envoy) int { return rank(a) - rank(b) })
 	return nil
+}
+
+// ownService returns the Service that every cluster has. Istio translates no Gateway before
+// its first push, waits for the Gateways before it is ready, and a Service has it push.
+func ownService() *corev1.Service {
+	return &corev1.Service{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Service"},
+		ObjectMeta: metav1.ObjectMeta{Name: "kubernetes", Namespace: "default"},
+		Spec:       corev1.ServiceSpec{Ports: []corev1.ServicePort{{Name: "https", Port: 443}}},
+	}
 }
 
 func rank(e *Envoy) int {
@@ -171,6 +185,16 @@ func (e *Envoys) addOthers(m *Manifests, options *control.Options) {
 func isWaypoint(o runtime.Object) bool {
 	g, is := o.(*gatewayv1.Gateway)
 	return is && g.Spec.GatewayClassName == "istio-waypoint"
+}
+
+// translated reports whether Istio translates a Gateway, by its class: those of other
+// controllers never come.
+func (m *Manifests) translated(g *gatewayv1.Gateway) bool {
+	class := g.Spec.GatewayClassName
+	return !isWaypoint(g) && (strings.HasPrefix(string(class), "istio") || slices.ContainsFunc(m.Objects, func(o *Object) bool {
+		c, is := o.Kube.(*gatewayv1.GatewayClass)
+		return is && c.Name == string(class) && strings.HasPrefix(string(c.Spec.ControllerName), "istio.io/")
+	}))
 }
 
 func completed(c config.Config) config.Config {
