@@ -111,6 +111,7 @@ pictures: ## take docs/page.png and docs/page-refused.png, the pictures of the p
 chart: ## copy into the Helm chart what it shares with deploy/, and package it into bin/chart
 	cp deploy/monitoring/alerts.yaml deploy/monitoring/dashboard.json deploy/kustomize/components/sidecar/gateway-values.yaml deploy/helm/tagproc/files/
 	cd test/chart && go test -count=1 -run='^TestReadme$$' . -update
+	rm -rf bin/chart
 	cd test/chart && go tool helm package ../../deploy/helm/tagproc --destination ../../bin/chart --app-version "$(VERSION)" --version "$$(echo "$(VERSION)" | sed -E 's/^v([0-9]+\.)/\1/; t; s/^/0.0.0-g/')"
 
 image: ## assemble the images of tagproc and of the samples' application into bin/image, for amd64 and arm64

@@ -1,6 +1,6 @@
 // Command goreleaser checks a configuration of GoReleaser as GoReleaser reads it: a
-// key that it does not know is an error, and so is a release without SBOMs or without
-// signed checksums.
+// key that it does not know is an error, and so is a release without SBOMs, without
+// signed checksums or without the chart.
 //
 //	goreleaser FILE
 package main
@@ -42,6 +42,12 @@ func check(file string) error {
 	}
 	if !slices.ContainsFunc(project.Signs, func(s config.Sign) bool { return s.Artifacts == "checksum" }) {
 		errs = append(errs, errors.New("signs: none has artifacts: checksum; nobody could tell who made a release"))
+	}
+	for _, files := range [][]config.ExtraFile{project.Release.ExtraFiles, project.Checksum.ExtraFiles} {
+		if !slices.ContainsFunc(files, func(f config.ExtraFile) bool { return f.Glob == "bin/chart/tagproc-*.tgz" }) {
+			errs = append(errs, errors.New("extra_files: release and checksum do not both have bin/chart/tagproc-*.tgz, the Helm chart"))
+			break
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -18,6 +18,7 @@ func TestCheck(t *testing.T) {
 		{"an unknown key", "sboms:", "sbom:", "sbom"},
 		{"no SBOM of the sources", "artifacts: source", "artifacts: none", "sboms: none has artifacts: source"},
 		{"checksums that nobody signs", "artifacts: checksum", "artifacts: none", "signs: none has artifacts: checksum"},
+		{"no chart", "    - glob: bin/chart/tagproc-*.tgz\n", "", "extra_files: release and checksum"},
 		{"another version", "version: 2", "version: 1", "version: 1"},
 	} {
 		file := filepath.Join(t.TempDir(), "goreleaser.yaml")
