@@ -31,10 +31,16 @@ An edit of the file is live within about a second, or at once after SIGHUP. A fi
 that cannot be used changes nothing: the last good rules stay live, and metrics and
 log say so. At the start, without good rules yet, such a file is an error, unless
 --start-without-rules is set. TLS files are reloaded in the same way, and must
-always be good at the start.`,
+always be good at the start.
+
+The rules may be those of a ConfigMap instead: configmap://NAMESPACE/NAME, and /KEY
+where it has several. An edit of it is live at once. It is read with the account of
+the pod, or else with --kubeconfig. While the API server is away the last good rules
+stay live.`,
 		Example: `  tagproc serve --rules rules.yaml
   tagproc serve --rules /etc/tagproc/rules.yaml --listen unix:///run/tagproc.sock --listen 0.0.0.0:9002
   tagproc serve --rules rules.yaml --log-format json --drain-delay 10s
+  tagproc serve --rules configmap://istio-system/tagproc-rules --rules-fallback /etc/tagproc/rules/rules.yaml
   tagproc serve --rules rules.yaml --listen 0.0.0.0:9002 \
     --tls-cert tls.crt --tls-key tls.key --tls-client-ca ca.crt`,
 		Args: noArgs,
@@ -42,6 +48,9 @@ always be good at the start.`,
 	addRulesFileFlag(cmd, &f.rulesFile)
 	f.rules.addTo(cmd)
 	s := cmd.Flags()
+	s.Lookup("rules").Usage = "rules `FILE`, or a manifest with rules, or configmap://NAMESPACE/NAME (required)"
+	s.StringVar(&f.kubeconfig, "kubeconfig", "", "`FILE` that says how the API server of a configmap:// is reached (default: the account of the pod, or KUBECONFIG)")
+	s.StringVar(&f.rulesFallback, "rules-fallback", "", "rules `FILE` for the start, where the cluster has no good rules at configmap:// or is not reached")
 	s.BoolVar(&f.startWithoutRules, "start-without-rules", false,
 		"start even if the rules file cannot be used: until it can, requests pass untagged and /readyz fails")
 	s.StringArrayVar(&f.listen, "listen", []string{contract.DefaultListen}, "where Envoy connects: `HOST:PORT` or unix:///PATH; repeatable")

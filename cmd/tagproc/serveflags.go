@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/tagproc/tagproc/fleet"
+	"github.com/tagproc/tagproc/kube"
 	"github.com/tagproc/tagproc/processor"
 	"github.com/tagproc/tagproc/transport"
 )
@@ -22,6 +23,8 @@ import (
 // serveFlags are the flags of serve.
 type serveFlags struct {
 	rulesFile         string
+	kubeconfig        string
+	rulesFallback     string
 	rules             rulesFlags
 	startWithoutRules bool
 
@@ -68,6 +71,13 @@ func (f *serveFlags) check() error {
 	require(f.firstMessage >= shortest, "--first-message-timeout %v: expected %v or more", f.firstMessage, shortest)
 	require(f.maxConnectionAge == 0 || f.maxConnectionAge >= shortest,
 		"--max-connection-age %v: expected %v or more, or 0s for none", f.maxConnectionAge, shortest)
+	if kube.IsReference(f.rulesFile) {
+		_, err := kube.ParseReference(f.rulesFile)
+		require(err == nil, "--rules %w", err)
+	} else {
+		require(f.kubeconfig == "" && f.rulesFallback == "",
+			"--kubeconfig, --rules-fallback: expected configmap://NAMESPACE/NAME at --rules: a file needs neither")
+	}
 	require(f.drainDelay >= 0, "--drain-delay %v: expected 0s or more", f.drainDelay)
 
 	switch t := f.tls; {
@@ -115,6 +125,8 @@ func (f *serveFlags) addresses() []string {
 func (f *serveFlags) options(log *slog.Logger) serverOptions {
 	return serverOptions{
 		rulesFile:         f.rulesFile,
+		kubeconfig:        f.kubeconfig,
+		rulesFallback:     f.rulesFallback,
 		rules:             f.rules.options(),
 		startWithoutRules: f.startWithoutRules,
 		listen:            f.listen,

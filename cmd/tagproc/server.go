@@ -23,6 +23,7 @@ import (
 
 	"github.com/tagproc/tagproc/admin"
 	"github.com/tagproc/tagproc/fleet"
+	"github.com/tagproc/tagproc/kube"
 	"github.com/tagproc/tagproc/processor"
 	"github.com/tagproc/tagproc/rules"
 	"github.com/tagproc/tagproc/rules/rulefile"
@@ -33,7 +34,9 @@ import (
 
 // serverOptions says what to serve, and where.
 type serverOptions struct {
-	rulesFile         string
+	rulesFile         string // or configmap://NAMESPACE/NAME
+	kubeconfig        string // with a ConfigMap; empty: the account of the pod
+	rulesFallback     string // with a ConfigMap: the rules at the start where the cluster has none; empty: none
 	rules             rules.Options
 	startWithoutRules bool     // serve also while there are no good rules yet
 	listen            []string // HOST:PORT or unix:///PATH
@@ -57,7 +60,7 @@ type server struct {
 	options serverOptions
 	log     *slog.Logger
 
-	watcher   *rulefile.Watcher
+	watcher   watcher
 	first     rulefile.Load
 	processor *processor.Processor
 	reloads   *admin.Reloads
@@ -91,6 +94,30 @@ type rulesError struct{ problems source.Problems }
 
 func (e *rulesError) Error() string { return "the rules file cannot be used" }
 
+// A watcher reads rules, and follows them: those of a file or of a ConfigMap.
+type watcher interface {
+	Read(ctx context.Context) rulefile.Load
+	Run(ctx context.Context, last rulefile.Load, apply func(rulefile.Load))
+}
+
+// watcherOf returns the watcher of what --rules names.
+func (s *server) watcherOf(o serverOptions, registry prometheus.Registerer) (watcher, error) {
+	if !kube.IsReference(o.rulesFile) {
+		return &rulefile.Watcher{Path: o.rulesFile, Options: o.rules, Wake: s.wakeRules, Logger: o.log}, nil
+	}
+	reference, err := kube.ParseReference(o.rulesFile)
+	if err != nil {
+		return nil, fmt.Errorf("--rules: %w", err)
+	}
+	client, err := kube.Connect(o.kubeconfig)
+	if err != nil {
+		return nil, fmt.Errorf("--rules %s: %w", o.rulesFile, err)
+	}
+	w := &kube.Watcher{Client: client, Reference: reference, Options: o.rules, Fallback: o.rulesFallback, Wake: s.wakeRules, Logger: o.log}
+	w.Register(registry)
+	return w, nil
+}
+
 // newServer loads the rules and opens the listeners. On an error nothing stays open.
 // When ctx ends, it stops waiting and returns the cause of ctx.
 func newServer(ctx context.Context, o serverOptions) (*server, error) {
@@ -98,7 +125,11 @@ func newServer(ctx context.Context, o serverOptions) (*server, error) {
 		options: o, log: o.log, sockets: map[string]fs.FileInfo{},
 		wakeRules: make(chan struct{}, 1), wakeCertificates: make(chan struct{}, 1),
 	}
-	s.watcher = &rulefile.Watcher{Path: o.rulesFile, Options: o.rules, Wake: s.wakeRules, Logger: o.log}
+	registry := prometheus.NewRegistry()
+	var err error
+	if s.watcher, err = s.watcherOf(o, registry); err != nil {
+		return nil, err
+	}
 	s.first = s.watcher.Read(ctx)
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
@@ -107,7 +138,6 @@ func newServer(ctx context.Context, o serverOptions) (*server, error) {
 		return nil, &rulesError{s.first.Problems}
 	}
 
-	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo())
 	s.reloads = admin.NewReloads(registry)
 	o.processor.Registerer, o.processor.Logger = registry, o.log
