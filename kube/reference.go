@@ -38,7 +38,7 @@ func ParseReference(s string) (Reference, error) {
 	r := Reference{Namespace: parts[0], Name: parts[1]}
 	if len(parts) == 3 {
 		if r.Key = parts[2]; !keyName.MatchString(r.Key) {
-			return Reference{}, fmt.Errorf("%s: the key %q is not one of a ConfigMap: expected letters, digits, -, _ and .", s, r.Key)
+			return Reference{}, fmt.Errorf("%s: the key %q is not one of a ConfigMap: expected letters, digits, \".\", \"-\" and \"_\" alone", s, r.Key)
 		}
 	}
 	return r, nil

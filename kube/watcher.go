@@ -67,12 +67,12 @@ func (w *Watcher) Read(ctx context.Context) rulefile.Load {
 	}
 	l := w.load(found)
 	if l.Table == nil && w.Fallback != "" && ctx.Err() == nil {
-		if other := rulefile.Read(w.Fallback, w.Options); other.Table != nil {
+		other := rulefile.Read(w.Fallback, w.Options)
+		if other.Table != nil {
 			w.logger().Warn("the cluster has no good rules; those of the fallback file are live until it has", "fallback", w.Fallback, "rules", w.Reference.String())
 			return other // and Run reports what the cluster has
-		} else {
-			l.Problems = append(l.Problems, other.Problems...)
 		}
+		l.Problems = append(l.Problems, other.Problems...)
 	}
 	w.known = &found
 	return l

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"io"
 	"log/slog"
 	"net"
@@ -93,12 +94,10 @@ type metric struct {
 func scrape(t *testing.T) (string, map[string]metric) {
 	t.Helper()
 	dir := t.TempDir()
-	file := filepath.Join(dir, "rules.yaml")
-	writeRules(t, file, oneRule)
 	certificates := transport.CertificateFiles{Certificate: filepath.Join(dir, "tls.crt"), Key: filepath.Join(dir, "tls.key")}
 	writeCertificate(t, certificates)
 	s, err := newServer(t.Context(), serverOptions{
-		rulesFile: file, listen: []string{"127.0.0.1:0"}, admin: "127.0.0.1:0", tls: certificates, log: slog.New(slog.DiscardHandler),
+		rulesFile: "configmap://shop/rules", kubeconfig: kubeconfigOf(t, oneRule), listen: []string{"127.0.0.1:0"}, admin: "127.0.0.1:0", tls: certificates, log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -111,6 +110,22 @@ func scrape(t *testing.T) (string, map[string]metric) {
 	w := httptest.NewRecorder()
 	s.http.Handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	return w.Body.String(), metricsOf(w.Body.String())
+}
+
+// kubeconfigOf returns a kubeconfig for an API server that has rules in a ConfigMap.
+func kubeconfigOf(t *testing.T, rules string) string {
+	t.Helper()
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Connection", "close")
+		_ = json.NewEncoder(w).Encode(map[string]any{"items": []any{map[string]any{"data": map[string]string{"rules.yaml": rules}}}})
+	}))
+	t.Cleanup(api.Close)
+	file := filepath.Join(t.TempDir(), "kubeconfig")
+	text := "current-context: a\ncontexts: [{name: a, context: {cluster: a}}]\nclusters: [{name: a, cluster: {server: '" + api.URL + "'}}]\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
 }
 
 // metricsOf reads the text format.
