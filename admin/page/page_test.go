@@ -107,7 +107,7 @@ func views(t *testing.T) map[string]View {
 			{Address: "10.0.0.2:9090", Answers: true, Digest: "9b09645ac8530873", LiveSince: noon.Add(-time.Hour), Clock: "3s behind", Differs: []string{"has the rules 9b09645ac8530873, live since 2026-12-01T11:00:00Z"}},
 			{Address: "10.0.0.3:9090", Differs: []string{"unreachable: no answer in time"}},
 		}}},
-		"well":        {State: sample()}, "refused": {State: refused}, "no-rules": {State: none}, "stopping": {State: stopping}, "last-step": {State: due}, "long-names": {State: long},
+		"well": {State: sample()}, "refused": {State: refused}, "no-rules": {State: none}, "stopping": {State: stopping}, "last-step": {State: due}, "long-names": {State: long},
 		"explained": {
 			State: sample(), Request: "x-user-id: jack", At: "2026-12-01T10:00:00Z", Decision: explain.Request(table, []explain.Header{{Name: "x-user-id", Value: "jack"}}),
 			Asked: []state.Rule{{Name: "tag", Modulo: 100, Ruler: []state.Piece{{From: 0, To: 20, Tag: "s2"}, {From: 20, To: 100}}}},
