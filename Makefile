@@ -14,7 +14,7 @@ LINT      := go tool -modfile=$(CURDIR)/tools/golangci-lint.mod golangci-lint
 BENCHSTAT := go tool -modfile=tools/benchstat.mod benchstat
 
 .DEFAULT_GOAL := help
-.PHONY: help build mesh run test test-istio test-envoy-gateway test-page test-chart chart lint verify fmt bench fuzz proto picture pictures image envoy envoys chaos hostile differential proof loadtest loadtest-short ghz loadtest-build update-tools clean
+.PHONY: help build mesh run test test-istio test-envoy-gateway test-page test-chart test-kube chart kubernetes lint verify fmt bench fuzz proto picture pictures image envoy envoys chaos hostile differential proof loadtest loadtest-short ghz loadtest-build update-tools clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ test-envoy-gateway: envoys ## run the tests on the real Envoy Gateway, which pro
 test-chart: ## run the tests of the Helm chart, with Helm's library
 	cd test/chart && go test -shuffle=on -timeout=20m ./...
 
+test-kube: kubernetes ## run the tests on the real API server of Kubernetes
+	cd test/kube && go test -shuffle=on -timeout=30m ./...
+
 test-page: ## run the tests of the page in a headless Chromium, which root gets on Debian, with axe-core of npm
 	@tools/get-browser
 	cd test/page && CI=true go test -shuffle=on -timeout=20m ./...
@@ -57,10 +60,12 @@ lint: ## check style, imports, go.mod, the proto file and that generated code is
 	cd mesh && go mod tidy -diff
 	cd test/istio && go mod tidy -diff
 	cd test/envoygateway && go mod tidy -diff
+	cd test/kube && go mod tidy -diff
 	cd test/page && go mod tidy -diff
 	cd test/chart && go mod tidy -diff
 	cd deploy/monitoring && go mod tidy -diff
 	cd tools/image && go mod tidy -diff
+	cd tools/kubernetes && go mod tidy -diff
 	$(BUF) lint
 	$(BUF) format --diff --exit-code
 	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && $(BUF) generate --output "$$fresh" && \
@@ -70,6 +75,7 @@ lint: ## check style, imports, go.mod, the proto file and that generated code is
 	cd mesh && $(LINT) run
 	cd test/istio && $(LINT) run
 	cd test/envoygateway && $(LINT) run
+	cd test/kube && $(LINT) run
 	cd test/page && $(LINT) run
 	cd test/chart && $(LINT) run
 	cd deploy/monitoring && $(LINT) run
@@ -77,7 +83,7 @@ lint: ## check style, imports, go.mod, the proto file and that generated code is
 	cd tools/goreleaser && $(LINT) run && go test .
 
 verify: ## check the modules against go.sum, and look for known vulnerabilities where their database is reachable
-	@set -e; for dir in . loadtest mesh test/istio test/envoygateway test/page test/chart tools/image tools/goreleaser; do out=$$(cd $$dir && go mod verify) || { echo "$$dir: $$out" >&2; exit 1; }; echo "$$dir: $$out"; done
+	@set -e; for dir in . loadtest mesh test/istio test/envoygateway test/page test/chart test/kube tools/image tools/goreleaser tools/kubernetes; do out=$$(cd $$dir && go mod verify) || { echo "$$dir: $$out" >&2; exit 1; }; echo "$$dir: $$out"; done
 	@tools/vulncheck
 
 fmt: ## format the Go code and the proto file
@@ -141,6 +147,12 @@ proof: envoys ## prove what needs long: envoyconf on real Envoys, diff on 300 pa
 	go test ./istio/gateway -count=1 -timeout=1h -v -run='^TestLua$$' -full
 	go test ./rollout -count=1 -timeout=1h -v -run='^TestAnyFile$$' -rapid.checks=500
 	cd mesh && go test -count=1 -timeout=1h -v -run='^TestForeign' -full .
+
+kubernetes: ## build etcd, kube-apiserver, kube-controller-manager and kubectl into bin/kubernetes, for tests; the first time takes some minutes
+	@mkdir -p bin/kubernetes
+	cd tools/kubernetes && $(BUILD) -ldflags "-s -w -X k8s.io/component-base/version.gitVersion=$$(go list -m -f '{{.Version}}' k8s.io/kubernetes)" \
+		-o $(CURDIR)/bin/kubernetes/ k8s.io/kubernetes/cmd/kube-apiserver k8s.io/kubernetes/cmd/kube-controller-manager k8s.io/kubernetes/cmd/kubectl
+	cd tools/kubernetes && $(BUILD) -ldflags '-s -w' -o $(CURDIR)/bin/kubernetes/etcd go.etcd.io/etcd/server/v3
 
 loadtest: loadtest-build ## measure what a request costs, beside alternatives, into loadtest/RESULTS.md; 20 minutes, nothing else should run
 	bin/loadtest -out loadtest/RESULTS.md

@@ -1,0 +1,19 @@
+module github.com/tagproc/tagproc/test/kube
+
+go 1.27.0
+
+toolchain go1.27.4
+
+require github.com/tagproc/tagproc v0.0.0
+
+require (
+	github.com/agnivade/levenshtein v1.2.2 // indirect
+	github.com/klauspost/cpuid/v2 v2.2.10 // indirect
+	github.com/zeebo/xxh3 v1.1.0 // indirect
+	go.uber.org/goleak v1.3.0 // indirect
+	go.yaml.in/yaml/v4 v4.0.0 // indirect
+	golang.org/x/sys v0.49.0 // indirect
+	google.golang.org/protobuf v1.36.12 // indirect
+)
+
+replace github.com/tagproc/tagproc => ../..
