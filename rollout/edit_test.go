@@ -300,3 +300,32 @@ func TestChoice(t *testing.T) {
 		}
 	}
 }
+
+// TestLower checks that a policy which begins earlier, for buckets that another gives up,
+// takes none of a third.
+func TestLower(t *testing.T) {
+	t.Parallel()
+	f, problems := Read("f", []byte(`rules:
+- header: x-user-id
+  tagHeader: x-tag
+  modulo: 3
+  policies:
+  - {from: 2, range: 2, tagValue: s1}
+  - {from: 1, range: 3, tagValue: s2}
+  - {from: 0, range: 2, tagValue: s3}
+`), rules.Options{})
+	if f == nil {
+		t.Fatal(problems.Err())
+	}
+	amount, err := ParseAmount("0%")
+	if err != nil {
+		t.Fatal(err)
+	}
+	after, err := f.Set(0, now, Goal{"s3", amount})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := tagsAt(after, 0, now), []string{"", "s2", "s2"}; !slices.Equal(got, want) {
+		t.Errorf("the tags are %q, want %q:\n%s", got, want, after.src)
+	}
+}

@@ -182,7 +182,27 @@ func (l *layout) follow(i int, old *layout, now time.Time) {
 				end = most
 			}
 			if q := &l.policies[k]; k != i && may(k, q) {
-				q.From = min(q.From, max(first, end))
+				l.lower(k, max(first, end), now)
+			}
+		}
+	}
+}
+
+// lower has policy k begin at from, if it begins later and takes only buckets that no other
+// policy has.
+func (l *layout) lower(k int, from uint32, now time.Time) {
+	before := l.policies[k].From
+	if from >= before {
+		return
+	}
+	was := l.clone()
+	l.policies[k].From = from
+	for _, t := range instants(now, l.policies) {
+		then, now := was.at(t), l.at(t)
+		for other := k + 1; other < len(l.policies); other++ { // those before it come first
+			if !slices.Equal(then.spans(other), now.spans(other)) {
+				l.policies[k].From = before
+				return
 			}
 		}
 	}
