@@ -14,7 +14,7 @@ LINT      := go tool -modfile=$(CURDIR)/tools/golangci-lint.mod golangci-lint
 BENCHSTAT := go tool -modfile=tools/benchstat.mod benchstat
 
 .DEFAULT_GOAL := help
-.PHONY: help build mesh run test test-istio test-envoy-gateway test-page test-chart test-kube chart kubernetes lint verify fmt bench fuzz proto picture pictures image envoy envoys chaos hostile differential proof loadtest loadtest-short ghz loadtest-build update-tools clean
+.PHONY: help build mesh run test test-istio test-envoy-gateway test-page test-chart test-kube chart kubernetes latency lint verify fmt bench fuzz proto picture pictures image envoy envoys chaos hostile differential proof loadtest loadtest-short ghz loadtest-build update-tools clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -147,6 +147,9 @@ proof: envoys ## prove what needs long: envoyconf on real Envoys, diff on 300 pa
 	go test ./istio/gateway -count=1 -timeout=1h -v -run='^TestLua$$' -full
 	go test ./rollout -count=1 -timeout=1h -v -run='^TestAnyFile$$' -rapid.checks=500
 	cd mesh && go test -count=1 -timeout=1h -v -run='^TestForeign' -full .
+
+latency: kubernetes ## measure how long an edit of a ConfigMap takes to three replicas that watch it; a minute, nothing else should run
+	cd test/kube && go test -count=1 -timeout=30m -v -run='^TestLatency$$' . -full
 
 kubernetes: ## build etcd, kube-apiserver, kube-controller-manager and kubectl into bin/kubernetes, for tests; the first time takes some minutes
 	@mkdir -p bin/kubernetes

@@ -36,7 +36,7 @@ func (e *events) refused(ctx context.Context, w *Watcher, problems source.Proble
 		return
 	}
 	e.last = time.Now()
-	event := eventOf(w.Reference, problems, e.last)
+	event := eventOf(w.Reference, w.uid, problems, e.last)
 	e.posts.Go(func() {
 		ctx, cancel := context.WithTimeout(ctx, answerLimit)
 		defer cancel()
@@ -56,8 +56,8 @@ func (e *events) refused(ctx context.Context, w *Watcher, problems source.Proble
 func (e *events) wait() { e.posts.Wait() }
 
 // eventOf returns an Event about the ConfigMap, which shows of the rules only words of the
-// language.
-func eventOf(r Reference, problems source.Problems, now time.Time) map[string]any {
+// language. kubectl describe finds it by the ConfigMap's uid.
+func eventOf(r Reference, uid string, problems source.Problems, now time.Time) map[string]any {
 	host, _ := os.Hostname() // the name of the pod
 	var text strings.Builder
 	text.WriteString("tagproc refuses these rules; the last good ones stay live")
@@ -74,7 +74,7 @@ func eventOf(r Reference, problems source.Problems, now time.Time) map[string]an
 		"apiVersion": "v1", "kind": "Event",
 		"metadata": map[string]any{"namespace": r.Namespace, "name": fmt.Sprintf("%s.%x", r.Name, now.UnixNano())},
 		"involvedObject": map[string]any{
-			"apiVersion": "v1", "kind": "ConfigMap", "namespace": r.Namespace, "name": r.Name,
+			"apiVersion": "v1", "kind": "ConfigMap", "namespace": r.Namespace, "name": r.Name, "uid": uid,
 		},
 		"type": "Warning", "reason": "RulesRefused", "message": message,
 		"source":         map[string]any{"component": "tagproc", "host": host},

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -38,6 +39,7 @@ type Watcher struct {
 	watched prometheus.Gauge
 	known   *content  // what the caller of Run knows; nil: nothing
 	lost    time.Time // since when the API server does not answer; zero: it does
+	uid     string    // of the ConfigMap
 	events  events
 }
 
@@ -109,7 +111,8 @@ func unreachable(err error) string {
 	e, ok := errors.AsType[*statusError](err)
 	switch {
 	case ok && e.code == http.StatusForbidden:
-		return fmt.Sprintf("permission denied: %s: give the account a Role with get, list and watch on the ConfigMap", e.message)
+		// Without quotes, in which a log shows nothing that a rules file might have.
+		return fmt.Sprintf("permission denied: %s: give the account a Role with get, list and watch on the ConfigMap", strings.ReplaceAll(e.message, `"`, ""))
 	case ok && e.code == http.StatusUnauthorized:
 		return fmt.Sprintf("the API server does not accept the credentials: %s: check the token of the account, or the kubeconfig", e.message)
 	case ok:
@@ -162,7 +165,7 @@ func (w *Watcher) follow(ctx context.Context, apply func(rulefile.Load)) error {
 		return err
 	}
 	w.lost = time.Time{}
-	w.report(ctx, w.Reference.contentOf(o), apply)
+	w.report(ctx, w.contentOf(o), apply)
 
 	watching, stop := context.WithCancel(ctx)
 	defer stop()
@@ -176,7 +179,7 @@ func (w *Watcher) follow(ctx context.Context, apply func(rulefile.Load)) error {
 		}
 	}()
 	err = w.Client.watch(watching, w.Reference, version, watchLimit+rand.N(watchLimit), func() { w.setWatched(1) }, func(o *object) {
-		w.report(ctx, w.Reference.contentOf(o), apply)
+		w.report(ctx, w.contentOf(o), apply)
 	})
 	if watching.Err() != nil {
 		err = nil
@@ -184,6 +187,14 @@ func (w *Watcher) follow(ctx context.Context, apply func(rulefile.Load)) error {
 	stop()
 	<-woken
 	return err
+}
+
+// contentOf notes which object has the rules, and returns them.
+func (w *Watcher) contentOf(o *object) content {
+	if o != nil {
+		w.uid = o.Metadata.UID
+	}
+	return w.Reference.contentOf(o)
 }
 
 // report applies a content, unless the caller knows it.

@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -14,6 +15,8 @@ import (
 // root is the directory of the product's module.
 const root = "../.."
 
+var full = flag.Bool("full", false, "make 100 edits, judge time, and print the table")
+
 // What the tests run.
 var (
 	programs string // directory of Kubernetes
@@ -21,6 +24,7 @@ var (
 )
 
 func TestMain(m *testing.M) {
+	flag.Parse()
 	os.Exit(program.Run(m, func(dir string) (err error) {
 		tagproc = filepath.Join(dir, "tagproc")
 		build := exec.Command("go", "build", "-o", tagproc, "./cmd/tagproc")

@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -20,6 +21,19 @@ func rulesOf(tag string) string {
 	return "rules:\n- {header: x-user-id, tagHeader: x-asm-prefer-tag, policies: [{range: 100, tagValue: " + tag + "}]}\n"
 }
 
+// configMap returns a ConfigMap with a text.
+func configMap(t *testing.T, namespace, name, text string) string {
+	t.Helper()
+	object, err := json.Marshal(map[string]any{
+		"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]string{"namespace": namespace, "name": name},
+		"data": map[string]string{"rules.yaml": text},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(object)
+}
+
 // TestWatch has replicas take their rules from a ConfigMap of a real API server: an edit,
 // a refused edit, a ConfigMap that is deleted, and an API server that is killed.
 func TestWatch(t *testing.T) {
@@ -28,17 +42,12 @@ func TestWatch(t *testing.T) {
 	c.MustKubectl(t, "", "create", "namespace", "shop")
 	apply := func(text string) {
 		t.Helper()
-		file := filepath.Join(t.TempDir(), "rules.yaml")
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		object := c.MustKubectl(t, "", "create", "configmap", "rules", "-n", "shop", "--from-file=rules.yaml="+file, "--dry-run=client", "-o", "yaml")
-		c.MustKubectl(t, object, "apply", "-f", "-")
+		c.MustKubectl(t, configMap(t, "shop", "rules", text), "apply", "-f", "-")
 	}
 	apply(rulesOf("s1"))
 	replicas := make([]*replica, 3)
 	for i := range replicas {
-		replicas[i] = serve(t, c, "configmap://shop/rules")
+		replicas[i] = serve(t, c.Kubeconfig, "configmap://shop/rules")
 	}
 	all := func(what string, condition func(r *replica) error) {
 		t.Helper()
@@ -82,7 +91,10 @@ func TestWatch(t *testing.T) {
 }
 
 // A replica is a tagproc whose rules are in a ConfigMap.
-type replica struct{ admin program.Admin }
+type replica struct {
+	admin program.Admin
+	log   *transcript.Transcript
+}
 
 func (r *replica) says(path, want string) error {
 	body, err := r.admin.Get(path)
@@ -93,10 +105,10 @@ func (r *replica) says(path, want string) error {
 }
 
 // serve starts a replica, which ends with the test.
-func serve(t *testing.T, c *cluster.Cluster, reference string) *replica {
+func serve(t *testing.T, kubeconfig, reference string, more ...string) *replica {
 	t.Helper()
 	socket := filepath.Join(t.TempDir(), "admin.sock")
-	cmd := exec.Command(tagproc, "serve", "--rules", reference, "--kubeconfig", c.Kubeconfig, "--listen", "127.0.0.1:0", "--admin", "unix://"+socket)
+	cmd := exec.Command(tagproc, append([]string{"serve", "--rules", reference, "--kubeconfig", kubeconfig, "--listen", "127.0.0.1:0", "--admin", "unix://" + socket}, more...)...)
 	log := &transcript.Transcript{}
 	cmd.Stdout, cmd.Stderr = log, log
 	done, err := child.Start(cmd, nil)
@@ -112,5 +124,5 @@ func serve(t *testing.T, c *cluster.Cluster, reference string) *replica {
 			t.Logf("the log of tagproc:\n%s", log.String())
 		}
 	})
-	return &replica{program.Admin(socket)}
+	return &replica{program.Admin(socket), log}
 }
