@@ -12,6 +12,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 	networking "istio.io/api/networking/v1alpha3"
+	telemetryv1 "istio.io/api/telemetry/v1alpha1"
 
 	"github.com/tagproc/tagproc/source"
 )
@@ -52,6 +53,10 @@ func surroundings(t *testing.T, docs []*source.Document) string {
 			if labels := filter.GetWorkloadSelector().GetLabels(); len(labels) > 0 {
 				s.pods(t, d.Namespace, labels)
 			}
+		case "Telemetry":
+			var telemetry telemetryv1.Telemetry
+			decode(t, d, &telemetry)
+			s.pods(t, d.Namespace, telemetry.GetSelector().GetMatchLabels())
 		}
 	}
 	var stream strings.Builder
