@@ -34,9 +34,9 @@ log say so. At the start, without good rules yet, such a file is an error, unles
 always be good at the start.
 
 The rules may be those of a ConfigMap instead: configmap://NAMESPACE/NAME, and /KEY
-where it has several. An edit of it is live at once. It is read with the account of
-the pod, or else with --kubeconfig. While the API server is away the last good rules
-stay live.`,
+where it has several. An edit of it is live within a second. It is read with the
+account of the pod, or else with --kubeconfig. While the API server is away the last
+good rules stay live.`,
 		Example: `  tagproc serve --rules rules.yaml
   tagproc serve --rules /etc/tagproc/rules.yaml --listen unix:///run/tagproc.sock --listen 0.0.0.0:9002
   tagproc serve --rules rules.yaml --log-format json --drain-delay 10s
