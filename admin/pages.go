@@ -42,19 +42,14 @@ func (r *Replica) pages(add func(pattern string, handler http.HandlerFunc)) {
 	})
 	add("GET /explain", func(w http.ResponseWriter, _ *http.Request) { r.show(w) })
 	add("GET /whatif", func(w http.ResponseWriter, request *http.Request) {
-		q := request.URL.Query()
-		of, share := q.Get("of"), q.Get("share")
-		if share != "" {
-			leave := r.supposing.take(request.Context())
-			if leave == nil {
-				w.Header().Set("Retry-After", retryAfter)
-				writeText(w, http.StatusServiceUnavailable, "other questions are being answered; ask again in some seconds\n")
-				return
-			}
-			defer leave()
+		whatIf, answered := r.answer(request.Context(), request.URL.Query())
+		if !answered {
+			w.Header().Set("Retry-After", retryAfter)
+			writeText(w, http.StatusServiceUnavailable, "other questions are being answered; ask again in some seconds\n")
+			return
 		}
 		v := r.view()
-		v.WhatIf = r.whatIf(request.Context(), of, share)
+		v.WhatIf = whatIf
 		writePage(w, http.StatusOK, v)
 	})
 	add("POST /explain", func(w http.ResponseWriter, request *http.Request) {

@@ -59,6 +59,20 @@ func testTurns(t *testing.T) {
 	if code := <-answer; code != http.StatusOK {
 		t.Errorf("the next one = %d, want 200", code)
 	}
+	// Who reads slowly does not have the turn.
+	reading := make(chan struct{})
+	slow := &slowReader{ResponseRecorder: httptest.NewRecorder(), reading: reading}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		b.handler.ServeHTTP(slow, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://localhost/whatif?of=it's%09s2&share=25%25", nil))
+	}()
+	synctest.Wait()
+	if w := ask(t.Context()); w.Code != http.StatusOK {
+		t.Errorf("beside one who reads slowly the answer is %d, want 200", w.Code)
+	}
+	close(reading)
+	<-ended
 	// Who has left before the answer is begun costs no compilation.
 	ctx, cancel = context.WithCancel(t.Context())
 	cancel()
@@ -66,4 +80,16 @@ func testTurns(t *testing.T) {
 	if w := ask(t.Context()); w.Code != http.StatusOK {
 		t.Errorf("afterwards the answer is %d, want 200", w.Code)
 	}
+}
+
+// A slowReader takes an answer when its channel is closed.
+type slowReader struct {
+	*httptest.ResponseRecorder
+
+	reading chan struct{}
+}
+
+func (s *slowReader) Write(b []byte) (int, error) {
+	<-s.reading
+	return s.ResponseRecorder.Write(b)
 }

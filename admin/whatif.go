@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"path"
 	"slices"
 	"strings"
@@ -77,8 +78,23 @@ func boundary(r *state.Rule, tag string) (from, to int) {
 	return from, to
 }
 
+// answer answers a question of the page, one with a share in its turn. It reports false where
+// the turn does not come. The turn ends before anything is written: whoever reads slowly
+// keeps nobody waiting.
+func (r *Replica) answer(ctx context.Context, q url.Values) (w *page.WhatIf, answered bool) {
+	of, share := q.Get("of"), q.Get("share")
+	if share != "" {
+		leave := r.supposing.take(ctx)
+		if leave == nil {
+			return nil, false
+		}
+		defer leave()
+	}
+	return r.whatIf(ctx, of, share), true
+}
+
 // whatIf returns what became of users if a tag, chosen as choiceOf has it, had a share; "":
-// the share that it has. With a share one question is answered at a time.
+// the share that it has.
 func (r *Replica) whatIf(ctx context.Context, of, share string) *page.WhatIf {
 	now := r.now()
 	all := r.rulesAt(now)
