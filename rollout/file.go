@@ -19,11 +19,12 @@ import (
 type File struct {
 	Name string
 
-	src     []byte
-	options rules.Options
-	table   *rules.Table
-	modes   []rules.Mode
-	notes   []string
+	src      []byte
+	options  rules.Options
+	table    *rules.Table
+	modes    []rules.Mode
+	problems source.Problems // none is an error
+	notes    []string
 }
 
 // Read reads src, the content of the file called name. The File is nil exactly where
@@ -33,7 +34,7 @@ func Read(name string, src []byte, o rules.Options) (*File, source.Problems) {
 	if t == nil {
 		return nil, problems
 	}
-	f := &File{Name: name, src: src, options: o, table: t}
+	f := &File{Name: name, src: src, options: o, table: t, problems: problems}
 	for _, r := range t.Rules() {
 		f.modes = append(f.modes, r.Mode)
 	}
@@ -46,6 +47,9 @@ func (f *File) Bytes() []byte { return slices.Clone(f.src) }
 // Notes says what else there is to do after the edit that made the file: comments that have
 // a number that is no longer there.
 func (f *File) Notes() []string { return slices.Clone(f.notes) }
+
+// Problems returns the warnings and notes of the rules.
+func (f *File) Problems() source.Problems { return slices.Clone(f.problems) }
 
 // Applied reports that the file is a manifest, which takes effect once it is applied to a
 // cluster.

@@ -198,9 +198,9 @@ func (l *layout) lower(k int, from uint32, now time.Time) {
 	was := l.clone()
 	l.policies[k].From = from
 	for _, t := range instants(now, l.policies) {
-		then, now := was.at(t), l.at(t)
+		had, has := was.at(t), l.at(t)
 		for other := k + 1; other < len(l.policies); other++ { // those before it come first
-			if !slices.Equal(then.spans(other), now.spans(other)) {
+			if !slices.Equal(had.spans(other), has.spans(other)) {
 				l.policies[k].From = before
 				return
 			}

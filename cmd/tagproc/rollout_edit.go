@@ -139,8 +139,7 @@ func (e *rolloutEdit) run(cmd *cobra.Command, file string, edit func(f *rollout.
 // unreached says which warnings a promotion leaves: its tag takes the buckets of policies that
 // a rollback needs.
 func (e *rolloutEdit) unreached(before, after *rollout.File) (notes []string) {
-	_, was := rollout.Read(before.Name, before.Bytes(), e.flags.options())
-	_, is := rollout.Read(after.Name, after.Bytes(), e.flags.options())
+	was, is := before.Problems(), after.Problems()
 	for i := range is {
 		p := &is[i]
 		known := slices.ContainsFunc(was, func(q source.Problem) bool { return q.Kind == p.Kind && q.Line == p.Line })
