@@ -6,7 +6,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/tagproc/tagproc/istio/manifest"
 	"github.com/tagproc/tagproc/istio/propagation"
 )
 
@@ -49,20 +48,18 @@ FILE may be -, standard input.`,
 			if err != nil {
 				return err
 			}
-			var objects []*manifest.Object
+			render := propagation.Recompute
 			if as.extension() {
-				objects, err = propagation.RecomputeExtension(t, o)
-			} else {
-				objects = make([]*manifest.Object, 1)
-				objects[0], err = propagation.Recompute(t, o)
+				render = propagation.RecomputeExtension
 			}
+			object, err := render(t, o)
 			if err != nil {
 				return fail(inFile(file, err))
 			}
 			for _, w := range propagation.RecomputeWarnings(t, o.DataPath) {
 				stderr(cmd).Printf("%s: warning: %s\n", file, w)
 			}
-			return out.write(cmd, args, objects...)
+			return out.write(cmd, args, object)
 		},
 	}
 	addRulesFileFlag(cmd, &file)

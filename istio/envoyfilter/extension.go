@@ -1,6 +1,7 @@
 package envoyfilter
 
 import (
+	"errors"
 	"fmt"
 
 	"google.golang.org/protobuf/types/known/wrapperspb"
@@ -38,6 +39,9 @@ const (
 
 // MaxExtensionLua is the most Lua that Istio's API takes, in bytes.
 const MaxExtensionLua = 64 << 10
+
+// ErrExtensionIsLua is the error of a data path that no Extension has.
+var ErrExtensionIsLua = errors.New("--as trafficextension: expected --data-path lua: a TrafficExtension holds Lua or Wasm, and no ext_proc")
 
 // firstPriority is the priority of an Extension that is to be first: Istio orders those
 // of a phase by it, the greatest first.

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/tagproc/tagproc/istio/envoyfilter"
@@ -21,12 +20,11 @@ func TrafficExtension(t *rules.Table, o Options) (*manifest.Object, error) {
 		return nil, err
 	}
 	var errs []error
-	refuse := func(what string) { errs = append(errs, fmt.Errorf("--as trafficextension: %s", what)) }
 	if o.DataPath != Lua {
-		refuse("expected --data-path lua: a TrafficExtension holds Lua or Wasm, and no ext_proc")
+		errs = append(errs, envoyfilter.ErrExtensionIsLua)
 	}
 	if o.StripClientBaggage {
-		refuse("--strip-client-baggage needs an EnvoyFilter, which removes headers before any filter")
+		errs = append(errs, errors.New("--as trafficextension: --strip-client-baggage needs an EnvoyFilter, which removes headers before any filter"))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err

@@ -11,11 +11,7 @@ import (
 	"github.com/tagproc/tagproc/rules"
 )
 
-// Errors of options with which there is no TrafficExtension.
-var (
-	errOnlyLua    = errors.New("--as trafficextension: expected --data-path lua: a TrafficExtension holds Lua or Wasm, and no ext_proc")
-	errNoSelector = errors.New("--as trafficextension: expected --selector, a label that no gateway has: without it gateways of the namespace would make tags of what clients send, for a TrafficExtension is not for sidecars alone, as an EnvoyFilter is")
-)
+var errNoSelector = errors.New("--as trafficextension: expected --selector, a label that no gateway has: without it gateways of the namespace would make tags of what clients send, for a TrafficExtension is not for sidecars alone, as an EnvoyFilter is")
 
 // PropagationExtensions returns the TrafficExtensions that do what the EnvoyFilter of
 // [Propagation] does: one, and with Options.Inbound another one, whose name ends in
@@ -26,7 +22,7 @@ func PropagationExtensions(s *Scope, o Options) ([]*manifest.Object, error) {
 		return nil, err
 	}
 	if o.DataPath != Lua {
-		return nil, errOnlyLua
+		return nil, envoyfilter.ErrExtensionIsLua
 	}
 	program, err := restoreSource(s.Headers)
 	if err != nil {
@@ -37,9 +33,12 @@ func PropagationExtensions(s *Scope, o Options) ([]*manifest.Object, error) {
 		return nil, errNoSelector
 	}
 	e.Comment, e.About = set.propagationPurpose()+extensionNote, "Outbound: members become headers."
-	objects, err := e.outbound(program, s.Headers)
-	if err != nil || !o.Inbound {
-		return objects, err
+	first, err := outbound(e, program, s.Headers)
+	if err != nil {
+		return nil, err
+	}
+	if !o.Inbound {
+		return []*manifest.Object{first}, nil
 	}
 	collect := set.extension(s.Name, s.Namespace, s.Selector)
 	collect.Name += "-" + contract.Collect.String()
@@ -47,19 +46,22 @@ func PropagationExtensions(s *Scope, o Options) ([]*manifest.Object, error) {
 	if collect.Lua, err = collectSource(s.Headers); err != nil {
 		return nil, err
 	}
-	object, err := collect.Object()
-	return append(objects, object), err
+	second, err := collect.Object()
+	if err != nil {
+		return nil, err
+	}
+	return []*manifest.Object{first, second}, nil
 }
 
 // RecomputeExtension returns the TrafficExtension that does what the EnvoyFilter of
 // [Recompute] does. Errors are as those of Recompute.
-func RecomputeExtension(t *rules.Table, o Options) ([]*manifest.Object, error) {
+func RecomputeExtension(t *rules.Table, o Options) (*manifest.Object, error) {
 	s, err := o.settings()
 	if err != nil {
 		return nil, err
 	}
 	if o.DataPath != Lua {
-		return nil, errOnlyLua
+		return nil, envoyfilter.ErrExtensionIsLua
 	}
 	if err := checkRecompute(t); err != nil {
 		return nil, err
@@ -73,38 +75,32 @@ func RecomputeExtension(t *rules.Table, o Options) ([]*manifest.Object, error) {
 		return nil, errNoSelector
 	}
 	e.Comment, e.About = s.recomputePurpose(t)+extensionNote, "Outbound: the rules decide."
-	return e.outbound(program, t.Owned())
+	return outbound(e, program, t.Owned())
 }
 
 // extensionNote says what is otherwise than with an EnvoyFilter.
 const extensionNote = "\n\nFor Istio 1.30 and newer. Filters that stand before it, such as those that exchange\nmetadata of workloads, see the route that is chosen without the tag."
 
-// An extension is a TrafficExtension of sidecars.
-type extension struct{ envoyfilter.Extension }
-
-func (s *settings) extension(name, namespace string, selector map[string]string) extension {
+// extension returns a TrafficExtension of sidecars, without a program.
+func (s *settings) extension(name, namespace string, selector map[string]string) envoyfilter.Extension {
 	if len(s.selector) > 0 {
 		selector = s.selector
 	}
-	return extension{envoyfilter.Extension{
+	return envoyfilter.Extension{
 		Name: cmp.Or(s.Name, name), Namespace: cmp.Or(s.Namespace, namespace, defaultNamespace),
 		Selector: selector, Selected: "The pods whose sidecars do it; no gateway, which would take it too.",
-	}}
+	}
 }
 
 // outbound returns e with a program that runs first for requests that pods send, and
 // that removes tags of o in other spellings before.
-func (e extension) outbound(program string, o rules.Owned) (objects []*manifest.Object, err error) {
-	e.Side, e.First = envoyfilter.OutboundSide, true
-	e.Lua = program
+func outbound(e envoyfilter.Extension, program string, o rules.Owned) (*manifest.Object, error) {
+	e.Side, e.First, e.Lua = envoyfilter.OutboundSide, true, program
 	if len(envoyfilter.Misspelled(o)) > 0 {
+		var err error
 		if e.Lua, err = lua.WithoutMisspelled(program, o); err != nil {
 			return nil, err
 		}
 	}
-	object, err := e.Object()
-	if err != nil {
-		return nil, err
-	}
-	return []*manifest.Object{object}, nil
+	return e.Object()
 }

@@ -55,7 +55,8 @@ func TestExtensionGolden(t *testing.T) {
 			return PropagationExtensions(scope, Options{DataPath: Lua, Inbound: true})
 		},
 		"extension-recompute": func() ([]*manifest.Object, error) {
-			return RecomputeExtension(table, Options{DataPath: Lua, Selector: []string{"app=cart"}})
+			object, err := RecomputeExtension(table, Options{DataPath: Lua, Selector: []string{"app=cart"}})
+			return []*manifest.Object{object}, err
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -79,8 +80,8 @@ func TestExtensionRefuses(t *testing.T) {
 	_, err := PropagationExtensions(&Scope{Name: "n", Headers: table.Propagated()}, asked)
 	_, again := RecomputeExtension(table, asked)
 	for _, err := range []error{err, again} {
-		if err == nil || err.Error() != errOnlyLua.Error() {
-			t.Errorf("with --data-path ext_proc: %v, want %v", err, errOnlyLua)
+		if err == nil || err.Error() != envoyfilter.ErrExtensionIsLua.Error() {
+			t.Errorf("with --data-path ext_proc: %v, want %v", err, envoyfilter.ErrExtensionIsLua)
 		}
 	}
 	_, err = PropagationExtensions(&Scope{Name: "n", Headers: table.Propagated()}, Options{DataPath: Lua})

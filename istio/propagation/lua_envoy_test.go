@@ -11,6 +11,7 @@ import (
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 
 	"github.com/tagproc/tagproc/internal/envoy/envoytest"
+	"github.com/tagproc/tagproc/istio/manifest"
 	"github.com/tagproc/tagproc/rules"
 )
 
@@ -141,7 +142,7 @@ func testSpellings(t *testing.T, binary string) {
 	restoring, err := PropagationExtensions(&Scope{Name: "test", Headers: travels, Selector: map[string]string{"app": "cart"}}, Options{DataPath: Lua})
 	restored := inserted(t, restoring, err)
 	deriving, err := RecomputeExtension(table, Options{DataPath: Lua, Selector: []string{"app=cart"}})
-	derived := inserted(t, deriving, err)
+	derived := inserted(t, []*manifest.Object{deriving}, err)
 	s := startSidecar(t, binary, map[string][]*hcmv3.HttpFilter{
 		"lua":                 propagated(t, travels).outbound,
 		"ext_proc":            asked.outbound,
