@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/tagproc/tagproc/internal/child"
+	"github.com/tagproc/tagproc/internal/program"
 	"github.com/tagproc/tagproc/internal/transcript"
 )
 
@@ -97,10 +98,8 @@ func startTagproc(t *testing.T, rules, variable string, flags ...string) *tagpro
 		binary, tags = binary+"-faulty", "-tags=tagproc_faults"
 	}
 	if _, err := os.Stat(binary); err != nil {
-		build := exec.Command("go", "build", "-o", binary, tags, "./cmd/tagproc")
-		build.Dir = "../.." // the module that has the program
-		if out, err := build.CombinedOutput(); err != nil {
-			t.Fatalf("couldn't build tagproc: %v\n%s", err, out)
+		if err := program.Build(binary, tags); err != nil {
+			t.Fatal(err)
 		}
 	}
 	r := &tagproc{rules: filepath.Join(t.TempDir(), "rules.yaml")}

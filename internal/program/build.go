@@ -4,16 +4,22 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strings"
 
 	"go.uber.org/goleak"
 )
 
-// Build builds tagproc into the file binary. flags are those of go build, such as
-// -race.
+// Build builds tagproc into the file binary, which is a full path. flags are those of go
+// build, such as -race. It works in every module that has tagproc's own among its
+// dependencies: the program is built in its own, whose go.sum has all that it imports.
 func Build(binary string, flags ...string) error {
-	args := append([]string{"build", "-o", binary}, flags...)
-	out, err := exec.Command("go", append(args, "github.com/tagproc/tagproc/cmd/tagproc")...).CombinedOutput()
+	root, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/tagproc/tagproc").Output()
 	if err != nil {
+		return fmt.Errorf("couldn't find the module of tagproc: %w", err)
+	}
+	build := exec.Command("go", append(append([]string{"build", "-o", binary}, flags...), "./cmd/tagproc")...)
+	build.Dir = strings.TrimSpace(string(root))
+	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("couldn't build tagproc: %w\n%s", err, out)
 	}
 	return nil

@@ -2,9 +2,7 @@ package kube
 
 import (
 	"flag"
-	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 
@@ -27,10 +25,8 @@ func TestMain(m *testing.M) {
 	flag.Parse()
 	os.Exit(program.Run(m, func(dir string) (err error) {
 		tagproc = filepath.Join(dir, "tagproc")
-		build := exec.Command("go", "build", "-o", tagproc, "./cmd/tagproc")
-		build.Dir = root // whose module has what it imports
-		if out, err := build.CombinedOutput(); err != nil {
-			return fmt.Errorf("couldn't build tagproc: %w\n%s", err, out)
+		if err := program.Build(tagproc); err != nil {
+			return err
 		}
 		programs, err = cluster.Build(root)
 		return err

@@ -3,12 +3,13 @@ package manifests
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/tagproc/tagproc/internal/program"
 )
 
 // limit bounds every wait for a condition.
@@ -35,10 +36,8 @@ func testMain(m *testing.M) int {
 		return 1
 	}
 	tagproc = filepath.Join(dir, "tagproc")
-	build := exec.Command("go", "build", "-race", "-o", tagproc, "./cmd/tagproc")
-	build.Dir = root
-	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "couldn't build tagproc: %v\n%s", err, out)
+	if err := program.Build(tagproc, "-race"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	code := m.Run()
