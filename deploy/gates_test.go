@@ -12,8 +12,8 @@ import (
 	"github.com/tagproc/tagproc/internal/program"
 )
 
-// TestGates runs the gates of docs/deployment.md on rules of which some may go live and
-// some may not: the step of the workflow in a clone, and the containers of the Job.
+// TestGates runs the gates of docs/deployment.md: the step of the workflow in a clone, and
+// the containers of the Job. It gives them rules that may go live, and rules that may not.
 func TestGates(t *testing.T) {
 	t.Parallel()
 	tools := t.TempDir()

@@ -140,7 +140,7 @@ func (w *Watcher) Run(ctx context.Context, _ rulefile.Load, apply func(rulefile.
 		case err == nil: // the watch has had its time, or somebody asks
 			rest = shortestRest
 			continue
-		case isStatus(err, http.StatusGone): // the version is too old: read anew
+		case isStatus(err, http.StatusGone): // the version is too old: follow reads the rules again
 		default:
 			if w.lost.IsZero() {
 				w.lost = time.Now()

@@ -14,7 +14,7 @@ type Replicas struct {
 // A Peer is one replica.
 type Peer struct {
 	Address string `json:"address"`
-	// Answers is false for a replica of which nothing is known but why.
+	// Answers is false for a replica that gives no answer: Differs says why.
 	Answers   bool      `json:"answers"`
 	Version   string    `json:"version,omitempty"`
 	Digest    string    `json:"digest,omitempty"` // "": it has no good rules
