@@ -36,8 +36,8 @@ var silent = []*diag.MessageType{
 	msg.UnknownDestinationRuleHost,
 }
 
-// analyze adds what Istio's analyzers say of what is there. A reference to a kind of object
-// of which the files have none cannot be told to be wrong.
+// analyze adds what Istio's analyzers say of what is there. A reference to a kind that
+// the files have no object of cannot be told to be wrong.
 func (l *linter) analyze() {
 	streams := []string{injection}
 	for _, o := range l.manifests.Objects {

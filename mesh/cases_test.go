@@ -87,8 +87,7 @@ var cases = []struct{ files, want string }{
 	{"rules base dr small/vs-v3 small/hr", "misspelt-tag unrouted-tag"},
 }
 
-// TestCases checks what is found in small sets of files, many of which are public ones
-// re-created.
+// TestCases checks what is found in small sets of files. Many are public ones, re-created.
 func TestCases(t *testing.T) {
 	t.Parallel()
 	for _, c := range cases {

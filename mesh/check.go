@@ -69,7 +69,7 @@ func (one *Envoy) targets() map[string]bool {
 	return names
 }
 
-// assume gives an Envoy a cluster of which nothing is known.
+// assume gives an Envoy a cluster, and nothing is known of it.
 func (one *Envoy) assume(name string) {
 	one.Config.Clusters = append(one.Config.Clusters, &envoyconf.Cluster{Cluster: &clusterv3.Cluster{
 		Name: name, TypedExtensionProtocolOptions: map[string]*anypb.Any{"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": http2},
@@ -157,7 +157,7 @@ func fullHost(host, namespace string) string {
 	return strings.ToLower(host) + "." + namespace + ".svc.cluster.local"
 }
 
-// unapplied finds VirtualServices of which no Envoy has a route where they are bound.
+// unapplied finds VirtualServices whose routes no Envoy has where they are bound.
 func (l *linter) unapplied() {
 	atGateway, inMesh := map[*Object]bool{}, map[*Object]bool{}
 	sidecars := false

@@ -174,9 +174,9 @@ func (l *linter) misplaced(name, namespace string) string {
 	return ""
 }
 
-// elsewhere says why it cannot be told whether there is a Service in a namespace of which
-// the files have none, or "": a short name in a VirtualService, of a Service that is in
-// another namespace, is one that Istio does not find.
+// elsewhere says why it cannot be told whether a namespace has a Service where the files
+// show none of its Services, or "". Istio does not find a Service in another namespace by a
+// short name in a VirtualService.
 func (l *linter) elsewhere(name, namespace string) string {
 	why := fmt.Sprintf("whether Service %s is there: the files have none of namespace %s", name, namespace)
 	i := slices.IndexFunc(l.envoys.services, func(s *kubeService) bool { return s.Name == name })

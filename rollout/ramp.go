@@ -44,7 +44,7 @@ func ParseRamp(now time.Time, texts ...string) ([]RampStep, error) {
 	return steps, nil
 }
 
-// lastYear is the last one of which RFC 3339 writes instants.
+// lastYear is the last year that RFC 3339 can write.
 const lastYear = 9999
 
 func parseInstant(last time.Time, text string) (t time.Time, err error) {

@@ -35,7 +35,7 @@ func effective(groups []uint32, weights []float64) float64 {
 	return total / spread * fewGroups(len(groups))
 }
 
-// ofGroups remembers fewGroups, each of which takes some time.
+// ofGroups remembers fewGroups, which takes some time for each number.
 var ofGroups [processor.MaxGroups + 1]atomic.Uint64 // a float64; 0: not computed yet
 
 // fewGroups returns by which factor requests tell less where the spread is told from few

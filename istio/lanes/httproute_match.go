@@ -106,7 +106,7 @@ func among(conditions, a, b []valueMatch) bool {
 	return !slices.ContainsFunc(conditions, func(c valueMatch) bool { return !slices.Contains(a, c) && !slices.Contains(b, c) })
 }
 
-// conditionsOf returns the alternatives of a rule, each of which takes requests.
+// conditionsOf returns the alternatives of a rule. Each takes requests.
 func conditionsOf(r routeRule) []routeMatch {
 	if len(r.Matches) == 0 {
 		return []routeMatch{{}}

@@ -10,7 +10,7 @@ import (
 	"github.com/tagproc/tagproc/source"
 )
 
-// envoys notes what goes of Envoys' own configurations, each of which is a file.
+// envoys notes what goes of Envoys' own configurations. Each is a file.
 func (f *finder) envoys(docs []*source.Document) (problems source.Problems) {
 	var files []string
 	of := map[string][]*source.Document{}

@@ -192,7 +192,7 @@ func (b *bed) apply(t *testing.T, manifests ...string) {
 	}
 }
 
-// write writes a file anew, in one step.
+// write replaces a file in one step.
 func write(t *testing.T, file, text string) {
 	t.Helper()
 	temporary := file + ".new"
