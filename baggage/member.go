@@ -21,6 +21,9 @@ func NewMember(name, value string) *Member {
 	return &Member{folded: string(fold([]byte(name))), text: string(appendMember(nil, name, value))}
 }
 
+// String returns the member as it is written: NAME=VALUE.
+func (m *Member) String() string { return m.text }
+
 // appendMember appends NAME=VALUE, the value percent-encoded.
 func appendMember[T string | []byte](dst []byte, name, value T) []byte {
 	dst = append(append(dst, name...), '=')

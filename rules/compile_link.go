@@ -69,7 +69,7 @@ type change struct {
 func (c *compiler) program(i int, sums map[sumID]int) *program {
 	t, r := c.table, &c.table.rules[i]
 	p := &program{
-		mode: r.Mode, hash: r.Hash, seed: r.Hash.seed(r.Salt), modulo: r.Modulo,
+		mode: r.Mode, hash: r.Hash, seed: r.Hash.Seed(r.Salt), modulo: r.Modulo,
 		header: 1 << (max(0, slices.Index(c.headers, r.TagHeader)) % 32),
 		when:   t.in.conditionsOf(r.Match), named: c.named[i], steps: stepsAt(c.made[i], time.Time{}),
 	}

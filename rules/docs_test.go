@@ -38,7 +38,7 @@ func TestDocs(t *testing.T) {
 	}
 	for _, row := range regexp.MustCompile(`(?m)^\| (fnv1a32|xxh3) \| (?:`+"`([a-z-]+)`"+` )?\| `+"`(\\S+)`"+`(?: \(UTF-8\))? \| ([0-9a-f]+) \|$`).FindAllStringSubmatch(text, -1) {
 		h := Hash(slices.Index(hashNames, row[1]))
-		if got := fmt.Sprintf("%x", h.sum([]byte(row[3]), h.seed(row[2]))); got != row[4] {
+		if got := fmt.Sprintf("%x", h.sum([]byte(row[3]), h.Seed(row[2]))); got != row[4] {
 			t.Errorf("%s of %q with salt %q = %s, want %s", row[1], row[3], row[2], row[4], got)
 		}
 		vectors++

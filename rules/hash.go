@@ -25,8 +25,8 @@ var hashNames = []string{FNV1a32: "fnv1a32", XXH3: "xxh3"}
 // String returns the name that rules files use.
 func (h Hash) String() string { return hashNames[h] }
 
-// seed returns what a salt adds to the hash.
-func (h Hash) seed(salt string) uint64 {
+// Seed returns what a salt adds to the hash: nothing to FNV1a32.
+func (h Hash) Seed(salt string) uint64 {
 	if h != XXH3 || salt == "" {
 		return 0
 	}
@@ -36,7 +36,7 @@ func (h Hash) seed(salt string) uint64 {
 // Bucket returns the bucket of key, 0 to below modulo, which is at least 1. A salt counts
 // for XXH3 alone.
 func (h Hash) Bucket(key []byte, salt string, modulo uint32) uint32 {
-	return uint32(h.sum(key, h.seed(salt)) % uint64(modulo))
+	return uint32(h.sum(key, h.Seed(salt)) % uint64(modulo))
 }
 
 // sum returns the hash of key. The upper 32 bits of fnv1a32 are zero.

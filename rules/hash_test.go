@@ -48,7 +48,7 @@ var vectors = []struct {
 
 func TestHash(t *testing.T) {
 	for _, v := range vectors {
-		got := v.hash.sum([]byte(v.key), v.hash.seed(v.salt))
+		got := v.hash.sum([]byte(v.key), v.hash.Seed(v.salt))
 		if got != v.want || got%100 != v.bucket {
 			t.Errorf("%v of %q with salt %q = %#x, bucket %d; want %#x, bucket %d", v.hash, v.key, v.salt, got, got%100, v.want, v.bucket)
 		}

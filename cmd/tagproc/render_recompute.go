@@ -34,9 +34,9 @@ read the digest of the rules from the configuration of each sidecar:
   istioctl proxy-config listeners POD -o json | grep -o 'rules digest: [0-9a-f]*'
 
 --as trafficextension prints it as a TrafficExtension of Istio 1.30 and newer.
-With --data-path ext_proc tagproc decides, at a socket beside every sidecar. The
-hash xxh3 and ramps need ext_proc. Rules about hosts, paths, queries and visitors
-are refused: requests between applications do not have what such rules look at.
+With --data-path ext_proc tagproc decides, at a socket beside every sidecar. Rules
+about hosts, paths, queries and visitors are refused: requests between applications
+do not have what such rules look at.
 
 FILE may be -, standard input.`,
 		Example: `  tagproc render recompute --rules rules.yaml --namespace default

@@ -137,7 +137,7 @@ func patchesOf(t *rules.Table, h headers, s *settings) ([]envoyfilter.Patch, err
 // filter returns the filter that decides.
 func (s *settings) filter(t *rules.Table, h headers) (*manifest.Tree, error) {
 	if s.DataPath == Lua {
-		return luaFilter(t)
+		return luaFilter(t, s.Behaviour)
 	}
 	filter, err := httpFilter(h, s.call())
 	if err == nil {

@@ -33,7 +33,10 @@ func TrafficExtension(t *rules.Table, o Options) (*manifest.Object, error) {
 	if h.owned.IsZero() {
 		return nil, errNothingOwned
 	}
-	program, err := lua.Gateway(t)
+	if h.visitors > 0 {
+		return nil, errors.New("--as trafficextension: the rules give visitors cookies, which another filter writes into responses; that needs an EnvoyFilter")
+	}
+	program, err := lua.Gateway(t, false)
 	if err == nil && !h.trusted {
 		program, err = lua.WithoutTags(program, h.owned)
 	}

@@ -31,6 +31,12 @@ func generatedRules(rng *rand.Rand) string {
 			"name": fmt.Sprint(pick(rng, "rule ", "[[", `"\`, "é"), i), "keys": keys,
 			"tagHeader": pick(rng, "tag-a", "tag-b", "tag-c"), "modulo": modulo, "mode": pick(rng, "enforce", "enforce", "enforce", "enforce", "enforce", "shadow", "off"),
 		}
+		if rng.IntN(3) == 0 {
+			rule["hash"] = "xxh3"
+			if rng.IntN(3) > 0 {
+				rule["salt"] = pick(rng, "spring-launch", "é", "]]")
+			}
+		}
 		var policies []any
 		for range 1 + rng.IntN(4) {
 			from := pick(rng, 0, rng.IntN(modulo+1))
@@ -79,10 +85,14 @@ func generatedRules(rng *rand.Rand) string {
 		}
 		list = append(list, rule)
 	}
-	src, err := json.Marshal(object{
+	file := object{
 		"rules":      append(list, object{"header": "x-user-id", "tagHeader": "tag-z", "policies": []any{object{"range": 50, "tagValue": "z"}}}),
 		"tagHeaders": object{"headers": []string{"tag-a", "tag-b", "tag-c", "tag-z"}}, "trustClientTags": rng.IntN(4) == 0,
-	})
+	}
+	if rng.IntN(2) == 0 {
+		file["propagation"] = object{"headers": []string{"tag-a", "tag-c"}}
+	}
+	src, err := json.Marshal(file)
 	if err != nil {
 		panic(err) // it is maps of texts and numbers
 	}
@@ -92,7 +102,7 @@ func generatedRules(rng *rand.Rand) string {
 // generatedRequest returns a request that generated rules may look at.
 func generatedRequest(rng *rand.Rand) (header http.Header, path string) {
 	id := func() string {
-		return pick(rng, fmt.Sprint("user-", rng.IntN(1_000_000)), fmt.Sprint(rng.IntN(1000)), pick(rng, users...), pick(rng, users...), "", " ", "\t x ", "\xff\x80", strings.Repeat("long", 300))
+		return pick(rng, fmt.Sprint("user-", rng.IntN(1_000_000)), fmt.Sprint(rng.IntN(1000)), pick(rng, users...), pick(rng, users...), "", " ", "\t x ", "\xff\x80", strings.Repeat("0123456789abcdef", 150)[:1+rng.IntN(pick(rng, 20, 300, 2400))])
 	}
 	header = http.Header{"Host": {pick(rng, hosts...)}}
 	for _, name := range []string{"X-User-Id", "x-tenant"} {
@@ -114,6 +124,9 @@ func generatedRequest(rng *rand.Rand) (header http.Header, path string) {
 	}
 	if rng.IntN(4) == 0 {
 		header[pick(rng, "tag-a", "Tag-B", "tag_c", "tag.z", "Tag-Z")] = []string{pick(rng, "s1", "s2", "z", "")}
+	}
+	if rng.IntN(4) == 0 {
+		header["Baggage"] = []string{pick(rng, "tag-a=s1", "x=1,Tag-C=s2", "x")}
 	}
 	path = pick(rng, paths...)
 	var query []string

@@ -30,8 +30,8 @@ func DataPaths() []DataPath { return []DataPath{ExtProc, Lua} }
 
 // luaFilter returns the filter that decides by the rules of t. It has tagproc's name, and
 // the metadata of tagproc's, so that access logs are the same.
-func luaFilter(t *rules.Table) (*manifest.Tree, error) {
-	source, err := lua.Gateway(t)
+func luaFilter(t *rules.Table, b Behaviour) (*manifest.Tree, error) {
+	source, err := lua.Gateway(t, b.StripClientBaggage)
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +48,7 @@ func luaFilter(t *rules.Table) (*manifest.Tree, error) {
 
 // luaWarnings returns what to know of rules that are in Lua.
 func luaWarnings(t *rules.Table) (warnings []string) {
-	if source, err := lua.Gateway(t); err == nil && len(source) > lua.RecommendedSize {
+	if source, err := lua.Gateway(t, true); err == nil && len(source) > lua.RecommendedSize {
 		warnings = append(warnings, fmt.Sprintf("the rules are %d KiB of Lua, which each thread of Envoy holds; name fewer users, or use --data-path=%s", len(source)>>10, ExtProc))
 	}
 	return warnings

@@ -135,16 +135,16 @@ func (o *Standalone) Purpose(rules string) string {
 
 // filters returns the HTTP filters of tagproc, in their order.
 func (s *standalone) filters(t *rules.Table, h headers) (filters []*manifest.Tree, err error) {
-	if s.DataPath == Lua {
-		program, err := luaFilter(t)
-		return []*manifest.Tree{program}, err
-	}
 	if h.visitors > 0 {
 		visitors, err := visitorsFilter(h.visitors)
 		if err != nil {
 			return nil, err
 		}
 		filters = append(filters, visitors)
+	}
+	if s.DataPath == Lua {
+		program, err := luaFilter(t, s.Behaviour)
+		return append(filters, program), err
 	}
 	tagproc, err := httpFilter(h, call{Behaviour: s.Behaviour, cluster: contract.GatewayFilter, authority: s.authority(), several: envoyfilter.Several(s.addresses)})
 	return append(filters, tagproc), err

@@ -17,8 +17,11 @@ func TestVisitors(t *testing.T) {
 
 func testVisitors(t *testing.T, binary string) {
 	t.Helper()
-	for _, phase := range []Phase{PhaseRouter, PhaseAuthn} {
-		t.Run(string(phase), func(t *testing.T) {
+	for _, c := range []struct {
+		phase Phase
+		path  DataPath
+	}{{PhaseRouter, ExtProc}, {PhaseAuthn, ExtProc}, {PhaseRouter, Lua}, {PhaseAuthn, Lua}} {
+		t.Run(string(c.phase)+" "+string(c.path), func(t *testing.T) {
 			t.Parallel()
 			table := load(t, `
 tagHeaders: {headers: [x-tag, x-other]}
@@ -27,7 +30,7 @@ rules:
 - {name: b, keys: [{query: uid}, {visitor: {cookie: w, secure: false}}], tagHeader: x-other, policies: [{range: 100, tagValue: v}]}
 `)
 			o, listener := options(), listen(t, false)
-			o.Address, o.Timeout, o.Phase = "unix://"+listener.Addr().String(), limit, phase
+			o.Address, o.Timeout, o.Phase, o.DataPath = "unix://"+listener.Addr().String(), limit, c.phase, c.path
 			serve(t, listener, table)
 			gateway := start(t, binary, bootstrap(t, decode(t, render(t, table, o)), []string{"x-tag"}))
 			for _, tt := range []struct {

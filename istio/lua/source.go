@@ -9,6 +9,7 @@ import (
 	"text/template"
 	"time"
 
+	"github.com/tagproc/tagproc/baggage"
 	"github.com/tagproc/tagproc/contract"
 	"github.com/tagproc/tagproc/rules"
 )
@@ -37,6 +38,14 @@ type program struct {
 	Ramps             bool     // their steps are taken at their instants
 	Instants          []time.Time
 
+	Visitors                          []visitor // their cookies
+	VisitorNamespace, CacheControlKey string
+
+	Members              []travelling // tags that travel as baggage
+	MaxMembers, MaxBytes int          // of baggage
+
+	FNV1a32, XXH3, Salts bool // some rule has the hash, or xxh3 with a salt
+
 	Cookies, Matches, Places bool // some rule needs them
 }
 
@@ -54,7 +63,24 @@ type key struct {
 	Users []user
 }
 
+// A visitor is the cookie of one, before and behind the id.
+type visitor struct{ Cookie, Key, Before, Behind string }
+
+// A travelling is a tag header with its tags as members of baggage.
+type travelling struct {
+	Header  string
+	Members []member
+}
+
+type member struct{ Tag, Text string }
+
 type user struct{ Value, Tag string }
+
+// IsXXH3 reports whether the hash of the rule is xxh3.
+func (r rule) IsXXH3() bool { return r.Hash == rules.XXH3 }
+
+// Seed returns that of the rule's hash.
+func (r rule) Seed() uint64 { return r.Hash.Seed(r.Salt) }
 
 // IsShadow reports whether the tag of the rule is not written.
 func (r rule) IsShadow() bool { return r.Mode == rules.ModeShadow }
@@ -69,29 +95,29 @@ func (r rule) NamesByKey() bool {
 }
 
 // Gateway returns the program that decides where requests come in, and tells why in
-// dynamic metadata. It writes no header but tags. An error names each rule that Lua
-// cannot decide as tagproc does.
-func Gateway(t *rules.Table) (string, error) {
+// dynamic metadata. It writes tags and, if they travel, baggage. noBaggage says that
+// clients' baggage is removed before: members that they forge Lua cannot tell from others.
+// An error says what Lua cannot do as tagproc does.
+func Gateway(t *rules.Table, noBaggage bool) (string, error) {
 	var errs []error
-	refuse := func(rule, what string) {
-		errs = append(errs, fmt.Errorf("rule %s %s; use --data-path=ext_proc", rule, what))
+	p := program{
+		Digest: t.Digest(), Reasons: true, Trusted: t.TrustClientTags(), Ramps: t.HasRamps(), Instants: t.Instants(),
+		Namespace: contract.MetadataNamespace, VisitorNamespace: contract.VisitorNamespace, CacheControlKey: contract.CacheControlKey,
+		Members: travels(t), MaxMembers: baggage.MaxMembers, MaxBytes: baggage.MaxBytes,
 	}
-	p := program{Digest: t.Digest(), Namespace: contract.MetadataNamespace, Reasons: true, Trusted: t.TrustClientTags(), Ramps: t.HasRamps(), Instants: t.Instants()}
+	for i, v := range t.Visitors() {
+		before, behind := v.SetCookie()
+		p.Visitors = append(p.Visitors, visitor{v.Cookie, contract.SetCookieKey(i), before, behind})
+	}
 	for _, r := range t.Rules() {
 		if r.Mode == rules.ModeOff {
 			p.Off = append(p.Off, r.Name)
 			continue
 		}
-		if r.Hash != rules.FNV1a32 {
-			refuse(r.Name, "has the hash "+r.Hash.String()+", which Lua does not compute")
-		}
-		if slices.ContainsFunc(r.Keys, func(k rules.Key) bool { return k.Source == rules.KeyVisitor }) {
-			refuse(r.Name, "gives visitors ids, for which Lua has no random numbers that nobody can guess")
-		}
 		p.add(r)
 	}
-	if !t.Propagated().IsZero() {
-		errs = append(errs, errors.New("propagation writes members of baggage, which Lua at the gateway does not; use --data-path=ext_proc"))
+	if !t.Propagated().IsZero() && !noBaggage {
+		errs = append(errs, errors.New("propagation writes baggage beside what clients send, whose forged members Lua cannot tell from others; use --data-path=ext_proc, or --strip-client-baggage, which removes clients' baggage"))
 	}
 	if len(p.Rules) == 0 {
 		errs = append(errs, errors.New("no rule decides anything: add one, or set its mode to enforce"))
@@ -102,10 +128,27 @@ func Gateway(t *rules.Table) (string, error) {
 	return execute("gateway.lua.tmpl", p)
 }
 
+// travels returns the tag headers of t that travel, in the order of its tags.
+func travels(t *rules.Table) (all []travelling) {
+	propagated := t.Propagated()
+	for _, tag := range t.Tags() {
+		if !propagated.Contains(tag.Header) {
+			continue
+		}
+		i := slices.IndexFunc(all, func(o travelling) bool { return o.Header == tag.Header })
+		if i < 0 {
+			i = len(all)
+			all = append(all, travelling{Header: tag.Header})
+		}
+		all[i].Members = append(all[i].Members, member{tag.Value, baggage.NewMember(tag.Header, tag.Value).String()})
+	}
+	return all
+}
+
 // Recompute returns the program that decides by the rules of t that are enforced, and
 // leaves tags that are in the request.
 func Recompute(t *rules.Table) (string, error) {
-	p := program{Digest: t.Digest()}
+	p := program{Digest: t.Digest(), Ramps: t.HasRamps()}
 	for _, r := range Enforced(t) {
 		p.add(r)
 	}
@@ -144,9 +187,12 @@ func (p *program) add(r rules.Rule) {
 			one.Users = usersOf(&k)
 		}
 		made.Keys = append(made.Keys, one)
-		p.Cookies = p.Cookies || k.Source == rules.KeyCookie
+		p.Cookies = p.Cookies || k.Source == rules.KeyCookie || k.Source == rules.KeyVisitor
 		p.Places = p.Places || k.Source == rules.KeyQuery
 	}
+	p.FNV1a32 = p.FNV1a32 || r.Hash == rules.FNV1a32
+	p.XXH3 = p.XXH3 || r.Hash == rules.XXH3
+	p.Salts = p.Salts || r.Hash == rules.XXH3 && r.Salt != ""
 	p.Matches = p.Matches || !r.Match.IsZero()
 	p.Places = p.Places || len(r.Match.Hosts)+len(r.Match.Paths) > 0
 	p.Rules = append(p.Rules, made)

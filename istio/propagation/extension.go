@@ -66,7 +66,7 @@ func RecomputeExtension(t *rules.Table, o Options) (*manifest.Object, error) {
 	if err := checkRecompute(t); err != nil {
 		return nil, err
 	}
-	program, err := recomputeSource(t)
+	program, err := lua.Recompute(t)
 	if err != nil {
 		return nil, err
 	}

@@ -3,7 +3,6 @@ package propagation
 import (
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/tagproc/tagproc/contract"
 	"github.com/tagproc/tagproc/istio/envoyfilter"
@@ -27,7 +26,7 @@ func Recompute(t *rules.Table, o Options) (*manifest.Object, error) {
 	var tree *manifest.Tree
 	if o.DataPath == ExtProc {
 		tree, err = extProcFilter(contract.Recompute, recomputeCluster, envoyfilter.Expression(t.Owned()))
-	} else if source, failed := recomputeSource(t); failed != nil {
+	} else if source, failed := lua.Recompute(t); failed != nil {
 		err = failed
 	} else {
 		tree, err = luaFilter(contract.Recompute, source)
@@ -83,25 +82,6 @@ func onlyAtGateway(t *rules.Table) error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// recomputeSource returns the program that derives tags, or an error for what Lua cannot
-// derive.
-func recomputeSource(t *rules.Table) (string, error) {
-	var errs []error
-	for _, r := range lua.Enforced(t) {
-		if slices.ContainsFunc(r.Policies, func(p rules.Policy) bool { return p.Ramp != nil }) {
-			errs = append(errs, fmt.Errorf("rule %s has a ramp, which Lua would hold at the step of the moment it is rendered; use --data-path=%s, which takes every step at its instant", r.Name, ExtProc))
-		}
-		if r.Hash != rules.FNV1a32 {
-			errs = append(errs, fmt.Errorf("rule %s has the hash %s, which Lua cannot compute: its numbers have 53 bits; use --data-path=%s, or the hash %s (which moves users to other buckets)",
-				r.Name, r.Hash, ExtProc, rules.FNV1a32))
-		}
-	}
-	if len(errs) > 0 {
-		return "", errors.Join(errs...)
-	}
-	return lua.Recompute(t)
 }
 
 // recomputePurpose says what the object is for, and what it costs.

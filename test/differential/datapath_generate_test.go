@@ -12,7 +12,8 @@ func generateHop(seed, index uint64) []string {
 	g := generator{rand.New(rand.NewPCG(seed, index+1<<32))}
 	var lines []string
 	for range g.IntN(3) {
-		lines = append(lines, g.inCase(pick(g, "x-user-id", "x-user-id", "x-user-id", "x-account"))+": "+pick(g, "jason", "0001", "bob", "", "é", "\xff\xfe", fmt.Sprint("user-", g.IntN(10_000)), g.memberText()))
+		lines = append(lines, g.inCase(pick(g, "x-user-id", "x-user-id", "x-user-id", "x-account"))+": "+pick(g, "jason", "0001", "bob", "", "é", "\xff\xfe", fmt.Sprint("user-", g.IntN(10_000)), g.memberText(),
+			strings.Repeat("0123456789abcdef", 150)[:1+g.IntN(pick(g, 20, 300, 2400))]))
 	}
 	for range pick(g, 0, 1, 1, 2) {
 		lines = append(lines, g.inCase("cookie")+": "+g.cookies())

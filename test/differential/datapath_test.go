@@ -14,6 +14,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/tagproc/tagproc/contract"
 	"github.com/tagproc/tagproc/internal/echo"
@@ -34,6 +35,9 @@ rules:
 - {name: beta, match: {headers: [{name: x-beta, exact: "1"}, {name: x-off, present: false}]}, keys: [{cookie: uid}, {header: x-user-id}], tagHeader: appver-d, policies: [{from: 50, range: 100, tagValue: v4}, {range: 20, tagValue: v2}]}
 - {name: anyone, keys: [{header: x-account}, {cookie: u-1}, {cookie: uid}], tagHeader: appver-d, partitions: [{partitionSize: 30, tagValue: v2}, {partitionSize: 60, tagValue: v3}]}
 - {name: present, match: {headers: [{name: x-beta, present: true}]}, keys: [{cookie: uid}], tagHeader: appver-e, overrides: [{values: [jason], none: true}], policies: [{range: 90, tagValue: v5}]}
+- {name: hashed, header: x-user-id, hash: xxh3, modulo: 1000000, tagHeader: appver-f, policies: [{range: 333333, tagValue: v2}, {range: 666666, tagValue: v3}]}
+- {name: salted, keys: [{header: x-account}, {header: x-user-id}], hash: xxh3, salt: "spring→", tagHeader: appver-g, policies: [{range: 50, tagValue: v2}]}
+- {name: ramp, header: x-user-id, tagHeader: appver-h, policies: [{tagValue: v2, ramp: [{at: 2020-01-01T00:00:00Z, range: 20}, {at: "2024-02-29T12:30:00.5+01:00", range: 50}, {at: 2120-01-01T00:00:00Z, range: 100}]}, {range: 60, tagValue: v3}]}
 - {name: trial, header: x-user-id, tagHeader: appver-c, mode: shadow, policies: [{range: 100, tagValue: v2}]}
 `
 
@@ -122,6 +126,7 @@ func (s *sidecar) compare(t *testing.T, d contract.Direction, table *rules.Table
 
 // decide returns the tags that the rules give to a request.
 func decide(table *rules.Table, request *rules.Request, lines []string) map[string]string {
+	table, _ = table.At(time.Now())
 	request.Reset()
 	for i, input := range table.Inputs() {
 		for _, l := range lines {
