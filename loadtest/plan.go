@@ -29,7 +29,7 @@ var (
 // open loop measures waiting and not a queue that only grows.
 var fullPlan = plan{
 	rounds:        5,
-	gatewayRounds: 13,
+	gatewayRounds: 11,
 	requests:      map[int]int{1: 2_000, 32: 5_000, 256: 4_000},
 	rates:         map[int]int{1: 400, 32: 2_000, 256: 2_000},
 	openLoop:      1500 * time.Millisecond,
