@@ -108,7 +108,7 @@ const longestChange = 200
 
 // changes adds to r what differs between two tables.
 func changes(r *state.Reload, before, after *rules.Table) {
-	all := rules.Changes(before, after)
+	all := rules.Changes(before, after, r.At)
 	for _, c := range all[:min(len(all), state.MaxChanges)] {
 		r.Changes = append(r.Changes, words.Cut(c.String(), longestChange))
 	}

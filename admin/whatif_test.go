@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tagproc/tagproc/rules"
 	"github.com/tagproc/tagproc/state"
@@ -93,7 +94,7 @@ func TestPolicies(t *testing.T) {
 	if after.Table == nil {
 		t.Fatalf("%v:\n%s", after.Problems.Err(), text)
 	}
-	if c := rules.Changes(before, after.Table); len(c) > 0 {
+	if c := rules.Changes(before, after.Table, time.Time{}); len(c) > 0 {
 		t.Errorf("the policies mean something else: %v\n%s", c, text)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -71,7 +72,7 @@ func TestSampleRules(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := load(t, step.Manifest, printed, rules.Options{TagHeaders: table.Owned()})
-		if changes := rules.Changes(want, table); table.Digest() != want.Digest() {
+		if changes := rules.Changes(want, table, time.Time{}); table.Digest() != want.Digest() {
 			t.Errorf("%s is not %s: %v", path, step.Manifest, changes)
 		}
 		for _, user := range step.Users {
@@ -124,7 +125,7 @@ func TestSampleRecompute(t *testing.T) {
 		t.Fatal(err)
 	}
 	table := load(t, "recompute/rules.yaml", src, rules.Options{})
-	changes := rules.Changes(load(t, "4-rules.yaml", rulesOf(t, "lanes/4-rules.yaml"), rules.Options{}), table)
+	changes := rules.Changes(load(t, "4-rules.yaml", rulesOf(t, "lanes/4-rules.yaml"), rules.Options{}), table, time.Time{})
 	if len(changes) != 1 || changes[0].Kind != rules.ChangeOverrides || !slices.Equal(changes[0].Named, []string{"jason"}) || changes[0].TagValue != "s2" {
 		t.Errorf("the rules of the hops differ from the gateway's in %v, want jason named for s2 alone", changes)
 	}
@@ -186,7 +187,7 @@ func TestSampleRaise(t *testing.T) {
 		"lanes/6-rules-0.yaml":  "rule x-asm-prefer-tag: s2 takes buckets 0 to 19 → none",
 	} {
 		var got []string
-		for _, c := range rules.Changes(start, load(t, path, rulesOf(t, path), rules.Options{})) {
+		for _, c := range rules.Changes(start, load(t, path, rulesOf(t, path), rules.Options{}), time.Time{}) {
 			if c.TagValue == "s2" {
 				got = append(got, c.String())
 			}

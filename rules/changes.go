@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // ChangeKind names a sort of change, for scripts that read changes as JSON.
@@ -103,8 +104,9 @@ var changedFields = map[ChangeKind]string{
 // Changes returns what differs between two tables, which is nothing exactly if
 // their digests are equal: first what is not of one rule, then the rules of
 // after in their order, then those that are gone. A rule is known by its name.
-// nil stands for a table without rules that owns nothing.
-func Changes(before, after *Table) []Change {
+// nil stands for a table without rules that owns nothing. What a ramp was before its step
+// at an instant is left out, unless nothing else differs; zero: nothing is left out.
+func Changes(before, after *Table, at time.Time) []Change {
 	if before == nil {
 		before = &Table{}
 	}
@@ -122,14 +124,14 @@ func Changes(before, after *Table) []Change {
 	cs = append(cs, orderChanges(was, after)...)
 	for i, r := range after.rules {
 		if j, stays := was[r.Name]; stays {
-			cs = append(cs, ruleChanges(before, j, after, i)...)
+			cs = append(cs, ruleChanges(before, j, after, i, at)...)
 		} else {
-			cs = append(cs, Change{Kind: ChangeRuleAdded, Rule: r.Name, After: after.describe(i, before) + after.forestalled(i, was)})
+			cs = append(cs, Change{Kind: ChangeRuleAdded, Rule: r.Name, After: after.describe(i, before, at) + after.forestalled(i, was)})
 		}
 	}
 	for i, r := range before.rules {
 		if _, stays := is[r.Name]; !stays {
-			cs = append(cs, Change{Kind: ChangeRuleRemoved, Rule: r.Name, Before: before.describe(i, after)})
+			cs = append(cs, Change{Kind: ChangeRuleRemoved, Rule: r.Name, Before: before.describe(i, after, at)})
 		}
 	}
 	return cs

@@ -7,11 +7,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // ruleChanges compares a rule that stays: that of index i in before with that of
-// index j in after.
-func ruleChanges(before *Table, i int, after *Table, j int) (cs []Change) {
+// index j in after. Steps of ramps that have passed at an instant are left out, unless
+// nothing else differs.
+func ruleChanges(before *Table, i int, after *Table, j int, at time.Time) (cs []Change) {
 	b, a := &before.rules[i], &after.rules[j]
 	hide := func(m Match) string { return matchText(m, before, after) }
 	field := func(k ChangeKind, was, is string) {
@@ -30,7 +32,11 @@ func ruleChanges(before *Table, i int, after *Table, j int) (cs []Change) {
 	field(ChangeModulo, strconv.Itoa(int(b.Modulo)), strconv.Itoa(int(a.Modulo)))
 	field(ChangeTagHeader, b.TagHeader, a.TagHeader)
 	cs = append(cs, overrideChanges(a, before.named(i), after.named(j))...)
-	return append(cs, rangeChanges(a, before.spans(i), after.spans(j))...)
+	ranges := rangeChanges(a, before.spans(i, at), after.spans(j, at))
+	if ranges == nil {
+		ranges = rangeChanges(a, before.spans(i, time.Time{}), after.spans(j, time.Time{}))
+	}
+	return append(cs, ranges...)
 }
 
 // matchText returns m without ids of users: what is a key in either table may be one.
@@ -82,15 +88,15 @@ func overrideChanges(r *Rule, before, after map[string]string) (cs []Change) {
 }
 
 // A span is the buckets of one tag: "0 to 19, 50 to 59", and, of ramps, what they
-// are from each instant on at which they change: "0 to 9, then none from …".
+// are from each later instant on at which they change: "0 to 9, then none from …".
 type span struct{ tag, buckets string }
 
-// spans returns the buckets of each tag of the rule of index rule, in the order
-// of the first of them.
-func (t *Table) spans(rule int) []span {
+// spans returns the buckets of each tag of the rule of index rule at an instant and from
+// then on, in the order of the first of them.
+func (t *Table) spans(rule int, from time.Time) []span {
 	var order []int32
 	text, last := map[int32]string{}, map[int32]string{}
-	for at, p := range t.programs(rule) {
+	for at, p := range t.programs(rule, from) {
 		buckets := map[int32][]string{}
 		from := uint32(0)
 		for _, s := range p.steps {
@@ -147,8 +153,8 @@ func rangeChanges(r *Rule, before, after []span) (cs []Change) {
 }
 
 // describe returns the rule of index rule in one line, defaults left out. other is the table
-// that t is compared with.
-func (t *Table) describe(rule int, other *Table) string {
+// that t is compared with. Steps of ramps that have passed at an instant are left out.
+func (t *Table) describe(rule int, other *Table, at time.Time) string {
 	r := &t.rules[rule]
 	var b strings.Builder
 	b.WriteString(keysText(r.Keys))
@@ -169,7 +175,7 @@ func (t *Table) describe(rule int, other *Table) string {
 	}
 	fmt.Fprintf(&b, " → %s: ", r.TagHeader)
 	var tags []string
-	for _, s := range t.spans(rule) {
+	for _, s := range t.spans(rule, at) {
 		tags = append(tags, fmt.Sprintf("%s takes buckets %s", s.tag, s.buckets))
 	}
 	b.WriteString(cmp.Or(strings.Join(tags, "; "), "no policy takes a bucket"))

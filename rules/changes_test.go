@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -111,7 +112,7 @@ func TestChanges(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			if diff := cmp.Diff(tt.want, texts(Changes(mustLoad(t, twoRules), mustLoad(t, tt.after)))); diff != "" {
+			if diff := cmp.Diff(tt.want, texts(Changes(mustLoad(t, twoRules), mustLoad(t, tt.after), time.Time{}))); diff != "" {
 				t.Errorf("Changes (-want +got):\n%s", diff)
 			}
 		})
@@ -133,17 +134,17 @@ func TestChangesOfNothing(t *testing.T) {
 		"tag header x-asm-prefer-tag is owned now",
 		"rule x-asm-prefer-tag added: header x-user-id → x-asm-prefer-tag: s2 takes buckets 0 to 19; s1 takes buckets 20 to 99",
 	}
-	if diff := cmp.Diff(want, texts(Changes(nil, table))); diff != "" {
+	if diff := cmp.Diff(want, texts(Changes(nil, table, time.Time{}))); diff != "" {
 		t.Errorf("Changes(nil, table) (-want +got):\n%s", diff)
 	}
 	want = []string{
 		"tag header x-asm-prefer-tag is not owned any more",
 		"rule x-asm-prefer-tag removed: header x-user-id → x-asm-prefer-tag: s2 takes buckets 0 to 19; s1 takes buckets 20 to 99",
 	}
-	if diff := cmp.Diff(want, texts(Changes(table, nil))); diff != "" {
+	if diff := cmp.Diff(want, texts(Changes(table, nil, time.Time{}))); diff != "" {
 		t.Errorf("Changes(table, nil) (-want +got):\n%s", diff)
 	}
-	if cs := Changes(nil, nil); cs != nil {
+	if cs := Changes(nil, nil, time.Time{}); cs != nil {
 		t.Errorf("Changes(nil, nil) = %v, want none", cs)
 	}
 }
@@ -152,7 +153,7 @@ func TestChangesOfNothing(t *testing.T) {
 func TestChangeJSON(t *testing.T) {
 	after := strings.NewReplacer("range: 20", "range: 50", "[jason, bob]", "[stacy, jason]", "mode: shadow", "mode: shadow, hash: xxh3").Replace(twoRules)
 	var got strings.Builder
-	for _, c := range Changes(mustLoad(t, twoRules), mustLoad(t, after)) {
+	for _, c := range Changes(mustLoad(t, twoRules), mustLoad(t, after), time.Time{}) {
 		line, err := json.Marshal(c)
 		if err != nil {
 			t.Fatal(err)
@@ -216,11 +217,11 @@ func TestChangesAndDigest(t *testing.T) {
 				rt.Fatalf("Load: %v\n%s", problems.Err(), src)
 			}
 			tables[i] = table
-			if cs := Changes(table, table); cs != nil {
+			if cs := Changes(table, table, time.Time{}); cs != nil {
 				rt.Fatalf("Changes of a table and itself = %v\n%s", cs, src)
 			}
 		}
-		cs, back := Changes(tables[0], tables[1]), Changes(tables[1], tables[0])
+		cs, back := Changes(tables[0], tables[1], time.Time{}), Changes(tables[1], tables[0], time.Time{})
 		same := tables[0].Digest() == tables[1].Digest()
 		if (len(cs) == 0) != same || (len(back) == 0) != same {
 			rt.Fatalf("digests %s and %s with the changes\n%s\nand back\n%s\nof\n%s\nand\n%s",
@@ -346,7 +347,7 @@ func TestMatchText(t *testing.T) {
 			return table
 		}
 		var got []string
-		for _, c := range Changes(load(tt.before), load(tt.after)) {
+		for _, c := range Changes(load(tt.before), load(tt.after), time.Time{}) {
 			got = append(got, c.String())
 			if strings.Contains(c.String()+c.Before+c.After, id) {
 				t.Errorf("%s: the change has the id of a user: %s", name, c)

@@ -75,6 +75,9 @@ func checkOwnedPrefix(prefix string) string {
 	if wrong := checkNoStar(prefix); wrong != "" {
 		return wrong
 	}
+	if wrong := checkBegin(prefix); wrong != "" {
+		return wrong
+	}
 	if hit := checkTagPrefix(prefix); hit != "" {
 		return fmt.Sprintf("includes %s, which a tagger must not touch; make it longer", hit)
 	}

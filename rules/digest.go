@@ -7,6 +7,7 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"time"
 )
 
 // digestOf returns the digest of what t means, at any time. It covers what decides,
@@ -64,7 +65,7 @@ func digestOf(t *Table) string {
 			c.OfKeys[key][user.value] = t.tagText(o)
 		}
 		last := c.Steps
-		for at, p := range t.programs(i) {
+		for at, p := range t.programs(i, time.Time{}) {
 			if steps := t.stepTexts(p); !slices.Equal(steps, last) { // another policy may give the same tag
 				c.Ramp = append(c.Ramp, stage{at, steps})
 				last = steps
@@ -110,24 +111,22 @@ func keysText(keys []Key) string {
 	return strings.Join(texts, ", ")
 }
 
-// programs returns what the rule of index i is, at first and from each instant on at
-// which it becomes another one.
-func (t *Table) programs(i int) iter.Seq2[string, *program] {
+// programs returns what the rule of index i is at an instant, and from each later one on at
+// which it becomes another one. The zero instant is before the first step of every ramp.
+func (t *Table) programs(i int, from time.Time) iter.Seq2[string, *program] {
 	return func(yield func(string, *program) bool) {
 		if t.schedule == nil {
 			yield("", t.program(i))
 			return
 		}
-		var last *program
-		for _, stage := range t.schedule.stages {
-			p, at := stage.program(i), ""
-			if p == last {
-				continue
-			}
-			if stage.stage > 0 {
-				at = formatInstant(stage.Since())
-			}
-			if !yield(at, p) {
+		first, _ := t.At(from)
+		last := first.program(i)
+		if !yield("", last) {
+			return
+		}
+		for _, stage := range t.schedule.stages[first.stage+1:] {
+			p := stage.program(i)
+			if p != last && !yield(formatInstant(stage.Since()), p) {
 				return
 			}
 			last = p

@@ -3,6 +3,8 @@ package rules
 import (
 	"fmt"
 	"strings"
+
+	"github.com/tagproc/tagproc/contract"
 )
 
 // forbiddenTags are headers that a tag must never be written to, by what they are;
@@ -58,6 +60,9 @@ func forbiddenTag(is func(name string, begins bool) bool) string {
 // Headers in another spelling of a tag header are removed, so that no spelling of a
 // forbidden one can be a tag header.
 func checkTagHeader(name string) string {
+	if wrong := checkBegin(name); wrong != "" {
+		return wrong
+	}
 	switch hit := forbiddenTag(func(forbidden string, begins bool) bool {
 		return spells(name, forbidden) && (begins || len(name) == len(forbidden))
 	}); {
@@ -68,6 +73,15 @@ func checkTagHeader(name string) string {
 	default:
 		return "must not be written by a tagger"
 	}
+}
+
+// checkBegin returns why no tag header may begin as name does, or "". Of a name that begins
+// with a separator, such as _path, Envoy would remove the spelling :path from all requests.
+func checkBegin(name string) string {
+	if !contract.IsSeparator(name[0]) {
+		return ""
+	}
+	return "begins with neither a letter nor a digit, so that a pseudo-header such as :path could be a spelling of it"
 }
 
 // checkTagPrefix returns a forbidden header that headers beginning with prefix

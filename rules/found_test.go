@@ -1,6 +1,9 @@
 package rules
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 // These cases were found by properties once.
 
@@ -30,7 +33,7 @@ func TestChangesOfAnUnwrittenTag(t *testing.T) {
 		return table
 	}
 	before, after := load("none"), load("tag-a")
-	there, back := Changes(before, after), Changes(after, before)
+	there, back := Changes(before, after, time.Time{}), Changes(after, before, time.Time{})
 	if same := before.Digest() == after.Digest(); same != (there == nil) || same != (back == nil) {
 		t.Errorf("digests %s and %s with the changes\n%v\nand back\n%v", before.Digest(), after.Digest(), there, back)
 	}

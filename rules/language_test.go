@@ -251,7 +251,7 @@ func TestDigestOfLanguage(t *testing.T) {
 		"name: a, tagHeader: tag, header: x-user-id, partitions: [{partitionSize: 20, tagValue: s2}, {partitionSize: 20, tagValue: s3}]",
 		"name: a, tagHeader: tag, header: x-user-id, description: who and why, policies: [{from: 20, range: 40, tagValue: s3}, {range: 30, tagValue: s2}]",
 	} {
-		if cs := Changes(load(plain), load(same)); cs != nil || load(plain).Digest() != load(same).Digest() {
+		if cs := Changes(load(plain), load(same), time.Time{}); cs != nil || load(plain).Digest() != load(same).Digest() {
 			t.Errorf("%s means something else: %v", same, cs)
 		}
 	}
@@ -272,7 +272,7 @@ func TestDigestOfLanguage(t *testing.T) {
 			"visitor's cookie tagproc-visitor=…; Path=/; Max-Age=31536000; Secure; HttpOnly; SameSite=Lax → tagproc-visitor=…; Path=/; Max-Age=3600; Secure; HttpOnly; SameSite=Lax",
 		},
 	} {
-		got := strings.Join(texts(Changes(load(tt.before), load(tt.after))), "|")
+		got := strings.Join(texts(Changes(load(tt.before), load(tt.after), time.Time{})), "|")
 		if diff := cmp.Diff(tt.want, got); diff != "" {
 			t.Errorf("Changes to %s (-want +got):\n%s", tt.after, diff)
 		}

@@ -88,6 +88,7 @@ func refine(k, more keywords) {
 // What the values of a schema look like.
 const (
 	headerNamePattern  = "^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}$"
+	tagHeaderPattern   = "^[0-9A-Za-z][!#$%&'*+.^_`|~0-9A-Za-z-]{0,255}$"
 	visiblePattern     = "^[!-~]{1,256}$"
 	matchedPathPattern = `^/[!-"$->@-~]{0,255}$`
 	hostNamePattern    = `^(\*\.)?[0-9A-Za-z_-]+(\.[0-9A-Za-z_-]+)*$|^\[[0-9A-Fa-f:.]*\]$`
@@ -129,5 +130,5 @@ func notForbidden() keywords {
 		}
 	}
 	slices.Sort(names)
-	return keywords{"pattern": headerNamePattern, "not": keywords{"pattern": "^(" + strings.Join(names, "|") + ")$"}}
+	return keywords{"pattern": tagHeaderPattern, "not": keywords{"pattern": "^(" + strings.Join(names, "|") + ")$"}}
 }

@@ -22,7 +22,7 @@ var clauses = []clause{
 	{rulesFile, "debug", "Ignored: tagproc's log has what the plug-in's debug log has.", nil},
 
 	{"tagHeaders", "headers", "Names of headers.", items(notForbidden())},
-	{"tagHeaders", "headerPrefixes", "Beginnings of names of headers, without a star.", items(keywords{"pattern": headerNamePattern, "not": keywords{"pattern": `\*`}})},
+	{"tagHeaders", "headerPrefixes", "Beginnings of names of headers, without a star.", items(keywords{"pattern": tagHeaderPattern, "not": keywords{"pattern": `\*`}})},
 	{"propagation", "headers", "Names of headers.", items(keywords{"pattern": headerNamePattern})},
 	{"propagation", "headerPrefixes", "Beginnings of names of headers, without a star.", items(keywords{"pattern": headerNamePattern, "not": keywords{"pattern": `\*`}})},
 	{`"forwarded"`, "", "", keywords{"required": []string{"headers"}}},

@@ -38,7 +38,7 @@ func (s *server) logLoad(l rulefile.Load, before *rules.Table, r state.Reload) {
 	default:
 		s.log.Info("rules are live", loadAttributes(r, len(l.Table.Rules()))...)
 		s.logStep(l.Table)
-		logChanges(s.log, rules.Changes(before, l.Table))
+		logChanges(s.log, rules.Changes(before, l.Table, r.At))
 		logVisitors(s.log, before, l.Table)
 	}
 	logProblems(s.log, l.Problems)
