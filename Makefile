@@ -157,7 +157,7 @@ kubernetes: ## build etcd, kube-apiserver, kube-controller-manager and kubectl i
 		-o $(CURDIR)/bin/kubernetes/ k8s.io/kubernetes/cmd/kube-apiserver k8s.io/kubernetes/cmd/kube-controller-manager k8s.io/kubernetes/cmd/kubectl
 	cd tools/kubernetes && $(BUILD) -ldflags '-s -w' -o $(CURDIR)/bin/kubernetes/etcd go.etcd.io/etcd/server/v3
 
-loadtest: loadtest-build ## measure what a request costs, beside alternatives, into loadtest/RESULTS.md; 20 minutes, nothing else should run
+loadtest: loadtest-build ## measure what a request costs, beside alternatives, into loadtest/RESULTS.md; 22 minutes, nothing else should run
 	bin/loadtest -out loadtest/RESULTS.md
 
 loadtest-short: loadtest-build ## check in a minute or two that the load test works; its figures, in bin/, are noise
