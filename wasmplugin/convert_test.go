@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 	"go.yaml.in/yaml/v4"
@@ -92,7 +93,7 @@ func FuzzConvert(f *testing.F) {
 		if converted == nil {
 			t.Fatalf("the rules file is refused: %v\n%s", problems.Err(), c.Rules)
 		}
-		if changes := rules.Changes(table, converted); len(changes) > 0 || converted.Digest() != c.Digest {
+		if changes := rules.Changes(table, converted, time.Time{}); len(changes) > 0 || converted.Digest() != c.Digest {
 			t.Errorf("the rules file changes %v, its digest is %s, want %s\n%s", changes, converted.Digest(), c.Digest, c.Rules)
 		}
 		again, problems := Convert("g.yaml", c.Rules, rules.Options{})

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tagproc/tagproc/rules"
 	"github.com/tagproc/tagproc/rules/rulefile"
@@ -83,7 +84,7 @@ func TestLoadIsOneShortLine(t *testing.T) {
 			if strings.Count(line, "\n") != 1 || len(line) > 300+1 || !strings.Contains(line, before) || !strings.Contains(line, table.Digest()) {
 				t.Errorf("%s: the line has %d bytes, want at most %d with %s and %s:\n%s", format, len(line), 300, before, table.Digest(), line)
 			}
-			if want := len(rules.Changes(nil, table)); before == "none" && details != want {
+			if want := len(rules.Changes(nil, table, time.Time{})); before == "none" && details != want {
 				t.Errorf("%s: %d details, want %d:\n%s", format, details, want, out.String())
 			}
 			before = table.Digest()
