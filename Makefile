@@ -14,10 +14,13 @@ LINT      := go tool -modfile=$(CURDIR)/tools/golangci-lint.mod golangci-lint
 BENCHSTAT := go tool -modfile=tools/benchstat.mod benchstat
 
 .DEFAULT_GOAL := help
-.PHONY: help build mesh run test test-istio test-envoy-gateway test-page test-chart test-kube chart kubernetes latency lint verify fmt bench fuzz proto picture pictures image envoy envoys chaos hostile differential proof loadtest loadtest-short ghz loadtest-build update-tools clean
+.PHONY: help modules build mesh run test test-istio test-envoy-gateway test-page test-chart test-kube chart kubernetes latency lint verify fmt bench fuzz proto picture pictures image envoy envoys chaos hostile differential proof loadtest loadtest-short ghz loadtest-build update-tools clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+modules: ## download the modules of everything here, again where a registry fails
+	@tools/get-modules
 
 build: ## build bin/tagproc
 	$(BUILD) -ldflags '-X main.version=$(VERSION)' -o $(BIN) ./cmd/tagproc

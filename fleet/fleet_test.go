@@ -75,16 +75,9 @@ func serve(t *testing.T, address string, ahead time.Duration, files ...string) s
 	return l.Addr().String()
 }
 
-// closed returns an address at which nothing listens.
-func closed(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.Close()
-	return l.Addr().String()
-}
+// closed is an address at which nothing listens. A port that was free a moment ago may be
+// another test's by now.
+const closed = "127.0.0.1:1"
 
 func targets(t *testing.T, addresses ...string) (all []Target) {
 	t.Helper()
@@ -121,8 +114,8 @@ func TestFleet(t *testing.T) {
 		"refused":               {[]string{serve(t, anyPort, 0, lane), serve(t, anyPort, 0, lane, bad)}, "", "1 of 2 has " + digest(lane), []string{"", "refuses its rules file: rules.yaml:1:9: "}},
 		"refused before":        {[]string{serve(t, anyPort, 0, lane), serve(t, anyPort, 0, bad, lane)}, "", "2 of 2 agree on " + digest(lane), []string{"", ""}},
 		"no rules":              {[]string{serve(t, anyPort, 0, lane), serve(t, anyPort, 0)}, "", "1 of 2 has " + digest(lane), []string{"", "has no good rules yet"}},
-		"down":                  {[]string{serve(t, anyPort, 0, lane), closed(t)}, "", "1 of 2 has " + digest(lane), []string{"", "unreachable: dial tcp "}},
-		"all down":              {[]string{closed(t)}, "", "0 of 1; there are no rules to agree on", []string{"unreachable: "}},
+		"down":                  {[]string{serve(t, anyPort, 0, lane), closed}, "", "1 of 2 has " + digest(lane), []string{"", "unreachable: dial tcp "}},
+		"all down":              {[]string{closed}, "", "0 of 1; there are no rules to agree on", []string{"unreachable: "}},
 		"at the same step":      {[]string{serve(t, anyPort, 0, ramped), serve(t, anyPort, 59*time.Minute, ramped)}, ramped, "2 of 2 agree on " + digest(ramped) + ", at the step of 2026-12-01T10:00:00Z, the rules of rules.yaml", []string{"", ""}},
 		"a step ahead":          {[]string{serve(t, anyPort, 0, ramped), serve(t, anyPort, 0, ramped), serve(t, anyPort, time.Hour, ramped)}, "", "2 of 3 agree on " + digest(ramped) + ", at the step of 2026-12-01T10:00:00Z", []string{"", "", "is at another step of the ramps: since 2026-12-01T13:00:00Z, expected 2026-12-01T10:00:00Z; its clock is 1h0m0s ahead"}},
 		"all of them behind":    {[]string{serve(t, anyPort, -3*time.Hour, ramped)}, ramped, "0 of 1 agree on " + digest(ramped) + ", at the step of 2026-12-01T10:00:00Z, the rules of rules.yaml", []string{"is at another step of the ramps: since none, expected 2026-12-01T10:00:00Z; its clock is 3h0m0s behind"}},

@@ -67,6 +67,7 @@ func TestForeign(t *testing.T) {
 			t.Parallel()
 			r, log := startLogged(t)
 			const n = 20
+			began := time.Now()
 			for range n {
 				conn := connect(t, "tcp", r.addresses[0])
 				if _, err := io.WriteString(conn, tt.said); err != nil {
@@ -75,9 +76,9 @@ func TestForeign(t *testing.T) {
 			}
 			awaitLabelled(t, r, tt.label, n)
 			awaitLogged(t, log, tt.want)
-			lines := strings.Count(log.String(), "level=WARN")
-			if !strings.Contains(log.String(), "client=127.0.0.1:") || lines == 0 || lines > n/2 {
-				t.Errorf("of %d clients %d lines are logged, want one per second with the client and %q:\n%s", n, lines, tt.want, log.String())
+			lines, most := strings.Count(log.String(), "level=WARN"), int(time.Since(began)/time.Second)+2 // a second may just begin
+			if !strings.Contains(log.String(), "client=127.0.0.1:") || lines == 0 || lines > most {
+				t.Errorf("of %d clients %d lines are logged, want one per second, %d, with the client and %q:\n%s", n, lines, most, tt.want, log.String())
 			}
 		})
 	}

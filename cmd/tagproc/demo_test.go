@@ -73,9 +73,7 @@ func TestDemo(t *testing.T) {
 	}
 	edit := func(content string) int {
 		skip := len(out.String())
-		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		writeRules(t, file, content)
 		return skip
 	}
 	out.await(t, 0, `Ctrl-C ends the demo`)

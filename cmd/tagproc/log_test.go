@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -82,12 +81,7 @@ func TestHostileRules(t *testing.T) {
 		long + ": 1\n",
 		many.String(),
 	} {
-		if err := os.WriteFile(file+".new", []byte(src), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Rename(file+".new", file); err != nil {
-			t.Fatal(err)
-		}
+		writeRules(t, file, src)
 		p.await(t, "the file was loaded", func() bool {
 			n, err := admin.Metric(`tagproc_config_loads_total\{result="\w+"\}`)
 			return err == nil && n == float64(i+2)

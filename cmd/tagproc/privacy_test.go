@@ -2,7 +2,6 @@ package main
 
 import (
 	"log/slog"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -61,10 +60,7 @@ func TestNoUserIDs(t *testing.T) {
 
 	replace := func(overrides string) (loaded bool) {
 		t.Helper()
-		writeRules(t, r.rulesFile+".new", strings.Replace(oneRule, "header:", "overrides: "+overrides+", header:", 1))
-		if err := os.Rename(r.rulesFile+".new", r.rulesFile); err != nil {
-			t.Fatal(err)
-		}
+		writeRules(t, r.rulesFile, strings.Replace(oneRule, "header:", "overrides: "+overrides+", header:", 1))
 		return (<-r.loads).Table != nil
 	}
 

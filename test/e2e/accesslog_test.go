@@ -79,14 +79,12 @@ func logged(t *testing.T, m *mesh.Mesh, log *transcript.Transcript, user string)
 		header, name = http.Header{"X-User-Id": {user}}, regexp.QuoteMeta(user)
 	}
 	lines := regexp.MustCompile(`(?m)^\S+ mocka user=` + name + ` .* status=200 flags=- tagproc=(\S+) why=(.*)$`)
-	want := len(lines.FindAllString(log.String(), -1))
-	if err := m.Patiently(t.Context(), func() error {
-		want++
-		_, err := m.Get(t.Context(), "mocka", header)
-		return err
-	}); err != nil {
+	want := len(lines.FindAllString(log.String(), -1)) + 1
+	want -= gaveUp(t, m)
+	if _, err := m.Get(t.Context(), "mocka", header); err != nil {
 		t.Fatal(err)
 	}
+	want += gaveUp(t, m) // Get asks again, and each of these requests has a line
 	var found [][]string
 	eventually(t, "the access log has the request of "+name, func() bool {
 		found = lines.FindAllStringSubmatch(log.String(), -1)
@@ -94,6 +92,16 @@ func logged(t *testing.T, m *mesh.Mesh, log *transcript.Transcript, user string)
 	})
 	last := found[want-1]
 	return line{status: last[1], why: last[2]}
+}
+
+// gaveUp returns how often Envoy gave up waiting for tagproc.
+func gaveUp(t *testing.T, m *mesh.Mesh) int {
+	t.Helper()
+	n, err := m.Envoy.Stat(t.Context(), "http.ingress.ext_proc.tagproc.message_timeouts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return int(n)
 }
 
 // decisions is how the metadata has the decisions of all rules, by name.

@@ -34,7 +34,7 @@ func testBaggage(t *testing.T, envoy string) {
 	application := startEcho(t)
 	dir := t.TempDir()
 	socket, rulesFile := filepath.Join(dir, "tagproc.sock"), filepath.Join(dir, "rules.yaml")
-	m := startMeshWith(t, mesh.Options{Binary: envoy, Tagproc: &net.UnixAddr{Name: socket, Net: "unix"}, Edit: withEcho(application.Port())})
+	m := startMeshWith(t, mesh.Options{Binary: envoy, Tagproc: &net.UnixAddr{Name: socket, Net: "unix"}, Edit: patient(t, "60s", withEcho(application.Port()))})
 	writeFile(t, rulesFile, []byte(travelling))
 	p := start(t, socket, rulesFile, "--max-request-headers", "200", "--max-request-headers-kb", "128")
 
@@ -79,6 +79,19 @@ func testBaggage(t *testing.T, envoy string) {
 	p.stop(t)
 	if got := baggageOf(sent(t, m, "x-user-id: bob", "baggage: appver-b=v2,a=1")); !slices.Equal(got, []string{"appver-b=v2,a=1"}) {
 		t.Errorf("without tagproc the application was sent the baggage %q, want it as it was", got)
+	}
+}
+
+// patient has Envoy wait so long for tagproc, instead of 0.2 s, which pass on a busy machine:
+// requests are counted, or are not tagproc's. more is another edit.
+func patient(t *testing.T, limit string, more func(config string) string) func(config string) string {
+	t.Helper()
+	return func(config string) string {
+		edited := strings.Replace(config, "message_timeout: 0.2s", "message_timeout: "+limit, 1)
+		if edited == config {
+			t.Fatal("the configuration has no message_timeout: 0.2s")
+		}
+		return more(edited)
 	}
 }
 

@@ -126,6 +126,7 @@ func testHop(t *testing.T, binary string) {
 		}
 	}
 	const complaint = "Envoy sends an unknown direction"
+	eventually(t, "the unknown direction is in the log", func() bool { return strings.Contains(p.log.String(), complaint) })
 	if n := strings.Count(p.log.String(), complaint); n != 1 {
 		t.Errorf("the log has %d lines with %q, want 1", n, complaint)
 	}

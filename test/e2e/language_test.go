@@ -224,8 +224,8 @@ func testVisitors(t *testing.T, binary string) {
 		}
 		wg.Wait()
 	}
-	// share checks that the share of the canary is within the interval in which it is
-	// 999 times in 1,000.
+	// share checks that the share of the canary is within six standard deviations, beyond
+	// which it is twice in a billion runs.
 	share := func(percent float64) {
 		t.Helper()
 		canary := 0
@@ -235,7 +235,7 @@ func testVisitors(t *testing.T, binary string) {
 			}
 		}
 		p := percent / 100
-		want, off := visitors*p, 3.29*math.Sqrt(visitors*p*(1-p))
+		want, off := visitors*p, 6*math.Sqrt(visitors*p*(1-p))
 		if math.Abs(float64(canary)-want) > off {
 			t.Errorf("%d of %d visitors are in the canary, want %.0f ± %.0f", canary, visitors, want, off)
 		}

@@ -58,7 +58,7 @@ var takenOver = []struct {
 	{user: "another mode", replies: withMode(&filterv3.ProcessingMode{
 		ResponseHeaderMode: filterv3.ProcessingMode_SEND, RequestBodyMode: filterv3.ProcessingMode_BUFFERED, ResponseBodyMode: filterv3.ProcessingMode_BUFFERED,
 	})},
-	{user: "more time", replies: []*extprocv3.ProcessingResponse{{OverrideMessageTimeout: durationpb.New(time.Minute)}, sets("appver-a", "v2")[0]}, wait: 5 * time.Second},
+	{user: "more time", replies: []*extprocv3.ProcessingResponse{{OverrideMessageTimeout: durationpb.New(time.Minute)}, sets("appver-a", "v2")[0]}, wait: 10 * time.Second},
 	{user: "a reply of another phase", replies: []*extprocv3.ProcessingResponse{{Response: &extprocv3.ProcessingResponse_ResponseHeaders{
 		ResponseHeaders: &extprocv3.HeadersResponse{Response: sets("set-cookie", "evil")[0].GetRequestHeaders().GetResponse()},
 	}}}, want: []string{unchanged, refused}},
@@ -151,7 +151,7 @@ func TestTakenOver(t *testing.T) {
 		t.Helper()
 		t.Parallel()
 		application := startEcho(t)
-		m := startMeshWith(t, mesh.Options{Binary: binary, Tagproc: serve(t, "unix", filepath.Join(t.TempDir(), "impostor.sock"), impostor{}), Edit: withEcho(application.Port())})
+		m := startMeshWith(t, mesh.Options{Binary: binary, Tagproc: serve(t, "unix", filepath.Join(t.TempDir(), "impostor.sock"), impostor{}), Edit: patient(t, "5s", withEcho(application.Port()))}) // less than one of them waits
 		for _, c := range takenOver {
 			honest, _ := post(t, m, "nobody")
 			report, status := post(t, m, c.user)

@@ -68,7 +68,7 @@ func testVisitorsExample(t *testing.T, binary string) {
 		}
 	}
 	seen := map[string]bool{}
-	for range 50 {
+	for range 80 {
 		b := browser{cookies: map[string]string{}}
 		first, answer := ask(&b, "/checkout", http.Header{"Host": {shop}})
 		if b.cookies["shop-visitor"] == "" || !strings.Contains(answer.Get("Cache-Control"), "private") {
@@ -81,9 +81,9 @@ func testVisitorsExample(t *testing.T, binary string) {
 			}
 		}
 	}
-	// 50 visitors at 20% are all of one version once in 70,000 runs.
+	// 80 visitors at 20% are all of one version once in 50 million runs.
 	if !seen[s1] || !seen[s2] {
-		t.Errorf("50 visitors are at %v, want both versions", seen)
+		t.Errorf("80 visitors are at %v, want both versions", seen)
 	}
 
 	// Without tagproc nothing breaks: no tag, and no cookie.

@@ -1,6 +1,7 @@
 package istio
 
 import (
+	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -86,20 +87,33 @@ func TestMistakes(t *testing.T) {
 	for _, tt := range []struct {
 		name     string
 		old, new string // in the EnvoyFilter
+		refused  bool   // by Envoy
 		want     string
 	}{
-		{"a cluster that there is not", "envoy_grpc: {cluster_name: tagproc}", "envoy_grpc: {cluster_name: nobody}", "answered"},
-		{"a field that there is not", "failure_mode_allow", "failure_mode_alow", "unknown field"},
-		{"a value that Envoy refuses", "failure_mode_allow: true", "message_timeout: -1s", "update_rejected is 1, want 0"},
+		{"a cluster that there is not", "envoy_grpc: {cluster_name: tagproc}", "envoy_grpc: {cluster_name: nobody}", false, "answered"},
+		{"a field that there is not", "failure_mode_allow", "failure_mode_alow", false, "unknown field"},
+		{"a value that Envoy refuses", "failure_mode_allow: true", "message_timeout: -1s", true, "update_rejected is 1, want 0"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			said := cluster.Fails(t, func(t testing.TB) {
 				t.Helper()
-				c := smoke(t, cluster.Options{Limit: 5 * time.Second})
+				c := smoke(t, cluster.Options{})
 				rules, _, _ := strings.Cut(read(t, "testdata/smoke/tagproc.yaml"), "---")
 				c.Apply(t, strings.Replace(rules, "range: 0", "range: 20", 1), strings.Replace(filter, tt.old, tt.new, 1))
-				c.Expect(t, cluster.Row{User: "jack", Versions: canary})
+				if tt.refused {
+					c.Eventually(t, "a refusal", func() error {
+						if c.Refusals() == nil {
+							return errors.New("no Envoy has refused anything")
+						}
+						return nil
+					})
+				}
+				if err := cluster.Within(5*time.Second, func() error {
+					return c.Check(t, cluster.Row{User: "jack", Versions: canary})
+				}); err != nil {
+					t.Fatal(err)
+				}
 			})
 			if !strings.Contains(said, tt.want) {
 				t.Errorf("it said %s\nwant %q", said, tt.want)

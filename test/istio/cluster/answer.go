@@ -22,8 +22,13 @@ type Row struct {
 	Tags     map[string]string // the tag headers that every hop has to see; nil: any
 }
 
-// repeats is how often a row has to hold after it held for the first time.
-const repeats = 5
+const (
+	repeats = 5 // how often a row has to hold after it held for the first time
+
+	// Patience is how often a request is sent again while an Envoy gives up waiting for
+	// tagproc.
+	Patience = 20
+)
 
 // GatewayAddress is the host:port of the Service istio-ingressgateway.
 func (c *Cluster) GatewayAddress(t testing.TB) string {
@@ -80,14 +85,18 @@ func (c *Cluster) Expect(t testing.TB, rows ...Row) {
 	}
 }
 
-// Check sends each row's request once and returns how the answers differ from what
-// the rows want.
+// Check sends each row's request once, and again while an Envoy gives up waiting for
+// tagproc, and returns how the answers differ from what the rows want.
 func (c *Cluster) Check(t testing.TB, rows ...Row) error {
 	t.Helper()
 	gateway := c.GatewayAddress(t)
 	var errs []error
 	for _, row := range rows {
-		errs = append(errs, check(t.Context(), gateway, row))
+		err := check(t.Context(), gateway, row)
+		for n := 0; err != nil && n < Patience && c.GaveUp(); n++ {
+			err = check(t.Context(), gateway, row)
+		}
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,9 +23,8 @@ const SystemNamespace = "istio-system"
 
 // Options say what a cluster is like.
 type Options struct {
-	Envoy     string        // a release, of envoy.Versions; empty: the newest
-	Limit     time.Duration // bounds every wait; 0: 60 seconds
-	NoGateway bool          // leaves out the Deployment and Service istio-ingressgateway
+	Envoy     string // a release, of envoy.Versions; empty: the newest
+	NoGateway bool   // leaves out the Deployment and Service istio-ingressgateway
 }
 
 // A Cluster is a running cluster. Several goroutines may call its methods; a method
@@ -36,6 +36,8 @@ type Cluster struct {
 	node    *node.Node
 	control *controlPlane
 	changed chan struct{} // has room for one: reconcile has something to do
+
+	late atomic.Uint64 // what GaveUp saw last
 
 	mu       sync.Mutex
 	objects  map[key]object
@@ -64,9 +66,6 @@ func Start(t testing.TB, o Options) *Cluster {
 	t.Helper()
 	if !isolate.Isolated() {
 		t.Fatal("the tests are not isolated: TestMain has to call cluster.Main")
-	}
-	if o.Limit == 0 {
-		o.Limit = 60 * time.Second
 	}
 	if o.Envoy == "" {
 		o.Envoy = envoy.Version
@@ -170,8 +169,10 @@ func (c *Cluster) change() {
 	}
 }
 
-// poll is how long a wait for a condition sleeps between two looks.
-const poll = 20 * time.Millisecond
+const (
+	limit = 3 * time.Minute       // of every wait, for a machine that is slow and busy
+	poll  = 20 * time.Millisecond // between two looks
+)
 
 // Eventually waits until condition returns nil. Otherwise the test fails with the
 // last error; what describes the condition.
@@ -182,8 +183,11 @@ func (c *Cluster) Eventually(t testing.TB, what string, condition func() error) 
 	}
 }
 
-func (c *Cluster) wait(condition func() error) error {
-	deadline := time.Now().Add(c.options.Limit)
+func (c *Cluster) wait(condition func() error) error { return Within(limit, condition) }
+
+// Within waits until condition returns nil, for so long, and returns its last error.
+func Within(limit time.Duration, condition func() error) error {
+	deadline := time.Now().Add(limit)
 	for {
 		err := condition()
 		if err == nil {
@@ -191,7 +195,7 @@ func (c *Cluster) wait(condition func() error) error {
 		}
 		var final finalError
 		if errors.As(err, &final) || time.Now().After(deadline) {
-			return fmt.Errorf("after at most %v still: %w", c.options.Limit, err)
+			return fmt.Errorf("after at most %v still: %w", limit, err)
 		}
 		time.Sleep(poll)
 	}

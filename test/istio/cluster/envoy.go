@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tagproc/tagproc/internal/child"
 	"github.com/tagproc/tagproc/internal/envoy"
 	spec "github.com/tagproc/tagproc/test/istio/internal/container"
 )
@@ -40,10 +41,10 @@ func (c *container) startEnvoy(file string) error {
 	// internal/envoy starts one file, with arguments of its own.
 	script := filepath.Join(c.pod.dir, c.name()+".sh")
 	text := fmt.Sprintf("#!/bin/sh\nexec '%s' '%s' \"$@\"\n", filepath.Join(programs, "container"), file)
-	if err := os.WriteFile(script, []byte(text), 0o700); err != nil {
+	if err := child.WriteExecutable(script, []byte(text)); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), c.pod.c.options.Limit)
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	go func() {
 		select {
@@ -116,6 +117,23 @@ func (c *container) stats(filter string) (map[string]uint64, error) {
 		}
 	}
 	return stats, nil
+}
+
+// GaveUp reports whether an Envoy has given up waiting for tagproc since it was called
+// before: on a busy machine the shipped 200 ms pass, and a request goes on untagged, which is
+// right.
+func (c *Cluster) GaveUp() bool {
+	sum := uint64(0)
+	for _, p := range c.proxies() {
+		stats, err := p.stats(`ext_proc\..*message_timeouts$`)
+		if err != nil {
+			continue // it ends, or has
+		}
+		for _, n := range stats {
+			sum += n
+		}
+	}
+	return c.late.Swap(sum) != sum
 }
 
 // admin gets a path of Envoy's admin API.

@@ -79,8 +79,8 @@ func (s *Shell) Try(text string) (string, error) {
 	}
 	select {
 	case <-done:
-	case <-time.After(s.c.options.Limit):
-		err = errors.Join(fmt.Errorf("the block still runs after %v", s.c.options.Limit), syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL))
+	case <-time.After(limit):
+		err = errors.Join(fmt.Errorf("the block still runs after %v", limit), syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL))
 		<-done
 	}
 	if err == nil && !cmd.ProcessState.Success() {

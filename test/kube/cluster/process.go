@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -79,27 +80,37 @@ func (p *process) tail() string {
 	return strings.Join(lines[max(0, len(lines)-60):], "\n")
 }
 
+// given are the ports that clusters of this process have: one starts while the program of
+// another does not listen yet.
+var given struct {
+	sync.Mutex
+
+	ports map[int]bool
+}
+
 // freePorts returns ports of the loopback that nobody listens on. They are below those that
 // the kernel gives away, so that nobody takes one before the program does.
-func freePorts(t testing.TB, n int) []int {
+func freePorts(t testing.TB, n int) (ports []int) {
 	t.Helper()
-	var ports []int
-	var listeners []net.Listener // open until all are known
-	defer func() {
-		for _, l := range listeners {
-			l.Close()
-		}
-	}()
+	given.Lock()
+	defer given.Unlock()
+	if given.ports == nil {
+		given.ports = map[int]bool{}
+	}
 	for range 1000 {
 		if len(ports) == n {
 			return ports
 		}
 		port := 20000 + rand.IntN(10000)
+		if given.ports[port] {
+			continue
+		}
 		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		if err != nil {
 			continue
 		}
-		listeners = append(listeners, l)
+		l.Close()
+		given.ports[port] = true
 		ports = append(ports, port)
 	}
 	t.Fatalf("found %d free ports of the loopback from 20000 on, want %d", len(ports), n)
