@@ -13,7 +13,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/tagproc/tagproc/internal/child"
 	"github.com/tagproc/tagproc/internal/machine"
 )
 
@@ -153,7 +152,7 @@ func TestGHZReport(t *testing.T) {
 	t.Parallel()
 	script := filepath.Join(t.TempDir(), "ghz")
 	fake := func(report string) *ghzTool {
-		if err := child.WriteExecutable(script, []byte("#!/bin/sh\ncat <<'END'\n"+report+"\nEND\n")); err != nil {
+		if err := os.WriteFile(script, []byte("#!/bin/sh\ncat <<'END'\n"+report+"\nEND\n"), 0o755); err != nil {
 			t.Fatal(err)
 		}
 		return &ghzTool{binary: script}

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"io/fs"
 	"os/exec"
-	"path/filepath"
-	"sync"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -40,38 +38,4 @@ func TestStart(t *testing.T) {
 	if _, err := Start(exec.Command("/no/such/program"), nil); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("Start of no program: %v, want that it does not exist", err)
 	}
-}
-
-// TestWriteExecutable checks that what was written runs at once, while other goroutines
-// start children.
-func TestWriteExecutable(t *testing.T) {
-	t.Parallel()
-	done := make(chan struct{})
-	var others sync.WaitGroup
-	for range 4 {
-		others.Go(func() {
-			for {
-				select {
-				case <-done:
-					return
-				default:
-				}
-				if err := exec.Command("true").Run(); err != nil {
-					t.Error(err)
-					return
-				}
-			}
-		})
-	}
-	for i := range 100 {
-		program := filepath.Join(t.TempDir(), "program")
-		if err := WriteExecutable(program, []byte("#!/bin/sh\nexit 0\n")); err != nil {
-			t.Error(err)
-		}
-		if err := exec.Command(program).Run(); err != nil {
-			t.Errorf("program %d: %v", i, err)
-		}
-	}
-	close(done)
-	others.Wait()
 }

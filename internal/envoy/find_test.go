@@ -6,8 +6,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"github.com/tagproc/tagproc/internal/child"
 )
 
 // TestVersionsArePinned checks that the Makefile fetches what the tests look for.
@@ -43,7 +41,7 @@ func executable(t *testing.T, version string, elem ...string) string {
 		t.Fatal(err)
 	}
 	script := fmt.Sprintf("#!/bin/sh\necho\necho \"$0  version: 0123456789abcdef/%s/Clean/RELEASE/BoringSSL\"\necho\n", version)
-	if err := child.WriteExecutable(path, []byte(script)); err != nil {
+	if err := os.WriteFile(path, []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	return path
@@ -56,7 +54,7 @@ func TestFind(t *testing.T) {
 	byMakePrevious := executable(t, PreviousVersion, root, place(PreviousVersion))
 	byEnv := executable(t, "1.2.3", bare, "my-envoy")
 	broken := filepath.Join(bare, "no-envoy")
-	if err := child.WriteExecutable(broken, []byte("#!/bin/sh\necho /"+Version+"/\nexit 1\n")); err != nil {
+	if err := os.WriteFile(broken, []byte("#!/bin/sh\necho /"+Version+"/\nexit 1\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	below := filepath.Join(root, "a", "b")

@@ -10,8 +10,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/tagproc/tagproc/internal/child"
 )
 
 // One listener that answers by itself, and one on a socket in a directory that is
@@ -136,7 +134,7 @@ func entries(t *testing.T, dir string) []string {
 
 func TestStartFails(t *testing.T) {
 	notEnvoy := filepath.Join(t.TempDir(), "envoy")
-	if err := child.WriteExecutable(notEnvoy, []byte("#!/bin/sh\necho what is this >&2\nexit 3\n")); err != nil {
+	if err := os.WriteFile(notEnvoy, []byte("#!/bin/sh\necho what is this >&2\nexit 3\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct {
@@ -171,7 +169,7 @@ func TestStartFails(t *testing.T) {
 func TestStartGivesUp(t *testing.T) {
 	t.Parallel()
 	deaf := filepath.Join(t.TempDir(), "envoy")
-	if err := child.WriteExecutable(deaf, []byte("#!/bin/sh\necho waiting for nothing\nexec sleep 600\n")); err != nil {
+	if err := os.WriteFile(deaf, []byte("#!/bin/sh\necho waiting for nothing\nexec sleep 600\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -253,12 +252,7 @@ func unpack(t *testing.T, image v1.Image, dir string) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			// A child that starts meanwhile has the file open for writing until its own
-			// program runs, and the kernel runs no such file.
-			syscall.ForkLock.RLock()
-			err = os.WriteFile(at, content, 0o600)
-			syscall.ForkLock.RUnlock()
-			if err != nil {
+			if err := os.WriteFile(at, content, 0o600); err != nil {
 				t.Fatal(err)
 			}
 		}

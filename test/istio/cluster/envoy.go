@@ -14,7 +14,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tagproc/tagproc/internal/child"
 	"github.com/tagproc/tagproc/internal/envoy"
 	spec "github.com/tagproc/tagproc/test/istio/internal/container"
 )
@@ -41,7 +40,7 @@ func (c *container) startEnvoy(file string) error {
 	// internal/envoy starts one file, with arguments of its own.
 	script := filepath.Join(c.pod.dir, c.name()+".sh")
 	text := fmt.Sprintf("#!/bin/sh\nexec '%s' '%s' \"$@\"\n", filepath.Join(programs, "container"), file)
-	if err := child.WriteExecutable(script, []byte(text)); err != nil {
+	if err := os.WriteFile(script, []byte(text), 0o700); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
