@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tagproc/tagproc/admin/page"
+	"github.com/tagproc/tagproc/internal/words"
 	"github.com/tagproc/tagproc/rollout"
 	"github.com/tagproc/tagproc/rules"
 	"github.com/tagproc/tagproc/shares"
@@ -140,7 +141,7 @@ func (r *Replica) suppose(ctx context.Context, w *page.WhatIf, now time.Time) er
 	w.From, w.To = boundary(&made, w.Tag)
 	moving := shares.Compare(file.Table(), after.Table(), shares.Options{At: now}).Moving()
 	w.Moving = &state.Moving{Percent: moving.Percent, AtMost: moving.AtMost, Named: moving.Named}
-	w.Command = fmt.Sprintf("tagproc rollout set %s --rule %s %s", rollout.Quoted(path.Base(r.File)), rollout.Quoted(w.Rule), rollout.Quoted(w.Tag)+"="+w.Share)
+	w.Command = fmt.Sprintf("tagproc rollout set %s --rule %s %s", words.Shell(path.Base(r.File)), words.Shell(w.Rule), words.Shell(w.Tag)+"="+w.Share)
 	if leaving := rollout.Leaving(file, after, rule, now, w.Tag); leaving != nil {
 		w.Leaving = leaving.Error()
 		w.Command += " --allow-leaving"

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tagproc/tagproc/internal/words"
 	"github.com/tagproc/tagproc/rules"
 	"github.com/tagproc/tagproc/source"
 )
@@ -57,12 +58,12 @@ func nearTag(all []rules.Rule, tags []string) string {
 	return ""
 }
 
-// ruleAmong returns what is to be said where one of words, which are no rules, is the name of
+// ruleAmong returns what is to be said where one of names, which are no rules, is the name of
 // one.
-func (f *File) ruleAmong(words []string) string {
+func (f *File) ruleAmong(names []string) string {
 	for _, r := range f.table.Rules() {
-		if slices.Contains(words, r.Name) {
-			return fmt.Sprintf("; %s is a rule, which is named by --rule %s", r.Name, Quoted(r.Name))
+		if slices.Contains(names, r.Name) {
+			return fmt.Sprintf("; %s is a rule, which is named by --rule %s", r.Name, words.Shell(r.Name))
 		}
 	}
 	return ""
@@ -176,13 +177,5 @@ func (f *File) noCanary(all []rules.Rule, name string) error {
 
 // rollbackOf returns the command that takes a tag of a rule from all users.
 func (f *File) rollbackOf(tag, rule string) string {
-	return fmt.Sprintf("tagproc rollout rollback %s %s --rule %s", Quoted(f.Name), Quoted(tag), Quoted(rule))
-}
-
-// Quoted returns a name as a shell takes it.
-func Quoted(name string) string {
-	if strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:") == "" {
-		return name
-	}
-	return "'" + strings.ReplaceAll(name, "'", `'\''`) + "'"
+	return fmt.Sprintf("tagproc rollout rollback %s %s --rule %s", words.Shell(f.Name), words.Shell(tag), words.Shell(rule))
 }

@@ -8,12 +8,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/tagproc/tagproc/internal/words"
 	"github.com/tagproc/tagproc/istio/manifest"
 	"github.com/tagproc/tagproc/source"
 )
@@ -184,26 +184,26 @@ func withOrigin(cmd *cobra.Command, args []string, objects ...*manifest.Object) 
 // it has the flags that are set, sorted, without --output-dir, and the names of files
 // without the machine's directories.
 func commandLine(cmd *cobra.Command, args []string) string {
-	words := []string{cmd.CommandPath()}
+	line := []string{cmd.CommandPath()}
 	cmd.Flags().Visit(func(f *pflag.Flag) {
 		switch list, ok := f.Value.(pflag.SliceValue); {
 		case f.Name == "output-dir":
 		case f.Value.Type() == "stringArray": // whose elements may have commas
 			for _, v := range list.GetSlice() {
-				words = append(words, "--"+f.Name, word(v))
+				line = append(line, "--"+f.Name, word(v))
 			}
 		case ok:
-			words = append(words, "--"+f.Name, word(strings.Join(list.GetSlice(), ",")))
+			line = append(line, "--"+f.Name, word(strings.Join(list.GetSlice(), ",")))
 		case f.Value.Type() == "bool":
-			words = append(words, "--"+f.Name+strings.TrimSuffix("="+f.Value.String(), "=true"))
+			line = append(line, "--"+f.Name+strings.TrimSuffix("="+f.Value.String(), "=true"))
 		default:
-			words = append(words, "--"+f.Name, word(f.Value.String()))
+			line = append(line, "--"+f.Name, word(f.Value.String()))
 		}
 	})
 	for _, a := range args {
-		words = append(words, word(a))
+		line = append(line, word(a))
 	}
-	return strings.Join(words, " ")
+	return strings.Join(line, " ")
 }
 
 // word returns an argument as a comment shows it. An absolute path becomes the name of its
@@ -212,20 +212,5 @@ func word(s string) string {
 	if filepath.IsAbs(s) {
 		s = filepath.Base(s)
 	}
-	return shellWord(s)
-}
-
-// shellWord returns an argument as it is typed in a shell.
-func shellWord(s string) string {
-	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:=,@%+"
-	if s != "" && strings.Trim(s, plain) == "" {
-		return s
-	}
-	s = strings.Map(func(r rune) rune {
-		if strconv.IsPrint(r) {
-			return r
-		}
-		return ' ' // the command is in a comment, which a line break would end
-	}, s)
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+	return words.Shell(s)
 }

@@ -273,7 +273,7 @@ func fileFirst(cmd *cobra.Command, args []string) error {
 func typed(cmd *cobra.Command, args ...string) string {
 	line := []string{cmd.CommandPath()}
 	for _, a := range args {
-		line = append(line, shellWord(a))
+		line = append(line, words.Shell(a))
 	}
 	return strings.Join(line, " ")
 }

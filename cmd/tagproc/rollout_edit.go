@@ -12,6 +12,7 @@ import (
 
 	"github.com/tagproc/tagproc/internal/inplace"
 	"github.com/tagproc/tagproc/internal/terminal"
+	"github.com/tagproc/tagproc/internal/words"
 	"github.com/tagproc/tagproc/rollout"
 	"github.com/tagproc/tagproc/rules"
 	"github.com/tagproc/tagproc/shares"
@@ -88,7 +89,7 @@ func (e *rolloutEdit) run(cmd *cobra.Command, file string, edit func(f *rollout.
 	if err == nil && !e.mayLeave {
 		err = rollout.Leaving(before, after, rule, now, e.tags...)
 		if _, leaving := errors.AsType[*rollout.LeavingError](err); leaving && e.toNobody {
-			err = fmt.Errorf("%w, or roll the tag back, which needs no flag: tagproc rollout rollback %s %s --rule %s", err, shellWord(file), shellWord(e.tags[0]), shellWord(before.Table().Rules()[rule].Name))
+			err = fmt.Errorf("%w, or roll the tag back, which needs no flag: tagproc rollout rollback %s %s --rule %s", err, words.Shell(file), words.Shell(e.tags[0]), words.Shell(before.Table().Rules()[rule].Name))
 		}
 	}
 	if err != nil {
@@ -228,7 +229,7 @@ func (e *rolloutEdit) rolledBack(before, after *rollout.File, rule int, now time
 		}
 		share := rollout.Share(before, rule, now, to.Tag)
 		notes = append(notes, fmt.Sprintf("%s of the users had %s and have %s now, since the numbers of this file cannot give them to the baseline. To have %s keep its share, with other users: tagproc rollout set %s %s=%s --rule %s --allow-leaving",
-			to.Share, tag, to.Tag, to.Tag, shellWord(file), to.Tag, share, shellWord(r.Name)))
+			to.Share, tag, to.Tag, to.Tag, words.Shell(file), to.Tag, share, words.Shell(r.Name)))
 	}
 	if users := namedFor(after, rule, tag); users != "" {
 		keep := "Named users keep " + tag
@@ -245,12 +246,12 @@ func (e *rolloutEdit) next(r *editResult, applied bool) (lines []string) {
 	switch {
 	case !r.Written:
 	case applied:
-		lines = append(lines, fmt.Sprintf("A cluster has it once it is applied: kubectl apply -f %s. A mounted ConfigMap then takes the kubelet up to a minute and a half.", shellWord(r.File)))
+		lines = append(lines, fmt.Sprintf("A cluster has it once it is applied: kubectl apply -f %s. A mounted ConfigMap then takes the kubelet up to a minute and a half.", words.Shell(r.File)))
 	case e.verb == "rollback":
 		lines = append(lines, "A tagproc that reads this file has it within about a second.")
 	}
 	if r.File != "-" && !e.dryRun {
-		lines = append(lines, fmt.Sprintf("tagproc status --rules %s --watch ADDR... waits until all replicas have it.", shellWord(r.File)))
+		lines = append(lines, fmt.Sprintf("tagproc status --rules %s --watch ADDR... waits until all replicas have it.", words.Shell(r.File)))
 	}
 	return lines
 }

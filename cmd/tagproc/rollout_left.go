@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tagproc/tagproc/internal/words"
 	"github.com/tagproc/tagproc/istio/promotion"
 	"github.com/tagproc/tagproc/rollout"
 )
@@ -54,7 +55,7 @@ func leftAfterPromotion(cmd *cobra.Command, after *rollout.File, rule int, tag s
 	if left.Lanes != nil {
 		files := make([]string, 0, len(left.Lanes))
 		for _, f := range left.Lanes {
-			files = append(files, shellWord(f))
+			files = append(files, words.Shell(f))
 		}
 		first, again := "VirtualServices", "render lanes "+strings.Join(files, " ")
 		if left.HTTPRoutes {

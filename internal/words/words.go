@@ -1,9 +1,11 @@
-// Package words says numbers, tags and long texts as people read them, everywhere alike.
+// Package words says numbers, tags, long texts and the words of a command as people read them,
+// everywhere alike.
 package words
 
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 )
@@ -26,14 +28,17 @@ func Counted(n int, what string) string { return Count(n, what, what+"s") }
 // nobody, or less than everybody, never reads as nobody or everybody.
 func Percent(p float64, decimals int) string {
 	text := strconv.FormatFloat(p, 'f', decimals, 64)
-	least := "." + strings.Repeat("0", decimals-1) + "1%"
+	least := strconv.FormatFloat(math.Pow10(-decimals), 'f', decimals, 64)
 	switch {
 	case p > 0 && strings.Trim(text, "0.") == "":
-		return "<0" + least
-	case p < 100 && strings.HasPrefix(text, "100."):
-		return ">99." + strings.Repeat("9", decimals) + "%"
+		return "<" + least + "%"
+	case p < 100 && strings.HasPrefix(text, "100"):
+		return ">" + strconv.FormatFloat(100-math.Pow10(-decimals), 'f', decimals, 64) + "%"
 	}
-	return strings.TrimSuffix(strings.TrimRight(text, "0"), ".") + "%"
+	if strings.Contains(text, ".") {
+		text = strings.TrimSuffix(strings.TrimRight(text, "0"), ".")
+	}
+	return text + "%"
 }
 
 // Cut returns the beginning of a text that a peer or a file has at length: at most so many
@@ -43,4 +48,20 @@ func Cut(text string, most int) string {
 		return strings.ToValidUTF8(text[:most], "") + "…"
 	}
 	return text
+}
+
+// Shell returns a word as it is typed in a shell. A character that is not printed becomes a
+// space: the word stays on its line, of a comment too.
+func Shell(word string) string {
+	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:=,@%+"
+	if word != "" && strings.Trim(word, plain) == "" {
+		return word
+	}
+	word = strings.Map(func(r rune) rune {
+		if strconv.IsPrint(r) {
+			return r
+		}
+		return ' '
+	}, word)
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
