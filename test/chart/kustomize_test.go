@@ -12,6 +12,8 @@ import (
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 	"sigs.k8s.io/yaml"
+
+	"github.com/tagproc/tagproc/internal/golden"
 )
 
 // kustomized are the objects that kustomize makes of directories of deploy/kustomize.
@@ -78,6 +80,9 @@ func withoutLabels(node any) {
 // tagged is kustomize's image as the chart names it.
 const tagged = "tagproc/tagproc:0.0.0"
 
+// monitored has the operator of Prometheus scrape tagproc, and take its alerts.
+var monitored = values{"podMonitor": true, "prometheusRule": true}
+
 // TestKustomize checks that the chart makes the objects of deploy/kustomize, field by field:
 // only Helm's labels and the image's tag are the chart's own.
 func TestKustomize(t *testing.T) {
@@ -90,6 +95,8 @@ func TestKustomize(t *testing.T) {
 		{"service", values{}, []string{"../overlays/service"}, nil},
 		{"service, strict", values{"mesh": values{"strict": true}}, []string{"../overlays/service"}, []string{"../components/strict-mtls"}},
 		{"sidecar", values{"form": "sidecar"}, []string{"../base"}, []string{"../components/sidecar-admin"}},
+		{"service, monitored", values{"monitoring": monitored}, []string{"../overlays/service"}, []string{"../components/monitoring"}},
+		{"sidecar, monitored", values{"form": "sidecar", "networkPolicy": values{"enabled": false}, "monitoring": monitored}, []string{"../base"}, []string{"../components/sidecar-monitoring"}},
 		{"sidecar without a policy", values{"form": "sidecar", "networkPolicy": values{"enabled": false}}, []string{"../base"}, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -151,6 +158,25 @@ func TestSidecarNotes(t *testing.T) {
 			t.Errorf("notes of another ConfigMap and image lack %q:\n%s", want, release.Info.Notes)
 		}
 	}
+}
+
+// TestPrometheusRule checks that the alerts of kustomize, which reads no file outside of its
+// directory, are those of deploy/monitoring.
+func TestPrometheusRule(t *testing.T) {
+	t.Parallel()
+	rule := `# The alerts of deploy/monitoring/alerts.yaml; make chart writes this.
+apiVersion: monitoring.coreos.com/v1
+kind: PrometheusRule
+metadata:
+  name: tagproc
+  namespace: istio-system
+  labels: {app.kubernetes.io/name: tagproc}
+spec:
+`
+	for line := range strings.Lines(text(t, "monitoring/alerts.yaml")) {
+		rule += "  " + line
+	}
+	golden.Check(t, filepath.Join(deploy, "kustomize/components/monitoring/prometheusrule.yaml"), rule)
 }
 
 // TestFiles checks that the chart's files are those that they are copies of: Helm packages
