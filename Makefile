@@ -119,7 +119,7 @@ pictures: ## take docs/page.png and docs/page-refused.png, the pictures of the p
 
 chart: ## copy into the Helm chart what it shares with deploy/, and package it into bin/chart
 	cp deploy/monitoring/alerts.yaml deploy/monitoring/dashboard.json deploy/kustomize/components/sidecar/gateway-values.yaml deploy/helm/tagproc/files/
-	cd test/chart && go test -count=1 -run='^TestReadme$$' . -update
+	cd test/chart && go test -count=1 -run='^Test(Readme|PrometheusRule)$$' . -update
 	rm -rf bin/chart
 	cd test/chart && go tool helm package ../../deploy/helm/tagproc --destination ../../bin/chart --app-version "$(VERSION)" --version "$$(echo "$(VERSION)" | sed -E 's/^v([0-9]+\.)/\1/; t; s/^/0.0.0-g/')"
 
@@ -143,12 +143,13 @@ hostile: envoys ## attack tagproc over 8, 40 or 500 connections in each known wa
 differential: envoys ## send 10,000 odd requests to each Envoy, with tagproc and without, and by each data path of sidecars, and compare; 5 minutes
 	go test ./test/differential -count=1 -timeout=2h -v -run='^Test(Differential|DataPaths)$$' -full
 
-proof: envoys ## prove what needs long: envoyconf on real Envoys, diff on 300 pairs of files with 1,000,000 ids, simulate on a million ids of each kind and what ten million cost, the rules in Lua beside ext_proc on 120,000 requests, edits of 500 generated files in each envelope, and tagproc-mesh on 700 manifests of others; half an hour
+proof: envoys ## prove what needs long: envoyconf on real Envoys, diff on 300 pairs of files with 1,000,000 ids, simulate on a million ids of each kind and what ten million cost, the rules in Lua beside ext_proc on 120,000 requests, edits of 500 generated files in each envelope, what ten open pages cost, and tagproc-mesh on 700 manifests of others; half an hour
 	go test ./test/routing -count=1 -timeout=1h -v -full
 	go test ./shares -count=1 -timeout=2h -v -run=Proof -full
 	go test ./simulation -count=1 -timeout=1h -v -run='^Test(Verdicts|Time)$$' -full
 	go test ./istio/gateway -count=1 -timeout=1h -v -run='^TestLua$$' -full
 	go test ./rollout -count=1 -timeout=1h -v -run='^TestAnyFile$$' -rapid.checks=500
+	go test ./cmd/tagproc -count=1 -timeout=1h -v -run='^TestOpenPages$$' -full
 	cd mesh && go test -count=1 -timeout=1h -v -run='^TestForeign' -full .
 
 latency: kubernetes ## measure how long an edit of a ConfigMap takes to three replicas that watch it; a minute, nothing else should run

@@ -15,7 +15,6 @@ import (
 	"github.com/tagproc/tagproc/explain"
 	"github.com/tagproc/tagproc/internal/words"
 	"github.com/tagproc/tagproc/rules"
-	"github.com/tagproc/tagproc/state"
 )
 
 // The bounds of a request to POST /explain: more than Envoy sends by default.
@@ -27,11 +26,13 @@ const (
 // pages adds /state, /replicas, /explain and /whatif.
 func (r *Replica) pages(add func(pattern string, handler http.HandlerFunc)) {
 	add("GET /state", func(w http.ResponseWriter, request *http.Request) {
-		s := r.State()
 		if request.URL.Query().Get("brief") != "" {
-			s.Rules, s.RulesLeftOut, s.Requests, s.Reloads = []state.Rule{}, 0, nil, nil
+			s := r.brief(r.Traffic.Table())
+			s.Reloads = nil
+			writeJSON(w, s)
+			return
 		}
-		writeJSON(w, s)
+		writeJSON(w, r.State())
 	})
 	add("GET /replicas", func(w http.ResponseWriter, _ *http.Request) {
 		if r.Peers == nil {

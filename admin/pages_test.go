@@ -94,3 +94,20 @@ func TestReplicas(t *testing.T) {
 		t.Errorf("a brief state: %v, %+v", err, s)
 	}
 }
+
+// TestBriefIsBrief checks that a brief state costs little: what it leaves out is not made.
+func TestBriefIsBrief(t *testing.T) {
+	b := newBed(t)
+	var src strings.Builder
+	src.WriteString("rules:\n")
+	for i := range 200 {
+		fmt.Fprintf(&src, "- {name: r%d, header: x-user-id, tagHeader: x-%d, policies: [{range: 20, tagValue: s2}]}\n", i, i%30)
+	}
+	b.load(src.String())
+	allocations := func(path string) float64 {
+		return testing.AllocsPerRun(10, func() { b.ask(http.MethodGet, path, "") })
+	}
+	if brief, whole := allocations("/state?brief=1"), allocations("/state"); brief > whole/10 {
+		t.Errorf("a brief state allocates %.0f times, a whole one %.0f", brief, whole)
+	}
+}

@@ -106,8 +106,13 @@ func (m *Reloads) Record(l rulefile.Load) state.Reload {
 // longestChange is the most bytes of the text of one change.
 const longestChange = 200
 
-// changes adds to r what differs between two tables.
+// changes adds to r what differs between two tables. Before the first one there is nothing to
+// differ from: its rules are counted.
 func changes(r *state.Reload, before, after *rules.Table) {
+	if before == nil {
+		r.Changes = []string{"first load, " + words.Counted(len(after.Rules()), "rule")}
+		return
+	}
 	all := rules.Changes(before, after, r.At)
 	for _, c := range all[:min(len(all), state.MaxChanges)] {
 		r.Changes = append(r.Changes, words.Cut(c.String(), longestChange))

@@ -41,21 +41,33 @@ func (r *Replica) now() time.Time {
 
 // State returns what the replica says of itself.
 func (r *Replica) State() *state.State {
+	requests, table, observed := r.Traffic.Read()
+	s := r.brief(table)
+	s.Requests = requests
+	if table != nil {
+		r.addRules(s, table, observed)
+	}
+	return s
+}
+
+// brief returns a state without rules and requests, where a table decides; nil: there is none
+// yet.
+func (r *Replica) brief(table *rules.Table) *state.State {
 	s := &state.State{
 		StateVersion: state.Version, Version: r.Version, Now: r.now().UTC(), Started: r.Started.UTC(), Instance: r.Instance, File: r.File, Rules: []state.Rule{},
 	}
 	if err := r.Ready(); err != nil {
 		s.NotReady = err.Error()
 	}
-	requests, table, observed := r.Traffic.Read()
-	s.Requests = requests
 	r.Reloads.fill(s)
-	if table == nil {
-		return s
-	}
-	if s.Digest == table.Digest() { // else another table is becoming live just now
+	if table != nil && s.Digest == table.Digest() { // else another table is becoming live just now
 		s.Step = stepOf(table)
 	}
+	return s
+}
+
+// addRules adds to s the rules of a table with what was observed of them.
+func (r *Replica) addRules(s *state.State, table *rules.Table, observed [][]state.Observed) {
 	all, inShadow := shares.Of(table), r.shadows.read(table, r.Reloads, s.Now)
 	tags, pieces := 0, 0
 	for i, rule := range table.Rules() {
@@ -73,7 +85,6 @@ func (r *Replica) State() *state.State {
 		}
 		s.Rules = append(s.Rules, made)
 	}
-	return s
 }
 
 // Explain returns what the live rules decide for a request; nil: there are no rules yet.

@@ -211,8 +211,8 @@ func TestStateOfReloads(t *testing.T) {
 	}
 }
 
-// TestStateIsSmall checks that the body is bounded: for 200 rules in use 150 KiB, whatever
-// the history, and for more rules than it lists.
+// TestStateIsSmall checks that the body, and that of the page, are bounded: for 200 rules in use
+// 150 KiB, whatever the history, and for more rules than it lists.
 func TestStateIsSmall(t *testing.T) {
 	t.Parallel()
 	b := newBed(t)
@@ -240,6 +240,11 @@ func TestStateIsSmall(t *testing.T) {
 	}
 	if strings.Contains(body, "frida") {
 		t.Error("the state has ids of users")
+	}
+	page := b.ask(http.MethodGet, "/explain", "").Body.String()
+	t.Logf("the page of 200 rules has %d bytes", len(page))
+	if len(page) > 150<<10 || !strings.Contains(page, "experiment-199") || !strings.Contains(page, "What if?") {
+		t.Errorf("the page of 200 rules has %d bytes, want at most %d with all of them", len(page), 150<<10)
 	}
 	b.load(rules(3000, 20))
 	if body, s = b.state(); len(s.Rules) != state.MaxRules || s.RulesLeftOut != 2500 || len(body) > 400<<10 {

@@ -59,12 +59,15 @@ type Replica struct {
 	OffsetError time.Duration `json:"-"`
 	// Differs says in words what keeps the replica from agreeing; none: it agrees.
 	Differs []string `json:"differs"`
+	// Rules says in words what its rules differ in, where it has others.
+	Rules []string `json:"rules,omitempty"`
 
 	OffsetSeconds      float64      `json:"clockOffsetSeconds"`
 	OffsetErrorSeconds float64      `json:"clockOffsetErrorSeconds"`
 	State              *state.State `json:"state,omitempty"`
 
-	ipv6 bool
+	place Place
+	ipv6  bool
 }
 
 func (c *Client) now() time.Time {
@@ -119,7 +122,7 @@ func (c *Client) askPlaces(ctx context.Context, places []Place) []Replica {
 
 // ask asks one place.
 func (c *Client) ask(ctx context.Context, p Place) Replica {
-	r := Replica{Address: p.String(), Name: p.Name}
+	r := Replica{Address: p.String(), Name: p.Name, place: p}
 	if a, err := netip.ParseAddrPort(p.Address); err == nil {
 		r.ipv6 = a.Addr().Is6()
 	}

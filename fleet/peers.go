@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"context"
+	"net/url"
 	"sync"
 	"time"
 
@@ -10,8 +11,9 @@ import (
 
 const (
 	peersFor     = 5 * time.Second // how long answers are shown
-	peersTimeout = 2 * time.Second // for all of them
+	peersTimeout = 2 * time.Second // for all answers of one kind
 	mostPeers    = 100             // addresses of the name that are asked
+	mostCompared = 3               // digests whose rules are compared with those of most replicas
 )
 
 // Peers are the replicas at the addresses of one name, which the operator gives: no request
@@ -41,10 +43,51 @@ func (p *Peers) Read() *state.Replicas {
 		// Not the context of who looks: others are shown this answer too.
 		ctx, cancel := context.WithTimeout(context.Background(), peersTimeout)
 		defer cancel()
-		p.replicas = Judge(p.client.Ask(ctx, []Target{p.target}), nil, time.Now()).brief()
+		report := Judge(p.client.Ask(ctx, []Target{p.target}), nil, time.Now())
+		p.askForRules(report)
+		p.replicas = report.brief()
 		p.at = time.Now()
 	}
 	return p.replicas
+}
+
+// askForRules has a replica of each digest say its rules, where replicas have different ones, so
+// that the report says what they differ in. They have as much time again: one that hangs has taken
+// that of the first answers.
+func (p *Peers) askForRules(r *Report) {
+	holders, others := map[string]*Replica{}, 0
+	for _, replica := range r.answered() {
+		switch d := replica.State.Digest; {
+		case d == "" || holders[d] != nil:
+		case d == r.Digest:
+			holders[d] = replica
+		case others < mostCompared:
+			holders[d] = replica
+			others++
+		}
+	}
+	if others == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), peersTimeout)
+	defer cancel()
+	whole := p.client
+	whole.Brief = false
+	var asking sync.WaitGroup
+	for digest, replica := range holders {
+		asking.Go(func() {
+			if s := whole.ask(ctx, replica.place).State; s != nil && s.Digest == digest {
+				replica.State.Rules, replica.State.RulesLeftOut = s.Rules, s.RulesLeftOut
+			}
+		})
+	}
+	asking.Wait()
+	r.compare()
+	for _, replica := range r.answered() {
+		if holder := holders[replica.State.Digest]; holder != nil {
+			replica.Rules = holder.Rules
+		}
+	}
 }
 
 // brief returns what one replica says of all.
@@ -52,9 +95,15 @@ func (r *Report) brief() *state.Replicas {
 	all := &state.Replicas{Agree: r.Agree, Summary: r.Summary(), Digest: r.Digest, Replicas: []state.Peer{}}
 	for i := range r.Replicas {
 		replica := &r.Replicas[i]
-		peer := state.Peer{Address: replica.Address, Differs: replica.Differs}
+		peer := state.Peer{Address: replica.Address, Differs: replica.Differs, Rules: replica.Rules}
+		if replica.place.Network == "tcp" {
+			peer.Page = (&url.URL{Scheme: "http", Host: replica.place.Address, Path: "/"}).String()
+		}
 		if s := replica.State; s != nil {
-			peer.Answers, peer.Version, peer.Digest, peer.LiveSince, peer.Clock = true, s.Version, s.Digest, s.LiveSince, replica.clock()
+			if s.Digest != "" && s.Digest != r.Digest { // which ones, and since when, stands beside it
+				peer.Differs = append([]string{"has other rules"}, replica.Differs[1:]...)
+			}
+			peer.Answers, peer.Version, peer.Instance, peer.Digest, peer.LiveSince, peer.Clock = true, s.Version, s.Instance, s.Digest, s.LiveSince, replica.clock()
 		}
 		all.Replicas = append(all.Replicas, peer)
 	}

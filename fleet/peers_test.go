@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,7 +14,7 @@ import (
 	"github.com/tagproc/tagproc/state"
 )
 
-// TestPeers has replicas at the addresses of one name: some agree, one has other rules, one hangs,
+// TestPeers has replicas at the addresses of one name: some agree, one has other rules and says which, one hangs,
 // one is not there, and one has more to say than it may.
 func TestPeers(t *testing.T) {
 	t.Parallel()
@@ -66,7 +67,7 @@ func TestPeers(t *testing.T) {
 		return all, nil
 	}
 	// On a slow machine an answer may be late; the next one is asked for again.
-	says := map[string]string{"127.0.0.1": "", "127.0.0.2": "", "127.0.0.3": "has the rules", "127.0.0.4": "no answer in time", "127.0.0.5": "the answer has more than", "127.0.0.6": "refused"}
+	says := map[string]string{"127.0.0.1": "", "127.0.0.2": "", "127.0.0.3": "has other rules", "127.0.0.4": "no answer in time", "127.0.0.5": "the answer has more than", "127.0.0.6": "refused"}
 	var got *state.Replicas
 	right := func() bool {
 		p.at = time.Time{}
@@ -77,7 +78,9 @@ func TestPeers(t *testing.T) {
 				return false
 			}
 		}
-		return len(got.Replicas) == len(says) && !got.Agree && strings.HasPrefix(got.Summary, "2 of 6 agree on "+got.Replicas[0].Digest) && got.Replicas[2].Digest != got.Digest
+		return len(got.Replicas) == len(says) && !got.Agree && strings.HasPrefix(got.Summary, "2 of 6 agree on "+got.Replicas[0].Digest) && got.Replicas[2].Digest != got.Digest &&
+			slices.Equal(got.Replicas[2].Rules, []string{"rule t: v 0% instead of 5%; no tag 93% instead of 95%; other 7% instead of 0%"}) && got.Replicas[0].Rules == nil &&
+			got.Replicas[0].Page == "http://127.0.0.1:"+port+"/"
 	}
 	for deadline := time.Now().Add(2 * time.Minute); !right(); {
 		if time.Now().After(deadline) {

@@ -51,6 +51,7 @@ func Judge(replicas []Replica, want *Expectation, now time.Time) *Report {
 		replica.Differs = r.differs(replica)
 		r.Agree = r.Agree && len(replica.Differs) == 0
 	}
+	r.compare()
 	return r
 }
 

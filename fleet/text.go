@@ -11,9 +11,6 @@ import (
 	"github.com/tagproc/tagproc/state"
 )
 
-// shownWindow is the index of the window in which text shows shares: 5 minutes.
-const shownWindow = 1
-
 // Summary returns in one line who agrees.
 func (r *Report) Summary() string {
 	text := fmt.Sprintf("%d of %d", r.Agreeing(), len(r.Replicas))
@@ -45,6 +42,9 @@ func (r *Report) WriteText(t *terminal.Writer) error {
 	for i := range r.Replicas {
 		for _, why := range r.Replicas[i].Differs {
 			t.Printf("%s %s\n", terminal.Bold.Textf("%s", r.Replicas[i].Address), why)
+		}
+		for _, rule := range r.Replicas[i].Rules {
+			t.Printf("  %s\n", rule)
 		}
 	}
 	r.writeReplicas(t)
@@ -114,10 +114,8 @@ func requests(s *state.State) float64 {
 
 // rules returns the rules of the digest that is agreed on, of any replica that has it.
 func (r *Report) rules() []state.Rule {
-	for _, replica := range r.answered() {
-		if replica.State.Digest == r.Digest {
-			return replica.State.Rules
-		}
+	if holder := r.holder(r.Digest); holder != nil {
+		return holder.State.Rules
 	}
 	return nil
 }
@@ -144,23 +142,24 @@ func (r *Report) writeRule(t *terminal.Writer, rule state.Rule) {
 
 func writeObserved(t *terminal.Writer, address string, rule *state.Rule) {
 	total := 0
-	if len(rule.Observed) > shownWindow {
-		total = rule.Observed[shownWindow].Total()
+	if len(rule.Observed) > state.Window {
+		total = rule.Observed[state.Window].Total()
 	}
 	for i, tag := range rule.Tags {
 		if tag.Tag == "" && tag.Percent == 0 {
 			continue // everybody has a tag
 		}
 		name := words.Tag(tag.Tag)
-		if len(rule.Observed) <= shownWindow {
+		if len(rule.Observed) <= state.Window {
 			t.Printf("%s\t%s\t%s\t-\t-\t-\t-\tnot counted\n", address, name, words.Percent(tag.Percent, 4))
 			continue
 		}
-		o := &rule.Observed[shownWindow]
+		o := &rule.Observed[state.Window]
 		bounds := "-"
 		observed := "-"
 		if total > 0 {
-			observed, bounds = words.Percent(o.Percent(i), 2), words.Percent(o.Low[i], 2)+" to "+words.Percent(o.High[i], 2)
+			decimals := o.Decimals(i, tag.Percent)
+			observed, bounds = words.Percent(o.Percent(i), decimals), words.Percent(o.Low[i], decimals)+" to "+words.Percent(o.High[i], decimals)
 		}
 		t.Printf("%s\t%s\t%s\t%s\t%s\t%d of %d\t%d s\t%s\n", address, name, words.Percent(tag.Percent, 4), observed, bounds,
 			o.Requests[i], total, o.Seconds, o.Verdict(i, tag.Percent))

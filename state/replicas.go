@@ -14,11 +14,17 @@ type Replicas struct {
 // A Peer is one replica.
 type Peer struct {
 	Address string `json:"address"`
+	// Page is the URL of its page; absent where it has none for browsers.
+	Page string `json:"page,omitempty"`
 	// Answers is false for a replica that gives no answer: Differs says why.
 	Answers   bool      `json:"answers"`
 	Version   string    `json:"version,omitempty"`
-	Digest    string    `json:"digest,omitempty"` // "": it has no good rules
+	Instance  string    `json:"instance,omitempty"` // that of its State
+	Digest    string    `json:"digest,omitempty"`   // "": it has no good rules
 	LiveSince time.Time `json:"liveSince,omitzero"`
 	Clock     string    `json:"clock,omitempty"` // in words, beside the asker's
 	Differs   []string  `json:"differs"`         // what keeps it from agreeing; none: it agrees
+	// Rules says what its rules differ in from those of most replicas; absent where they do not,
+	// and where it is not known.
+	Rules []string `json:"rules,omitempty"`
 }

@@ -49,6 +49,10 @@ const (
 	MaxSize     = 4 << 20 // bytes of a State as JSON
 )
 
+// Window is the index of Rule.Observed and State.Requests by which verdicts are given: that of
+// 5 minutes.
+const Window = 1
+
 // A Step is between which instants rules with ramps decide as they do now.
 type Step struct {
 	Since time.Time `json:"since,omitzero"` // absent before the first step
@@ -61,7 +65,7 @@ type Rule struct {
 	Name      string   `json:"name"`
 	Mode      string   `json:"mode"` // "enforce", "shadow" or "off"
 	TagHeader string   `json:"tagHeader"`
-	Match     string   `json:"match,omitempty"` // in words; absent: every request
+	Match     string   `json:"match,omitempty"` // in words; absent: any request that has a key
 	Keys      []string `json:"keys"`            // such as "header x-user-id"
 	Hash      string   `json:"hash"`
 	Salt      string   `json:"salt,omitempty"`
@@ -143,11 +147,10 @@ type Requests struct {
 // Idle returns for how many seconds no request came, of the last 5 minutes; 0: there are no
 // rules, or some requests came.
 func (s *State) Idle() int {
-	const window = 1 // of Requests
-	if s.Digest == "" || len(s.Requests) <= window || len(s.Requests[window].Outcomes) > 0 {
+	if s.Digest == "" || len(s.Requests) <= Window || len(s.Requests[Window].Outcomes) > 0 {
 		return 0
 	}
-	return s.Requests[window].Seconds
+	return s.Requests[Window].Seconds
 }
 
 // A Latency says in how many seconds replies were made, without gRPC: upper bounds, from

@@ -1,5 +1,7 @@
 package state
 
+import "math"
+
 // A Verdict says what observed requests tell of an expected share.
 type Verdict string
 
@@ -26,6 +28,24 @@ func (o *Observed) Percent(i int) float64 {
 		return 100 * float64(o.Requests[i]) / float64(total)
 	}
 	return 0
+}
+
+// Decimals returns with how many decimals, 0 to 4, the share of the tag of index i and its
+// bounds are worth saying: a digit that is a small part of the interval says nothing. More are
+// said where fewer would put a bound on the other side of the expected share, in percent.
+func (o *Observed) Decimals(i int, expected float64) int {
+	const most = 4
+	if o.Total() == 0 || o.High[i] <= o.Low[i] {
+		return most
+	}
+	decimals := max(0, int(math.Ceil(-math.Log10((o.High[i]-o.Low[i])/4))))
+	for ; decimals < most; decimals++ {
+		unit := math.Pow10(decimals)
+		if (math.Round(o.Low[i]*unit)/unit > expected) == (o.Low[i] > expected) && (math.Round(o.High[i]*unit)/unit < expected) == (o.High[i] < expected) {
+			break
+		}
+	}
+	return min(decimals, most)
 }
 
 // Verdict says whether the share of the tag of index i may be the expected one, in

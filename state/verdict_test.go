@@ -27,3 +27,30 @@ func TestVerdict(t *testing.T) {
 		}
 	}
 }
+
+// TestDecimals checks that digits fit the interval, and that rounding contradicts no verdict.
+func TestDecimals(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		low, high, expected float64
+		want                int
+	}{
+		{10.2, 38.4, 20, 0},       // of 59 requests
+		{23.4, 25.9, 25, 1},       // of 48,112
+		{19.98, 20.13, 20, 2},     // of millions
+		{19.9998, 20.0001, 20, 4}, // of billions
+		{0, 0, 0, 4},              // nobody
+		{20.3, 40, 20, 1},         // 20 to 40 would not be more than 20
+		{4, 19.98, 20, 2},         // 4 to 20 would not be fewer than 20
+		{20.00001, 40, 20, 4},     // no digits are enough
+		{60.4, 100, 100, 0},
+	} {
+		o := Observed{Requests: []uint32{1, 1}, Low: []float64{tt.low, 0}, High: []float64{tt.high, 0}}
+		if got := o.Decimals(0, tt.expected); got != tt.want {
+			t.Errorf("of %v%% to %v%% where %v%% is expected, %d decimals are said, want %d", tt.low, tt.high, tt.expected, got, tt.want)
+		}
+	}
+	if got := new(Observed).Decimals(0, 20); got != 4 {
+		t.Errorf("without requests %d decimals are said", got)
+	}
+}

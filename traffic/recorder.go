@@ -160,6 +160,9 @@ func (r *Recorder) Read() (requests []state.Requests, t *rules.Table, observed [
 	return requests, c.Table, observed
 }
 
+// Table returns the table that decides; nil: there is none yet.
+func (r *Recorder) Table() *rules.Table { return r.counts().Table }
+
 func requestsOf(risen []uint32, length time.Duration) state.Requests {
 	names := processor.Outcomes()
 	made := state.Requests{Seconds: seconds(length), PerSecond: rate(risen[len(names)], length), Outcomes: map[string]uint32{}}

@@ -5,10 +5,13 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/rogpeppe/go-internal/diff"
 	"golang.org/x/net/html"
 
 	"github.com/tagproc/tagproc/explain"
@@ -23,7 +26,7 @@ var noon = time.Date(2026, 12, 1, 12, 0, 0, 0, time.UTC)
 func sample() *state.State {
 	fifty := 50.0
 	return &state.State{
-		StateVersion: 1, Version: "v1.2.3", Now: noon, Started: noon.Add(-26 * time.Hour), File: "/etc/tagproc/rules.yaml",
+		StateVersion: 1, Version: "v1.2.3", Now: noon, Started: noon.Add(-26 * time.Hour), Instance: "one", File: "/etc/tagproc/rules.yaml",
 		Digest: "58b34286a4ea4d5b", LiveSince: noon.Add(-3 * time.Hour),
 		Step: &state.Step{Since: noon.Add(-2 * time.Hour), Next: noon.Add(22 * time.Hour), Last: noon.Add(22 * time.Hour)},
 		Rules: []state.Rule{
@@ -56,7 +59,7 @@ func sample() *state.State {
 		Reloads: []state.Reload{
 			{At: noon.Add(-3 * time.Hour), Digest: "58b34286a4ea4d5b", Before: "9b09645ac8530873", Changes: []string{"rule checkout: s2 takes buckets 0 to 9 → 0 to 24"}, ChangesLeftOut: 2, Moving: &state.Moving{Percent: 15, Named: 1}},
 			{At: noon.Add(-4 * time.Hour), Before: "9b09645ac8530873", Problems: 1},
-			{At: noon.Add(-26 * time.Hour), Digest: "9b09645ac8530873"},
+			{At: noon.Add(-26 * time.Hour), Digest: "9b09645ac8530873", Changes: []string{"first load, 2 rules"}},
 		},
 	}
 }
@@ -90,6 +93,19 @@ func views(t *testing.T) map[string]View {
 	uneven.Rules[0].Observed[1] = state.Observed{Seconds: 304, Requests: []uint32{400, 600, 0}, Low: []float64{38, 58, 0}, High: []float64{42, 62, 1}}
 	moved := sample().Rules[0]
 	moved.Ruler = []state.Piece{{From: 0, To: 20, Tag: "s2"}, {From: 20, To: 100, Tag: "s1"}}
+	young := sample()
+	for i := range young.Requests {
+		young.Requests[i].Seconds, young.Rules[0].Observed[i] = 74, state.Observed{Seconds: 74, Requests: []uint32{13, 46, 0}, Low: []float64{10.2, 61.6, 0}, High: []float64{38.4, 89.8, 6.3}}
+	}
+	young.Reloads = []state.Reload{{At: noon, Digest: young.Digest, Changes: []string{"first load, 2 rules"}}}
+	disagreeing := &state.Replicas{Summary: "1 of 3 has 58b34286a4ea4d5b", Digest: "58b34286a4ea4d5b", Replicas: []state.Peer{
+		{Address: "10.0.0.3:9090", Page: "http://10.0.0.3:9090/", Differs: []string{"unreachable: no answer in time"}},
+		{Address: "10.0.0.1:9090", Page: "http://10.0.0.1:9090/", Answers: true, Instance: "one", Digest: "58b34286a4ea4d5b", LiveSince: noon, Clock: "right"},
+		{
+			Address: "10.0.0.2:9090", Page: "http://10.0.0.2:9090/", Answers: true, Instance: "two", Digest: "9b09645ac8530873", LiveSince: noon.Add(-time.Hour), Clock: "3s behind",
+			Differs: []string{"has other rules"}, Rules: []string{"rule checkout: s2 10% instead of 25%", "rule trial is missing"},
+		},
+	}}
 	rule := &sample().Rules[0]
 	choices := []Choice{{Value: "checkout\ts2", Text: "s2 of checkout", Chosen: true}, {Value: "checkout\ts1", Text: "s1 of checkout"}}
 	return map[string]View{
@@ -100,14 +116,10 @@ func views(t *testing.T) map[string]View {
 		}},
 		"what-if-not": {State: sample(), WhatIf: &WhatIf{Rule: "checkout", Tag: "s2", Share: "20.5%", Choices: choices, Before: rule, To: 25, Wrong: "That cannot be: s2=20.5% of 100 buckets is no whole number of them"}},
 		"agree": {State: sample(), Replicas: &state.Replicas{Agree: true, Summary: "1 of 1 has 58b34286a4ea4d5b", Digest: "58b34286a4ea4d5b", Replicas: []state.Peer{
-			{Address: "10.0.0.1:9090", Answers: true, Digest: "58b34286a4ea4d5b", LiveSince: noon, Clock: "right"},
+			{Address: "10.0.0.1:9090", Page: "http://10.0.0.1:9090/", Answers: true, Instance: "one", Digest: "58b34286a4ea4d5b", LiveSince: noon, Clock: "right"},
 		}}},
-		"disagree": {State: sample(), Replicas: &state.Replicas{Summary: "1 of 3 has 58b34286a4ea4d5b", Digest: "58b34286a4ea4d5b", Replicas: []state.Peer{
-			{Address: "10.0.0.1:9090", Answers: true, Digest: "58b34286a4ea4d5b", LiveSince: noon, Clock: "right"},
-			{Address: "10.0.0.2:9090", Answers: true, Digest: "9b09645ac8530873", LiveSince: noon.Add(-time.Hour), Clock: "3s behind", Differs: []string{"has the rules 9b09645ac8530873, live since 2026-12-01T11:00:00Z"}},
-			{Address: "10.0.0.3:9090", Differs: []string{"unreachable: no answer in time"}},
-		}}},
-		"well": {State: sample()}, "refused": {State: refused}, "no-rules": {State: none}, "stopping": {State: stopping}, "last-step": {State: due}, "long-names": {State: long},
+		"disagree": {State: sample(), Replicas: disagreeing},
+		"well":     {State: sample()}, "young": {State: young}, "refused": {State: refused}, "no-rules": {State: none}, "stopping": {State: stopping}, "last-step": {State: due}, "long-names": {State: long},
 		"explained": {
 			State: sample(), Request: "x-user-id: jack", At: "2026-12-01T10:00:00Z", Decision: explain.Request(table, []explain.Header{{Name: "x-user-id", Value: "jack"}}),
 			Asked: []state.Rule{{Name: "tag", Modulo: 100, Ruler: []state.Piece{{From: 0, To: 20, Tag: "s2"}, {From: 20, To: 100}}}},
@@ -149,15 +161,17 @@ func attribute(n *html.Node, name string) string {
 	return ""
 }
 
-// TestPage compares the part of the page that people read, in each state, with golden
-// files, and checks that it is whole, leads nowhere else and is said aloud in order.
+// TestPage compares the part of the page that people read with golden files: that where all is
+// well, and what differs from it in each other state. It checks that the page is whole, leads
+// nowhere but to other replicas, and is said aloud in order.
 func TestPage(t *testing.T) {
 	t.Parallel()
+	bodies := map[string]string{}
 	for name, v := range views(t) {
 		text := write(t, v)
 		_, body, _ := strings.Cut(text, "<body>")
 		body, _, _ = strings.Cut(body, "<script>")
-		golden.Check(t, "testdata/"+name+".html", body)
+		bodies[name] = body
 		ids, labels := map[string]bool{}, map[string]bool{}
 		level := 0
 		for _, n := range elements(t, text) {
@@ -167,7 +181,8 @@ func TestPage(t *testing.T) {
 				ids[id] = true
 			}
 			for _, a := range n.Attr {
-				if a.Key == "style" || strings.HasPrefix(a.Key, "on") || strings.Contains(a.Val, "//") {
+				leads := strings.Contains(a.Val, "//") && !(v.Replicas != nil && slices.ContainsFunc(v.Replicas.Replicas, func(p state.Peer) bool { return p.Page == a.Val }))
+				if a.Key == "style" || strings.HasPrefix(a.Key, "on") || leads {
 					t.Errorf("%s: <%s> has %s=%q", name, n.Data, a.Key, a.Val)
 				}
 			}
@@ -191,6 +206,25 @@ func TestPage(t *testing.T) {
 			}
 		}
 	}
+	golden.Check(t, "testdata/well.html", bodies["well"])
+	var others strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(bodies)) {
+		if name != "well" {
+			fmt.Fprintf(&others, "\n== %s\n%s", name, changed(bodies["well"], bodies[name]))
+		}
+	}
+	golden.Check(t, "testdata/others.txt", others.String())
+}
+
+// changed returns the lines that differ between two pages.
+func changed(from, to string) string {
+	var lines strings.Builder
+	for line := range strings.Lines(string(diff.Diff("from", []byte(from), "to", []byte(to)))) {
+		if strings.HasPrefix(line, "-") && !strings.HasPrefix(line, "--- from") || strings.HasPrefix(line, "+") && !strings.HasPrefix(line, "+++ to") {
+			lines.WriteString(line)
+		}
+	}
+	return lines.String()
 }
 
 // TestPolicy checks that the style and the script of the page are those that its policy
@@ -240,7 +274,8 @@ func TestNothingIsMarkup(t *testing.T) {
 	}
 }
 
-// TestPageIsSmall checks that the page of 200 rules in use has at most 150 KiB.
+// TestPageIsSmall checks that the page of 200 rules in use, and of 100 replicas that disagree, has
+// at most 150 KiB.
 func TestPageIsSmall(t *testing.T) {
 	t.Parallel()
 	s := sample()
@@ -253,17 +288,25 @@ func TestPageIsSmall(t *testing.T) {
 	for range 17 {
 		s.Reloads = append(s.Reloads, s.Reloads[0])
 	}
-	text := write(t, View{State: s})
+	v := View{State: s, Replicas: &state.Replicas{}, WhatIf: &WhatIf{Rule: "experiment-0", Tag: "s2", Before: &s.Rules[0], After: &s.Rules[0]}}
+	for i := range 100 {
+		v.Replicas.Replicas = append(v.Replicas.Replicas, state.Peer{
+			Address: fmt.Sprintf("10.0.0.%d:9090", i), Page: fmt.Sprintf("http://10.0.0.%d:9090/", i), Answers: true, Digest: "9b09645ac8530873", LiveSince: noon, Clock: "right",
+			Differs: []string{"has other rules"}, Rules: slices.Repeat([]string{"rule experiment-100: s2 10% instead of 25%; s1 90% instead of 75%"}, 6),
+		})
+		v.WhatIf.Choices = append(v.WhatIf.Choices, Choice{Value: fmt.Sprintf("experiment-%d\ts2", i), Text: fmt.Sprintf("s2 of experiment-%d", i)})
+	}
+	text := write(t, v)
 	t.Logf("the page of 200 rules has %d bytes", len(text))
-	if len(text) > 150<<10 || !strings.Contains(text, "experiment-199") {
-		t.Errorf("the page of 200 rules has %d bytes, want at most %d with all of them", len(text), 150<<10)
+	if len(text) > 150<<10 || !strings.Contains(text, "experiment-199") || !strings.Contains(text, "… and 70 more") {
+		t.Errorf("the page of 200 rules and 100 replicas has %d bytes, want at most %d with all of the rules", len(text), 150<<10)
 	}
 	s.Rules[0].Ruler = nil
 	for i := range 1000 {
 		s.Rules[0].Ruler = append(s.Rules[0].Ruler, state.Piece{From: i, To: i + 1, Tag: fmt.Sprint(i % 2)})
 	}
 	s.Rules[0].Modulo = 1000
-	if got := strings.Count(write(t, View{State: s}), "<rect"); got != 41+39*2+mostDrawn*2+colours+1 {
+	if got := strings.Count(write(t, View{State: s}), "<rect"); got != 41+(mostDrawn-1)*2+mostDrawn*2+colours+1 {
 		t.Errorf("the page has %d pieces, want 41 of the long ruler, 2 of each other, a chip for each tag and the patterns", got)
 	}
 }

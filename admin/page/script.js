@@ -37,7 +37,7 @@ async function renew() {
   if (!document.hidden) {
     try {
       const fresh = await page("/");
-      morph($("state"), fresh.getElementById("state"));
+      for (const id of ["state", "by"]) morph($(id), fresh.getElementById(id));
       document.title = fresh.title;
       say("renewed every 5 seconds");
     } catch {

@@ -19,17 +19,17 @@ import (
 )
 
 const (
-	mostDrawn  = 40 // rules that have a ruler; the page of 200 rules has to stay small
+	mostDrawn  = 30 // rules that have a ruler; the page of 200 rules has to stay small
 	mostPieces = 40 // of one ruler
 	mostDoubts = 5
-	window     = 1 // of state.Rule.Observed: 5 minutes
 )
 
 // functions are what the template says.
 var functions = template.FuncMap{
-	"ago": ago, "base": path.Base, "brief": brief, "changes": changes, "count": count, "few": few, "hatch": hatch, "instant": instant, "latency": latency, "length": length,
+	"ago": ago, "base": path.Base, "brief": brief, "changes": changes, "count": count, "few": few, "for": requestsOf, "hatch": hatch, "instant": instant, "latency": latency, "length": length,
 	"moving": moving, "mostDrawn": func() int { return mostDrawn }, "observed": observed, "outcomes": outcomes, "percent": percent, "problem": problem,
-	"replaced": replaced, "rest": rest, "plural": words.Counted, "sentence": sentence, "shown": shown, "tag": words.Tag, "until": until, "verdict": verdict,
+	"replaced": replaced, "rest": rest, "plural": words.Counted, "sentence": sentence, "shown": shown, "spans": spans, "tag": words.Tag, "until": until, "verdict": verdict,
+	"windows": windows,
 }
 
 // Alarms says what is wrong with the replica, and between it and others.
@@ -45,11 +45,53 @@ func (d *drawing) Alarms() (wrong []string) {
 		}
 		wrong = append(wrong, fmt.Sprintf("The rules file is refused since %s; %s.", instant(s.Refusal.At), live))
 	}
-	if d.Replicas != nil && !d.Replicas.Agree {
+	if d.Disagree() {
 		wrong = append(wrong, "Not all replicas agree: "+d.Replicas.Summary+".")
 	}
 	return wrong
 }
+
+// Disagree reports whether another replica may decide otherwise.
+func (d *drawing) Disagree() bool { return d.Replicas != nil && !d.Replicas.Agree }
+
+// A peer is a replica in the table of all.
+type peer struct {
+	state.Peer
+
+	As string // the address of one above that has the same rules, which differ; "": there is none
+}
+
+// Peers returns the replicas, first this one, then those that differ; at most mostDrawn.
+func (d *drawing) Peers() (all []peer) {
+	rank := func(p state.Peer) int {
+		switch {
+		case d.This(p):
+			return 0
+		case len(p.Differs) > 0:
+			return 1
+		}
+		return 2
+	}
+	above := map[string]string{} // addresses by digest
+	for _, p := range slices.SortedStableFunc(slices.Values(d.Replicas.Replicas), func(a, b state.Peer) int { return cmp.Compare(rank(a), rank(b)) }) {
+		made := peer{Peer: p}
+		if len(p.Rules) > 0 {
+			if made.As = above[p.Digest]; made.As == "" {
+				above[p.Digest] = p.Address
+			}
+		}
+		if all = append(all, made); len(all) == mostDrawn {
+			break
+		}
+	}
+	return all
+}
+
+// This reports whether a replica is the one whose page it is.
+func (d *drawing) This(p state.Peer) bool { return p.Instance != "" && p.Instance == d.State.Instance }
+
+// PeersLeftOut returns how many replicas are not shown.
+func (d *drawing) PeersLeftOut() int { return max(0, len(d.Replicas.Replicas)-mostDrawn) }
 
 // problem returns where a problem is, with the line of the file and a caret.
 func problem(p state.Problem) string {
@@ -141,12 +183,41 @@ const mostChanges = 3
 func few(r state.Reload) bool { return len(r.Changes) <= mostChanges && r.ChangesLeftOut == 0 }
 
 // changes says how many changes a reload made.
-func changes(r state.Reload) string {
-	text := words.Counted(len(r.Changes)+r.ChangesLeftOut, "change")
-	if r.Before == "" {
-		return "the first rules: " + text
+func changes(r state.Reload) string { return words.Counted(len(r.Changes)+r.ChangesLeftOut, "change") }
+
+// requestsOf says for which requests a rule decides: those that have a key, and match.
+func requestsOf(r state.Rule) string {
+	text := "requests with " + strings.Join(r.Keys, ", else ")
+	if r.Match != "" {
+		text += ", and " + r.Match
 	}
 	return text
+}
+
+// windows returns the windows of a list, []state.Observed or []state.Requests, whose lengths
+// read differently: those of a young replica are all as long as it runs.
+func windows(of any) any {
+	switch of := of.(type) {
+	case []state.Observed:
+		return slices.CompactFunc(slices.Clone(of), func(a, b state.Observed) bool { return length(a.Seconds) == length(b.Seconds) })
+	case []state.Requests:
+		return slices.CompactFunc(slices.Clone(of), func(a, b state.Requests) bool { return length(a.Seconds) == length(b.Seconds) })
+	}
+	return nil
+}
+
+// spans says how long the windows of a rule are.
+func spans(of []state.Observed) string {
+	var texts []string
+	for _, o := range of {
+		texts = append(texts, length(o.Seconds))
+	}
+	texts = slices.Compact(texts)
+	last := len(texts) - 1
+	if last == 0 {
+		return texts[0]
+	}
+	return strings.Join(texts[:last], ", ") + " and " + texts[last]
 }
 
 // latency says how long replies took.
@@ -183,16 +254,16 @@ func (d *drawing) Doubts() (all []string) {
 	}
 	right, tooFew := 0, 0
 	for _, r := range d.State.Rules {
-		if r.Mode != "enforce" || len(r.Observed) <= window {
+		if r.Mode != "enforce" || len(r.Observed) <= state.Window {
 			continue
 		}
-		o, wrong := &r.Observed[window], false
+		o, wrong := &r.Observed[state.Window], false
 		for i, t := range r.Tags {
 			switch said := o.Verdict(i, t.Percent); said {
 			case state.More, state.Fewer:
 				wrong = true
 				if len(all) < mostDoubts {
-					all = append(all, fmt.Sprintf("Rule %s: %s has %s, expected %s: %s.", r.Name, words.Tag(t.Tag), inRequests(o, i), percent(t.Percent), said))
+					all = append(all, fmt.Sprintf("Rule %s: %s has %s, expected %s: %s.", r.Name, words.Tag(t.Tag), inRequests(o, i, t.Percent), percent(t.Percent), said))
 				}
 			}
 		}
@@ -214,33 +285,34 @@ func (d *drawing) Doubts() (all []string) {
 }
 
 // inRequests returns for example "24.6% of 48,112 requests in 5 minutes".
-func inRequests(o *state.Observed, i int) string {
-	return fmt.Sprintf("%s of %s requests in %s", percent(o.Percent(i)), count(o.Total()), length(o.Seconds))
+func inRequests(o *state.Observed, i int, expected float64) string {
+	return fmt.Sprintf("%s of %s requests in %s", words.Percent(o.Percent(i), o.Decimals(i, expected)), count(o.Total()), length(o.Seconds))
 }
 
 // sentence says of a rule what the requests of the tag of index i tell; nil: they are not
 // counted.
 func sentence(r state.Rule, i int) *struct{ Text, Class, Verdict string } {
-	if len(r.Observed) <= window {
+	if len(r.Observed) <= state.Window {
 		return nil
 	}
-	o := &r.Observed[window]
+	o := &r.Observed[state.Window]
 	v := verdict(*o, i, r.Tags[i])
 	if o.Total() == 0 {
 		return &struct{ Text, Class, Verdict string }{"in " + length(o.Seconds), v.Class, v.Text}
 	}
-	return &struct{ Text, Class, Verdict string }{inRequests(o, i), v.Class, v.Text}
+	return &struct{ Text, Class, Verdict string }{inRequests(o, i, r.Tags[i].Percent), v.Class, v.Text}
 }
 
 // shown reports whether a tag has a row: what nobody takes only if there is some.
 func shown(t state.Tag) bool { return t.Tag != "" || t.Percent > 0 }
 
-// observed returns the share that the tag of index i has of the requests.
-func observed(o state.Observed, i int) string {
+// observed returns the share that a tag, that of index i, has of the requests.
+func observed(o state.Observed, i int, t state.Tag) string {
 	if o.Total() == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%s of %s requests (%s to %s)", words.Percent(o.Percent(i), 2), count(o.Total()), percent(o.Low[i]), percent(o.High[i]))
+	decimals := o.Decimals(i, t.Percent)
+	return fmt.Sprintf("%s of %s requests (%s to %s)", words.Percent(o.Percent(i), decimals), count(o.Total()), words.Percent(o.Low[i], decimals), words.Percent(o.High[i], decimals))
 }
 
 // verdict returns what that says, and how it stands out.
@@ -268,11 +340,11 @@ func brief(r state.Rule) string {
 			continue
 		}
 		text := words.Tag(t.Tag) + " " + percent(t.Percent)
-		if len(r.Observed) > window {
-			o := &r.Observed[window]
+		if len(r.Observed) > state.Window {
+			o := &r.Observed[state.Window]
 			text += ", " + string(o.Verdict(i, t.Percent))
 			if o.Total() > 0 {
-				text += " (" + words.Percent(o.Percent(i), 2) + ")"
+				text += " (" + words.Percent(o.Percent(i), o.Decimals(i, t.Percent)) + ")"
 			}
 		}
 		texts = append(texts, text)

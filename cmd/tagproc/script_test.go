@@ -43,7 +43,7 @@ func (l leakChecked) Run() int {
 }
 
 func TestMain(m *testing.M) {
-	testscript.Main(leakChecked{m}, map[string]func(){"tagproc": main})
+	testscript.Main(leakChecked{m}, map[string]func(){"tagproc": resolving})
 }
 
 // TestScript runs the command line as its users do.

@@ -176,7 +176,7 @@ spec:
 	for line := range strings.Lines(text(t, "monitoring/alerts.yaml")) {
 		rule += "  " + line
 	}
-	golden.Check(t, filepath.Join(deploy, "kustomize/components/monitoring/prometheusrule.yaml"), rule)
+	golden.Check(t, deploy+"/kustomize/components/monitoring/prometheusrule.yaml", rule)
 }
 
 // TestFiles checks that the chart's files are those that they are copies of: Helm packages

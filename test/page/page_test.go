@@ -17,7 +17,7 @@ func TestStates(t *testing.T) {
 	says := map[string][]string{
 		"no-rules":         {"Not ready: there are no good rules yet.", "No rules."},
 		"refused-at-start": {"there are no good rules, and requests pass untagged", "{range: ", "^"},
-		"disagree":         {"Not all replicas agree: 1 of 3 has 58b34286a4ea4d5b.", "Do all replicas agree?", "10.0.0.2:9090", "3s behind", "no answer in time"},
+		"disagree":         {"Not all replicas agree: 1 of 3 has 58b34286a4ea4d5b.", "Do all replicas agree?", "10.0.0.1:9090, this one", "10.0.0.2:9090", "3s behind", "s2 10% instead of 20%", "no answer in time", "another one may answer otherwise"},
 		"well":             {"All is well.", "tagproc status", "Shares of the requests are as expected in 2 rules", "25% now, 50% from", "3 hours ago", "in the place of checkout, who would move", "within"},
 		"refused":          {"The rules file is refused since", "rules.yaml:9:", "{range: ", "^", "tagproc validate rules.yaml", "the rules before it stay live"},
 		"many":             {"experiment-0", "experiment-199"},

@@ -194,9 +194,12 @@ var states = map[string]func(r *replica){
 		r.load(shop)
 		r.of.Peers = func() *state.Replicas {
 			return &state.Replicas{Summary: "1 of 3 has 58b34286a4ea4d5b", Digest: "58b34286a4ea4d5b", Replicas: []state.Peer{
-				{Address: "10.0.0.1:9090", Answers: true, Digest: "58b34286a4ea4d5b", LiveSince: now, Clock: "right", Differs: []string{}},
-				{Address: "10.0.0.2:9090", Answers: true, Digest: "9b09645ac8530873", LiveSince: now, Clock: "3s behind", Differs: []string{"has the rules 9b09645ac8530873, live since long"}},
-				{Address: "[2001:db8:1234:5678:9abc:def0:1234:5678]:9090", Differs: []string{"unreachable: no answer in time"}},
+				{Address: "10.0.0.1:9090", Page: "http://10.0.0.1:9090/", Answers: true, Instance: "one", Digest: "58b34286a4ea4d5b", LiveSince: now, Clock: "right", Differs: []string{}},
+				{
+					Address: "10.0.0.2:9090", Page: "http://10.0.0.2:9090/", Answers: true, Instance: "two", Digest: "9b09645ac8530873", LiveSince: now.Add(-3 * time.Hour), Clock: "3s behind",
+					Differs: []string{"has other rules"}, Rules: []string{"rule checkout: s2 10% instead of 20%; s3 15% instead of 5%", "rule trial is missing"},
+				},
+				{Address: "[2001:db8:1234:5678:9abc:def0:1234:5678]:9090", Page: "http://[2001:db8:1234:5678:9abc:def0:1234:5678]:9090/", Differs: []string{"unreachable: no answer in time"}},
 			}}
 		}
 	},
