@@ -117,7 +117,7 @@ func generatedRequest(rng *rand.Rand) (header http.Header, path string) {
 		var b strings.Builder
 		for range rng.IntN(4) {
 			value := id()
-			b.WriteString(pick(rng, "", " ") + pick(rng, "uid", "uid", "UID", "other", "") + pick(rng, "=", "=", " = ", "", "==") +
+			b.WriteString(pick(rng, "", " ") + pick(rng, "uid", "uid", "UID", "other", "my uid", "uiduid", "uid uid", "x=uid", "") + pick(rng, "=", "=", " = ", "", "==") +
 				pick(rng, value, `"`+value+`"`, `" `+value+` "`, `"`, "") + pick(rng, ";", "; ", ";;"))
 		}
 		header["Cookie"] = append(header["Cookie"], b.String())
@@ -131,8 +131,8 @@ func generatedRequest(rng *rand.Rand) (header http.Header, path string) {
 	path = pick(rng, paths...)
 	var query []string
 	for range pick(rng, 0, 0, 1, 3) {
-		query = append(query, pick(rng, "uid", "uid", "u%69d", "u[d", "u%5Bd", "u%5bd", "x", "")+pick(rng, "=", "=", "", "==")+
-			pick(rng, url.QueryEscape(id()), url.QueryEscape(pick(rng, users...)), "%", "%4", "%zz", "%%41", "a+b", "%2B", "?"))
+		query = append(query, pick(rng, "uid", "uid", "u%69d", "u[d", "u%5Bd", "u%5bd", "uidx", "xuid", "uid%3D", "uid%3d1", "u%%69d", "%2%75id", "x", "")+pick(rng, "=", "=", "", "==")+
+			pick(rng, url.QueryEscape(id()), url.QueryEscape(pick(rng, users...)), "%", "%4", "%zz", "%%41", "a+b", "%2B", "?", "%2%36", "%2%42", "%2542", "%26uid=1", "%3D%3d", "%2b+%2b", "%25%32%36"))
 	}
 	if len(query) > 0 {
 		path += "?" + strings.Join(query, pick(rng, "&", "&&"))

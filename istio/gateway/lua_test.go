@@ -125,6 +125,7 @@ func compareWithLua(t *testing.T, binary, src string, rng *rand.Rand, requests i
 type configured struct {
 	ingress string
 	log     *transcript.Transcript
+	pid     int
 }
 
 func startConfigured(t *testing.T, binary string, table *rules.Table, o Standalone) configured {
@@ -184,7 +185,7 @@ func startConfig(t *testing.T, binary, text string) configured {
 			t.Error(err)
 		}
 	})
-	c.ingress = p.Listeners[ingress]
+	c.ingress, c.pid = p.Listeners[ingress], p.PID()
 	return c
 }
 

@@ -46,7 +46,7 @@ type program struct {
 
 	FNV1a32, XXH3, Salts bool // some rule has the hash, or xxh3 with a salt
 
-	Cookies, Matches, Places bool // some rule needs them
+	Cookies, Matches, Places, Queries bool // some rule needs them
 }
 
 // A rule is a rule with the users that are named by each of its keys, or by any.
@@ -188,13 +188,13 @@ func (p *program) add(r rules.Rule) {
 		}
 		made.Keys = append(made.Keys, one)
 		p.Cookies = p.Cookies || k.Source == rules.KeyCookie || k.Source == rules.KeyVisitor
-		p.Places = p.Places || k.Source == rules.KeyQuery
+		p.Queries = p.Queries || k.Source == rules.KeyQuery
 	}
 	p.FNV1a32 = p.FNV1a32 || r.Hash == rules.FNV1a32
 	p.XXH3 = p.XXH3 || r.Hash == rules.XXH3
 	p.Salts = p.Salts || r.Hash == rules.XXH3 && r.Salt != ""
 	p.Matches = p.Matches || !r.Match.IsZero()
-	p.Places = p.Places || len(r.Match.Hosts)+len(r.Match.Paths) > 0
+	p.Places = p.Places || p.Queries || len(r.Match.Hosts)+len(r.Match.Paths) > 0
 	p.Rules = append(p.Rules, made)
 }
 
