@@ -14,7 +14,7 @@ LINT      := go tool -modfile=$(CURDIR)/tools/golangci-lint.mod golangci-lint
 BENCHSTAT := go tool -modfile=tools/benchstat.mod benchstat
 
 .DEFAULT_GOAL := help
-.PHONY: help modules build mesh run test test-istio test-envoy-gateway test-page test-chart test-kube chart kubernetes latency lint verify fmt bench fuzz proto picture pictures image envoy envoys chaos hostile differential proof loadtest loadtest-short ghz loadtest-build update-tools clean
+.PHONY: help modules build mesh run test test-istio test-envoy-gateway test-page test-chart test-kube chart kubernetes latency lint verify fmt bench fuzz proto picture pictures image image-mesh envoy envoys chaos hostile differential proof loadtest loadtest-short ghz loadtest-build update-tools clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -126,7 +126,10 @@ chart: ## copy into the Helm chart what it shares with deploy/, and package it i
 image: ## assemble the images of tagproc and of the samples' application into bin/image, for amd64 and arm64
 	cd tools/image && GOTOOLCHAIN=$$(sed -n 's/^toolchain //p' "$(CURDIR)/go.mod") go run . -root "$(CURDIR)" -out "$(CURDIR)/bin/image" \
 		-version $(VERSION) -revision "$$(../version revision)" -epoch "$$(../version time)" \
-		tagproc/tagproc=./cmd/tagproc tagproc/sample=./deploy/samples/app
+		$(or $(IMAGES),tagproc/tagproc=./cmd/tagproc tagproc/sample=./deploy/samples/app)
+
+image-mesh: ## assemble the image tagproc/tagproc-mesh into bin/image: tagproc-mesh, and tagproc beside it; the first time takes some minutes
+	$(MAKE) image IMAGES=tagproc/tagproc-mesh=./mesh/cmd/tagproc-mesh,./cmd/tagproc
 
 envoy: ## provide an Envoy: that of ENVOY, else the one on PATH, else a pinned one in .envoy/
 	@tools/get-envoy

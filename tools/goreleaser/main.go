@@ -1,6 +1,6 @@
 // Command goreleaser checks a configuration of GoReleaser as GoReleaser reads it: a
 // key that it does not know is an error, and so is a release without SBOMs, without
-// signed checksums or without the chart.
+// signed checksums, without the chart or without an archive of its own for each program.
 //
 //	goreleaser FILE
 package main
@@ -47,6 +47,12 @@ func check(file string) error {
 		if !slices.ContainsFunc(files, func(f config.ExtraFile) bool { return f.Glob == "bin/chart/tagproc-*.tgz" }) {
 			errs = append(errs, errors.New("extra_files: release and checksum do not both have bin/chart/tagproc-*.tgz, the Helm chart"))
 			break
+		}
+	}
+	for _, program := range []string{"tagproc", "tagproc-mesh"} {
+		built := slices.ContainsFunc(project.Builds, func(b config.Build) bool { return b.ID == program && b.Binary == program })
+		if !built || !slices.ContainsFunc(project.Archives, func(a config.Archive) bool { return slices.Equal(a.IDs, []string{program}) }) {
+			errs = append(errs, fmt.Errorf("builds and archives: %s has no build and archive of its own; who serves does not need tagproc-mesh", program))
 		}
 	}
 	return errors.Join(errs...)

@@ -19,6 +19,7 @@ func TestCheck(t *testing.T) {
 		{"no SBOM of the sources", "artifacts: source", "artifacts: none", "sboms: none has artifacts: source"},
 		{"checksums that nobody signs", "artifacts: checksum", "artifacts: none", "signs: none has artifacts: checksum"},
 		{"no chart", "    - glob: bin/chart/tagproc-*.tgz\n", "", "extra_files: release and checksum"},
+		{"tagproc-mesh in tagproc's archive", "ids: [tagproc-mesh]", "ids: [tagproc, tagproc-mesh]", "tagproc-mesh has no build and archive of its own"},
 		{"another version", "version: 2", "version: 1", "version: 1"},
 	} {
 		file := filepath.Join(t.TempDir(), "goreleaser.yaml")

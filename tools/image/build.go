@@ -16,10 +16,10 @@ import (
 	"strings"
 )
 
-// A builder compiles packages of one module, so that the binaries depend on the
-// sources, the toolchain and the version, and on nothing else.
+// A builder compiles packages, so that the binaries depend on the sources, the toolchain
+// and the version, and on nothing else.
 type builder struct {
-	Root      string // directory of the module
+	Root      string // directory that the packages are below, each in the module nearest to it
 	Toolchain string // such as "go1.27.4"
 }
 
@@ -58,14 +58,27 @@ func settings(arch string) map[string]string {
 	return all
 }
 
+// module returns the directory of the module that a package is in, and its path there.
+func (b builder) module(pkg string) (dir, within string) {
+	for at := path.Clean(pkg); at != "."; at = path.Dir(at) {
+		dir := filepath.Join(b.Root, filepath.FromSlash(at))
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir, "./" + strings.TrimPrefix(path.Clean(pkg), at+"/")
+		}
+	}
+	return b.Root, pkg
+}
+
 // Build returns the path of a static binary in dir, built from the package at a path
-// below the module's root.
+// below the root.
 func (b builder) Build(ctx context.Context, pkg, arch, version, dir string) (string, error) {
 	binary := filepath.Join(dir, path.Base(pkg))
 	// The binary says nothing of the checkout: a missing git or untracked files are
 	// not part of the commit.
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -X main.version="+version, "-o", binary, pkg)
-	cmd.Dir = b.Root
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -X main.version="+version, "-o", binary)
+	var within string
+	cmd.Dir, within = b.module(pkg)
+	cmd.Args = append(cmd.Args, within)
 	cmd.Env = append(os.Environ(), "GOWORK=off", "GOTOOLCHAIN="+b.Toolchain,
 		"GOFLAGS=-mod=readonly") // the default; an empty GOFLAGS would leave it to go env -w
 	for key, value := range settings(arch) {

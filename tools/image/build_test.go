@@ -28,7 +28,7 @@ func TestReproducible(t *testing.T) {
 		t.Setenv(key, value)
 	}
 	b := builder{Root: elsewhere, Toolchain: pinned(t)}
-	images, err := target{Package: "./cmd/tagproc"}.make(t.Context(), b, testCommit, architectures)
+	images, err := target{Packages: []string{"./cmd/tagproc"}}.make(t.Context(), b, testCommit, architectures)
 	if err != nil {
 		t.Fatal(err)
 	}

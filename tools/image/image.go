@@ -22,15 +22,19 @@ func (t target) make(ctx context.Context, b builder, of commit, architectures []
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	for _, arch := range architectures {
-		binary, err := b.Build(ctx, t.Package, arch, of.Version, dir)
-		if err != nil {
-			return nil, fmt.Errorf("linux/%s: %w", arch, err)
+		var binaries []file
+		for _, pkg := range t.Packages {
+			binary, err := b.Build(ctx, pkg, arch, of.Version, dir)
+			if err != nil {
+				return nil, fmt.Errorf("linux/%s: %w", arch, err)
+			}
+			content, err := os.ReadFile(binary)
+			if err != nil {
+				return nil, err
+			}
+			binaries = append(binaries, file{path.Base(pkg), 0o755, content})
 		}
-		content, err := os.ReadFile(binary)
-		if err != nil {
-			return nil, err
-		}
-		image, err := assemble(path.Base(t.Package), content, arch, of)
+		image, err := assemble(binaries, arch, of)
 		if err != nil {
 			return nil, fmt.Errorf("linux/%s: %w", arch, err)
 		}
@@ -39,17 +43,17 @@ func (t target) make(ctx context.Context, b builder, of commit, architectures []
 	return images, nil
 }
 
-// assemble returns the image of one binary. It has no arguments, so that the binary
-// says how it is used: an image cannot guess what to serve.
-func assemble(binary string, content []byte, arch string, of commit) (v1.Image, error) {
-	files, err := layer(rootfs(binary, content), of.Time)
+// assemble returns the image of binaries, which runs the first. It has no arguments, so
+// that the binary says how it is used: an image cannot guess what to serve.
+func assemble(binaries []file, arch string, of commit) (v1.Image, error) {
+	files, err := layer(rootfs(binaries), of.Time)
 	if err != nil {
 		return nil, err
 	}
 	created := v1.Time{Time: of.Time}
 	image, err := mutate.ConfigFile(empty.Image, &v1.ConfigFile{
 		OS: "linux", Architecture: arch, Created: created, RootFS: v1.RootFS{Type: "layers"},
-		Config: v1.Config{User: user, WorkingDir: "/", Entrypoint: []string{"/" + binary}, Labels: metadata(of)},
+		Config: v1.Config{User: user, WorkingDir: "/", Entrypoint: []string{"/" + binaries[0].Name}, Labels: metadata(of)},
 	})
 	if err != nil {
 		return nil, err

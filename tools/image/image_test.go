@@ -198,7 +198,7 @@ var makeTagproc = sync.OnceValues(func() ([]v1.Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	return target{Package: "./cmd/tagproc"}.make(ctx, builder{root, chain}, testCommit, architectures)
+	return target{Packages: []string{"./cmd/tagproc"}}.make(ctx, builder{root, chain}, testCommit, architectures)
 })
 
 func pinned(t *testing.T) string {

@@ -1,8 +1,8 @@
-// Command image assembles container images from scratch: a static binary, CA
+// Command image assembles container images from scratch: static binaries, CA
 // certificates and a user without rights. The same flags and the same sources make
 // the same digests, wherever and whenever.
 //
-//	image [flags] REPOSITORY=PACKAGE...
+//	image [flags] REPOSITORY=PACKAGE[,PACKAGE...]...
 package main
 
 import (
@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"text/tabwriter"
@@ -42,12 +43,12 @@ func main() {
 func command(ctx context.Context, args []string, w io.Writer) error {
 	flags := flag.NewFlagSet("image", flag.ContinueOnError)
 	flags.Usage = func() {
-		fmt.Fprint(flags.Output(), "Usage: image [flags] REPOSITORY=PACKAGE...\n\n"+
+		fmt.Fprint(flags.Output(), "Usage: image [flags] REPOSITORY=PACKAGE[,PACKAGE...]...\n\n"+
 			"  image -version v1.2.3 -revision 4f1c… -epoch 1795355040 tagproc/tagproc=./cmd/tagproc\n\n")
 		flags.PrintDefaults()
 	}
 	var of commit
-	root := flags.String("root", ".", "`DIR` of the module whose packages are built")
+	root := flags.String("root", ".", "`DIR` that the packages are below; go.mod there names the toolchain")
 	out := flags.String("out", "bin/image", "`DIR` to write to")
 	flags.StringVar(&of.Version, "version", "", "`VERSION`: the images' tag, and what the binaries say of themselves")
 	flags.StringVar(&of.Revision, "revision", "", "`HASH` of the commit")
@@ -96,11 +97,11 @@ type commit struct {
 
 // A target is an image to make.
 type target struct {
-	Tag     name.Tag
-	Package string // path below the module's root, such as "./cmd/tagproc"
+	Tag      name.Tag
+	Packages []string // paths below the root, such as "./cmd/tagproc"; the first is the entry point
 }
 
-// parseTargets reads arguments REPOSITORY=PACKAGE.
+// parseTargets reads arguments REPOSITORY=PACKAGE[,PACKAGE...].
 func parseTargets(args []string, version string) ([]target, error) {
 	if len(args) == 0 {
 		return nil, errors.New("no image is named; name one as REPOSITORY=PACKAGE, such as tagproc/tagproc=./cmd/tagproc")
@@ -109,7 +110,8 @@ func parseTargets(args []string, version string) ([]target, error) {
 	var errs []error
 	for _, arg := range args {
 		repository, pkg, ok := strings.Cut(arg, "=")
-		if !ok || !strings.HasPrefix(pkg, "./") {
+		packages := strings.Split(pkg, ",")
+		if !ok || slices.ContainsFunc(packages, func(p string) bool { return !strings.HasPrefix(p, "./") }) {
 			errs = append(errs, fmt.Errorf("%q is no REPOSITORY=PACKAGE, such as tagproc/tagproc=./cmd/tagproc", arg))
 			continue
 		}
@@ -118,7 +120,7 @@ func parseTargets(args []string, version string) ([]target, error) {
 			errs = append(errs, err)
 			continue
 		}
-		targets = append(targets, target{tag, pkg})
+		targets = append(targets, target{tag, packages})
 	}
 	return targets, errors.Join(errs...)
 }

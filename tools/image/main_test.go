@@ -23,6 +23,7 @@ func TestArguments(t *testing.T) {
 		{commit, "no image is named; name one as REPOSITORY=PACKAGE, such as tagproc/tagproc=./cmd/tagproc"},
 		{append(commit, "tagproc/tagproc"), `"tagproc/tagproc" is no REPOSITORY=PACKAGE`},
 		{append(commit, "tagproc/tagproc=cmd/tagproc"), `"tagproc/tagproc=cmd/tagproc" is no REPOSITORY=PACKAGE`},
+		{append(commit, "tagproc/tagproc=./cmd/tagproc,cmd/tagproc"), `"tagproc/tagproc=./cmd/tagproc,cmd/tagproc" is no REPOSITORY=PACKAGE`},
 		{append(commit, "Tagproc=./cmd/tagproc"), "Tagproc"},
 		{append(commit, "-root=nowhere", "tagproc/tagproc=./cmd/tagproc"), "nowhere"},
 	} {

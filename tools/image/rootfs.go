@@ -6,6 +6,8 @@ import (
 	_ "embed"
 	"encoding/pem"
 	"io"
+	"slices"
+	"strings"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -33,16 +35,17 @@ type file struct {
 }
 
 // rootfs returns all files of an image, in the order of their names.
-func rootfs(binary string, content []byte) []file {
-	return []file{
+func rootfs(binaries []file) []file {
+	files := append([]file{
 		{"etc/", 0o755, nil},
 		{"etc/group", 0o644, group},
 		{"etc/passwd", 0o644, passwd},
 		{"etc/ssl/", 0o755, nil},
 		{"etc/ssl/certs/", 0o755, nil},
 		{"etc/ssl/certs/ca-certificates.crt", 0o644, certificates()},
-		{binary, 0o755, content},
-	}
+	}, binaries...)
+	slices.SortFunc(files, func(a, b file) int { return strings.Compare(a.Name, b.Name) })
+	return files
 }
 
 // certificates returns Mozilla's root certificates as PEM. Those that Mozilla trusts
