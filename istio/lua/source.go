@@ -35,6 +35,7 @@ type program struct {
 	Reasons           bool     // they are told
 	Trusted           bool     // clients may set tags
 	Off               []string // names of rules that are off
+	Several           bool     // some rule has several keys
 	Ramps             bool     // their steps are taken at their instants
 	Instants          []time.Time
 
@@ -60,6 +61,7 @@ type rule struct {
 type key struct {
 	rules.Key
 
+	Told  string // what reasons call it; "": it is the only key, or no reasons are told
 	Users []user
 }
 
@@ -183,6 +185,9 @@ func (p *program) add(r rules.Rule) {
 	}
 	for _, k := range r.Keys {
 		one := key{Key: k}
+		if p.Reasons && len(r.Keys) > 1 {
+			one.Told, p.Several = k.String(), true
+		}
 		if byKey {
 			one.Users = usersOf(&k)
 		}
