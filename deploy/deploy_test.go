@@ -6,13 +6,12 @@ import (
 	"strings"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"github.com/tagproc/tagproc/internal/envoy/envoytest"
+	"github.com/tagproc/tagproc/internal/leak"
 	"github.com/tagproc/tagproc/rules"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leak.Main(m) }
 
 // TestRules checks that the example rules have no problem.
 func TestRules(t *testing.T) {

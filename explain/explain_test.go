@@ -7,14 +7,14 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"go.uber.org/goleak"
 
+	"github.com/tagproc/tagproc/internal/leak"
 	"github.com/tagproc/tagproc/internal/terminal"
 	"github.com/tagproc/tagproc/internal/walkthrough"
 	"github.com/tagproc/tagproc/rules"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leak.Main(m) }
 
 func load(t *testing.T, src string) *rules.Table {
 	t.Helper()

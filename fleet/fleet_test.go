@@ -15,10 +15,10 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"go.uber.org/goleak"
 
 	"github.com/tagproc/tagproc/admin"
 	"github.com/tagproc/tagproc/explain"
+	"github.com/tagproc/tagproc/internal/leak"
 	"github.com/tagproc/tagproc/internal/terminal"
 	"github.com/tagproc/tagproc/processor"
 	"github.com/tagproc/tagproc/rules"
@@ -27,7 +27,7 @@ import (
 	"github.com/tagproc/tagproc/traffic"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leak.Main(m) }
 
 // noon is between the steps of ramped.
 var noon = time.Date(2026, 12, 1, 12, 0, 0, 0, time.UTC)

@@ -13,12 +13,11 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
+	"github.com/tagproc/tagproc/internal/leak"
 	"github.com/tagproc/tagproc/rules/rulefile"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leak.Main(m) }
 
 // tagging returns rules that give everybody a tag.
 func tagging(tag string) string {

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
+	"github.com/tagproc/tagproc/internal/leak"
 )
 
 // limit bounds every wait for a condition.
@@ -41,12 +41,5 @@ func testMain(m *testing.M) int {
 			return 1
 		}
 	}
-	code := m.Run()
-	if code == 0 {
-		if err := goleak.Find(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-	}
-	return code
+	return leak.Run(m)
 }

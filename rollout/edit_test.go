@@ -7,12 +7,11 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
+	"github.com/tagproc/tagproc/internal/leak"
 	"github.com/tagproc/tagproc/rules"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leak.Main(m) }
 
 var now = time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
 

@@ -3,10 +3,10 @@ package rules
 import (
 	"testing"
 
-	"go.uber.org/goleak"
+	"github.com/tagproc/tagproc/internal/leak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leak.Main(m) }
 
 // mustLoad returns the table of a file that must be without fault.
 func mustLoad(t testing.TB, src string) *Table {

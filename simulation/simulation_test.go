@@ -16,17 +16,17 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
 	"pgregory.net/rapid"
 
 	"github.com/tagproc/tagproc/internal/golden"
+	"github.com/tagproc/tagproc/internal/leak"
 	"github.com/tagproc/tagproc/internal/machine"
 	"github.com/tagproc/tagproc/internal/terminal"
 	"github.com/tagproc/tagproc/people"
 	"github.com/tagproc/tagproc/rules"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leak.Main(m) }
 
 func load(tb testing.TB, src string) *rules.Table {
 	tb.Helper()

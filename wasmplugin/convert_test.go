@@ -11,15 +11,15 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
 	"go.yaml.in/yaml/v4"
 
 	"github.com/tagproc/tagproc/internal/golden"
+	"github.com/tagproc/tagproc/internal/leak"
 	"github.com/tagproc/tagproc/rules"
 	"github.com/tagproc/tagproc/source"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leak.Main(m) }
 
 // inputs are files that are converted: those of this package, the manifests of
 // the walk-throughs, and every file that rules accepts.

@@ -17,10 +17,11 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
-	"go.uber.org/goleak"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+
+	"github.com/tagproc/tagproc/internal/leak"
 )
 
 // limit bounds every wait for a condition in the tests of this package.
@@ -31,16 +32,7 @@ var update = flag.Bool("update", false, "rewrite what the scripts compare with")
 // leakChecked runs tests and then looks for goroutines that they left.
 type leakChecked struct{ m *testing.M }
 
-func (l leakChecked) Run() int {
-	code := l.m.Run()
-	if code == 0 {
-		if err := goleak.Find(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-	}
-	return code
-}
+func (l leakChecked) Run() int { return leak.Run(l.m) }
 
 func TestMain(m *testing.M) {
 	testscript.Main(leakChecked{m}, map[string]func(){"tagproc": resolving})

@@ -4,12 +4,12 @@ import (
 	"os"
 	"testing"
 
-	"go.uber.org/goleak"
+	"github.com/tagproc/tagproc/internal/leak"
 )
 
 func TestMain(m *testing.M) {
 	if os.Getenv(parentEnv) != "" {
 		os.Exit(beParent())
 	}
-	goleak.VerifyTestMain(m)
+	leak.Main(m)
 }

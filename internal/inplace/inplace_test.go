@@ -16,7 +16,8 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
-	"go.uber.org/goleak"
+
+	"github.com/tagproc/tagproc/internal/leak"
 )
 
 // limit bounds every wait.
@@ -33,7 +34,7 @@ func TestMain(m *testing.M) {
 		child(path, os.Getenv(stopAt))
 		return
 	}
-	goleak.VerifyTestMain(m)
+	leak.Main(m)
 }
 
 // child replaces the file again and again, each time by the next of its contents, and

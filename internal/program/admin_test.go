@@ -7,12 +7,11 @@ import (
 	"path/filepath"
 	"testing"
 
-	"go.uber.org/goleak"
-
+	"github.com/tagproc/tagproc/internal/leak"
 	"github.com/tagproc/tagproc/rules"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leak.Main(m) }
 
 // TestAdmin asks an API that says what tagproc's does.
 func TestAdmin(t *testing.T) {

@@ -6,7 +6,7 @@ import (
 	"os/exec"
 	"strings"
 
-	"go.uber.org/goleak"
+	"github.com/tagproc/tagproc/internal/leak"
 )
 
 // Build builds tagproc into the file binary, which is a full path. flags are those of go
@@ -26,7 +26,7 @@ func Build(binary string, flags ...string) error {
 }
 
 // Tests are the tests of a package: a *testing.M.
-type Tests interface{ Run() int }
+type Tests = leak.Tests
 
 // Run runs tests and returns the exit code. prepare is called before, with a
 // directory for binaries that is removed afterwards. Tests that leave a goroutine
@@ -46,12 +46,5 @@ func Run(tests Tests, prepare func(dir string) error) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	code := tests.Run()
-	if code == 0 {
-		if err := goleak.Find(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-	}
-	return code
+	return leak.Run(tests)
 }

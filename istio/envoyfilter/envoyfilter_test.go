@@ -7,13 +7,13 @@ import (
 	"testing"
 
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
-	"go.uber.org/goleak"
 
+	"github.com/tagproc/tagproc/internal/leak"
 	"github.com/tagproc/tagproc/istio/manifest"
 	"github.com/tagproc/tagproc/rules"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leak.Main(m) }
 
 // Without labels an EnvoyFilter selects all pods, and says nothing of them.
 func TestObject(t *testing.T) {

@@ -5,8 +5,7 @@ import (
 	"flag"
 	"testing"
 
-	"go.uber.org/goleak"
-
+	"github.com/tagproc/tagproc/internal/leak"
 	"github.com/tagproc/tagproc/istio/manifest"
 	"github.com/tagproc/tagproc/rules"
 )
@@ -16,7 +15,7 @@ var (
 	seed = flag.Uint64("seed", 1, "what generated requests and rules are made from")
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leak.Main(m) }
 
 // many returns how often to do what is done n times in the short form.
 func many(n int) int {

@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"testing"
 
-	"go.uber.org/goleak"
+	"github.com/tagproc/tagproc/internal/leak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leak.Main(m) }
 
 // tb is what testing.T and rapid.T have in common.
 type tb interface {

@@ -11,7 +11,8 @@ import (
 	"testing"
 
 	"github.com/chromedp/chromedp"
-	"go.uber.org/goleak"
+
+	"github.com/tagproc/tagproc/internal/leak"
 )
 
 var (
@@ -42,7 +43,7 @@ func run(m *testing.M) int {
 	}
 	code := m.Run()
 	stop()
-	if err := goleak.Find(); err != nil && code == 0 {
+	if err := leak.Find(); err != nil && code == 0 {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}

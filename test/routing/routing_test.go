@@ -16,11 +16,11 @@ import (
 	"time"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
-	"go.uber.org/goleak"
 
 	"github.com/tagproc/tagproc/envoyconf"
 	"github.com/tagproc/tagproc/internal/envoy"
 	"github.com/tagproc/tagproc/internal/envoy/envoytest"
+	"github.com/tagproc/tagproc/internal/leak"
 	"github.com/tagproc/tagproc/source"
 )
 
@@ -29,7 +29,7 @@ var (
 	seed = flag.Uint64("seed", 1, "seed of configurations and requests")
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leak.Main(m) }
 
 // limit bounds every wait for Envoy.
 const limit = time.Minute

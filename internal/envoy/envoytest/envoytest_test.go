@@ -6,12 +6,11 @@ import (
 	"strings"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"github.com/tagproc/tagproc/internal/envoy"
+	"github.com/tagproc/tagproc/internal/leak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leak.Main(m) }
 
 // TestEach checks that each release is there, and that the test runs on it.
 func TestEach(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/tagproc/tagproc/internal/leak"
 	"github.com/tagproc/tagproc/internal/program"
 )
 
@@ -42,7 +43,7 @@ func testMain(m *testing.M) int {
 	}
 	code := m.Run()
 	if code == 0 {
-		if err := goleak.Find(libraries); err != nil {
+		if err := leak.Find(libraries); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
