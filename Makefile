@@ -47,7 +47,7 @@ test-istio: envoys ## run the tests on the real control plane of Istio and real 
 test-envoy-gateway: envoys ## run the tests on the real Envoy Gateway, which programs a real Envoy; building it takes some minutes
 	cd test/envoygateway && go test -shuffle=on -timeout=30m ./...
 
-test-chart: ## run the tests of the Helm chart, with Helm's library
+test-chart: kubernetes ## run the tests of the Helm chart, with Helm's library and on the real API server of Kubernetes
 	cd test/chart && go test -shuffle=on -timeout=20m ./...
 
 test-kube: kubernetes ## run the tests on the real API server of Kubernetes

@@ -12,25 +12,29 @@ var ErrConflict = errors.New("the ConfigMap has changed meanwhile; nothing is wr
 
 // An Edit is the rules of a ConfigMap that are to be replaced.
 type Edit struct {
-	Text []byte // what they are now
+	Reference Reference // with its key
+	Text      []byte    // what they are now
+	// Writers are the tools that have written the ConfigMap and may put back what they have,
+	// such as Helm: words for people, in a fixed order.
+	Writers []string
 
-	client    *Client
-	reference Reference
-	key       string
-	version   string
+	client  *Client
+	version string
 }
 
-// Edit reads the rules of a ConfigMap in order to replace them.
+// Edit reads the rules of a ConfigMap in order to replace them. It needs the rights get and
+// list, and Replace also patch.
 func (c *Client) Edit(ctx context.Context, r Reference) (*Edit, error) {
 	o, _, err := c.list(ctx, r)
 	if err != nil {
-		return nil, errors.New(unreachable(err))
+		return nil, errors.New(unreachable(err, "get, list and patch"))
 	}
 	found := r.contentOf(o)
 	if found.failure != "" {
-		return nil, fmt.Errorf("%s %s", r, found.failure)
+		return nil, errors.New(found.failure)
 	}
-	return &Edit{Text: []byte(found.text), client: c, reference: r, key: found.key, version: o.Metadata.ResourceVersion}, nil
+	r.Key = found.key
+	return &Edit{Reference: r, Text: []byte(found.text), Writers: o.writers(), client: c, version: o.Metadata.ResourceVersion}, nil
 }
 
 // Replace puts a text in the place of the rules, and leaves the rest of the ConfigMap as it
@@ -38,17 +42,23 @@ func (c *Client) Edit(ctx context.Context, r Reference) (*Edit, error) {
 func (e *Edit) Replace(ctx context.Context, text []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, answerLimit)
 	defer cancel()
-	response, err := e.client.do(ctx, http.MethodPatch, e.reference.path()+"/"+e.reference.Name, nil, "application/merge-patch+json", map[string]any{
+	response, err := e.client.do(ctx, http.MethodPatch, e.Reference.path()+"/"+e.Reference.Name, nil, "application/merge-patch+json", map[string]any{
 		"metadata": map[string]any{"resourceVersion": e.version},
-		"data":     map[string]string{e.key: string(text)},
+		"data":     map[string]string{e.Reference.Key: string(text)},
 	})
+	if err == nil {
+		return response.Body.Close()
+	}
+	_, answered := errors.AsType[*statusError](err)
 	switch {
 	case isStatus(err, http.StatusConflict):
-		return fmt.Errorf("%s: %w", e.reference, ErrConflict)
+		return ErrConflict
+	case isStatus(err, http.StatusNotFound):
+		return errors.New("the ConfigMap has been deleted meanwhile; nothing is written")
 	case isStatus(err, http.StatusForbidden):
-		return fmt.Errorf("%s: %w: who edits needs the right to patch it", e.reference, err)
-	case err != nil:
-		return fmt.Errorf("couldn't write %s: %w", e.reference, err)
+		return errors.New(unreachable(err, "get, list and patch"))
+	case !answered:
+		return fmt.Errorf("no answer of the API server says whether it is written: %w: run the command again, which does nothing twice", err)
 	}
-	return response.Body.Close()
+	return fmt.Errorf("nothing is written: %w", err)
 }

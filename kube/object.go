@@ -13,8 +13,10 @@ const DefaultKey = "rules.yaml"
 // An object is what is needed of a ConfigMap.
 type object struct {
 	Metadata struct {
-		UID             string `json:"uid"`
-		ResourceVersion string `json:"resourceVersion"`
+		UID             string            `json:"uid"`
+		ResourceVersion string            `json:"resourceVersion"`
+		Labels          map[string]string `json:"labels"`
+		Annotations     map[string]string `json:"annotations"`
 	} `json:"metadata"`
 	Data map[string]string `json:"data"`
 }
@@ -50,4 +52,31 @@ func (r Reference) contentOf(o *object) content {
 		return content{failure: fmt.Sprintf("has no key %s under data: put the rules there; its keys are: %s", key, have)}
 	}
 	return content{key: key, text: text}
+}
+
+// marks are what tools leave on objects that they write again.
+var marks = []struct{ label, annotation, tool string }{
+	{label: "app.kubernetes.io/managed-by"}, // whose value is the tool
+	{label: "kustomize.toolkit.fluxcd.io/name", tool: "Flux"},
+	{label: "argocd.argoproj.io/instance", tool: "Argo CD"},
+	{annotation: "argocd.argoproj.io/tracking-id", tool: "Argo CD"},
+	{annotation: "kubectl.kubernetes.io/last-applied-configuration", tool: "kubectl apply"},
+}
+
+// writers returns the tools that may write the ConfigMap again.
+func (o *object) writers() (tools []string) {
+	for _, m := range marks {
+		value, marked := o.Metadata.Labels[m.label]
+		if m.annotation != "" {
+			_, marked = o.Metadata.Annotations[m.annotation]
+		}
+		tool := m.tool
+		if tool == "" {
+			tool = value
+		}
+		if marked && !slices.Contains(tools, tool) {
+			tools = append(tools, tool)
+		}
+	}
+	return tools
 }

@@ -104,21 +104,27 @@ func (w *Watcher) load(c content) rulefile.Load {
 
 // away is the content while the API server tells nothing: why, and what to do.
 func away(err error) content {
-	return content{failure: unreachable(err), away: true}
+	failure := unreachable(err, "get, list and watch")
+	if _, answered := errors.AsType[*statusError](err); !answered {
+		failure += ": it is asked again"
+	}
+	return content{failure: failure, away: true}
 }
 
-func unreachable(err error) string {
+// unreachable says why the API server does not give the ConfigMap, or take an edit. verbs are
+// the rights that are needed.
+func unreachable(err error, verbs string) string {
 	e, ok := errors.AsType[*statusError](err)
 	switch {
 	case ok && e.code == http.StatusForbidden:
 		// Without quotes, in which a log shows nothing that a rules file might have.
-		return fmt.Sprintf("permission denied: %s: give the account a Role with get, list and watch on the ConfigMap", strings.ReplaceAll(e.message, `"`, ""))
+		return fmt.Sprintf("permission denied: %s: give the account a Role with %s on the ConfigMap", strings.ReplaceAll(e.message, `"`, ""), verbs)
 	case ok && e.code == http.StatusUnauthorized:
 		return fmt.Sprintf("the API server does not accept the credentials: %s: check the token of the account, or the kubeconfig", e.message)
 	case ok:
 		return e.Error()
 	}
-	return fmt.Sprintf("the API server cannot be asked: %v: it is asked again", err)
+	return fmt.Sprintf("the API server cannot be asked: %v", err)
 }
 
 // Run follows the rules until ctx ends. It calls apply once for each new state of them,

@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"encoding/json"
 	"errors"
 	"net/http"
 	"os"
@@ -166,8 +167,8 @@ func TestEdit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if string(edit.Text) != tagging("v1") {
-		t.Errorf("the text is %q", edit.Text)
+	if string(edit.Text) != tagging("v1") || edit.Reference.Key != DefaultKey {
+		t.Errorf("the text of %v is %q", edit.Reference, edit.Text)
 	}
 	if err := edit.Replace(t.Context(), []byte(tagging("v2"))); err != nil {
 		t.Fatal(err)
@@ -181,8 +182,44 @@ func TestEdit(t *testing.T) {
 	if *api.text != tagging("v2") {
 		t.Errorf("the ConfigMap has %q after a conflict", *api.text)
 	}
+	for _, tt := range []struct {
+		code int
+		want string
+	}{
+		{http.StatusForbidden, "give the account a Role with get, list and patch on the ConfigMap"},
+		{http.StatusNotFound, "has been deleted meanwhile; nothing is written"},
+		{http.StatusUnprocessableEntity, "nothing is written: the API server answers 422: no, said the server"},
+	} {
+		api.change(func() { api.refusal = tt.code })
+		if err := edit.Replace(t.Context(), []byte(tagging("v3"))); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("an edit that is answered by %d: %v, want %q", tt.code, err, tt.want)
+		}
+	}
+	api.change(func() { api.refusal = 0 })
 	api.set(nil)
 	if _, err := w.Client.Edit(t.Context(), w.Reference); err == nil || !strings.Contains(err.Error(), "does not exist") {
 		t.Errorf("an edit of nothing: %v", err)
+	}
+	api.Close()
+	if err := edit.Replace(t.Context(), []byte(tagging("v3"))); err == nil || !strings.Contains(err.Error(), "no answer of the API server says whether it is written") {
+		t.Errorf("an edit without an answer: %v", err)
+	}
+}
+
+// TestWriters names the tools that may write a ConfigMap again.
+func TestWriters(t *testing.T) {
+	t.Parallel()
+	var o object
+	if got := o.writers(); got != nil {
+		t.Errorf("writers of an object without marks = %q", got)
+	}
+	if err := json.Unmarshal([]byte(`{"metadata": {
+		"labels": {"app.kubernetes.io/managed-by": "Helm", "argocd.argoproj.io/instance": "a", "kustomize.toolkit.fluxcd.io/name": "b", "team": "c"},
+		"annotations": {"argocd.argoproj.io/tracking-id": "d", "kubectl.kubernetes.io/last-applied-configuration": "{}"}
+	}}`), &o); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := strings.Join(o.writers(), ", "), "Helm, Flux, Argo CD, kubectl apply"; got != want {
+		t.Errorf("writers = %q, want %q", got, want)
 	}
 }

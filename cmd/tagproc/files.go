@@ -97,11 +97,11 @@ func unreadable(name string, err error) *source.Problem {
 // loadRules reads a rules file and returns its table and what is wrong with it. The
 // table is nil exactly if the file cannot be used.
 func loadRules(cmd *cobra.Command, flags *rulesFlags, name string) (*rules.Table, source.Problems) {
-	src, wrong := read(cmd, name, rules.MaxFileSize)
+	text, wrong := flags.read(cmd, name)
 	if wrong != nil {
 		return nil, source.Problems{*wrong}
 	}
-	return rules.Load(name, src, flags.options())
+	return rules.Load(text.name, text.bytes, flags.options())
 }
 
 // usableRules is loadRules for a command that needs a table: it writes errors and

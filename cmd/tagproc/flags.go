@@ -31,8 +31,9 @@ func check(cmd *cobra.Command, checks ...func() error) {
 
 // rulesFlags are the flags of every command that reads rules files.
 type rulesFlags struct {
-	headers  []string
-	prefixes []string
+	headers    []string
+	prefixes   []string
+	kubeconfig string
 }
 
 func (f *rulesFlags) addTo(cmd *cobra.Command) {
@@ -40,6 +41,7 @@ func (f *rulesFlags) addTo(cmd *cobra.Command) {
 		"tag header that tagproc owns, for files without tagHeaders; repeatable (default: those of the rules)")
 	cmd.Flags().StringSliceVar(&f.prefixes, "tag-header-prefix", nil,
 		"prefix of tag headers that tagproc owns, for files without tagHeaders; repeatable")
+	cmd.Flags().StringVar(&f.kubeconfig, "kubeconfig", "", "`FILE` that says how the API server of a configmap:// is reached (default: the account of the pod, or KUBECONFIG)")
 }
 
 // check returns a usage error if the flags name what cannot be a tag header.

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/tagproc/tagproc/internal/words"
+	"github.com/tagproc/tagproc/kube"
 	"github.com/tagproc/tagproc/rollout"
 	"github.com/tagproc/tagproc/rules"
 	"github.com/tagproc/tagproc/source"
@@ -28,10 +29,14 @@ users out of a tag unless --allow-leaving is given; rollback never needs it.
 Only the bytes of the numbers change, or new entries come: comments, order, quotes,
 line ends and a manifest around the rules stay. The file is replaced in one step,
 and not if it changed meanwhile. --dry-run prints a unified diff instead. FILE may
-be -: standard input is read, and the result goes to standard output.`,
+be -: standard input is read, and the result goes to standard output. Or it may be
+configmap://NAMESPACE/NAME, and /KEY where it has several: the rules in a ConfigMap,
+which is edited in the cluster, and not if it changed meanwhile. --wait waits until
+all replicas have the edit.`,
 		Example: `  tagproc rollout show rules.yaml
   tagproc rollout set rules.yaml s2=25%
-  tagproc rollout rollback rules.yaml`,
+  tagproc rollout rollback rules.yaml
+  tagproc rollout set configmap://istio-system/tagproc-rules s2=25% --wait --addr tagproc-admin.istio-system.svc`,
 		Args: subcommandOnly,
 		RunE: help,
 	}
@@ -63,7 +68,7 @@ understood.`,
 		Example: "  tagproc rollout show rules.yaml\n  tagproc rollout show -o json rules.yaml",
 		Args:    fileAnd(0, 0, "FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			f, err := readRollout(cmd, &flags, args[0])
+			f, _, err := readRollout(cmd, &flags, args[0])
 			if err != nil {
 				return err
 			}
@@ -257,12 +262,16 @@ func fileAnd(least, most int, expected string) cobra.PositionalArgs {
 	}
 }
 
-// fileFirst refuses arguments whose file is not the first one.
+// fileFirst refuses arguments whose file, or ConfigMap, is not the first one.
 func fileFirst(cmd *cobra.Command, args []string) error {
-	if args[0] == "-" || exists(args[0]) {
+	switch {
+	case kube.IsReference(args[0]):
+		_, err := kube.ParseReference(args[0])
+		return err
+	case args[0] == "-" || exists(args[0]):
 		return nil
 	}
-	i := slices.IndexFunc(args, func(a string) bool { return isManifestName(a) && exists(a) })
+	i := slices.IndexFunc(args, func(a string) bool { return kube.IsReference(a) || isManifestName(a) && exists(a) })
 	if i < 0 {
 		return nil
 	}
@@ -283,19 +292,19 @@ func byRule(cmd *cobra.Command, args []string) string {
 	return "the rule is named by --rule: " + typed(cmd, slices.Concat(args[:1], args[2:], []string{"--rule", args[1]})...)
 }
 
-// readRollout reads a rules file that is to be shown or edited.
-func readRollout(cmd *cobra.Command, flags *rulesFlags, name string) (*rollout.File, error) {
-	src, wrong := read(cmd, name, rules.MaxFileSize)
+// readRollout reads rules that are to be shown or edited.
+func readRollout(cmd *cobra.Command, flags *rulesFlags, name string) (*rollout.File, *rulesText, error) {
+	text, wrong := flags.read(cmd, name)
 	if wrong != nil {
-		return nil, fail(errors.New(wrong.String()))
+		return nil, nil, fail(errors.New(wrong.String()))
 	}
-	f, problems := rollout.Read(name, src, flags.options())
+	f, problems := rollout.Read(text.name, text.bytes, flags.options())
 	if f == nil {
 		writeProblems(stderr(cmd), problems)
-		return nil, &failure{}
+		return nil, nil, &failure{}
 	}
 	writeProblems(stderr(cmd), slices.DeleteFunc(problems, func(p source.Problem) bool { // what concerns the edit
 		return p.Kind != rules.KindEnvelope || p.Severity != source.Warning
 	}))
-	return f, nil
+	return f, text, nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"github.com/rogpeppe/go-internal/diff"
 	"github.com/spf13/cobra"
 
+	"github.com/tagproc/tagproc/fleet"
 	"github.com/tagproc/tagproc/internal/inplace"
 	"github.com/tagproc/tagproc/internal/terminal"
 	"github.com/tagproc/tagproc/internal/words"
@@ -33,6 +35,7 @@ type rolloutEdit struct {
 	rule   string
 	dryRun bool
 	routes []string // of promote, manifests
+	wait   fleetWait
 }
 
 // An editResult is the result in the form of -o json.
@@ -51,6 +54,8 @@ type editResult struct {
 	Diff    *shares.Diff `json:"diff"`             // as of tagproc diff; null where the edit is refused
 	Notes   []string     `json:"notes,omitempty"`  // what else there is to know
 	Left    []string     `json:"left,omitempty"`   // what is left to do
+
+	Replicas *fleet.Report `json:"replicas,omitempty"` // of --wait, as of tagproc status
 }
 
 func (e *rolloutEdit) command(use, short, long, example string, args cobra.PositionalArgs) *cobra.Command {
@@ -59,7 +64,8 @@ func (e *rolloutEdit) command(use, short, long, example string, args cobra.Posit
 	cmd.Flags().BoolVar(&e.dryRun, "dry-run", false, "print a unified diff, and write nothing")
 	e.flags.addTo(cmd)
 	e.out.addTo(cmd)
-	check(cmd, e.flags.check)
+	e.wait.addTo(cmd)
+	check(cmd, e.flags.check, func() error { return e.wait.check(cmd, e.dryRun) })
 	return cmd
 }
 
@@ -72,8 +78,12 @@ func (e *rolloutEdit) run(cmd *cobra.Command, file string, edit func(f *rollout.
 	if file == "-" && e.out == outputJSON {
 		return errors.New("-o json and the new file would both go to standard output; name a file")
 	}
-	before, err := readRollout(cmd, &e.flags, file)
+	before, place, err := readRollout(cmd, &e.flags, file)
 	if err != nil {
+		return err
+	}
+	file = place.name
+	if err := e.wait.refusal(before, place); err != nil {
 		return err
 	}
 	now := e.now
@@ -111,30 +121,56 @@ func (e *rolloutEdit) run(cmd *cobra.Command, file string, edit func(f *rollout.
 		r.Patch = string(patch)
 	case file == "-" || !r.Changed:
 	default:
-		err := inplace.Replace(cmd.Context(), file, old, text)
+		err := place.replace(cmd.Context(), text)
 		if !inplace.Replaced(err) {
 			return e.refuse(cmd, r, err)
 		} else if err != nil {
 			r.Notes = append(r.Notes, err.Error())
 		}
 		r.Written = true
+		for _, tool := range place.writers {
+			r.Notes = append(r.Notes, fmt.Sprintf("%s has written this ConfigMap, and may put its own rules in the place of these: change them there too.", tool))
+		}
 	}
 	if e.verb == "rollback" {
 		r.Notes = append(r.Notes, e.rolledBack(before, after, rule, now, file)...)
 	}
-	r.Left = append(e.next(r, after.Applied()), r.Left...)
+	r.Left = append(e.next(r, place, after.Applied()), r.Left...)
 	if e.out == outputJSON {
-		return fail(stdout(cmd).JSON(r))
+		missing := e.await(cmd, r, after)
+		return errors.Join(fail(stdout(cmd).JSON(r)), missing)
 	}
 	err = e.tell(e.people(cmd, file), r)
 	switch {
 	case err != nil:
+	case e.wait.on:
+		missing := e.await(cmd, r, after)
+		return errors.Join(fail(r.Replicas.WriteText(stdout(cmd))), missing)
 	case e.dryRun:
 		err = stdout(cmd).Document(patch)
 	case file == "-":
 		err = stdout(cmd).Document(text)
 	}
 	return fail(err)
+}
+
+// await has --wait its way. The error says that not all replicas have the edit.
+func (e *rolloutEdit) await(cmd *cobra.Command, r *editResult, after *rollout.File) error {
+	if !e.wait.on {
+		return nil
+	}
+	r.Replicas = e.wait.until(cmd, after)
+	switch {
+	case cmd.Context().Err() != nil:
+		return fail(context.Cause(cmd.Context()))
+	case r.Replicas.Agree:
+		return nil
+	}
+	said := "is so already"
+	if r.Written {
+		said = "is written"
+	}
+	return fail(fmt.Errorf("%s: the edit %s, and not all replicas have it; to wait on: tagproc status --rules %s --watch ADDR", r.File, said, words.Shell(r.File)))
 }
 
 // unreached says which warnings a promotion leaves: its tag takes the buckets of policies that
@@ -242,15 +278,17 @@ func (e *rolloutEdit) rolledBack(before, after *rollout.File, rule int, now time
 }
 
 // next says when and how the fleet has what is written.
-func (e *rolloutEdit) next(r *editResult, applied bool) (lines []string) {
+func (e *rolloutEdit) next(r *editResult, place *rulesText, applied bool) (lines []string) {
 	switch {
 	case !r.Written:
+	case place.cluster:
+		lines = append(lines, "A tagproc that watches this ConfigMap has it within about a second; where it is mounted, the kubelet takes up to a minute and a half.")
 	case applied:
 		lines = append(lines, fmt.Sprintf("A cluster has it once it is applied: kubectl apply -f %s. A mounted ConfigMap then takes the kubelet up to a minute and a half.", words.Shell(r.File)))
 	case e.verb == "rollback":
 		lines = append(lines, "A tagproc that reads this file has it within about a second.")
 	}
-	if r.File != "-" && !e.dryRun {
+	if r.File != "-" && !e.dryRun && !e.wait.on {
 		lines = append(lines, fmt.Sprintf("tagproc status --rules %s --watch ADDR... waits until all replicas have it.", words.Shell(r.File)))
 	}
 	return lines

@@ -49,7 +49,6 @@ good rules stay live.`,
 	f.rules.addTo(cmd)
 	s := cmd.Flags()
 	s.Lookup("rules").Usage = "rules `FILE`, or a manifest with rules, or configmap://NAMESPACE/NAME (required)"
-	s.StringVar(&f.kubeconfig, "kubeconfig", "", "`FILE` that says how the API server of a configmap:// is reached (default: the account of the pod, or KUBECONFIG)")
 	s.StringVar(&f.rulesFallback, "rules-fallback", "", "rules `FILE` for the start, where the cluster has no good rules at configmap:// or is not reached")
 	s.BoolVar(&f.startWithoutRules, "start-without-rules", false,
 		"start even if the rules file cannot be used: until it can, requests pass untagged and /readyz fails")

@@ -23,7 +23,6 @@ import (
 // serveFlags are the flags of serve.
 type serveFlags struct {
 	rulesFile         string
-	kubeconfig        string
 	rulesFallback     string
 	rules             rulesFlags
 	startWithoutRules bool
@@ -75,7 +74,7 @@ func (f *serveFlags) check() error {
 		_, err := kube.ParseReference(f.rulesFile)
 		require(err == nil, "--rules %w", err)
 	} else {
-		require(f.kubeconfig == "" && f.rulesFallback == "",
+		require(f.rules.kubeconfig == "" && f.rulesFallback == "",
 			"--kubeconfig, --rules-fallback: expected configmap://NAMESPACE/NAME at --rules: a file needs neither")
 	}
 	require(f.drainDelay >= 0, "--drain-delay %v: expected 0s or more", f.drainDelay)
@@ -125,7 +124,7 @@ func (f *serveFlags) addresses() []string {
 func (f *serveFlags) options(log *slog.Logger) serverOptions {
 	return serverOptions{
 		rulesFile:         f.rulesFile,
-		kubeconfig:        f.kubeconfig,
+		kubeconfig:        f.rules.kubeconfig,
 		rulesFallback:     f.rulesFallback,
 		rules:             f.rules.options(),
 		startWithoutRules: f.startWithoutRules,

@@ -94,6 +94,7 @@ func TestKustomize(t *testing.T) {
 	}{
 		{"service", values{}, []string{"../overlays/service"}, nil},
 		{"service, strict", values{"mesh": values{"strict": true}}, []string{"../overlays/service"}, []string{"../components/strict-mtls"}},
+		{"service, watched", values{"watch": true}, []string{"../overlays/service"}, []string{"../components/watch"}},
 		{"sidecar", values{"form": "sidecar"}, []string{"../base"}, []string{"../components/sidecar-admin"}},
 		{"service, monitored", values{"monitoring": monitored}, []string{"../overlays/service"}, []string{"../components/monitoring"}},
 		{"sidecar, monitored", values{"form": "sidecar", "networkPolicy": values{"enabled": false}, "monitoring": monitored}, []string{"../base"}, []string{"../components/sidecar-monitoring"}},

@@ -61,6 +61,7 @@ func TestRefused(t *testing.T) {
 		{"half a core", values{"rules": rules, "gomaxprocs": 0.5}, "at '/gomaxprocs'"},
 		{"a flag that is none", values{"rules": rules, "extraArgs": []any{"debug"}}, "at '/extraArgs/0'"},
 		{"a sidecar apart from its gateway", values{"rules": rules, "form": "sidecar", "gateway": values{"namespace": "edge"}}, "install with --namespace edge"},
+		{"a sidecar that watches", values{"rules": rules, "form": "sidecar", "watch": true}, "watch is true, and form is sidecar"},
 		{"a filter that is rules", values{"rules": rules, "envoyFilter": rules}, "envoyFilter has no kind, want EnvoyFilter alone"},
 		{"a filter that is no YAML", values{"rules": rules, "envoyFilter": "kind: [\n"}, "envoyFilter is no YAML"},
 		{"a filter of the other form", values{"rules": rules, "envoyFilter": text(t, "envoyfilter/sidecar.yaml")}, "envoyFilter does not ask tagproc.istio-system:9002"},
@@ -142,6 +143,7 @@ func TestEffect(t *testing.T) {
 		"extraArgs":                        {lists("--log-level=debug"), "Deployment/tagproc", []string{"args"}, nil},
 		"autoscaling.averageUtilization":   {50, "HorizontalPodAutoscaler/tagproc", []string{"spec", "metrics"}, nil},
 		"resources.limits.memory":          {"1Gi", "Deployment/tagproc", []string{"resources", "limits"}, values{"memory": "1Gi"}},
+		"watch":                            {true, "Role/tagproc-rules", []string{"rules"}, lists(values{"apiGroups": lists(""), "resources": lists("configmaps"), "resourceNames": lists("tagproc-rules"), "verbs": lists("get", "list", "watch")}, values{"apiGroups": lists(""), "resources": lists("events"), "verbs": lists("create")})},
 	} {
 		t.Run(path, func(t *testing.T) {
 			t.Parallel()

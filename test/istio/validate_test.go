@@ -159,6 +159,7 @@ var componentsOf = map[string]string{
 	"sidecar":            "../sidecar", // it is in there already; twice is once
 	"sidecar-admin":      "../sidecar",
 	"strict-mtls":        "../service",
+	"watch":              "../service",
 }
 
 // stepFiles are the files of the samples that are applied one step after the other. A

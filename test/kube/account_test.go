@@ -4,26 +4,18 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/tagproc/tagproc/test/kube/cluster"
+	"github.com/tagproc/tagproc/test/kube/replica"
 )
 
 // TestAccount has a replica watch with an account of its own: without a right it starts with
-// the fallback file and says what it lacks; with the Role of docs/deployment.md it follows
+// the fallback file and says what it lacks; with the Role of deploy/kustomize it follows
 // the ConfigMap, and refused rules are an Event.
 func TestAccount(t *testing.T) {
 	t.Parallel()
-	page, err := os.ReadFile(root + "/docs/deployment.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	role := regexp.MustCompile("(?s)```yaml\n# rbac.yaml\n(.*?)```").FindSubmatch(page)
-	if role == nil {
-		t.Fatal("docs/deployment.md has no rbac.yaml")
-	}
 	c := cluster.Start(t, cluster.Options{Programs: programs})
 	const namespace, reference = "istio-system", "configmap://istio-system/tagproc-rules"
 	c.MustKubectl(t, "", "create", "namespace", namespace)
@@ -39,21 +31,23 @@ func TestAccount(t *testing.T) {
 	}
 	token := strings.TrimSpace(c.MustKubectl(t, "", "create", "token", "tagproc", "-n", namespace))
 	r := serve(t, c.KubeconfigFor(t, token), reference, "--rules-fallback", fallback)
-	eventually(t, "the rules of the fallback file", func() error { return r.says("/state", `"tag":"s0"`) })
-	eventually(t, "what the account lacks", func() error {
+	replica.Eventually(t, "the rules of the fallback file", func() error { return r.Says("/state", `"tag":"s0"`) })
+	replica.Eventually(t, "what the account lacks", func() error {
 		for _, want := range []string{"User system:serviceaccount:istio-system:tagproc cannot list resource configmaps", "give the account a Role with get, list and watch on the ConfigMap"} {
-			if log := r.log.String(); !strings.Contains(log, want) {
+			if log := r.Log.String(); !strings.Contains(log, want) {
 				return errors.New("no " + want + " in the log")
 			}
 		}
 		return nil
 	})
-	c.MustKubectl(t, string(role[1]), "apply", "--validate=strict", "-f", "-")
-	eventually(t, "the rules of the ConfigMap", func() error { return r.says("/state", `"tag":"s1"`) })
+	for _, file := range []string{"role.yaml", "rolebinding.yaml"} {
+		c.MustKubectl(t, "", "apply", "--validate=strict", "-f", root+"/deploy/kustomize/components/watch/"+file)
+	}
+	replica.Eventually(t, "the rules of the ConfigMap", func() error { return r.Says("/state", `"tag":"s1"`) })
 	apply(rulesOf("s2"))
-	eventually(t, "an edit", func() error { return r.says("/state", `"tag":"s2"`) })
+	replica.Eventually(t, "an edit", func() error { return r.Says("/state", `"tag":"s2"`) })
 	apply("rules: [")
-	eventually(t, "an Event", func() error {
+	replica.Eventually(t, "an Event", func() error {
 		said, err := c.Kubectl(t.Context(), "", "describe", "configmap", "tagproc-rules", "-n", namespace)
 		if err == nil && !strings.Contains(said, "tagproc refuses these rules; the last good ones stay live") {
 			err = errors.New(said)

@@ -2,6 +2,8 @@ package kube
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -10,6 +12,7 @@ import (
 
 	"github.com/tagproc/tagproc/internal/machine"
 	"github.com/tagproc/tagproc/test/kube/cluster"
+	"github.com/tagproc/tagproc/test/kube/replica"
 )
 
 // live is the line of a replica's log that says that rules are live, and when.
@@ -17,7 +20,7 @@ var live = regexp.MustCompile(`time=(\S+) level=INFO msg="rules are live"`)
 
 // TestLatency measures how long an edit of a ConfigMap takes from kubectl apply until each
 // of three replicas decides by it, and how far the replicas are apart. With -full it makes
-// 100 edits and prints a table; else it makes a few, and judges no time.
+// 100 edits, starts some replicas more, and prints tables; else it makes a few, and judges no time.
 func TestLatency(t *testing.T) {
 	edits := 3
 	if *full {
@@ -28,7 +31,7 @@ func TestLatency(t *testing.T) {
 	c := cluster.Start(t, cluster.Options{Programs: programs})
 	c.MustKubectl(t, "", "create", "namespace", "shop")
 	c.MustKubectl(t, configMap(t, "shop", "rules", rulesOf("v0")), "apply", "-f", "-")
-	replicas := make([]*replica, 3)
+	replicas := make([]*replica.Replica, 3)
 	for i := range replicas {
 		replicas[i] = serve(t, c.Kubeconfig, "configmap://shop/rules")
 	}
@@ -40,8 +43,8 @@ func TestLatency(t *testing.T) {
 		}
 		var when []time.Time
 		for i, r := range replicas {
-			eventually(t, fmt.Sprintf("replica %d: edit %d is live", i, n), func() error {
-				lines := live.FindAllStringSubmatch(r.log.String(), -1)
+			replica.Eventually(t, fmt.Sprintf("replica %d: edit %d is live", i, n), func() error {
+				lines := live.FindAllStringSubmatch(r.Log.String(), -1)
 				if len(lines) <= n {
 					return fmt.Errorf("%d of %d rules were live", len(lines), n+1)
 				}
@@ -74,4 +77,33 @@ func TestLatency(t *testing.T) {
 			t.Errorf("%s: p99 is %v, want %v at most", row.what, p99, row.limit)
 		}
 	}
+	file := filepath.Join(t.TempDir(), "rules.yaml")
+	if err := os.WriteFile(file, []byte(rulesOf("v0")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Printf("\n| | of a file | of a ConfigMap |\n|---|---:|---:|\n| memory of a replica without requests, its median of %d | %.1f MiB | %.1f MiB |\n", starts,
+		resident(t, func() *replica.Replica { return replica.Serve(t, tagproc, "--rules", file) }),
+		resident(t, func() *replica.Replica { return serve(t, c.Kubeconfig, "configmap://shop/rules") }))
+}
+
+// starts is how many replicas are started to measure their memory.
+const starts = 9
+
+// resident returns the memory of a replica after its start in MiB, as the median of some.
+func resident(t *testing.T, start func() *replica.Replica) float64 {
+	t.Helper()
+	var took []float64
+	for range starts {
+		r := start()
+		var bytes float64
+		replica.Eventually(t, "the rules are live", func() (err error) {
+			if err = r.Says("/readyz", "ready"); err == nil {
+				bytes, err = r.Admin.Metric("process_resident_memory_bytes")
+			}
+			return err
+		})
+		took = append(took, bytes/(1<<20))
+	}
+	slices.Sort(took)
+	return took[starts/2]
 }

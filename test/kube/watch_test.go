@@ -2,18 +2,11 @@ package kube
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"strings"
 	"testing"
 
-	"github.com/tagproc/tagproc/internal/child"
-	"github.com/tagproc/tagproc/internal/program"
-	"github.com/tagproc/tagproc/internal/transcript"
 	"github.com/tagproc/tagproc/test/kube/cluster"
+	"github.com/tagproc/tagproc/test/kube/replica"
 )
 
 // rulesOf has everybody get a tag.
@@ -45,22 +38,22 @@ func TestWatch(t *testing.T) {
 		c.MustKubectl(t, configMap(t, "shop", "rules", text), "apply", "-f", "-")
 	}
 	apply(rulesOf("s1"))
-	replicas := make([]*replica, 3)
+	replicas := make([]*replica.Replica, 3)
 	for i := range replicas {
 		replicas[i] = serve(t, c.Kubeconfig, "configmap://shop/rules")
 	}
-	all := func(what string, condition func(r *replica) error) {
+	all := func(what string, condition func(r *replica.Replica) error) {
 		t.Helper()
 		for i, r := range replicas {
-			eventually(t, fmt.Sprintf("replica %d: %s", i, what), func() error { return condition(r) })
+			replica.Eventually(t, fmt.Sprintf("replica %d: %s", i, what), func() error { return condition(r) })
 		}
 	}
-	decides := func(tag string) func(r *replica) error {
-		return func(r *replica) error { return r.says("/state", `"tag":"`+tag+`"`) }
+	decides := func(tag string) func(r *replica.Replica) error {
+		return func(r *replica.Replica) error { return r.Says("/state", `"tag":"`+tag+`"`) }
 	}
-	gauge := func(want float64) func(r *replica) error {
-		return func(r *replica) error {
-			n, err := r.admin.Metric("tagproc_config_last_reload_successful")
+	gauge := func(want float64) func(r *replica.Replica) error {
+		return func(r *replica.Replica) error {
+			n, err := r.Admin.Metric("tagproc_config_last_reload_successful")
 			if err == nil && n != want {
 				err = fmt.Errorf("the gauge is %v, want %v", n, want)
 			}
@@ -90,39 +83,8 @@ func TestWatch(t *testing.T) {
 	all("an API server that is there again", gauge(1))
 }
 
-// A replica is a tagproc whose rules are in a ConfigMap.
-type replica struct {
-	admin program.Admin
-	log   *transcript.Transcript
-}
-
-func (r *replica) says(path, want string) error {
-	body, err := r.admin.Get(path)
-	if err == nil && !strings.Contains(body, want) {
-		err = errors.New(path + " has no " + want)
-	}
-	return err
-}
-
-// serve starts a replica, which ends with the test.
-func serve(t *testing.T, kubeconfig, reference string, more ...string) *replica {
+// serve starts a replica whose rules are in a ConfigMap.
+func serve(t *testing.T, kubeconfig, reference string, more ...string) *replica.Replica {
 	t.Helper()
-	socket := filepath.Join(t.TempDir(), "admin.sock")
-	cmd := exec.Command(tagproc, append([]string{"serve", "--rules", reference, "--kubeconfig", kubeconfig, "--listen", "127.0.0.1:0", "--admin", "unix://" + socket}, more...)...)
-	log := &transcript.Transcript{}
-	cmd.Stdout, cmd.Stderr = log, log
-	done, err := child.Start(cmd, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := cmd.Process.Signal(os.Interrupt); err != nil {
-			t.Errorf("tagproc has ended: %v", cmd.ProcessState)
-		}
-		<-done
-		if t.Failed() {
-			t.Logf("the log of tagproc:\n%s", log.String())
-		}
-	})
-	return &replica{program.Admin(socket), log}
+	return replica.Serve(t, tagproc, append([]string{"--rules", reference, "--kubeconfig", kubeconfig}, more...)...)
 }

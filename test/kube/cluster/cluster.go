@@ -111,17 +111,34 @@ func (c *Cluster) CA() string { return filepath.Join(c.dir, "certificates", "api
 func (c *Cluster) AwaitAPI(t testing.TB) {
 	t.Helper()
 	c.api.await(t, "the API server is ready", func() error {
-		ca, err := os.ReadFile(c.CA())
+		transport, err := c.transport()
 		if err != nil {
 			return err
 		}
-		pool := x509.NewCertPool()
-		pool.AppendCertsFromPEM(ca)
-		client := &http.Client{Transport: &http.Transport{
-			DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12},
-		}}
+		transport.DisableKeepAlives = true
+		client := &http.Client{Transport: transport}
 		return get(t, client, c.URL+"/readyz", admin)
 	})
+}
+
+// Transport returns a transport that knows the API server's certificate.
+func (c *Cluster) Transport(t testing.TB) *http.Transport {
+	t.Helper()
+	transport, err := c.transport()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return transport
+}
+
+func (c *Cluster) transport() (*http.Transport, error) {
+	ca, err := os.ReadFile(c.CA())
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(ca)
+	return &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}}, nil
 }
 
 // KillAPI kills the API server. StartAPI starts it again, at the same address.
