@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // Scheme begins a reference to rules in a ConfigMap.
@@ -19,8 +20,8 @@ type Reference struct {
 func IsReference(s string) bool { return strings.HasPrefix(s, Scheme) }
 
 var (
-	objectName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$`)
-	keyName    = regexp.MustCompile(`^[-._a-zA-Z0-9]{1,253}$`)
+	objectName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$`) })
+	keyName    = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[-._a-zA-Z0-9]{1,253}$`) })
 )
 
 // ParseReference reads a Reference: configmap://NAMESPACE/NAME or
@@ -31,13 +32,13 @@ func ParseReference(s string) (Reference, error) {
 		return Reference{}, fmt.Errorf("%s: expected configmap://NAMESPACE/NAME or configmap://NAMESPACE/NAME/KEY", s)
 	}
 	for i, what := range []string{"namespace", "name"} {
-		if !objectName.MatchString(parts[i]) {
+		if !objectName().MatchString(parts[i]) {
 			return Reference{}, fmt.Errorf("%s: the %s %q is not one of Kubernetes: expected small letters, digits and -", s, what, parts[i])
 		}
 	}
 	r := Reference{Namespace: parts[0], Name: parts[1]}
 	if len(parts) == 3 {
-		if r.Key = parts[2]; !keyName.MatchString(r.Key) {
+		if r.Key = parts[2]; !keyName().MatchString(r.Key) {
 			return Reference{}, fmt.Errorf("%s: the key %q is not one of a ConfigMap: expected letters, digits, \".\", \"-\" and \"_\" alone", s, r.Key)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"math/big"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // An Amount is a share of users as it is typed: "25%", "25", "12.5%" or "1/3".
@@ -13,12 +14,12 @@ type Amount struct {
 	share *big.Rat // 0 to 1
 }
 
-var amountForm = regexp.MustCompile(`^(?:\d{1,3}(?:\.\d{1,9})?%?|\d{1,7}/\d{1,7})$`)
+var amountForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(?:\d{1,3}(?:\.\d{1,9})?%?|\d{1,7}/\d{1,7})$`) })
 
 // ParseAmount reads a share of users.
 func ParseAmount(text string) (Amount, error) {
 	wrong := fmt.Errorf("%q: expected a percentage from 0%% to 100%%, such as 25%% or 12.5%%, or a fraction such as 1/3", text)
-	if !amountForm.MatchString(text) {
+	if !amountForm().MatchString(text) {
 		return Amount{}, wrong
 	}
 	share, ok := new(big.Rat).SetString(strings.TrimSuffix(text, "%"))

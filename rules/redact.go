@@ -15,20 +15,20 @@ import (
 // of the kinds that quote whatever they find. Other kinds quote names of headers, tags and
 // rules where these belong.
 func Redact(p source.Problem) source.Problem {
-	p.Source = aWord.ReplaceAllStringFunc(p.Source, func(word string) string {
+	p.Source = aWord().ReplaceAllStringFunc(p.Source, func(word string) string {
 		if isWord(word) {
 			return word
 		}
 		return strings.Repeat("·", len([]rune(word)))
 	})
 	if !slices.Contains(named, p.Kind) {
-		p.Message = quoted.ReplaceAllStringFunc(p.Message, func(text string) string {
+		p.Message = quoted().ReplaceAllStringFunc(p.Message, func(text string) string {
 			if isWord(strings.Trim(text, `"`)) {
 				return text
 			}
 			return text[:1] + "…" + strings.TrimPrefix(text[:1], "*")
 		})
-		p.Message = number.ReplaceAllString(p.Message, "$1 …")
+		p.Message = number().ReplaceAllString(p.Message, "$1 …")
 	}
 	return p
 }
@@ -42,10 +42,10 @@ var named = []source.Kind{
 
 var (
 	// aWord is what stands between blanks and the signs of YAML.
-	aWord = regexp.MustCompile("[^\\s{}\\[\\],:\"'#\ufffd-]+")
+	aWord = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile("[^\\s{}\\[\\],:\"'#\ufffd-]+") })
 	// quoted and number are what messages have of a file.
-	quoted = regexp.MustCompile(`"(?:[^"\\]|\\.)*"|'[^'\s,\]]+'|\*[^\s*]+`)
-	number = regexp.MustCompile(`(the number|: write) [+.-]?\d[^\s,;"]*`)
+	quoted = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`"(?:[^"\\]|\\.)*"|'[^'\s,\]]+'|\*[^\s*]+`) })
+	number = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(the number|: write) [+.-]?\d[^\s,;"]*`) })
 )
 
 // isWord reports whether text is a word of the language.

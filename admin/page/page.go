@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"sync"
 
 	"github.com/tagproc/tagproc/explain"
 	"github.com/tagproc/tagproc/internal/terminal"
@@ -22,7 +23,7 @@ var (
 	//go:embed script.js
 	script string
 
-	page = template.Must(template.New("page").Funcs(functions).Parse(text))
+	page = sync.OnceValue(func() *template.Template { return template.Must(template.New("page").Funcs(functions).Parse(text)) })
 )
 
 // Policy is the Content-Security-Policy of the page: its own style and script, and
@@ -92,7 +93,7 @@ func Write(w io.Writer, v View) error {
 	if len(d.Alarms()) > 0 {
 		d.Title = "! tagproc"
 	}
-	if err := page.Execute(w, d); err != nil {
+	if err := page().Execute(w, d); err != nil {
 		return fmt.Errorf("couldn't draw the page: %w", err)
 	}
 	return nil

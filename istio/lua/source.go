@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"text/template"
 	"time"
 
@@ -20,13 +21,15 @@ import (
 //go:embed *.lua.tmpl
 var templateFiles embed.FS
 
-var templates = template.Must(template.New("").Funcs(template.FuncMap{
-	"lua": Quote,
-	// A step begins with the first whole millisecond that is not before it.
-	"milliseconds": func(at time.Time) int64 { return at.Add(time.Millisecond - 1).UnixMilli() },
-	"instant":      func(at time.Time) string { return at.UTC().Format(time.RFC3339Nano) },
-	"present":      func(h rules.HeaderMatch) bool { return h.Test == rules.HeaderPresent },
-}).ParseFS(templateFiles, "*.lua.tmpl"))
+var templates = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("").Funcs(template.FuncMap{
+		"lua": Quote,
+		// A step begins with the first whole millisecond that is not before it.
+		"milliseconds": func(at time.Time) int64 { return at.Add(time.Millisecond - 1).UnixMilli() },
+		"instant":      func(at time.Time) string { return at.UTC().Format(time.RFC3339Nano) },
+		"present":      func(h rules.HeaderMatch) bool { return h.Test == rules.HeaderPresent },
+	}).ParseFS(templateFiles, "*.lua.tmpl"))
+})
 
 // A program is what templates are made into a text with.
 type program struct {
@@ -205,7 +208,7 @@ func (p *program) add(r rules.Rule) {
 
 func execute(name string, data any) (string, error) {
 	var b strings.Builder
-	if err := templates.ExecuteTemplate(&b, name, data); err != nil {
+	if err := templates().ExecuteTemplate(&b, name, data); err != nil {
 		return "", fmt.Errorf("couldn't write the Lua source: %w", err)
 	}
 	return b.String(), nil

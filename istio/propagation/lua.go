@@ -4,6 +4,7 @@ import (
 	"embed"
 	"fmt"
 	"strings"
+	"sync"
 	"text/template"
 
 	"github.com/tagproc/tagproc/istio/lua"
@@ -16,7 +17,9 @@ import (
 //go:embed *.lua.tmpl
 var templateFiles embed.FS
 
-var templates = template.Must(template.New("").Funcs(template.FuncMap{"lua": lua.Quote}).ParseFS(templateFiles, "*.lua.tmpl"))
+var templates = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("").Funcs(template.FuncMap{"lua": lua.Quote}).ParseFS(templateFiles, "*.lua.tmpl"))
+})
 
 // restoreSource returns the filter that makes headers of members.
 func restoreSource(o rules.Owned) (string, error) { return luaSource("restore.lua.tmpl", o) }
@@ -26,7 +29,7 @@ func collectSource(o rules.Owned) (string, error) { return luaSource("collect.lu
 
 func luaSource(name string, data any) (string, error) {
 	var b strings.Builder
-	if err := templates.ExecuteTemplate(&b, name, data); err != nil {
+	if err := templates().ExecuteTemplate(&b, name, data); err != nil {
 		return "", fmt.Errorf("couldn't write the Lua source: %w", err)
 	}
 	return b.String(), nil
