@@ -113,6 +113,9 @@ func (m *Model) origin(v source.Value) source.Value {
 	return m.Origin(v)
 }
 
+// scoped reports whether a route is meant for some Envoys alone.
+func (m *Model) scoped(v source.Value) bool { return m.Scoped != nil && m.Scoped(m.origin(v)) }
+
 // place returns where something is, for a message about something else.
 func (m *Model) place(v source.Value) string { return m.origin(v).Problem(0, "", "").Place() }
 

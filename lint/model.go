@@ -31,6 +31,9 @@ type Model struct {
 	// Origin returns where what stands in a configuration comes from; nil: from there.
 	// Findings, and what they name besides, have that place.
 	Origin func(v source.Value) source.Value
+	// Scoped reports whether a route, by its origin, is meant for some Envoys alone; nil:
+	// none is.
+	Scoped func(origin source.Value) bool
 }
 
 // Rules is a rules file.

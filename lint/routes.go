@@ -3,6 +3,7 @@ package lint
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 
@@ -211,29 +212,60 @@ func unreachableRoute(m *Model, found found) {
 	}
 }
 
-// noDefaultRoute finds a route by a tag beside which requests without the tag get
-// 404.
+// noDefaultRoute finds a route by a tag beside which requests without the tag get 404.
 func noDefaultRoute(m *Model, found found) {
 	told := map[*envoyconf.VirtualHost]bool{}
 	for _, r := range m.routes() {
-		request, ok := m.untagged(r)
-		if len(m.tagMatches(r.Route)) == 0 || told[r.host] || !ok {
+		if len(m.tagMatches(r.Route)) == 0 || told[r.host] || r.host.GetMatcher() != nil || r.host.Doubt != "" {
 			continue
 		}
-		tried, taken := r.routes.Take(r.host, request)
-		may := slices.ContainsFunc(tried, func(t envoyconf.Tried) bool { return t.Answer == envoyconf.Maybe })
-		if taken == nil && !may && r.host.GetMatcher() == nil && r.host.Doubt == "" {
+		request, ok := m.untagged(r)
+		if ok && !m.taken(r, request, request.Path) && !slices.ContainsFunc(r.host.Routes, func(other *envoyconf.Route) bool { return m.taken(r, request, pathOf(other)) }) {
 			told[r.host] = true
 			found(r.Value, fmt.Sprintf("virtual host %s has no route for requests without the tag: they get 404", r.host.GetName()), m.fix("end its routes with one without headers, to the baseline", "end the VirtualService with a route without match, to the baseline"))
 		}
 	}
 }
 
+// taken reports whether a request without the tag of r may have a route, for a path that r
+// takes with it.
+func (m *Model) taken(r route, request *envoyconf.Request, path string) bool {
+	if path == "" || !r.takesPath(path) {
+		return false
+	}
+	asked := *request
+	asked.Path = path
+	tried, taken := r.routes.Take(r.host, &asked)
+	if taken == nil {
+		return slices.ContainsFunc(tried, func(t envoyconf.Tried) bool { return t.Answer == envoyconf.Maybe })
+	}
+	// Below its path, the canary may have what the baseline of the same Service has not. It
+	// does not get what an earlier route takes.
+	return path == request.Path || sameHost(r.Route, taken) && (taken.Index > r.Index || len(m.tagConditions(taken)) > 0)
+}
+
+// takesPath reports whether the route is for a path.
+func (r route) takesPath(path string) bool {
+	match := r.GetMatch()
+	switch below := match.GetPathSeparatedPrefix(); {
+	case match.GetPath() != "":
+		return path == match.GetPath()
+	case below != "":
+		return path == below || strings.HasPrefix(path, below+"/")
+	}
+	return strings.HasPrefix(path, match.GetPrefix())
+}
+
+// pathOf returns a path that a route is for, or "".
+func pathOf(r *envoyconf.Route) string {
+	return r.GetMatch().GetPrefix() + r.GetMatch().GetPath() + r.GetMatch().GetPathSeparatedPrefix()
+}
+
 // untagged returns a request that a route would take if it had the tag. It is not ok where
 // there is no telling what such a request is.
 func (m *Model) untagged(r route) (request *envoyconf.Request, ok bool) {
 	match := r.GetMatch()
-	path := match.GetPrefix() + match.GetPath() + match.GetPathSeparatedPrefix()
+	path := pathOf(r.Route)
 	if path == "" || len(match.GetQueryParameters()) > 0 || match.GetGrpc() != nil {
 		return nil, false
 	}

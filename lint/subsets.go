@@ -39,6 +39,13 @@ func versions(r *envoyconf.Route) (vs []version) {
 	return vs
 }
 
+// sameHost reports whether two routes lead to a Service in common.
+func sameHost(a, b *envoyconf.Route) bool {
+	return slices.ContainsFunc(versions(a), func(v version) bool {
+		return slices.ContainsFunc(versions(b), func(o version) bool { return o.host == v.host })
+	})
+}
+
 // halfRoutedTag finds routes to a host that know nothing of a tag by which another Envoy
 // chooses the subset of that host.
 func halfRoutedTag(m *Model, found found) {
@@ -70,7 +77,7 @@ func halfRoutedTag(m *Model, found found) {
 	for _, t := range byTag {
 		for _, e := range m.Envoys {
 			other := hosts[e][t.host]
-			if e == t.envoy || other == nil || leads[e][t.version] != nil {
+			if e == t.envoy || other == nil || leads[e][t.version] != nil || m.scoped(t.at.Value) {
 				continue
 			}
 			found(other.Value, fmt.Sprintf("the route at %s sends %s: %s to subset %s of %s; this route to the same host does not, and a request that comes this way never gets there",

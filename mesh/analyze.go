@@ -9,8 +9,10 @@ import (
 	"istio.io/istio/pilot/pkg/config/kube/crd"
 	"istio.io/istio/pkg/config/analysis/diag"
 	"istio.io/istio/pkg/config/analysis/msg"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/yaml"
 
+	"github.com/tagproc/tagproc/lint"
 	"github.com/tagproc/tagproc/mesh/control"
 	"github.com/tagproc/tagproc/source"
 )
@@ -49,7 +51,7 @@ func (l *linter) analyze() {
 				text, err = yaml.Marshal(kind)
 			}
 		} else {
-			text, err = yaml.Marshal(o.Kube)
+			text, err = yaml.Marshal(l.envoys.completed(o))
 		}
 		if err == nil {
 			streams = append(streams, string(text))
@@ -99,7 +101,17 @@ func (l *linter) message(m diag.Message) {
 		}
 	}
 	at := l.manifests.Objects[i].Doc.Get("metadata", "name")
-	l.found(at, source.Warning, source.Kind(strings.ToLower(m.Type.Code())), "", "%s", text)
+	l.Findings = append(l.Findings, lint.Finding{Problem: at.Problem(source.Warning, source.Kind(strings.ToLower(m.Type.Code())), text)})
+}
+
+// completed returns an object of Kubernetes; of a Service, with what the API server adds.
+func (e *Envoys) completed(o *Object) runtime.Object {
+	if i := slices.IndexFunc(e.services, func(s *kubeService) bool {
+		return o.Kind == "Service" && s.Namespace == o.Namespace && s.Name == o.Name
+	}); i >= 0 {
+		return e.services[i]
+	}
+	return o.Kube
 }
 
 // served reports whether a Service of a gateway is among the manifests.

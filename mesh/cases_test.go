@@ -85,6 +85,42 @@ var cases = []struct{ files, want string }{
 	{"rules base small/dr-int vs", "refused"},
 	{"rules base dr small/vs-yes", "refused"},
 	{"rules base dr small/vs-v3 small/hr", "misspelt-tag unrouted-tag"},
+
+	// Gateways without a Service.
+	{"kinds/gateway", ""},
+	{"kinds/gateway-only", ""},
+
+	// One of each kind that no case above has.
+	{"rules base dr kinds/appended-tag", "appended-tag"},
+	{"rules base dr kinds/removed-tag", "removed-tag"},
+	{"rules base dr kinds/late-named-users", "(late-named-users)"},
+	{"kinds/rules-jason base dr kinds/named-twice", "(named-twice)"},
+	{"rules base dr kinds/no-subset", "no-subset"},
+	{"rules base dr kinds/random-version", "(random-version)"},
+	{"rules base dr kinds/unrouted-set-tag", "unrouted-set-tag"},
+	{"rules base dr kinds/unwritten-tag", "(unwritten-tag)"},
+	{"rules base dr kinds/no-default-route", "no-default-route"},
+	{"rules base dr kinds/misspelt-header", "misspelt-header"},
+	{"rules base kinds/empty-subset kinds/empty-subset-dr", "empty-subset"},
+	{"rules base dr vs kinds/two-virtual-services", "(ist0109) two-virtual-services"},
+	{"rules base dr kinds/unknown-gateway kinds/gateway", "(ist0101) unknown-gateway"},
+	{"rules base dr vs kinds/gateway kinds/pods-of-another", "(ist0101) gateway-selector"},
+	{"rules kinds/base-tcp dr vs", "not-http unrouted-tag"},
+	{"rules base kinds/hr-unattached", "gateway-hosts unrouted-tag"},
+
+	// Manifests of strangers, re-created: what they get wrong, and what only looks so.
+	{"strangers/weights-first", "(ist0130) (istio-warn) unreachable-route"},
+	{"strangers/weights-last", "(random-version)"},
+	{"strangers/weights-inside", "(random-version)"},
+	{"strangers/subset-policy", ""},
+	{"strangers/baggage", ""},
+	{"strangers/flagger-at-rest", ""},
+	{"strangers/cookie-after-header", ""},
+	{"strangers/same-labels", ""},
+	{"strangers/mcp-gateway", "(bodies) (fail-closed) (filter-name) (header-limits) (message-timeout) (response-headers) early-stripping filter-selector"},
+	{"strangers/jwt-claim", ""},
+	{"strangers/envoy-blue-green", "(cluster-limits) (header-limits) (message-timeout) early-stripping unreachable-route"},
+	{"strangers/envoy-sidecar", "(cluster-limits) (fail-closed) (header-limits) (message-timeout) early-stripping"},
 }
 
 // TestCases checks what is found in small sets of files. Many are public ones, re-created.

@@ -92,161 +92,9 @@ var http2 = func() *anypb.Any {
 
 // ofIstio adds what Istio leaves out without a word.
 func (l *linter) ofIstio() {
-	l.concern()
-	l.unapplied()
 	l.selectors()
 	l.emptyClusters()
 	l.notInjected()
-}
-
-// isTag reports whether a header is a tag of the rules.
-func (l *linter) isTag(name string) bool {
-	return slices.ContainsFunc(l.manifests.Rules, func(r *Rules) bool { return r.Table.Owned().Contains(name) })
-}
-
-// concern finds the VirtualServices that follow tags, and those for the same hosts.
-func (l *linter) concern() {
-	l.concerned = map[*Object]bool{}
-	hosts := map[string]bool{}
-	for _, o := range l.manifests.Objects {
-		spec, is := istioSpec[*networking.VirtualService](o)
-		if !is || !l.follows(spec) {
-			continue
-		}
-		l.concerned[o] = true
-		for _, h := range spec.GetHosts() {
-			hosts[fullHost(h, o.Namespace)] = true
-		}
-	}
-	for _, o := range l.manifests.Objects {
-		spec, is := istioSpec[*networking.VirtualService](o)
-		if is && slices.ContainsFunc(spec.GetHosts(), func(h string) bool { return hosts[fullHost(h, o.Namespace)] }) {
-			l.concerned[o] = true
-		}
-	}
-}
-
-// follows reports whether a VirtualService matches a tag or sets one.
-func (l *linter) follows(spec *networking.VirtualService) bool {
-	for _, r := range spec.GetHttp() {
-		for _, m := range r.GetMatch() {
-			for name := range m.GetHeaders() {
-				if l.isTag(strings.ToLower(name)) {
-					return true
-				}
-			}
-			for name := range m.GetWithoutHeaders() {
-				if l.isTag(strings.ToLower(name)) {
-					return true
-				}
-			}
-		}
-		for name := range r.GetHeaders().GetRequest().GetSet() {
-			if l.isTag(strings.ToLower(name)) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-func fullHost(host, namespace string) string {
-	if strings.Contains(host, ".") || strings.Contains(host, "*") {
-		return strings.ToLower(host)
-	}
-	return strings.ToLower(host) + "." + namespace + ".svc.cluster.local"
-}
-
-// unapplied finds VirtualServices whose routes no Envoy has where they are bound.
-func (l *linter) unapplied() {
-	atGateway, inMesh := map[*Object]bool{}, map[*Object]bool{}
-	sidecars := false
-	for _, one := range l.envoys.All {
-		sidecars = sidecars || !one.Gateway
-		for r := range one.routes {
-			path := r.GetMetadata().GetFilterMetadata()["istio"].GetFields()["config"].GetStringValue()
-			if o := l.envoys.object(path); o != nil {
-				if one.Gateway {
-					atGateway[o] = true
-				} else {
-					inMesh[o] = true
-				}
-			}
-		}
-	}
-	for _, o := range l.manifests.Objects {
-		spec, is := istioSpec[*networking.VirtualService](o)
-		if !is || !l.concerned[o] || len(spec.GetHosts()) == 0 || len(spec.GetHttp()) == 0 {
-			continue
-		}
-		l.bound(o, spec, atGateway[o], inMesh[o], sidecars)
-	}
-}
-
-// bound judges one VirtualService by where Envoys have its routes.
-func (l *linter) bound(o *Object, spec *networking.VirtualService, atGateway, inMesh, sidecars bool) {
-	at := o.Doc.Get("spec", "hosts")
-	names := slices.DeleteFunc(slices.Clone(spec.GetGateways()), func(g string) bool { return g == "mesh" })
-	mesh := len(names) == len(spec.GetGateways()) && len(names) == 0 || len(names) < len(spec.GetGateways())
-	var unknown []string
-	for _, name := range names {
-		if l.gateway(name, o.Namespace) == nil {
-			unknown = append(unknown, name)
-		}
-	}
-	where := o.Doc.Get("spec", "gateways")
-	switch {
-	case len(unknown) > 0:
-		l.found(where, source.Error, "unknown-gateway", "write it as NAMESPACE/NAME", "there is no Gateway %s: no gateway has these routes", strings.Join(unknown, ", "))
-	case len(names) > 0 && !atGateway:
-		l.found(at, source.Error, "gateway-hosts", "let a server of the Gateway have the host, for this namespace, and no older VirtualService all of its paths",
-			"no gateway has these routes: %s serves none of the hosts %s of namespace %s", strings.Join(names, ", "), strings.Join(spec.GetHosts(), ", "), o.Namespace)
-	}
-	switch {
-	case !mesh:
-	case !sidecars:
-		l.cannotTell("routes of the mesh: the files have no pods with a sidecar")
-	case !inMesh && len(names) == 0:
-		l.unmeshed(o, spec, at)
-	}
-}
-
-// unmeshed says why no sidecar has the routes of a VirtualService without gateways.
-func (l *linter) unmeshed(o *Object, spec *networking.VirtualService, at source.Value) {
-	for _, other := range l.manifests.Objects {
-		rival, is := istioSpec[*networking.VirtualService](other)
-		if is && other != o && slices.ContainsFunc(rival.GetHosts(), func(h string) bool {
-			return slices.ContainsFunc(spec.GetHosts(), func(mine string) bool { return fullHost(h, other.Namespace) == fullHost(mine, o.Namespace) })
-		}) {
-			l.found(at, source.Error, "two-virtual-services", "make them one", "no sidecar has these routes: VirtualService %s/%s is for the same host", other.Namespace, other.Name)
-			return
-		}
-	}
-	for _, h := range spec.GetHosts() {
-		name, namespace, is := splitHost(fullHost(h, o.Namespace))
-		if is && !slices.ContainsFunc(l.envoys.services, func(s *kubeService) bool { return s.Namespace == namespace }) {
-			l.cannotTell("whether Service %s is there: the files have none of namespace %s", name, namespace)
-			return
-		}
-		for _, s := range l.envoys.services {
-			if s.Name == name && s.Namespace == namespace {
-				l.found(at, source.Error, "not-http", "name the port http, http2 or grpc, or give it an appProtocol", "no sidecar has these routes: no port of Service %s is for HTTP", h)
-				return
-			}
-		}
-	}
-	l.found(at, source.Error, "mesh-only", "bind it to a Gateway (gateways), or name the Service that callers ask", "no Envoy has these routes: no Service has the hosts %s, and they are bound to no gateway", strings.Join(spec.GetHosts(), ", "))
-}
-
-// gateway returns the Gateway that a VirtualService of a namespace names, or nil.
-func (l *linter) gateway(name, namespace string) *Object {
-	namespace, name = gatewayOf(name, namespace)
-	for _, o := range slices.Concat(l.manifests.Objects, l.envoys.taken) {
-		if o.Kind == "Gateway" && o.Namespace == namespace && o.Name == name {
-			return o
-		}
-	}
-	return nil
 }
 
 // selectors finds Gateways that select no pods.
@@ -257,7 +105,7 @@ func (l *linter) selectors() {
 			continue
 		}
 		if !slices.ContainsFunc(l.envoys.Workloads, func(w *Workload) bool { return selects(spec.GetSelector(), w.Labels) }) {
-			l.found(o.Doc.Get("spec", "selector"), source.Error, "gateway-selector", "select labels of the gateway's pods", "no pods have the labels %s: no gateway serves these ports", labelText(spec.GetSelector()))
+			l.found(o.Doc.Get("spec", "selector"), "gateway-selector", "select labels of the gateway's pods", "no pods have the labels %s: no gateway serves these ports", labelText(spec.GetSelector()))
 		}
 	}
 }
@@ -278,10 +126,10 @@ func (l *linter) filters(asked bool) {
 		case len(selector) > 0 && !slices.ContainsFunc(l.envoys.All, func(one *Envoy) bool {
 			return selects(selector, one.Labels) && (o.Namespace == systemNamespace || o.Namespace == one.Namespace)
 		}):
-			l.found(o.Doc.Get("spec", "workloadSelector"), source.Error, "filter-selector", "select labels of the gateway's pods, in their namespace or in "+systemNamespace,
+			l.found(o.Doc.Get("spec", "workloadSelector"), "filter-selector", "select labels of the gateway's pods, in their namespace or in "+systemNamespace,
 				"it holds for no gateway: no pods have the labels %s in %s", labelText(selector), o.Namespace)
 		case !asked:
-			l.found(patch, source.Error, "filter-unapplied", "", "no gateway's Envoy gets this filter: Istio leaves the patch out by its match, or by the filter that it is to stand beside")
+			l.found(patch, "filter-unapplied", "", "no gateway's Envoy gets this filter: Istio leaves the patch out by its match, or by the filter that it is to stand beside")
 		}
 	}
 }

@@ -20,7 +20,7 @@ func (l *linter) emptyClusters() {
 	for one, r := range l.tagRoutes {
 		for _, c := range r.Target(&envoyconf.Request{}).Clusters {
 			if why, kind := l.empty(one, c.Cluster); why != "" {
-				l.found(l.envoys.Origin(r.Value), source.Error, kind, "", "%s: requests get 503", why)
+				l.found(l.envoys.Origin(r.Value), kind, "", "%s: requests get 503", why)
 			}
 		}
 	}
@@ -30,12 +30,17 @@ func (l *linter) emptyClusters() {
 func (l *linter) tagRoutes(yield func(one *Envoy, r *envoyconf.Route) bool) {
 	for _, one := range l.envoys.All {
 		for r := range one.routes {
-			origin := l.envoys.object(r.GetMetadata().GetFilterMetadata()["istio"].GetFields()["config"].GetStringValue())
-			if l.concerned[origin] && !yield(one, r) {
+			if o, _ := l.madeOf(r); l.concerned[o] && !yield(one, r) {
 				return
 			}
 		}
 	}
+}
+
+// madeOf returns the object that a route is made of, and its part; nil if it is not among
+// the manifests.
+func (l *linter) madeOf(r *envoyconf.Route) (*Object, source.Value) {
+	return l.envoys.madeOf(r.GetMetadata().GetFilterMetadata()["istio"].GetFields()["config"].GetStringValue(), r.GetName())
 }
 
 // emptyAsked finds filters that ask a Service of tagproc without pods.
@@ -51,7 +56,7 @@ func (l *linter) emptyAsked(one *Envoy) {
 					continue
 				}
 				if why, kind := l.empty(one, p.GetGrpcService().GetEnvoyGrpc().GetClusterName()); why != "" {
-					l.found(l.envoys.Origin(f.Value), source.Error, kind, "", "%s: nobody answers, and every request goes on untagged", why)
+					l.found(l.envoys.Origin(f.Value), kind, "", "%s: nobody answers, and every request goes on untagged", why)
 				}
 			}
 		}
@@ -114,7 +119,7 @@ func (l *linter) notInjected() {
 				}
 				told[w] = true
 				_, why := w.injected(l.envoys.namespaces)
-				l.found(w.Doc.Get("metadata", "name"), source.Error, "not-injected", "have Istio inject its sidecar", "these pods get no sidecar (%s): what they call is not routed by tags", why)
+				l.found(w.Doc.Get("metadata", "name"), "not-injected", "have Istio inject its sidecar", "these pods get no sidecar (%s): what they call is not routed by tags", why)
 			}
 		}
 	}

@@ -155,9 +155,9 @@ func (e *Envoys) addOthers(m *Manifests, options *control.Options) {
 		spaces[o.Namespace] = true
 		switch k := o.Kube.(type) {
 		case nil:
-			options.Configs = append(options.Configs, completed(*o.Istio))
+			options.Configs = append(options.Configs, numbered(completed(*o.Istio)))
 		case *corev1.Namespace, *corev1.Secret, *corev1.ConfigMap, *gatewayv1.Gateway, *gatewayv1.HTTPRoute, *gatewayv1.GRPCRoute, *gatewayv1.TLSRoute, *gatewayv1.GatewayClass,
-			*gatewayv1.ReferenceGrant, *gatewayv1beta1.ReferenceGrant, *gatewayv1beta1.Gateway, *gatewayv1beta1.HTTPRoute:
+			*gatewayv1beta1.ReferenceGrant:
 			if !isWaypoint(k) {
 				options.Objects = append(options.Objects, k)
 			}
@@ -291,6 +291,7 @@ func (one *Envoy) read(messages []proto.Message, extensions map[string]any) erro
 		if err := json.Unmarshal(text, &resource); err != nil {
 			return err
 		}
+		unnumber(resource)
 		discover(resource, extensions)
 		resources = append(resources, resource)
 	}

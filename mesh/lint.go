@@ -6,8 +6,8 @@ import (
 	"strings"
 
 	networking "istio.io/api/networking/v1alpha3"
+	corev1 "k8s.io/api/core/v1"
 
-	istiolint "github.com/tagproc/tagproc/istio/lint"
 	"github.com/tagproc/tagproc/lint"
 	"github.com/tagproc/tagproc/source"
 )
@@ -47,8 +47,10 @@ func Lint(files []File, o Options) (*Report, error) {
 		l.Taken = append(l.Taken, n.Place()+": "+n.Message)
 	}
 	l.problems(m.Problems)
-	l.ofManifests(files, o)
+	l.ofManifests()
 	l.analyze()
+	l.concern()
+	l.unapplied()
 	l.ofEnvoys()
 	l.ofIstio()
 	names := make([]string, 0, len(files))
@@ -66,7 +68,8 @@ type linter struct {
 
 	manifests *Manifests
 	envoys    *Envoys
-	concerned map[*Object]bool // VirtualServices that follow tags, or are for the same hosts
+	concerned map[*Object]bool // VirtualServices and HTTPRoutes that follow tags, or are for the same hosts
+	partial   bool             // there may be Envoys that follow tags and are not modelled
 }
 
 func (l *linter) problems(ps source.Problems) {
@@ -75,8 +78,8 @@ func (l *linter) problems(ps source.Problems) {
 	}
 }
 
-func (l *linter) found(at source.Value, s source.Severity, k source.Kind, fix, format string, args ...any) {
-	l.Findings = append(l.Findings, lint.Finding{Problem: at.Problem(s, k, fmt.Sprintf(format, args...)), Fix: fix})
+func (l *linter) found(at source.Value, k source.Kind, fix, format string, args ...any) {
+	l.Findings = append(l.Findings, lint.Finding{Problem: at.Problem(kinds[k], k, fmt.Sprintf(format, args...)), Fix: fix})
 }
 
 func (l *linter) cannotTell(format string, args ...any) {
@@ -85,18 +88,41 @@ func (l *linter) cannotTell(format string, args ...any) {
 	}
 }
 
+// elusive says what cannot be told, and that routes of tags may be there.
+func (l *linter) elusive(format string, args ...any) {
+	l.partial = true
+	l.cannotTell(format, args...)
+}
+
+// kinds are those of findings beside the ones of tagproc lint. An error does not work; a
+// warning works until something else happens. The analyzers of Istio name their own.
+var kinds = map[source.Kind]source.Severity{
+	KindRefused: source.Error,
+	KindWarned:  source.Warning,
+	KindTwice:   source.Warning,
+
+	"unreachable-route":    source.Error, // one that Istio leaves out
+	"two-virtual-services": source.Error,
+	"not-http":             source.Error,
+	"empty-subset":         source.Error,
+	"service-without-pods": source.Error,
+	"not-injected":         source.Error,
+	"unknown-gateway":      source.Error,
+	"gateway-hosts":        source.Error,
+	"mesh-only":            source.Error,
+	"gateway-selector":     source.Error,
+	"filter-selector":      source.Error,
+	"filter-unapplied":     source.Error,
+}
+
 // routeKinds are the kinds of findings that Istio's Envoys tell better: what tagproc lint
 // says of them, by manifests without Istio, is left out.
 var routeKinds = []source.Kind{"service-without-pods", "filter-selector", "unknown-cluster", "duplicate-object"}
 
 // ofManifests adds what tagproc lint finds in the manifests without Istio: the pods, the
 // Service and the mounts of tagproc, and patches of EnvoyFilters.
-func (l *linter) ofManifests(files []File, o Options) {
-	given := make([]istiolint.File, 0, len(files))
-	for _, f := range files {
-		given = append(given, istiolint.File{Name: f.Name, Source: f.Source, Swept: f.Swept})
-	}
-	for _, f := range istiolint.Files(given, o.Rules).Findings {
+func (l *linter) ofManifests() {
+	for _, f := range l.manifests.alone.Report().Findings {
 		if !slices.Contains(routeKinds, f.Kind) {
 			l.Findings = append(l.Findings, f)
 		}
@@ -105,10 +131,7 @@ func (l *linter) ofManifests(files []File, o Options) {
 
 // ofEnvoys adds what the checks of lint find in the Envoys.
 func (l *linter) ofEnvoys() {
-	model := &lint.Model{Manifests: true, Origin: l.envoys.Origin}
-	for _, r := range l.manifests.Rules {
-		model.Rules = append(model.Rules, &lint.Rules{At: r.At, Table: r.Table})
-	}
+	model := &lint.Model{Manifests: true, Origin: l.envoys.Origin, Scoped: isScoped, Rules: l.manifests.Rules}
 	if len(model.Rules) == 0 {
 		l.cannotTell("tags and routes: the files have no rules")
 	}
@@ -119,7 +142,7 @@ func (l *linter) ofEnvoys() {
 			asked = true
 		}
 	}
-	model.Complete = l.has("VirtualService") || l.has("HTTPRoute")
+	model.Complete = !l.partial && (l.has("VirtualService") || l.has("HTTPRoute"))
 	model.Settle()
 	if len(l.envoys.All) > 0 {
 		l.Findings = append(l.Findings, model.Findings()...)
@@ -135,11 +158,32 @@ func (l *linter) close(one *Envoy) {
 		if !is || one.Config.Cluster(name) != nil {
 			continue
 		}
+		if !one.Gateway && strings.HasPrefix(name, "outbound|80|") && !l.asks(host, 80) {
+			one.assume(name) // Istio has routes for every host at port 80, whether its Service has it or not
+			continue
+		}
 		if why := l.unknowable(host, subset); why != "" {
 			l.cannotTell("%s", why)
 			one.assume(name)
 		}
 	}
+}
+
+// asks reports whether a VirtualService names a port of a host.
+func (l *linter) asks(host string, port uint32) bool {
+	for _, o := range l.manifests.Objects {
+		spec, is := istioSpec[*networking.VirtualService](o)
+		if is && slices.ContainsFunc(spec.GetHttp(), func(r *networking.HTTPRoute) bool {
+			return slices.ContainsFunc(r.GetRoute(), func(d *networking.HTTPRouteDestination) bool {
+				return fullHost(d.GetDestination().GetHost(), o.Namespace) == host && d.GetDestination().GetPort().GetNumber() == port
+			})
+		}) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(l.envoys.services, func(s *kubeService) bool {
+		return s.Name+"."+s.Namespace+".svc.cluster.local" == host && slices.ContainsFunc(s.Spec.Ports, func(p corev1.ServicePort) bool { return p.Port == int32(port) })
+	})
 }
 
 // unknowable says why it cannot be told whether there is a cluster of a host, or "".
@@ -148,7 +192,7 @@ func (l *linter) unknowable(host, subset string) string {
 	switch {
 	case !is && !l.has("ServiceEntry"):
 		return fmt.Sprintf("whether %s is there: the files have no ServiceEntry", host)
-	case is && !slices.ContainsFunc(l.envoys.services, func(s *kubeService) bool { return s.Namespace == namespace }):
+	case is && !l.showsServices(namespace):
 		return l.elsewhere(name, namespace)
 	case subset != "" && l.misplaced(name, namespace) != "":
 		return l.misplaced(name, namespace)
@@ -167,7 +211,7 @@ func (l *linter) misplaced(name, namespace string) string {
 			continue
 		}
 		n, ns, is := splitHost(fullHost(spec.GetHost(), o.Namespace))
-		if is && n == name && ns != namespace && !slices.ContainsFunc(l.envoys.services, func(s *kubeService) bool { return s.Namespace == ns }) {
+		if is && n == name && ns != namespace && !l.showsServices(ns) {
 			return fmt.Sprintf("subsets of Service %s of namespace %s: DestinationRule %s is for that of %s, of which the files have no Service; if a file leaves out the namespace, say --namespace %s", name, namespace, o.Name, ns, ns)
 		}
 	}
@@ -187,6 +231,11 @@ func (l *linter) elsewhere(name, namespace string) string {
 		return ""
 	}
 	return fmt.Sprintf("%s; there is one in %s: if it is without a namespace in its file, say --namespace %s", why, l.envoys.services[i].Namespace, namespace)
+}
+
+// showsServices reports whether the files have Services of a namespace: then they have all.
+func (l *linter) showsServices(namespace string) bool {
+	return slices.ContainsFunc(l.manifests.Objects, func(o *Object) bool { return o.Kind == "Service" && o.Namespace == namespace })
 }
 
 func (l *linter) has(kind string) bool {

@@ -1,14 +1,64 @@
 package mesh
 
 import (
+	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 
+	"google.golang.org/protobuf/proto"
 	networking "istio.io/api/networking/v1alpha3"
+	"istio.io/istio/pkg/config"
 
 	"github.com/tagproc/tagproc/source"
 	"github.com/tagproc/tagproc/trace"
 )
+
+// Istio's metadata names the object that a route is made of, and not which of its routes. So
+// routes without a name get their number for one, before Istio sees them; it moves into the
+// metadata of what Istio makes of them.
+
+var routeNumber = regexp.MustCompile(`-?#(\d+)`)
+
+// numbered returns a VirtualService whose routes without a name are called "#INDEX".
+func numbered(c config.Config) config.Config {
+	spec, is := c.Spec.(*networking.VirtualService)
+	if !is {
+		return c
+	}
+	spec = proto.CloneOf(spec)
+	for i, r := range spec.GetHttp() {
+		if r.GetName() == "" {
+			r.Name = fmt.Sprintf("#%d", i)
+		}
+	}
+	c.Spec = spec
+	return c
+}
+
+// unnumber gives routes that numbered has named the names that they have, "" or that of
+// the route that delegates to them.
+func unnumber(v any) {
+	switch v := v.(type) {
+	case map[string]any:
+		name, _ := v["name"].(string)
+		metadata, _ := v["metadata"].(map[string]any)
+		filters, _ := metadata["filterMetadata"].(map[string]any)
+		istio, _ := filters["istio"].(map[string]any)
+		path, _ := istio["config"].(string)
+		if number := routeNumber.FindStringSubmatch(name); number != nil && path != "" {
+			istio["config"] = path + "#" + number[1]
+			v["name"] = strings.TrimPrefix(routeNumber.ReplaceAllString(name, ""), "-")
+		}
+		for _, inner := range v {
+			unnumber(inner)
+		}
+	case []any:
+		for _, inner := range v {
+			unnumber(inner)
+		}
+	}
+}
 
 // findOrigins finds out which manifests the parts of a configuration are made of: by
 // Istio's metadata, and what EnvoyFilters add by its name.
@@ -28,8 +78,8 @@ func (e *Envoys) findOrigins(one *Envoy) {
 func (e *Envoys) originsOf(one *Envoy, v, origin source.Value) {
 	if v.IsMapping() {
 		if path := v.Text("metadata", "filterMetadata", "istio", "config"); path != "" {
-			if o := e.object(path); o != nil {
-				origin = e.narrow(o, v)
+			if _, at := e.madeOf(path, v.Text("name")); at.Exists() {
+				origin = at
 			}
 		} else if name := v.Text("name"); name != "" {
 			if patch := e.patch(name); patch.Exists() && (v.Get("typedConfig").Exists() || strings.HasSuffix(v.Text("@type"), ".Cluster")) {
@@ -85,6 +135,7 @@ func below(v source.Value, key string) source.Value {
 // object returns the object that Istio's metadata names, such as
 // "/apis/networking.istio.io/v1/namespaces/default/virtual-service/mocka".
 func (e *Envoys) object(path string) *Object {
+	path, _, _ = strings.Cut(path, "#")
 	parts := strings.Split(strings.TrimPrefix(path, "/apis/"), "/")
 	if len(parts) < 6 {
 		return nil
@@ -98,18 +149,38 @@ func (e *Envoys) object(path string) *Object {
 	return nil
 }
 
-// narrow returns the part of an object that a part of a configuration is made of: the
-// HTTP route of its name, where it has one.
-func (e *Envoys) narrow(o *Object, v source.Value) source.Value {
-	name := v.Text("name")
-	if _, is := istioSpec[*networking.VirtualService](o); is && name != "" {
-		for _, r := range o.Doc.Get("spec", "http").Elements() {
-			if r.Text("name") == name {
-				return r
+// madeOf returns the object, and its part, that a route of a name is made of, by the object
+// that Istio's metadata names; nil if it is not among the manifests.
+func (e *Envoys) madeOf(path, name string) (*Object, source.Value) {
+	o := e.object(path)
+	if o == nil {
+		return e.ruleOf(name)
+	}
+	if _, is := istioSpec[*networking.VirtualService](o); is {
+		_, number, _ := strings.Cut(path, "#")
+		for i, r := range o.Doc.Get("spec", "http").Elements() {
+			if number == strconv.Itoa(i) || number == "" && name != "" && r.Text("name") == name {
+				return o, r
 			}
 		}
 	}
-	return o.Doc.Get("metadata", "name")
+	return o, o.Doc.Get("metadata", "name")
+}
+
+// ruleOf returns the rule of an HTTPRoute or a GRPCRoute that Istio names a route after:
+// "NAMESPACE.NAME.INDEX", or the rule's own name.
+func (e *Envoys) ruleOf(name string) (*Object, source.Value) {
+	for _, o := range e.manifests.Objects {
+		if o.Kind != "HTTPRoute" && o.Kind != "GRPCRoute" {
+			continue
+		}
+		for i, r := range o.Doc.Get("spec", "rules").Elements() {
+			if own := r.Text("name"); own != "" && own == name || name == fmt.Sprintf("%s.%s.%d", o.Namespace, o.Name, i) {
+				return o, r
+			}
+		}
+	}
+	return nil, source.Value{}
 }
 
 // patch returns the value of the patch of an EnvoyFilter that has a name.

@@ -7,18 +7,15 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/tagproc/tagproc/envoyconf"
+	istiolint "github.com/tagproc/tagproc/istio/lint"
+	"github.com/tagproc/tagproc/lint"
 	"github.com/tagproc/tagproc/mesh/control"
 	"github.com/tagproc/tagproc/rules"
 	"github.com/tagproc/tagproc/source"
 )
 
 // A File is the content of a file, and its name for messages.
-type File struct {
-	Name   string
-	Source []byte
-	Swept  bool // of a directory, where files may be of any sort
-}
+type File = istiolint.File
 
 // Options say how files are read.
 type Options struct {
@@ -31,18 +28,18 @@ const (
 	KindRefused   source.Kind = "refused"    // the API server or Istio's webhook refuses the object
 	KindWarned    source.Kind = "istio-warn" // Istio's webhook warns
 	KindTwice     source.Kind = "duplicate-object"
-	KindUnknown   source.Kind = "unknown-document"
 	KindSynthetic source.Kind = "taken" // what the manifests lack, and what is taken in its place
 )
 
 // Manifests are what files have.
 type Manifests struct {
 	Objects []*Object
-	Rules   []*Rules
+	Rules   []*lint.Rules      // those that say the same once
 	Docs    []*source.Document // all documents, rules and other kinds among them
-	Others  map[string]int     // by kind, what Istio's control plane does not read
 
 	Problems source.Problems
+
+	alone *istiolint.Manifests // as tagproc lint reads them, without Istio
 }
 
 // An Object is a manifest that the control plane reads, and where it stands.
@@ -52,19 +49,13 @@ type Object struct {
 	Doc *source.Document
 }
 
-// Rules are the rules of a file.
-type Rules struct {
-	At    source.Value // the mapping with the key rules
-	Table *rules.Table
-}
-
 // Read reads manifests and rules. What is refused is among the Problems, and the rest is
 // read.
 func Read(files []File, o Options) *Manifests {
 	if o.Namespace == "" {
 		o.Namespace = "default"
 	}
-	m := &Manifests{Others: map[string]int{}}
+	m := &Manifests{alone: istiolint.Read(files, o.Rules)}
 	for _, f := range files {
 		docs, problems := source.Read(f.Name, f.Source)
 		if f.Swept {
@@ -74,48 +65,51 @@ func Read(files []File, o Options) *Manifests {
 		}
 		if problems.Err() != nil && len(docs) == 0 && bytes.Contains(f.Source, []byte("{{")) {
 			problems = nil // a template, which tagproc lint says
-			m.Others["template"]++
 		}
 		problems = slices.DeleteFunc(problems, func(p source.Problem) bool { // read by istioctl alone
 			return p.Kind == source.KindNoName && strings.Contains(p.Message, " IstioOperator ")
 		})
 		m.Problems = append(m.Problems, problems...)
-		for i, d := range docs {
-			m.Docs = append(m.Docs, d)
-			var behind *source.Document
-			if i+1 < len(docs) && docs[i+1].Kind == "ASMHeaderPropagation" {
-				behind = docs[i+1]
-			}
-			m.readRules(d, behind, o.Rules)
+		m.Docs = append(m.Docs, docs...)
+		for _, d := range docs {
 			if d.Kind != "" {
 				m.readObject(d, o.Namespace)
 			}
 		}
 	}
+	m.readRules()
 	m.last()
 	return m
+}
+
+// readRules takes the rules that tagproc lint finds.
+func (m *Manifests) readRules() {
+	all, problems := m.alone.Rules()
+	m.Problems = append(m.Problems, problems...)
+	for _, r := range all {
+		if !slices.ContainsFunc(m.Rules, func(known *lint.Rules) bool { return known.Table.Digest() == r.Table.Digest() }) {
+			m.Rules = append(m.Rules, r)
+		}
+	}
 }
 
 // readObject decodes a manifest.
 func (m *Manifests) readObject(d *source.Document, namespace string) {
 	text, err := d.YAML(source.MaxFileSize)
 	if err != nil {
-		m.problem(d.Value, source.Error, KindRefused, "%s", err)
+		m.problem(d.Value, KindRefused, "%s", err)
 		return
 	}
 	o, err := control.Decode(text, namespace)
 	switch {
-	case errors.Is(err, control.ErrKind):
-		m.Others[d.Kind]++
-		return
-	case err != nil && d.Name == "":
-		return // source has said so
+	case errors.Is(err, control.ErrKind), err != nil && d.Name == "":
+		return // of no concern to Istio, or source has said what is wrong
 	case err != nil:
-		m.problem(d.Value, source.Error, KindRefused, "%s is refused: %s", d.ID(), oneLine(err))
+		m.problem(d.Value, KindRefused, "%s is refused: %s", d.ID(), oneLine(err))
 		return
 	}
 	for _, w := range o.Warnings {
-		m.problem(d.Value, source.Warning, KindWarned, "Istio warns of %s: %s", d.ID(), oneLine(w))
+		m.problem(d.Value, KindWarned, "Istio warns of %s: %s", d.ID(), oneLine(w))
 	}
 	m.Objects = append(m.Objects, &Object{o, d})
 }
@@ -124,8 +118,8 @@ func oneLine(err error) string {
 	return strings.Join(strings.Fields(err.Error()), " ")
 }
 
-func (m *Manifests) problem(v source.Value, s source.Severity, k source.Kind, format string, args ...any) {
-	m.Problems = append(m.Problems, v.Problem(s, k, fmt.Sprintf(format, args...)))
+func (m *Manifests) problem(v source.Value, k source.Kind, format string, args ...any) {
+	m.Problems = append(m.Problems, v.Problem(kinds[k], k, fmt.Sprintf(format, args...)))
 }
 
 // last keeps the last of objects that are there several times, as if all were applied.
@@ -137,65 +131,8 @@ func (m *Manifests) last() {
 	m.Objects = slices.DeleteFunc(m.Objects, func(o *Object) bool {
 		winner := latest[o.Key]
 		if winner != o {
-			m.problem(o.Doc.Value, source.Warning, KindTwice, "%s is also in %s: the one that is applied last replaces the others; name the files that are in force together, and no others", o.Doc.ID(), winner.Doc.Place())
+			m.problem(o.Doc.Value, KindTwice, "%s is also in %s: the one that is applied last replaces the others; name the files that are in force together, and no others", o.Doc.ID(), winner.Doc.Place())
 		}
 		return winner != o
 	})
-}
-
-// readRules compiles the rules that a document has, if it has any.
-func (m *Manifests) readRules(d, behind *source.Document, o rules.Options) {
-	docs, at := []*source.Document{d}, rules.In(d)
-	if d.Kind == "ConfigMap" {
-		if docs = ruleTexts(d); docs == nil {
-			return
-		}
-		at = rules.In(docs[0])
-	}
-	switch {
-	case d.Kind == "" && envoyconf.Is(d.Value):
-		m.Others["configuration of Envoy"]++
-		return
-	case !isRules(at) && d.Kind == "" && !d.Get("laneGroup").Exists():
-		m.Others["document without a kind"]++
-		return
-	case !isRules(at):
-		return
-	}
-	if behind != nil {
-		docs = append(docs, behind)
-	}
-	table, problems := rules.Compile(rules.Parse(d.File, docs), o)
-	m.Problems = append(m.Problems, problems.Without(source.Note)...)
-	if table == nil || slices.ContainsFunc(m.Rules, func(r *Rules) bool { return r.Table.Digest() == table.Digest() }) {
-		return
-	}
-	m.Rules = append(m.Rules, &Rules{at, table})
-}
-
-// ruleTexts returns the documents of the text of a ConfigMap that has rules, or nil.
-func ruleTexts(d *source.Document) []*source.Document {
-	for _, text := range d.Get("data").Entries() {
-		if !strings.Contains(text.Text(), "rules") {
-			continue
-		}
-		docs, problems, _ := text.Embedded()
-		if problems.Err() == nil && len(docs) > 0 && isRules(rules.In(docs[0])) {
-			return docs
-		}
-	}
-	return nil
-}
-
-// isRules reports whether v is a rules file: others have a key of that name too.
-func isRules(v source.Value) bool {
-	list := v.Get("rules")
-	if !list.IsList() {
-		return false
-	}
-	if first := list.Get(0); first.Exists() {
-		policy := first.Get("policies", 0)
-		return first.Get("tagHeader").Exists() || policy.Get("range").Exists() || policy.Get("tagValue").Exists()
-	}
-	return v.Get("tagHeaders").Exists() || len(v.Entries()) == 1
 }

@@ -56,10 +56,38 @@ func (r *Report) Errors() int {
 	return n
 }
 
-// Files reads files and runs every check that they have the objects for. Of an
-// object that is there several times the last one counts, as when all are applied.
-func Files(files []File, o rules.Options) *Report {
-	m := read(files, o)
+// Manifests are files that are read.
+type Manifests struct {
+	model *model
+	names []string // of the files
+}
+
+// Read reads files. Of an object that is there several times the last one counts, as when
+// all are applied.
+func Read(files []File, o rules.Options) *Manifests {
+	m := &Manifests{model: read(files, o)}
+	for _, f := range files {
+		m.names = append(m.names, f.Name)
+	}
+	return m
+}
+
+// Rules returns the usable rules of the files, whatever they stand in, and what is wrong
+// with any of them.
+func (m *Manifests) Rules() (usable []*lint.Rules, problems source.Problems) {
+	for _, s := range m.model.rules {
+		problems = append(problems, s.problems...)
+	}
+	return m.model.judged.Rules, problems
+}
+
+// Files reads files and returns what is found in them.
+func Files(files []File, o rules.Options) *Report { return Read(files, o).Report() }
+
+// Report runs every check that the files have the objects for.
+func (m *Manifests) Report() *Report { return m.model.report(m.names) }
+
+func (m *model) report(names []string) *Report {
 	r := &Report{LookedAt: m.seen(), NotChecked: m.openRoutes(), ForMesh: m.forMesh()}
 	for _, f := range m.findings {
 		r.Findings = append(r.Findings, f.Finding)
@@ -87,10 +115,6 @@ func Files(files []File, o rules.Options) *Report {
 		c.run(m, func(at place, why, fix string) {
 			r.Findings = append(r.Findings, Finding{Problem: at.problem(c.severity, c.kind, why), Fix: fix})
 		})
-	}
-	var names []string
-	for _, f := range files {
-		names = append(names, f.Name)
 	}
 	r.Findings = lint.Sort(r.Findings, names)
 	if r.Findings == nil {

@@ -16,7 +16,7 @@ type ruleSet struct {
 	table *rules.Table       // of a usable file
 	docs  []*source.Document // the file: the rules, and what may stand behind them
 
-	problems  source.Problems  // of reading docs
+	problems  source.Problems  // of reading docs, and of what they say
 	configMap *source.Document // that has it under key, or nil
 	key       string
 }
@@ -126,17 +126,16 @@ func (m *model) joinBehind(next []*source.Document) {
 func (m *model) loadRules(o rules.Options) {
 	mounted := map[string]bool{}
 	for _, s := range m.rules {
-		problems := s.problems
-		if len(problems) == 0 {
-			s.table, problems = rules.Compile(rules.Parse(s.doc.File, s.docs), o)
-			problems = problems.Without(source.Note)
+		if len(s.problems) == 0 {
+			s.table, s.problems = rules.Compile(rules.Parse(s.doc.File, s.docs), o)
+			s.problems = s.problems.Without(source.Note)
 		}
 		if s.doc == s.configMap { // places of the text, not of the file
-			for i, p := range problems {
-				problems[i] = s.problem(p.Severity, p.Kind, p.Message)
+			for i, p := range s.problems {
+				s.problems[i] = s.problem(p.Severity, p.Kind, p.Message)
 			}
 		}
-		m.tell(problems)
+		m.tell(s.problems)
 		if s.table != nil && s.configMap != nil {
 			mounted[s.table.Digest()] = true
 		}

@@ -5,7 +5,33 @@ import (
 
 	"k8s.io/apimachinery/pkg/runtime"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 )
+
+// watched returns an object of the Gateway API in the version that the control plane
+// watches: an API server gives it in any.
+func watched(o runtime.Object) runtime.Object {
+	const v1, v1beta1 = gatewayv1.GroupName + "/v1", gatewayv1.GroupName + "/v1beta1"
+	switch o := o.(type) {
+	case *gatewayv1beta1.Gateway:
+		out := gatewayv1.Gateway(*o)
+		out.APIVersion = v1
+		return &out
+	case *gatewayv1beta1.GatewayClass:
+		out := gatewayv1.GatewayClass(*o)
+		out.APIVersion = v1
+		return &out
+	case *gatewayv1beta1.HTTPRoute:
+		out := gatewayv1.HTTPRoute(*o)
+		out.APIVersion = v1
+		return &out
+	case *gatewayv1.ReferenceGrant:
+		out := gatewayv1beta1.ReferenceGrant(*o)
+		out.APIVersion = v1beta1
+		return &out
+	}
+	return o
+}
 
 // setDefaults gives an object of the Gateway API what an API server does by its CRD: the
 // control plane relies on it.

@@ -98,6 +98,7 @@ func decodeKube(doc []byte, namespace string) (runtime.Object, error) {
 		return nil, err
 	}
 	accessor.SetNamespace(namespace)
+	o = watched(o)
 	setDefaults(o)
 	return o, nil
 }
