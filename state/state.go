@@ -145,9 +145,9 @@ type Requests struct {
 }
 
 // Idle returns for how many seconds no request came, of the last 5 minutes; 0: there are no
-// rules, or some requests came.
+// rules, some requests came, or the replica is younger than a minute.
 func (s *State) Idle() int {
-	if s.Digest == "" || len(s.Requests) <= Window || len(s.Requests[Window].Outcomes) > 0 {
+	if s.Digest == "" || len(s.Requests) <= Window || len(s.Requests[Window].Outcomes) > 0 || s.Requests[Window].Seconds < 60 {
 		return 0
 	}
 	return s.Requests[Window].Seconds

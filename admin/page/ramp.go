@@ -3,6 +3,7 @@ package page
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/tagproc/tagproc/state"
@@ -27,8 +28,8 @@ type step struct {
 	Text    string
 }
 
-// TimeLine returns the time line of a ramp.
-func (d *drawing) TimeLine(r state.Ramp) *timeLine {
+// TimeLine returns the time line of a ramp of a rule.
+func (d *drawing) TimeLine(of state.Rule, r state.Ramp) *timeLine {
 	now := d.State.Now
 	made := &timeLine{Tag: r.Tag, Text: percent(r.Percent) + " now, "}
 	switch {
@@ -36,6 +37,9 @@ func (d *drawing) TimeLine(r state.Ramp) *timeLine {
 		made.Text += "its last step"
 	default:
 		made.Text += fmt.Sprintf("%s from %s, in %s", percent(r.NextPercent), instant(r.Next), until(now, r.Next))
+	}
+	if i := slices.IndexFunc(of.Tags, func(t state.Tag) bool { return t.Tag == r.Tag }); i >= 0 && of.Tags[i].Percent < r.Percent {
+		made.Text += fmt.Sprintf(". A range counts from bucket 0; %s itself has %s", r.Tag, percent(of.Tags[i].Percent))
 	}
 	made.Aria = "The time line of " + r.Tag + ": " + made.Text
 	if len(r.Steps) == 0 {

@@ -26,7 +26,7 @@ const (
 
 // functions are what the template says.
 var functions = template.FuncMap{
-	"ago": ago, "base": path.Base, "brief": brief, "changes": changes, "count": count, "few": few, "for": requestsOf, "hatch": hatch, "instant": instant, "latency": latency, "length": length,
+	"ago": ago, "base": path.Base, "brief": brief, "changes": changes, "count": count, "dotted": dotted, "few": few, "for": requestsOf, "hatch": hatch, "instant": instant, "latency": latency, "length": length,
 	"moving": moving, "mostDrawn": func() int { return mostDrawn }, "observed": observed, "outcomes": outcomes, "percent": percent, "problem": problem,
 	"replaced": replaced, "rest": rest, "plural": words.Counted, "sentence": sentence, "shown": shown, "spans": spans, "tag": words.Tag, "until": until, "verdict": verdict,
 	"windows": windows,
@@ -100,6 +100,11 @@ func problem(p state.Problem) string {
 		return at.Place()
 	}
 	return at.Place() + "\n" + p.Source + "\n" + at.Caret()
+}
+
+// dotted reports whether dots stand for parts of the lines that problems show.
+func dotted(all []state.Problem) bool {
+	return slices.ContainsFunc(all, func(p state.Problem) bool { return strings.Contains(p.Source, "·") })
 }
 
 func instant(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05Z") }
@@ -268,7 +273,7 @@ func (d *drawing) Doubts() (all []string) {
 			}
 		}
 		switch {
-		case wrong:
+		case wrong, o.Total() == 0:
 		case o.Verdict(0, r.Tags[0].Percent) == state.AsExpected:
 			right++
 		default:

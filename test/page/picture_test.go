@@ -40,9 +40,11 @@ func TestPictures(t *testing.T) {
 		return
 	}
 	for state := range states {
-		take(state, state, 900, false)
-		take(state, state+"-dark", 900, true)
-		take(state, state+"-narrow", 360, false)
+		t.Run(state, func(*testing.T) {
+			take(state, state, 900, false)
+			take(state, state+"-dark", 900, true)
+			take(state, state+"-narrow", 360, false)
+		})
 	}
 }
 
