@@ -14,9 +14,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/tagproc/tagproc/internal/child"
+	spec "github.com/tagproc/tagproc/internal/container"
 	"github.com/tagproc/tagproc/internal/envoy"
 	"github.com/tagproc/tagproc/internal/transcript"
-	spec "github.com/tagproc/tagproc/test/istio/internal/container"
 )
 
 // restartPause is before a container that has ended by itself is started again; a

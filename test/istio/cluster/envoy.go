@@ -14,8 +14,8 @@ import (
 	"strings"
 	"time"
 
+	spec "github.com/tagproc/tagproc/internal/container"
 	"github.com/tagproc/tagproc/internal/envoy"
-	spec "github.com/tagproc/tagproc/test/istio/internal/container"
 )
 
 // envoyMounts are the files of this machine that an Envoy sees: its binary, the

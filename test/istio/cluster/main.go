@@ -55,8 +55,8 @@ func build(dir string) error {
 	}
 	here := filepath.Dir(strings.TrimSpace(string(out)))
 	return errors.Join(
-		compile(dir, filepath.Join(here, "..", ".."), "./cmd/tagproc", "./deploy/samples/app"),
-		compile(dir, here, "./internal/cmd/container", "./internal/cmd/kubectl", "./internal/cmd/otelapp"),
+		compile(dir, filepath.Join(here, "..", ".."), "./cmd/tagproc", "./deploy/samples/app", "./internal/cmd/container"),
+		compile(dir, here, "./internal/cmd/kubectl", "./internal/cmd/otelapp"),
 		os.Symlink("kubectl", filepath.Join(dir, "istioctl")),
 		compile(filepath.Join(dir, fallback), here, "./internal/cmd/curl"),
 	)

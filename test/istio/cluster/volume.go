@@ -7,10 +7,11 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+
+	spec "github.com/tagproc/tagproc/internal/container"
 )
 
 // mountVolumes makes the pod's volumes, and waits for the ConfigMaps that they need.
@@ -74,9 +75,7 @@ func (p *pod) updateVolumes(m *corev1.ConfigMap) []error {
 	return errs
 }
 
-// writeVolume replaces what a volume holds as a kubelet does: the files are in a
-// directory of their own, ..data is a link to that, which is replaced by renaming,
-// and each name is a link to its file below ..data.
+// writeVolume replaces what a volume holds by what is in a ConfigMap.
 func writeVolume(dir string, source *corev1.ConfigMapVolumeSource, m *corev1.ConfigMap) error {
 	files := map[string][]byte{}
 	for name, text := range m.Data {
@@ -94,49 +93,7 @@ func writeVolume(dir string, source *corev1.ConfigMapVolumeSource, m *corev1.Con
 			files[item.Path] = content
 		}
 	}
-	fresh, err := os.MkdirTemp(dir, "..")
-	if err != nil {
-		return err
-	}
-	if err := os.Chmod(fresh, 0o755); err != nil {
-		return err
-	}
-	for name, content := range files {
-		if err := os.WriteFile(filepath.Join(fresh, name), content, 0o644); err != nil {
-			return err
-		}
-	}
-	data := filepath.Join(dir, "..data")
-	before, _ := os.Readlink(data) // there is none the first time
-	if err := errors.Join(
-		os.Symlink(filepath.Base(fresh), filepath.Join(dir, "..data_tmp")),
-		os.Rename(filepath.Join(dir, "..data_tmp"), data),
-	); err != nil {
-		return err
-	}
-	for name := range files {
-		if err := os.Symlink(filepath.Join("..data", name), filepath.Join(dir, name)); err != nil && !errors.Is(err, fs.ErrExist) {
-			return err
-		}
-	}
-	if before == "" {
-		return nil
-	}
-	return errors.Join(dropLinks(dir, files), os.RemoveAll(filepath.Join(dir, before)))
-}
-
-// dropLinks removes the names that are not among files.
-func dropLinks(dir string, files map[string][]byte) error {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		if _, ok := files[e.Name()]; !ok && !strings.HasPrefix(e.Name(), "..") {
-			err = errors.Join(err, os.Remove(filepath.Join(dir, e.Name())))
-		}
-	}
-	return err
+	return spec.WriteVolume(dir, files)
 }
 
 // volume is the directory that a container mounts, or with subPath the file as it is

@@ -7,7 +7,7 @@ import (
 	"os"
 	"runtime"
 
-	"github.com/tagproc/tagproc/test/istio/internal/container"
+	"github.com/tagproc/tagproc/internal/container"
 )
 
 // cannotRun is how container engines say that there was no program to end.

@@ -9,7 +9,9 @@ import (
 // that are those of its container and no others.
 type Process struct {
 	Namespace string  // the network namespace, by a path; empty: that of the parent
+	Hostname  string  // empty: that of the parent
 	Root      string  // an empty directory, which becomes /
+	Joins     bool    // whether Root is that of a container that runs, /proc/PID/root, which is then left as it is
 	ReadOnly  bool    // whether / is read-only, except what is mounted
 	Mounts    []Mount // in order
 	Args      []string

@@ -29,7 +29,20 @@ func Become(file string, more ...string) error {
 			return err
 		}
 	}
-	if err := p.chroot(); err != nil {
+	if p.Hostname != "" {
+		if err := p.rename(); err != nil {
+			return err
+		}
+	}
+	if !p.Joins {
+		if err := p.fill(); err != nil {
+			return err
+		}
+	}
+	if err := unix.Chroot(p.Root); err != nil {
+		return fmt.Errorf("couldn't change the root to %s: %w", p.Root, err)
+	}
+	if err := os.Chdir("/"); err != nil {
 		return err
 	}
 	if err := unix.Exec(p.Args[0], p.Args, p.Env); err != nil {
@@ -50,9 +63,17 @@ func enter(namespace string) error {
 	return nil
 }
 
-// chroot makes the container's files, in mounts that nobody else sees and that end
-// with the program, and goes there.
-func (p *Process) chroot() error {
+// rename gives this thread a name of the machine that nobody else has.
+func (p *Process) rename() error {
+	if err := errors.Join(unix.Unshare(unix.CLONE_NEWUTS), unix.Sethostname([]byte(p.Hostname))); err != nil {
+		return fmt.Errorf("couldn't have a hostname of its own: %w", err)
+	}
+	return nil
+}
+
+// fill makes the container's files, in mounts that nobody else sees and that end
+// with the program.
+func (p *Process) fill() error {
 	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
 		return fmt.Errorf("couldn't have mounts of its own: %w", err)
 	}
@@ -65,14 +86,9 @@ func (p *Process) chroot() error {
 		}
 	}
 	if p.ReadOnly {
-		if err := readOnly(p.Root, 0); err != nil {
-			return err
-		}
+		return readOnly(p.Root, 0)
 	}
-	if err := unix.Chroot(p.Root); err != nil {
-		return fmt.Errorf("couldn't change the root to %s: %w", p.Root, err)
-	}
-	return os.Chdir("/")
+	return nil
 }
 
 func (m *Mount) bind(root string) error {
