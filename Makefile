@@ -50,7 +50,7 @@ test-envoy-gateway: envoys ## run the tests on the real Envoy Gateway, which pro
 test-chart: kubernetes ## run the tests of the Helm chart, with Helm's library and on the real API server of Kubernetes
 	cd test/chart && go test -shuffle=on -timeout=20m ./...
 
-test-kube: kubernetes ## run the tests on the real API server of Kubernetes
+test-kube: kubernetes envoys ## run the tests on the real API server of Kubernetes, and with its kubelet, whose pods are processes
 	cd test/kube && go test -shuffle=on -timeout=30m ./...
 
 test-page: ## run the tests of the page in a headless Chromium, which root gets on Debian, with axe-core of npm
@@ -83,6 +83,7 @@ lint: ## check style, imports, go.mod, the proto file and that generated code is
 	cd test/chart && $(LINT) run
 	cd deploy/monitoring && $(LINT) run
 	cd tools/image && $(LINT) run
+	cd tools/kubernetes && CGO_ENABLED=0 GOFLAGS='-trimpath -buildvcs=false' $(LINT) run
 	cd tools/goreleaser && $(LINT) run && go test .
 
 verify: ## check the modules against go.sum, and look for known vulnerabilities where their database is reachable
@@ -158,10 +159,10 @@ proof: envoys ## prove what needs long: envoyconf on real Envoys, diff on 300 pa
 latency: kubernetes ## measure how long an edit of a ConfigMap takes to three replicas that watch it; a minute, nothing else should run
 	cd test/kube && go test -count=1 -timeout=30m -v -run='^TestLatency$$' . -full
 
-kubernetes: ## build etcd, kube-apiserver, kube-controller-manager and kubectl into bin/kubernetes, for tests; the first time takes some minutes
+kubernetes: ## build etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kubectl and a kubelet into bin/kubernetes, for tests; the first time takes some minutes
 	@mkdir -p bin/kubernetes
 	cd tools/kubernetes && $(BUILD) -ldflags "-s -w -X k8s.io/component-base/version.gitVersion=$$(go list -m -f '{{.Version}}' k8s.io/kubernetes)" \
-		-o $(CURDIR)/bin/kubernetes/ k8s.io/kubernetes/cmd/kube-apiserver k8s.io/kubernetes/cmd/kube-controller-manager k8s.io/kubernetes/cmd/kubectl
+		-o $(CURDIR)/bin/kubernetes/ k8s.io/kubernetes/cmd/kube-apiserver k8s.io/kubernetes/cmd/kube-controller-manager k8s.io/kubernetes/cmd/kube-scheduler k8s.io/kubernetes/cmd/kubectl ./node
 	cd tools/kubernetes && $(BUILD) -ldflags '-s -w' -o $(CURDIR)/bin/kubernetes/etcd go.etcd.io/etcd/server/v3
 
 loadtest: loadtest-build ## measure what a request costs, beside alternatives, into loadtest/RESULTS.md; 22 minutes, nothing else should run

@@ -12,10 +12,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -26,11 +28,15 @@ const limit = 4 * time.Minute
 
 // Options says what a cluster has.
 type Options struct {
-	Programs          string // directory of etcd, kube-apiserver, kube-controller-manager and kubectl
+	Programs          string // directory of etcd, kube-apiserver, kube-controller-manager, kube-scheduler and kubectl
 	ControllerManager bool   // Deployments then become ReplicaSets and Pods, and namespaces have accounts
+	Node              string // address of the node that will run pods, which the API server then has too; pods are bound to nodes. It needs ControllerManager
 }
 
-// A Cluster is a Kubernetes without nodes.
+// Services is where cluster IPs are.
+const Services = "10.0.0.0/24"
+
+// A Cluster is a Kubernetes without nodes, but those that a test has join.
 type Cluster struct {
 	Kubeconfig string // file of an administrator
 	URL        string // of the API server
@@ -58,13 +64,14 @@ func Build(root string) (programs string, err error) {
 const (
 	admin      = "admin"
 	controller = "system:kube-controller-manager"
+	scheduler  = "system:kube-scheduler"
 )
 
 // Start starts a cluster, waits until its API is ready, and ends it with the test.
 func Start(t testing.TB, o Options) *Cluster {
 	t.Helper()
 	c := &Cluster{options: o, dir: t.TempDir()}
-	c.write(t, "tokens.csv", "admin,admin,admin,system:masters\n"+controller+","+controller+","+controller+"\n")
+	c.write(t, "tokens.csv", "admin,admin,admin,system:masters\n"+controller+","+controller+","+controller+"\n"+scheduler+","+scheduler+","+scheduler+"\n")
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -83,26 +90,49 @@ func Start(t testing.TB, o Options) *Cluster {
 	)
 	etcd.await(t, "etcd answers", func() error { return get(t, http.DefaultClient, local("http", ports[0])+"/health", "") })
 	c.URL = local("https", ports[1])
-	c.api = c.start(t, "kube-apiserver",
+	address := []string{"--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", "--endpoint-reconciler-type=none"}
+	if o.Node != "" {
+		c.URL = "https://" + net.JoinHostPort(o.Node, strconv.Itoa(ports[1]))
+		address = []string{"--bind-address=0.0.0.0", "--advertise-address=" + o.Node, "--kubelet-preferred-address-types=InternalIP"}
+	}
+	c.api = c.start(t, "kube-apiserver", append(address,
 		"--etcd-servers="+local("http", ports[0]), fmt.Sprintf("--secure-port=%d", ports[1]),
-		"--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", "--endpoint-reconciler-type=none",
-		"--cert-dir="+filepath.Join(c.dir, "certificates"), "--service-cluster-ip-range=10.0.0.0/24",
+		"--cert-dir="+filepath.Join(c.dir, "certificates"), "--service-cluster-ip-range="+Services,
 		"--authorization-mode=RBAC", "--token-auth-file="+filepath.Join(c.dir, "tokens.csv"),
 		"--service-account-issuer=https://kubernetes.default.svc",
 		"--service-account-key-file="+filepath.Join(c.dir, "accounts.key"),
 		"--service-account-signing-key-file="+filepath.Join(c.dir, "accounts.key"),
 		"--shutdown-delay-duration=0s",
-	)
+	)...)
 	c.AwaitAPI(t)
 	c.Kubeconfig = c.KubeconfigFor(t, admin)
 	if o.ControllerManager {
 		c.start(t, "kube-controller-manager",
 			"--kubeconfig="+c.KubeconfigFor(t, controller), "--leader-elect=false", "--secure-port=0", "--use-service-account-credentials",
 			"--service-account-private-key-file="+filepath.Join(c.dir, "accounts.key"), "--root-ca-file="+c.CA(),
+			"--node-monitor-grace-period=10m", // a slow machine is no dead node
 		)
+	}
+	if o.Node != "" {
+		c.start(t, "kube-scheduler", "--kubeconfig="+c.KubeconfigFor(t, scheduler), "--leader-elect=false", "--secure-port=0")
 	}
 	return c
 }
+
+// Join has a node of a container runtime join the cluster, and returns when it is ready.
+// address is that of Options.Node; runtime is the runtime's socket; the kubelet writes
+// into dir.
+func (c *Cluster) Join(t testing.TB, name, address, runtime, dir string) {
+	t.Helper()
+	node := c.start(t, "node", "--kubeconfig="+c.Kubeconfig, "--name="+name, "--address="+address, "--services="+Services, "--runtime="+runtime, "--dir="+dir)
+	node.await(t, "the node is ready", func() error {
+		_, err := c.Kubectl(t.Context(), "", "wait", "--for=condition=Ready", "node/"+name, "--timeout=1s")
+		return err
+	})
+}
+
+// Programs is the directory of kubectl.
+func (c *Cluster) Programs() string { return c.options.Programs }
 
 // CA returns the file with the authority of the API server's certificate.
 func (c *Cluster) CA() string { return filepath.Join(c.dir, "certificates", "apiserver.crt") }
