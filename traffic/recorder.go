@@ -152,7 +152,7 @@ func (r *Recorder) Read() (requests []state.Requests, t *rules.Table, observed [
 			o := observedOf(of.tally, risen, length)
 			in = append(in, o)
 			for _, n := range o.Requests {
-				requests[w].Decisions += rate(n, length)
+				requests[w].Decisions = hundredths(requests[w].Decisions + rate(n, length))
 			}
 		}
 		observed = append(observed, in)
@@ -226,5 +226,8 @@ func rate(n uint32, in time.Duration) float64 {
 	if in < time.Second {
 		in = time.Second
 	}
-	return math.Round(100*float64(n)/in.Seconds()) / 100
+	return hundredths(float64(n) / in.Seconds())
 }
+
+// hundredths returns v to two decimals. Sums of such have more.
+func hundredths(v float64) float64 { return math.Round(100*v) / 100 }

@@ -344,3 +344,13 @@ func TestSpan(t *testing.T) {
 		}
 	}
 }
+
+// TestRate checks numbers per second in words.
+func TestRate(t *testing.T) {
+	t.Parallel()
+	for perSecond, want := range map[float64]string{0: "0", 0.25: "0.25", 3: "3", 157.33: "157", 99.996: "100", 23109.579999999998: "23,110"} {
+		if got := rate(perSecond); got != want {
+			t.Errorf("%v is said as %q, want %q", perSecond, got, want)
+		}
+	}
+}

@@ -28,7 +28,7 @@ const (
 var functions = template.FuncMap{
 	"ago": ago, "base": path.Base, "brief": brief, "changes": changes, "count": count, "dotted": dotted, "few": few, "for": requestsOf, "hatch": hatch, "instant": instant, "latency": latency, "length": length,
 	"moving": moving, "mostDrawn": func() int { return mostDrawn }, "observed": observed, "outcomes": outcomes, "percent": percent, "problem": problem,
-	"replaced": replaced, "rest": rest, "plural": words.Counted, "sentence": sentence, "shown": shown, "spans": spans, "tag": words.Tag, "until": until, "verdict": verdict,
+	"rate": rate, "replaced": replaced, "rest": rest, "plural": words.Counted, "sentence": sentence, "shown": shown, "spans": spans, "tag": words.Tag, "until": until, "verdict": verdict,
 	"windows": windows,
 }
 
@@ -154,6 +154,14 @@ func count(n int) string {
 		digits = digits[:i] + "," + digits[i:]
 	}
 	return digits
+}
+
+// rate returns how many a second, with decimals where there are few.
+func rate(perSecond float64) string {
+	if perSecond >= 100 {
+		return count(int(math.Round(perSecond)))
+	}
+	return strconv.FormatFloat(math.Round(100*perSecond)/100, 'f', -1, 64)
 }
 
 // percent returns a share in percent; nil: none.
