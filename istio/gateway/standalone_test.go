@@ -75,6 +75,21 @@ rules:
 		o.TLS = TLS{CA: "ca.crt", Name: "tagproc.example", Certificate: "envoy.crt", Key: "envoy.key"}
 	}},
 	{"lua", ratios, func(o *Standalone) { o.DataPath = Lua }},
+	{"lua-all", `
+tagHeaders: {headers: [x-tag, x-two]}
+propagation: {headers: [x-tag]}
+rules:
+- name: a
+  match: {hosts: ["*.example.com"], paths: [{prefix: /shop}], headers: [{name: x-beta, present: false}]}
+  keys: [{header: x-user-id}, {cookie: uid}, {query: uid}, {visitor: {}}]
+  tagHeader: x-tag
+  hash: xxh3
+  salt: spring
+  overrides: [{key: {header: x-user-id}, values: [jason], tagValue: s2}]
+  policies: [{range: 20, tagValue: s2}]
+- {name: b, header: x-user-id, tagHeader: x-two, policies: [{tagValue: v3, ramp: [{at: 2026-12-01T09:00:00Z, range: 50}]}]}
+- {name: c, header: x-user-id, tagHeader: x-two, mode: shadow, policies: [{range: 10, tagValue: v4}]}
+- {name: d, header: x-user-id, tagHeader: x-two, mode: "off", policies: [{range: 10, tagValue: v4}]}`, func(o *Standalone) { o.DataPath, o.StripClientBaggage = Lua, true }},
 	{"lua-filters-only", lanes, func(o *Standalone) { o.DataPath, o.FiltersOnly, o.Routes, o.Default = Lua, true, nil, "" }},
 	{"json-log", lanes, func(o *Standalone) { o.JSONLog = true }},
 	{"no-routes", lanes, func(o *Standalone) { o.Routes = nil }},
@@ -88,7 +103,7 @@ const mostLines = 90
 // longer are the cases with more: a filter for visitors, retries at other replicas of
 // a name, TLS, more routes, five odd names, rules in Lua, headers of baggage, a line for
 // each field of a log in JSON, tags of spans.
-var longer = []string{"visitors", "two", "names", "tls", "mtls", "ratios", "odd-names", "lua", "lua-filters-only", "propagated", "strip-baggage", "json-log", "tracing"}
+var longer = []string{"visitors", "two", "names", "tls", "mtls", "ratios", "odd-names", "lua", "lua-all", "lua-filters-only", "propagated", "strip-baggage", "json-log", "tracing"}
 
 // TestStandaloneGolden checks what is printed, and reads it back strictly, by Envoy's own
 // types.

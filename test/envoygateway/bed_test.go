@@ -204,6 +204,33 @@ func write(t *testing.T, file, text string) {
 // surroundings returns a Gateway, and routes to two versions of an application: who has
 // the tag s2 and a named user reach v2, all others v1.
 func (b *bed) surroundings() string {
+	return gateway() + `---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: shop, namespace: default}
+spec:
+  parentRefs: [{name: shop}]
+  rules:
+  - matches:
+    - headers: [{name: x-user-id, value: jason}]
+    - headers: [{name: x-asm-prefer-tag, value: s2}]
+    backendRefs: [{group: gateway.envoyproxy.io, kind: Backend, name: v2}]
+  - backendRefs: [{group: gateway.envoyproxy.io, kind: Backend, name: v1}]
+` + backend("v1", "default", b.versions["v1"].Port()) + backend("v2", "default", b.versions["v2"].Port())
+}
+
+// backend returns a Backend on this machine.
+func backend(name, namespace string, port int) string {
+	return fmt.Sprintf(`---
+apiVersion: gateway.envoyproxy.io/v1alpha1
+kind: Backend
+metadata: {name: %s, namespace: %s}
+spec: {endpoints: [{ip: {address: 127.0.0.1, port: %d}}]}
+`, name, namespace, port)
+}
+
+// gateway returns the Gateway shop, and what it is made of.
+func gateway() string {
 	return fmt.Sprintf(`apiVersion: gateway.envoyproxy.io/v1alpha1
 kind: EnvoyProxy
 metadata: {name: here, namespace: envoy-gateway-system}
@@ -222,29 +249,7 @@ metadata: {name: shop, namespace: default}
 spec:
   gatewayClassName: eg
   listeners: [{name: http, port: %d, protocol: HTTP}]
----
-apiVersion: gateway.networking.k8s.io/v1
-kind: HTTPRoute
-metadata: {name: shop, namespace: default}
-spec:
-  parentRefs: [{name: shop}]
-  rules:
-  - matches:
-    - headers: [{name: x-user-id, value: jason}]
-    - headers: [{name: x-asm-prefer-tag, value: s2}]
-    backendRefs: [{group: gateway.envoyproxy.io, kind: Backend, name: v2}]
-  - backendRefs: [{group: gateway.envoyproxy.io, kind: Backend, name: v1}]
----
-apiVersion: gateway.envoyproxy.io/v1alpha1
-kind: Backend
-metadata: {name: v1, namespace: default}
-spec: {endpoints: [{ip: {address: 127.0.0.1, port: %d}}]}
----
-apiVersion: gateway.envoyproxy.io/v1alpha1
-kind: Backend
-metadata: {name: v2, namespace: default}
-spec: {endpoints: [{ip: {address: 127.0.0.1, port: %d}}]}
-`, envoy.Version, port, b.versions["v1"].Port(), b.versions["v2"].Port())
+`, envoy.Version, port)
 }
 
 // An answer is what a request met.

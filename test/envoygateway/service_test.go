@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/tagproc/tagproc/internal/authority"
@@ -19,23 +18,7 @@ const tagprocPort = 9002
 // stays: retries, limits, and the policy of TLS.
 func (b *bed) service(t *testing.T, flags ...string) string {
 	t.Helper()
-	text := b.renderedFor(t, fmt.Sprintf("tagproc.default:%d", tagprocPort), flags...)
-	for _, stand := range [][2]string{
-		{"    - kind: Service\n      name: tagproc\n      namespace: default\n      port: 9002\n", "    - group: gateway.envoyproxy.io\n      kind: Backend\n      name: tagproc\n"},
-		{"  - group: \"\"\n    kind: Service\n    name: tagproc\n", "  - group: gateway.envoyproxy.io\n    kind: Backend\n    name: tagproc\n"},
-	} {
-		text = strings.Replace(text, stand[0], stand[1], 1)
-	}
-	if strings.Contains(text, "kind: Service\n") || !strings.Contains(text, "kind: Backend\n") {
-		t.Fatalf("a Service has no Backend in its place in\n%s", text)
-	}
-	return text + fmt.Sprintf(`
----
-apiVersion: gateway.envoyproxy.io/v1alpha1
-kind: Backend
-metadata: {name: tagproc, namespace: default}
-spec: {endpoints: [{ip: {address: 127.0.0.1, port: %d}}]}
-`, tagprocPort)
+	return asBackends(t, b.renderedFor(t, fmt.Sprintf("tagproc.default:%d", tagprocPort), flags...)) + "\n" + backend("tagproc", "default", tagprocPort)
 }
 
 // TestService checks the form of a Service: the users of the first walk-through, and a
