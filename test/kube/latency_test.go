@@ -2,8 +2,6 @@ package kube
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -20,7 +18,7 @@ var live = regexp.MustCompile(`time=(\S+) level=INFO msg="rules are live"`)
 
 // TestLatency measures how long an edit of a ConfigMap takes from kubectl apply until each
 // of three replicas decides by it, and how far the replicas are apart. With -full it makes
-// 100 edits, starts some replicas more, and prints tables; else it makes a few, and judges no time.
+// 100 edits and prints a table; else it makes a few, and judges no time.
 func TestLatency(t *testing.T) {
 	edits := 3
 	if *full {
@@ -77,33 +75,4 @@ func TestLatency(t *testing.T) {
 			t.Errorf("%s: p99 is %v, want %v at most", row.what, p99, row.limit)
 		}
 	}
-	file := filepath.Join(t.TempDir(), "rules.yaml")
-	if err := os.WriteFile(file, []byte(rulesOf("v0")), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	fmt.Printf("\n| | of a file | of a ConfigMap |\n|---|---:|---:|\n| memory of a replica without requests, its median of %d | %.1f MiB | %.1f MiB |\n", starts,
-		resident(t, func() *replica.Replica { return replica.Serve(t, tagproc, "--rules", file) }),
-		resident(t, func() *replica.Replica { return serve(t, c.Kubeconfig, "configmap://shop/rules") }))
-}
-
-// starts is how many replicas are started to measure their memory.
-const starts = 9
-
-// resident returns the memory of a replica after its start in MiB, as the median of some.
-func resident(t *testing.T, start func() *replica.Replica) float64 {
-	t.Helper()
-	var took []float64
-	for range starts {
-		r := start()
-		var bytes float64
-		replica.Eventually(t, "the rules are live", func() (err error) {
-			if err = r.Says("/readyz", "ready"); err == nil {
-				bytes, err = r.Admin.Metric("process_resident_memory_bytes")
-			}
-			return err
-		})
-		took = append(took, bytes/(1<<20))
-	}
-	slices.Sort(took)
-	return took[starts/2]
 }
