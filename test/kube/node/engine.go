@@ -75,7 +75,10 @@ func (r *engine) ImageStatus(_ context.Context, q *cri.ImageStatusRequest) (*cri
 	if _, err := r.find(name); err != nil {
 		return &cri.ImageStatusResponse{}, nil //nolint:nilerr // it is to be pulled, which says why it cannot be
 	}
-	return &cri.ImageStatusResponse{Image: &cri.Image{Id: name, Size: 1, Spec: q.Image, RepoTags: []string{name}}}, nil
+	return &cri.ImageStatusResponse{Image: &cri.Image{
+		Id: name, Size: 1, Spec: q.Image, RepoTags: []string{name},
+		Uid: &cri.Int64Value{Value: 65532}, // as a kubelet sees it; who runs the tests is who runs in it
+	}}, nil
 }
 
 func (r *engine) PullImage(_ context.Context, q *cri.PullImageRequest) (*cri.PullImageResponse, error) {

@@ -31,9 +31,18 @@ func prepare() error {
 	if err := unix.Mount("tmpfs", "/var/log", "tmpfs", 0, "mode=755"); err != nil {
 		return fmt.Errorf("couldn't mount an empty /var/log: %w", err)
 	}
+	// Many a machine has it so already, and lets nobody write there.
+	if now, err := os.ReadFile(forwarding); err == nil && now[0] == '1' {
+		return route()
+	}
 	if err := os.WriteFile(forwarding, []byte("1"), 0o600); err != nil {
 		return fmt.Errorf("couldn't let pods reach each other: %w; %s has to be writable in a network namespace of one's own: in a container, run it with --privileged", err, forwarding)
 	}
+	return route()
+}
+
+// route gives the node its address, and services a way to the node's rules.
+func route() error {
 	lo, err := netlink.LinkByName("lo")
 	if err != nil {
 		return err
