@@ -156,8 +156,8 @@ proof: envoys ## prove what needs long: envoyconf on real Envoys, diff on 300 pa
 	go test ./cmd/tagproc -count=1 -timeout=1h -v -run='^TestOpenPages$$' -full
 	cd mesh && go test -count=1 -timeout=1h -v -run='^TestForeign' -full .
 
-latency: kubernetes ## measure how long an edit of a ConfigMap takes to three replicas that watch it; a minute, nothing else should run
-	cd test/kube && go test -count=1 -timeout=60m -v -run='^TestLatency$$' . -full
+latency: kubernetes ## measure how long an edit of a ConfigMap takes to three replicas that watch it, and the memory of the watch; two minutes, nothing else should run
+	cd test/kube && go test -count=1 -timeout=60m -v -run='^Test(Latency|Memory)$$' . -full
 
 kubernetes: ## build etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kubectl and a kubelet into bin/kubernetes, for tests; the first time takes some minutes
 	@mkdir -p bin/kubernetes
