@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -80,37 +79,26 @@ func (p *process) tail() string {
 	return strings.Join(lines[max(0, len(lines)-60):], "\n")
 }
 
-// given are the ports that clusters of this process have: one starts while the program of
-// another does not listen yet.
-var given struct {
-	sync.Mutex
-
-	ports map[int]bool
-}
-
 // freePorts returns ports of the loopback that nobody listens on. They are below those that
-// the kernel gives away, so that nobody takes one before the program does.
+// the kernel gives away. The same ports of UDP are open until the test ends, so that no other
+// test, of whichever process, is given one before the program listens there.
 func freePorts(t testing.TB, n int) (ports []int) {
 	t.Helper()
-	given.Lock()
-	defer given.Unlock()
-	if given.ports == nil {
-		given.ports = map[int]bool{}
-	}
 	for range 1000 {
 		if len(ports) == n {
 			return ports
 		}
 		port := 20000 + rand.IntN(10000)
-		if given.ports[port] {
+		taken, err := net.ListenPacket("udp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err != nil {
 			continue
 		}
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		t.Cleanup(func() { taken.Close() })
+		l, err := net.Listen("tcp", taken.LocalAddr().String())
 		if err != nil {
 			continue
 		}
 		l.Close()
-		given.ports[port] = true
 		ports = append(ports, port)
 	}
 	t.Fatalf("found %d free ports of the loopback from 20000 on, want %d", len(ports), n)
