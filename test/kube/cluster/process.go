@@ -93,7 +93,7 @@ func freePorts(t testing.TB, n int) (ports []int) {
 		if err != nil {
 			continue
 		}
-		t.Cleanup(func() { taken.Close() })
+		t.Cleanup(func() { _ = taken.Close() })
 		l, err := net.Listen("tcp", taken.LocalAddr().String())
 		if err != nil {
 			continue
