@@ -16,18 +16,30 @@ import (
 type Report struct {
 	RulesDigest string `json:"rulesDigest"`
 	Requests    int64  `json:"requests"`  // lines of the format
-	Compared    int64  `json:"compared"`  // of them, those whose tags were decided by these rules
+	Compared    int64  `json:"compared"`  // of them, those whose tags were decided by these rules, and are all logged
 	ByRequest   int64  `json:"byRequest"` // of those compared, those that have what the rules look at, and not only a bucket
 	Wrong       int64  `json:"wrong"`     // requests with another tag than the rules give
 
 	List []Wrong `json:"list"` // the first of them
 
 	// What is not compared.
-	OtherRules  map[string]int64 `json:"otherRules"`            // decided by rules of other digests
-	Unanswered  map[string]int64 `json:"unanswered"`            // by the status of the call, or the outcome
+	OtherRules  map[string]int64 `json:"otherRules"`            // decided by rules of other digests; "others": more than MaxKinds of them
+	Unanswered  map[string]int64 `json:"unanswered"`            // by the status of the call, or the outcome; "others" as above
+	Unlogged    int64            `json:"unlogged"`              // the line lacks a tag header of these rules
 	Unexplained int64            `json:"unexplained"`           // answered, without a reason
 	Unread      int64            `json:"unread"`                // lines that are not of the format
 	FirstUnread string           `json:"firstUnread,omitempty"` // file and line of the first of them
+}
+
+// MaxKinds is the most digests, and the most ways of not deciding, that are told apart.
+const MaxKinds = 1000
+
+// count counts one of a kind.
+func count(of map[string]int64, kind string) {
+	if _, known := of[kind]; !known && len(of) >= MaxKinds {
+		kind = "others"
+	}
+	of[kind]++
 }
 
 // OK reports whether no request has a wrong tag.
@@ -115,23 +127,22 @@ func (c *Comparer) line(l *line, place Wrong) {
 	switch l.Why.Outcome {
 	case "tagged", "cleaned", "unchanged":
 	default:
-		c.Report.Unanswered[l.Why.Outcome]++
+		count(c.Report.Unanswered, l.Why.Outcome)
+		place.Why = "tagproc gave it no tag (" + l.Why.Outcome + "): a client sent it"
+		c.untagged(l, place)
 		return
 	}
 	if l.Why.RulesDigest != c.table.Digest() {
-		c.Report.OtherRules[l.Why.RulesDigest]++
+		count(c.Report.OtherRules, l.Why.RulesDigest)
 		return
 	}
 	m := c.momentOf(l.Why.RulesSince)
 	byRequest := m.read(l.Request, c.inputs)
-	c.Report.Compared++
-	if byRequest {
-		c.Report.ByRequest++
-	}
-	wrong := false
+	wrong, unlogged := false, false
 	for _, header := range c.headers {
 		tag, logged := l.Tags[header]
 		if !logged {
+			unlogged = true
 			continue
 		}
 		found, ok := m.compare(l.Why, header, byRequest, place)
@@ -140,6 +151,15 @@ func (c *Comparer) line(l *line, place Wrong) {
 		}
 		wrong = true
 		c.list(found)
+	}
+	switch {
+	case unlogged:
+		c.Report.Unlogged++
+	default:
+		c.Report.Compared++
+		if byRequest {
+			c.Report.ByRequest++
+		}
 	}
 	if wrong {
 		c.Report.Wrong++
@@ -160,11 +180,17 @@ func (c *Comparer) withoutWhy(l *line, place Wrong) {
 		c.Report.Unexplained++
 		return
 	}
-	c.Report.Unanswered[Call+"="+status]++
+	count(c.Report.Unanswered, Call+"="+status)
+	place.Why = "tagproc did not answer: a client sent it"
+	c.untagged(l, place)
+}
+
+// untagged judges a request that tagproc gave no tag.
+func (c *Comparer) untagged(l *line, place Wrong) {
 	wrong := false
 	for _, header := range c.headers {
 		if tag := value(l.Tags[header]); tag != "" && !c.table.TrustClientTags() {
-			place.Header, place.Tag, place.Why = header, tag, "tagproc did not answer: a client sent it"
+			place.Header, place.Tag = header, tag
 			c.list(place)
 			wrong = true
 		}

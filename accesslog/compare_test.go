@@ -88,8 +88,15 @@ func TestCompare(t *testing.T) {
 		}}},
 		{"with some of what rules look at", `{"tags":{"tag":"s2"},"request":{"x-user-id":"stacy"},"why":` + said(byLane) + `}`, Report{Compared: 1}},
 		{"a visitor who came without an id", `{"tags":{"tag":null},"request":{"x-user-id":null,"cookie":null},"why":` + said(`"second":{"reason":"no_policy","bucket":7}`) + `}`, Report{Compared: 1, ByRequest: 1}},
-		{"other rules", `{"tags":{"tag":"s1"},"why":{"outcome":"tagged","rulesDigest":"0123","rules":{}}}`, Report{OtherRules: map[string]int64{"0123": 1}}},
+		{"other rules", `{"tags":{"tag":"s1"},"why":{"outcome":"tagged","rulesDigest":"0123456789abcdef","rules":{}}}`, Report{OtherRules: map[string]int64{"0123456789abcdef": 1}}},
 		{"over the limits", `{"tags":{"tag":null},"why":{"outcome":"over_limits","rulesDigest":"` + digest + `"}}`, Report{Unanswered: map[string]int64{"over_limits": 1}}},
+		{"over the limits, and forged", `{"tags":{"tag":"s2"},"tagproc":0,"why":{"outcome":"over_limits","rulesDigest":"` + digest + `"}}`, Report{Unanswered: map[string]int64{"over_limits": 1}, Wrong: 1, List: []Wrong{
+			{File: "log", Line: 1, Header: "tag", Tag: "s2", Why: "tagproc gave it no tag (over_limits): a client sent it"},
+		}}},
+		{"without a tag header of the rules", `{"tags":{},"why":` + said(byLane) + `}`, Report{Unlogged: 1}},
+		{"a digest that is none", `{"tags":{"tag":"s1"},"why":{"outcome":"tagged","rulesDigest":"0123","rules":{}}}`, Report{Unread: 1, FirstUnread: "log:1"}},
+		{"an outcome that is none", `{"tags":{"tag":"s1"},"why":{"outcome":"` + strings.Repeat("x", 33) + `"}}`, Report{Unread: 1, FirstUnread: "log:1"}},
+		{"a status that is none", `{"tags":{"tag":null},"tagproc":"fourteen","why":null}`, Report{Unread: 1, FirstUnread: "log:1"}},
 		{"without tagproc", `{"tags":{"tag":null},"tagproc":14,"why":null}`, Report{Unanswered: map[string]int64{"tagproc=14": 1}}},
 		{"without tagproc, as text", `{"tags":{"tag":"-"},"tagproc":"4","why":null}`, Report{Unanswered: map[string]int64{"tagproc=4": 1}}},
 		{"not asked", `{"tags":{},"tagproc":null}`, Report{Unanswered: map[string]int64{"tagproc=-": 1}}},
@@ -223,4 +230,20 @@ func FuzzRead(f *testing.F) {
 			t.Errorf("the report of %q is %+v", text, r)
 		}
 	})
+}
+
+// TestKindsAreBounded checks that a log of many digests takes no more memory than one of few.
+func TestKindsAreBounded(t *testing.T) {
+	t.Parallel()
+	var log strings.Builder
+	for i := range 3 * MaxKinds {
+		fmt.Fprintf(&log, `{"tags":{"tag":"s1"},"why":{"outcome":"tagged","rulesDigest":"%016x"}}`+"\n", i)
+	}
+	c := NewComparer(load(t, lanes), 10)
+	if err := c.Read(t.Context(), "log", strings.NewReader(log.String())); err != nil {
+		t.Fatal(err)
+	}
+	if got := c.Report.OtherRules; len(got) != MaxKinds+1 || got["others"] != 2*MaxKinds {
+		t.Errorf("%d digests are told apart, and %d requests are of others; want %d and %d", len(got)-1, got["others"], MaxKinds, 2*MaxKinds)
+	}
 }

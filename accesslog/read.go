@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"regexp"
 	"time"
 
 	"github.com/tagproc/tagproc/people"
@@ -83,9 +84,21 @@ func (l *lines) next() ([]byte, error) {
 	}
 }
 
+var (
+	digest  = regexp.MustCompile(`^[0-9a-f]{16}$`)
+	outcome = regexp.MustCompile(`^[a-z_]{1,32}$`)
+	status  = regexp.MustCompile(`^(-|[0-9]{1,3})$`)
+)
+
 // parse returns what a line says; false: it is not of the format.
 func parse(text []byte) (l line, ok bool) {
 	if len(text) == 0 || text[0] != '{' || json.Unmarshal(text, &l) != nil || l.Tags == nil {
+		return line{}, false
+	}
+	if call, isText := l.Call.(string); isText && !status.MatchString(call) {
+		return line{}, false
+	}
+	if l.Why != nil && (!outcome.MatchString(l.Why.Outcome) || l.Why.RulesDigest != "" && !digest.MatchString(l.Why.RulesDigest)) {
 		return line{}, false
 	}
 	if l.Why != nil && l.Why.RulesSince != nil && *l.Why.RulesSince != "" {

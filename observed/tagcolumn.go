@@ -18,6 +18,9 @@ type reading struct {
 // one of tags, and its values would fill the memory.
 const maxValues = 1000
 
+// maxValue is the most bytes that are kept of a value. A tag has 256.
+const maxValue = 300
+
 // A tagColumn is the column of one tag header.
 type tagColumn struct {
 	header   string
@@ -31,6 +34,9 @@ type tagColumn struct {
 // read returns the tag that value stands for; ok is false if the column has too many
 // values.
 func (t *tagColumn) read(value string) (tag string, ok bool) {
+	if len(value) > maxValue {
+		value = value[:maxValue] + "…"
+	}
 	if r, known := t.readings[value]; known {
 		return r.tag, true
 	}

@@ -28,6 +28,10 @@ type Diff struct {
 	Moves       Figure       `json:"moving"`         // who changes any tag
 	People      *People      `json:"people,omitempty"`
 
+	// Trusts says that trustClientTags becomes true: whoever sends a tag has it then, and no
+	// share tells who that is.
+	Trusts bool `json:"trusts"`
+
 	incomplete bool // somebody may move whom no Comparison has
 }
 
@@ -126,6 +130,12 @@ func Compare(before, after *rules.Table, o Options) *Diff {
 			d.At = &o.At
 		}
 		before, after = at(before, o.At), at(after, o.At)
+	}
+	for _, c := range rules.Changes(before, after, o.At) {
+		if c.Rule == "" && c.Kind != rules.ChangeOrder && before != nil && after != nil {
+			d.Notes = append(d.Notes, c.String())
+			d.Trusts = d.Trusts || c.Kind == rules.ChangeTrust && after.TrustClientTags()
+		}
 	}
 	var uncompared []string
 	d.Comparisons, uncompared = compareAll(before, after)

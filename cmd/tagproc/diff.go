@@ -130,7 +130,7 @@ func (d *diffFlags) run(cmd *cobra.Command, flags *rulesFlags, oldFile, newFile 
 			return err
 		}
 	}
-	refusals, err := d.refusals(diff, after)
+	refusals, err := d.refusals(diff, before, after)
 	if err != nil {
 		return err
 	}
@@ -206,9 +206,14 @@ func (d *diffFlags) checkTags(tables ...*rules.Table) error {
 
 // refusals returns why a gate says no. What the rules can only bound is counted where ids
 // are known.
-func (d *diffFlags) refusals(diff *shares.Diff, after *rules.Table) ([]string, error) {
+func (d *diffFlags) refusals(diff *shares.Diff, before, after *rules.Table) ([]string, error) {
 	refusals := []string{}
+	var kept []string // tags that nobody loses now
 	for _, tag := range d.leaving {
+		if diff.Trusts {
+			refusals = append(refusals, fmt.Sprintf("--forbid-leaving %s: trustClientTags becomes true, so that whoever sends another tag has that", tag))
+			continue
+		}
 		f, left := diff.Leaving(tag), uint64(0)
 		if diff.People != nil {
 			left = diff.People.Leaving(tag)
@@ -218,10 +223,15 @@ func (d *diffFlags) refusals(diff *shares.Diff, after *rules.Table) ([]string, e
 			refusals = append(refusals, fmt.Sprintf("--forbid-leaving %s: it is lost by %d of %d people", tag, left, diff.People.Counted))
 		case !f.IsZero() && (diff.People == nil || !f.AtMost):
 			refusals = append(refusals, fmt.Sprintf("--forbid-leaving %s: it is lost by %s", tag, f.Users()))
+		default:
+			kept = append(kept, tag)
 		}
 	}
+	refusals = append(refusals, d.leavingLater(before, after, kept)...)
 	switch f := diff.Moving(); {
 	case d.most == "":
+	case diff.Trusts && d.percent < 100:
+		refusals = append(refusals, fmt.Sprintf("--max-moving %s: trustClientTags becomes true, so that whoever sends a tag has it", d.most))
 	case diff.People != nil && diff.People.Share().Percent() > d.percent:
 		refusals = append(refusals, fmt.Sprintf("--max-moving %s: a tag changes for %d of %d people (%s)", d.most, diff.People.Moving, diff.People.Counted, diff.People.Share()))
 	case f.Percent > d.percent && (diff.People == nil || !f.AtMost):
@@ -238,4 +248,24 @@ func (d *diffFlags) refusals(diff *shares.Diff, after *rules.Table) ([]string, e
 		}
 	}
 	return refusals, nil
+}
+
+// leavingLater returns why --forbid-leaving says no to a later step of the ramps of the rules
+// after: the first at which a tag is lost. People of --ids are not counted there.
+func (d *diffFlags) leavingLater(before, after *rules.Table, tags []string) (refusals []string) {
+	for _, at := range after.Instants() {
+		if len(tags) == 0 || !at.After(d.instant) {
+			continue
+		}
+		diff := shares.Compare(before, after, shares.Options{At: at})
+		tags = slices.DeleteFunc(tags, func(tag string) bool {
+			f := diff.Leaving(tag)
+			lost := !f.IsZero() && (!f.AtMost || d.ids.file == "")
+			if lost {
+				refusals = append(refusals, fmt.Sprintf("--forbid-leaving %s: it is lost by %s from %s on", tag, f.Users(), at.UTC().Format(time.RFC3339)))
+			}
+			return lost
+		})
+	}
+	return refusals
 }

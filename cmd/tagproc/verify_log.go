@@ -74,6 +74,9 @@ func readLog(cmd *cobra.Command, c *accesslog.Comparer, file string) error {
 	return nil
 }
 
+// mostKindsShown is the most digests, or ways of not deciding, that a report shows.
+const mostKindsShown = 10
+
 // writeLogReport writes what verify found in access logs, for people.
 func writeLogReport(t *terminal.Writer, files []string, r *accesslog.Report) {
 	name := files[0]
@@ -103,12 +106,23 @@ func writeLogReport(t *terminal.Writer, files []string, r *accesslog.Report) {
 		}
 	}
 	remark(r.Compared-r.ByRequest, "compared by the bucket that tagproc named, since the log does not have what the rules look at")
-	for _, digest := range mostFirst(r.OtherRules) {
-		remark(r.OtherRules[digest], "decided by other rules, with the digest "+quoted(digest))
+	remarkEach := func(counts map[string]int64, what string) {
+		kinds := mostFirst(counts)
+		for i, kind := range kinds {
+			if i == mostKindsShown {
+				rest := int64(0)
+				for _, kind := range kinds[i:] {
+					rest += counts[kind]
+				}
+				remark(rest, what+"others")
+				break
+			}
+			remark(counts[kind], what+quoted(kind))
+		}
 	}
-	for _, status := range mostFirst(r.Unanswered) {
-		remark(r.Unanswered[status], "that tagproc did not decide on: "+quoted(status))
-	}
+	remarkEach(r.OtherRules, "decided by other rules, with the digest ")
+	remarkEach(r.Unanswered, "that tagproc did not decide on: ")
+	remark(r.Unlogged, "whose line lacks a tag header of the rules: render the format of the log for these rules")
 	remark(r.Unexplained, "answered without a reason: tagproc runs without --metadata")
 	if r.Unread > 0 {
 		remarks = append(remarks, fmt.Sprintf("%s not of the format, the first at %s", words.Count(r.Unread, "line is", "lines are"), r.FirstUnread))
