@@ -26,7 +26,9 @@ type Client struct {
 }
 
 func newClient(server string, token func() (string, error), secure *tls.Config) *Client {
-	return &Client{server: server, token: token, http: &http.Client{Transport: &http.Transport{
+	// A redirect would take the token elsewhere.
+	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &Client{server: server, token: token, http: &http.Client{CheckRedirect: stay, Transport: &http.Transport{
 		Proxy: http.ProxyFromEnvironment, TLSClientConfig: secure, TLSHandshakeTimeout: answerLimit,
 		ResponseHeaderTimeout: answerLimit, ForceAttemptHTTP2: true,
 		// A connection whose other end is gone is found out.
@@ -145,7 +147,9 @@ func (c *Client) watch(ctx context.Context, r Reference, version string, limit t
 	}
 	defer response.Body.Close()
 	begun()
-	for decoder := json.NewDecoder(response.Body); ; {
+	body := &io.LimitedReader{R: response.Body}
+	for decoder := json.NewDecoder(body); ; {
+		body.N = mostAnswer // of each event
 		var event struct {
 			Type   string
 			Object json.RawMessage

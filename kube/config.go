@@ -97,6 +97,10 @@ type kubeconfig struct {
 			Username        string
 			Exec            any
 			AuthProvider    any `yaml:"auth-provider"`
+			As              string
+			AsUID           string   `yaml:"as-uid"`
+			AsGroups        []string `yaml:"as-groups"`
+			AsExtra         any      `yaml:"as-user-extra"`
 		}
 	}
 }
@@ -153,8 +157,8 @@ func (k *kubeconfig) client(dir string) (*Client, error) {
 		if k.Users[i].Name != user {
 			continue
 		}
-		if u.Exec != nil || u.AuthProvider != nil || u.Username != "" {
-			return nil, fmt.Errorf("the user %q has credentials that are not supported (exec, auth-provider, username): run kubectl proxy, and name a kubeconfig with server: http://127.0.0.1:8001", user)
+		if u.Exec != nil || u.AuthProvider != nil || u.Username != "" || u.As != "" || u.AsUID != "" || u.AsGroups != nil || u.AsExtra != nil {
+			return nil, fmt.Errorf("the user %q has credentials that are not supported (exec, auth-provider, username, as): run kubectl proxy, and name a kubeconfig with server: http://127.0.0.1:8001", user)
 		}
 		certificate, err := fileOrData(dir, u.Certificate, u.CertificateData)
 		if err != nil {

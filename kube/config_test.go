@@ -77,6 +77,7 @@ func TestBadKubeconfig(t *testing.T) {
 		{"no YAML", "a: [", "the kubeconfig "},
 		{"no server", "current-context: a\n", `the context "a" has no server`},
 		{"exec", context + "users: [{name: u, user: {exec: {command: aws}}}]", "run kubectl proxy"},
+		{"another user", context + "users: [{name: u, user: {token: t, as: nobody}}]", "run kubectl proxy"},
 		{"a missing certificate", context + "users: [{name: u, user: {client-certificate: no.crt}}]", "no.crt"},
 		{"bad base64", context + "users: [{name: u, user: {client-certificate-data: '?'}}]", "base64"},
 		{"a bad authority", strings.Replace(context, "server:", "certificate-authority-data: YQ==, server:", 1), "not a certificate in PEM"},

@@ -143,9 +143,10 @@ func (w *Watcher) Run(ctx context.Context, _ rulefile.Load, apply func(rulefile.
 		switch {
 		case ctx.Err() != nil:
 			return
-		case err == nil: // the watch has had its time, or somebody asks
+		case errors.Is(err, errWoken):
 			rest = shortestRest
 			continue
+		case err == nil: // the watch has had its time, unless an API server ends each at once
 		case isStatus(err, http.StatusGone): // the version is too old: follow reads the rules again
 		default:
 			if w.lost.IsZero() {
@@ -163,6 +164,9 @@ func (w *Watcher) Run(ctx context.Context, _ rulefile.Load, apply func(rulefile.
 		rest = min(2*rest, longestRest)
 	}
 }
+
+// errWoken is the error of follow where somebody asks for the rules at once.
+var errWoken = errors.New("woken")
 
 // follow reads the rules and watches them until the watch ends.
 func (w *Watcher) follow(ctx context.Context, apply func(rulefile.Load)) error {
@@ -188,7 +192,7 @@ func (w *Watcher) follow(ctx context.Context, apply func(rulefile.Load)) error {
 		w.report(ctx, w.contentOf(o), apply)
 	})
 	if watching.Err() != nil {
-		err = nil
+		err = errWoken
 	}
 	stop()
 	<-woken

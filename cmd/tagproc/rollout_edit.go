@@ -265,7 +265,7 @@ func (e *rolloutEdit) rolledBack(before, after *rollout.File, rule int, now time
 		}
 		share := rollout.Share(before, rule, now, to.Tag)
 		notes = append(notes, fmt.Sprintf("%s of the users had %s and have %s now, since the numbers of this file cannot give them to the baseline. To have %s keep its share, with other users: tagproc rollout set %s %s=%s --rule %s --allow-leaving",
-			to.Share, tag, to.Tag, to.Tag, words.Shell(file), to.Tag, share, words.Shell(r.Name)))
+			to.Share, tag, to.Tag, to.Tag, words.Shell(file), words.Shell(to.Tag), share, words.Shell(r.Name)))
 	}
 	if users := namedFor(after, rule, tag); users != "" {
 		keep := "Named users keep " + tag

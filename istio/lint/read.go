@@ -9,6 +9,7 @@ import (
 
 	"github.com/agnivade/levenshtein"
 
+	"github.com/tagproc/tagproc/internal/words"
 	"github.com/tagproc/tagproc/rules"
 	"github.com/tagproc/tagproc/source"
 )
@@ -59,7 +60,7 @@ func read(files []File, o rules.Options) *model {
 					File: f.Name, Severity: source.Warning, Kind: kindKustomization,
 					Message: "the files of a kustomization are patches and parts, not what is applied",
 				},
-				Fix: fmt.Sprintf("give lint its output: kubectl kustomize %s | tagproc lint -", path.Dir(f.Name)),
+				Fix: fmt.Sprintf("give lint its output: kubectl kustomize %s | tagproc lint -", words.Shell(path.Dir(f.Name))),
 			}})
 			continue
 		}
