@@ -181,15 +181,21 @@ func (s *standalone) manager(t *rules.Table, h headers) (*hcmv3.HttpConnectionMa
 	if err == nil && s.Tracing != "" {
 		m.Tracing, err = tracing(t)
 	}
+	if err == nil && slices.ContainsFunc(t.Rules(), func(r rules.Rule) bool { return len(r.Match.Paths) > 0 }) {
+		m.NormalizePath, m.MergeSlashes = wrapperspb.Bool(true), true
+	}
 	return m, err
 }
 
-// managerFilter is the function of that name, with a comment on traces.
+// managerFilter is the function of that name, with comments on traces and paths.
 func (s *standalone) managerFilter(m *hcmv3.HttpConnectionManager, h headers) (*manifest.Tree, error) {
 	filter, err := managerFilter(m, h, s.Behaviour)
 	if err == nil && s.Tracing != "" {
 		filter.Comment("Every request is traced; random_sampling takes some. Spans say what tagproc decided, and by which rules, without the user's id. Render this again when a rule comes, goes or changes its name.",
 			envoyfilter.TypedConfig, "tracing")
+	}
+	if err == nil && m.NormalizePath.GetValue() {
+		filter.Comment("Rules match paths: //a and /x/../a are /a to them, and to the applications.", envoyfilter.TypedConfig, "normalize_path")
 	}
 	return filter, err
 }

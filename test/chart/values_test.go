@@ -63,6 +63,8 @@ func TestRefused(t *testing.T) {
 		{"a sidecar apart from its gateway", values{"rules": rules, "form": "sidecar", "gateway": values{"namespace": "edge"}}, "install with --namespace edge"},
 		{"a sidecar that watches", values{"rules": rules, "form": "sidecar", "watch": true}, "watch is true, and form is sidecar"},
 		{"a filter that is rules", values{"rules": rules, "envoyFilter": rules}, "envoyFilter has no kind, want EnvoyFilter alone"},
+		{"a role in the line of its dashes", values{"rules": rules, "envoyFilter": text(t, "envoyfilter/service.yaml") + "\n--- {apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding}\n"}, "envoyFilter has ClusterRoleBinding, want EnvoyFilter alone"},
+		{"a class with more than a name", values{"rules": rules, "priorityClassName": "x\n      hostNetwork: true"}, "at '/priorityClassName'"},
 		{"a filter that is no YAML", values{"rules": rules, "envoyFilter": "kind: [\n"}, "envoyFilter is no YAML"},
 		{"a filter of the other form", values{"rules": rules, "envoyFilter": text(t, "envoyfilter/sidecar.yaml")}, "envoyFilter does not ask tagproc.istio-system:9002"},
 		{"and the other way round", values{"rules": rules, "form": "sidecar", "envoyFilter": text(t, "envoyfilter/service.yaml")}, "envoyFilter does not ask unix:///run/tagproc/tagproc.sock"},
