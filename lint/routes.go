@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/tagproc/tagproc/envoyconf"
 	"github.com/tagproc/tagproc/source"
@@ -204,7 +205,7 @@ func unreachableRoute(m *Model, found found) {
 			continue
 		}
 		for _, earlier := range r.host.Routes[:r.Index] {
-			if earlier.Covers(r.Route) {
+			if earlier.Covers(r.Route) && !(proto.Equal(earlier.GetMatch(), r.GetMatch()) && m.place(earlier.Value) == m.place(r.Value)) { // one that a control plane writes twice
 				found(r.Value, fmt.Sprintf("this route is never reached: the one at %s takes all of its requests", m.place(earlier.Value)), "put routes by tags before it")
 				break
 			}

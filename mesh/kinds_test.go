@@ -1,6 +1,7 @@
 package mesh
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -40,9 +41,7 @@ func TestKinds(t *testing.T) {
 	for _, c := range lint.Checks {
 		known[c.Kind] = c.Severity
 	}
-	for kind, severity := range kinds {
-		known[kind] = severity
-	}
+	maps.Copy(known, kinds)
 	for kind, severity := range known {
 		if documented[kind] != severity.String() {
 			t.Errorf("docs/lint.md has %s as %q, want %q", kind, documented[kind], severity)
