@@ -199,6 +199,9 @@ func TestStateOfReloads(t *testing.T) {
 	if got := s.Reloads[0]; !cmp.Equal(got.Changes, want) || got.Before == got.Digest || got.Before != s.Reloads[2].Digest {
 		t.Errorf("the last reload is %+v, want the changes %q", got, want)
 	}
+	if got := s.Reloads[2]; !cmp.Equal(got.Changes, []string{"first load, 1 rule"}) || got.Before != "" {
+		t.Errorf("the first load is %+v", got)
+	}
 	for i := range 40 {
 		b.load(rule(40+i, "bob"))
 	}
