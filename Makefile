@@ -83,7 +83,6 @@ lint: ## check style, imports, go.mod, the proto file and that generated code is
 	cd test/chart && $(LINT) run
 	cd deploy/monitoring && $(LINT) run
 	cd tools/image && $(LINT) run
-	cd tools/kubernetes && CGO_ENABLED=0 GOFLAGS='-trimpath -buildvcs=false' $(LINT) run
 	cd tools/goreleaser && $(LINT) run && go test .
 
 verify: ## check the modules against go.sum, and look for known vulnerabilities where their database is reachable
