@@ -1,12 +1,10 @@
 package mesh
 
 import (
-	_ "embed"
 	"fmt"
 	"slices"
 	"strings"
 
-	"istio.io/istio/pilot/pkg/config/kube/crd"
 	"istio.io/istio/pkg/config/analysis/diag"
 	"istio.io/istio/pkg/config/analysis/msg"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -16,11 +14,6 @@ import (
 	"github.com/tagproc/tagproc/mesh/control"
 	"github.com/tagproc/tagproc/source"
 )
-
-// injection is where Istio injects its proxy, as its chart has it, for the analyzers.
-//
-//go:embed injection.yaml
-var injection string
 
 // silent are messages of the analyzers that say nothing about what works.
 var silent = []*diag.MessageType{
@@ -41,20 +34,16 @@ var silent = []*diag.MessageType{
 // analyze adds what Istio's analyzers say of what is there. A reference to a kind that
 // the files have no object of cannot be told to be wrong.
 func (l *linter) analyze() {
-	streams := []string{injection}
+	var streams []string
 	for _, o := range l.manifests.Objects {
-		var text []byte
-		var err error
-		if o.Istio != nil {
-			var kind any
-			if kind, err = crd.ConvertConfig(*o.Istio); err == nil {
-				text, err = yaml.Marshal(kind)
-			}
-		} else {
-			text, err = yaml.Marshal(l.envoys.completed(o))
+		whole := o.Object
+		if o.Kube != nil {
+			whole.Kube = l.envoys.completed(o)
 		}
-		if err == nil {
-			streams = append(streams, string(text))
+		if content, err := whole.Content(); err == nil {
+			if text, err := yaml.Marshal(content); err == nil {
+				streams = append(streams, string(text))
+			}
 		}
 	}
 	for _, w := range l.envoys.Workloads {

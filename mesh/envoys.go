@@ -2,11 +2,12 @@ package mesh
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
+	"sort"
 	"strings"
-	"time"
 
 	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
 	"google.golang.org/protobuf/encoding/protojson"
@@ -18,7 +19,6 @@ import (
 	"istio.io/istio/pkg/cluster"
 	"istio.io/istio/pkg/config"
 	"istio.io/istio/pkg/config/constants"
-	"istio.io/istio/pkg/config/schema/gvk"
 	"istio.io/istio/pkg/test"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -55,37 +55,53 @@ type Envoy struct {
 	origins   map[int]source.Value   // by line of Text
 }
 
-// version is which Istio the Envoys are of.
-const version = "1.31.0"
-
 // Build runs Istio's control plane over manifests, and returns the Envoys that it
 // configures.
 func Build(m *Manifests, o Options) (*Envoys, error) {
 	if o.Namespace == "" {
 		o.Namespace = "default"
 	}
-	e := &Envoys{Workloads: m.workloads(o.Namespace), Namespace: o.Namespace, namespaces: map[string]*corev1.Namespace{}, manifests: m}
-	var err error
-	wrapped := test.Wrap(func(t test.Failer) { err = e.build(t, m) })
-	if wrapped != nil {
-		return nil, fmt.Errorf("couldn't run Istio's control plane: %w", wrapped)
+	e, err := build(m, o)
+	if panics(err) {
+		return nil, m.blame(o, err)
 	}
 	return e, err
 }
 
+func build(m *Manifests, o Options) (*Envoys, error) {
+	e := &Envoys{Workloads: m.workloads(o.Namespace), Namespace: o.Namespace, namespaces: map[string]*corev1.Namespace{}, manifests: m}
+	return e, control.Run(func(t test.Failer) error { return e.build(t, m) })
+}
+
+func panics(err error) bool {
+	_, is := errors.AsType[*control.PanicError](err)
+	return is
+}
+
+// blame says by which object Istio's code panics: the last of the fewest objects, from the
+// first on, with which it does.
+func (m *Manifests) blame(o Options, err error) error {
+	n := sort.Search(len(m.Objects), func(i int) bool {
+		some := *m
+		some.Objects = m.Objects[:i+1]
+		_, err := build(&some, o)
+		return panics(err)
+	})
+	if n == len(m.Objects) {
+		return err
+	}
+	doc := m.Objects[n].Doc
+	return fmt.Errorf("%s: %s: %w; what does kubectl apply --dry-run=server say of it?", doc.Place(), doc.ID(), err)
+}
+
 func (e *Envoys) build(t test.Failer, m *Manifests) error {
 	options := control.Options{}
-	var routes int // of the Gateway API
 	for _, o := range m.Objects {
 		switch k := o.Kube.(type) {
 		case *corev1.Namespace:
 			e.namespaces[k.Name] = k
 		case *corev1.Service:
 			e.services = append(e.services, k)
-		case *gatewayv1.Gateway:
-			if m.translated(k) {
-				routes++
-			}
 		}
 	}
 	e.takeGateways(m)
@@ -113,9 +129,7 @@ func (e *Envoys) build(t test.Failer, m *Manifests) error {
 	}
 	e.addOthers(m, &options)
 	server := control.Start(t, options)
-	if routes > 0 {
-		awaitGateways(server, routes)
-	}
+	control.Settle(t, server)
 	for _, w := range e.Workloads {
 		if !w.Proxy {
 			continue
@@ -202,34 +216,13 @@ func completed(c config.Config) config.Config {
 	return c
 }
 
-// gatewayLimit bounds how long Istio may take to translate Gateways of the Gateway API;
-// one that it refuses never comes.
-const gatewayLimit = 5 * time.Second
-
-// awaitGateways waits until Istio has translated the Gateways of the Gateway API.
-func awaitGateways(server *xds.FakeDiscoveryServer, want int) {
-	for deadline := time.Now().Add(gatewayLimit); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
-		n := 0
-		for _, c := range server.Env().List(gvk.Gateway, model.NamespaceAll) {
-			if c.Annotations[constants.InternalParentNames] != "" {
-				n++
-			}
-		}
-		if n >= want {
-			break
-		}
-	}
-	server.Discovery.ConfigUpdate(&model.PushRequest{Forced: true})
-	server.EnsureSynced(server.T())
-}
-
 // envoy returns the configuration of the Envoy of a workload.
 func (e *Envoys) envoy(server *xds.FakeDiscoveryServer, w *Workload) (*Envoy, error) {
 	proxy := &model.Proxy{
 		ID: w.podName() + "." + w.Namespace, Type: model.SidecarProxy, ConfigNamespace: w.Namespace,
 		IPAddresses: []string{w.address.String()}, Labels: w.Labels, DNSDomain: w.Namespace + ".svc." + control.Domain,
 		Metadata: &model.NodeMetadata{
-			Namespace: w.Namespace, Labels: w.Labels, Annotations: w.Notes, IstioVersion: version, WorkloadName: w.Name,
+			Namespace: w.Namespace, Labels: w.Labels, Annotations: w.Notes, IstioVersion: control.Version, WorkloadName: w.Name,
 			ClusterID: cluster.ID(constants.DefaultClusterName), InterceptionMode: model.InterceptionRedirect,
 		},
 	}

@@ -4,12 +4,10 @@ import (
 	"os"
 	"testing"
 
-	"istio.io/istio/pkg/log"
+	"github.com/tagproc/tagproc/mesh/control"
 )
 
 func TestMain(m *testing.M) {
-	for _, s := range log.Scopes() { // of Istio; what it logs is of no concern here
-		s.SetOutputLevel(log.NoneLevel)
-	}
+	control.Quiet()
 	os.Exit(m.Run())
 }

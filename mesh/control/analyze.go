@@ -1,6 +1,7 @@
 package control
 
 import (
+	_ "embed"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,12 +11,18 @@ import (
 	"istio.io/istio/pkg/config/analysis/local"
 )
 
+// injection is where Istio injects its proxy, as its chart has it.
+//
+//go:embed injection.yaml
+var injection string
+
 // Analyze runs the analyzers of istioctl over streams of manifests together, which need
-// pods too. The warning that every EnvoyFilter gets is left out.
-func Analyze(streams []string) (diag.Messages, error) {
+// pods too; where Istio injects its proxy is added. The warning that every EnvoyFilter gets is left out.
+func Analyze(streams []string) (_ diag.Messages, err error) {
+	defer guard(&err)
 	analyzer := local.NewSourceAnalyzer(analyzers.AllCombined(), "", SystemNamespace, nil)
-	sources := make([]local.ReaderSource, 0, len(streams))
-	for i, s := range streams {
+	sources := make([]local.ReaderSource, 0, len(streams)+1)
+	for i, s := range slices.Concat(streams, []string{injection}) {
 		sources = append(sources, local.ReaderSource{Name: fmt.Sprintf("manifests-%d.yaml", i+1), Reader: strings.NewReader(s)})
 	}
 	if err := analyzer.AddTestReaderKubeSource(sources); err != nil {

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"sigs.k8s.io/yaml"
 )
@@ -41,6 +43,25 @@ type Object struct {
 	Kube  runtime.Object
 
 	Warnings []error // of Istio's webhook, apart from the one that every EnvoyFilter gets
+}
+
+// Content is the object as an API server would give it, in plain values.
+func (o Object) Content() (any, error) {
+	var from any = o.Kube
+	if o.Istio != nil {
+		kind, err := crd.ConvertConfig(*o.Istio)
+		if err != nil {
+			return nil, err
+		}
+		from = kind
+	}
+	text, err := json.Marshal(from)
+	if err != nil {
+		return nil, err
+	}
+	var content any
+	err = json.Unmarshal(text, &content)
+	return content, err
 }
 
 // clusterScoped are the kinds, among those that are read here, that are in no namespace.
@@ -71,7 +92,7 @@ func Decode(doc []byte, namespace string) (Object, error) {
 	if schema, ok := collections.Pilot.FindByGroupVersionAliasesKind(resource.FromKubernetesGVK(&gvk)); ok {
 		o.Istio, o.Warnings, err = decodeIstio(doc, schema, o.Namespace)
 	} else {
-		o.Kube, err = decodeKube(doc, o.Namespace)
+		o.Kube, err = decodeKube(doc, gvk, o.Namespace)
 	}
 	if err != nil {
 		return Object{}, fmt.Errorf("%s in %q: %w", o, o.Namespace, err)
@@ -81,9 +102,13 @@ func Decode(doc []byte, namespace string) (Object, error) {
 
 var kubeDecoder = serializer.NewCodecFactory(kube.IstioScheme, serializer.EnableStrict).UniversalDeserializer()
 
-func decodeKube(doc []byte, namespace string) (runtime.Object, error) {
-	doc, err := yaml.YAMLToJSON(doc) // the decoder takes a flow mapping for JSON
+func decodeKube(doc []byte, gvk schema.GroupVersionKind, namespace string) (_ runtime.Object, err error) {
+	defer guard(&err)
+	doc, err = yaml.YAMLToJSONStrict(doc) // the decoder takes a flow mapping for JSON
 	if err != nil {
+		return nil, err
+	}
+	if doc, err = complete(doc, gvk); err != nil {
 		return nil, err
 	}
 	o, _, err := kubeDecoder.Decode(doc, nil, nil)
@@ -98,16 +123,15 @@ func decodeKube(doc []byte, namespace string) (runtime.Object, error) {
 		return nil, err
 	}
 	accessor.SetNamespace(namespace)
-	o = watched(o)
-	setDefaults(o)
-	return o, nil
+	return watched(o), nil
 }
 
 // EveryEnvoyFilter begins the warning that every EnvoyFilter gets.
 const EveryEnvoyFilter = "EnvoyFilter exposes internal implementation details"
 
 // decodeIstio decodes an object of Istio's and checks it as Istio's webhook does.
-func decodeIstio(doc []byte, schema resource.Schema, namespace string) (*config.Config, []error, error) {
+func decodeIstio(doc []byte, schema resource.Schema, namespace string) (_ *config.Config, _ []error, err error) {
+	defer guard(&err)
 	var kind crd.IstioKind
 	if err := yaml.UnmarshalStrict(doc, &kind); err != nil {
 		return nil, nil, err

@@ -11,6 +11,7 @@ require (
 	github.com/spf13/cobra v1.10.2
 	github.com/spf13/pflag v1.0.10
 	github.com/tagproc/tagproc v0.0.0
+	github.com/tagproc/tagproc/mesh v0.0.0
 	github.com/vishvananda/netlink v1.3.1
 	go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp v0.72.0
 	go.opentelemetry.io/otel v1.47.0
@@ -180,3 +181,5 @@ require (
 )
 
 replace github.com/tagproc/tagproc => ../..
+
+replace github.com/tagproc/tagproc/mesh => ../../mesh

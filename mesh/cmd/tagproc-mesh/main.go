@@ -11,9 +11,9 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
-	"istio.io/istio/pkg/log"
 
 	"github.com/tagproc/tagproc/internal/terminal"
+	"github.com/tagproc/tagproc/mesh/control"
 )
 
 // version is set by the linker.
@@ -48,7 +48,7 @@ what does not work. No cluster is asked.`,
 
 // run executes the command and returns its exit code.
 func run(ctx context.Context, root *cobra.Command) int {
-	quiet()
+	control.Quiet()
 	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return 0
@@ -82,14 +82,6 @@ var errReported = errors.New("already reported")
 
 // A usageError is a command that is not understood.
 type usageError struct{ error }
-
-// quiet has Istio write nothing: what it would log is not for people who have no control
-// plane.
-func quiet() {
-	for _, s := range log.Scopes() {
-		s.SetOutputLevel(log.NoneLevel)
-	}
-}
 
 // stdout and stderr return where a command writes. Nothing prints past them.
 func stdout(cmd *cobra.Command) *terminal.Writer { return terminal.New(cmd.OutOrStdout()) }

@@ -1,23 +1,19 @@
 package cluster
 
 import (
-	_ "embed"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
-	"istio.io/istio/pkg/config/analysis/analyzers"
 	"istio.io/istio/pkg/config/analysis/diag"
-	"istio.io/istio/pkg/config/analysis/local"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
-)
 
-//go:embed fixtures/injection.yaml
-var injectionFixture string
+	"github.com/tagproc/tagproc/mesh/control"
+)
 
 // GatewayManifests are the manifests of the gateway that Start applies.
 func GatewayManifests() string { return gatewayFixture }
@@ -28,8 +24,7 @@ func GatewayManifests() string { return gatewayFixture }
 // error, except the warning that every EnvoyFilter gets and the codes of except,
 // such as IST0118.
 func Analyze(manifests []string, except ...string) error {
-	analyzer := local.NewSourceAnalyzer(analyzers.AllCombined(), "", SystemNamespace, nil)
-	all := slices.Concat(manifests, []string{injectionFixture})
+	all := slices.Clone(manifests)
 	for _, m := range manifests {
 		pods, err := podsOf(m)
 		if err != nil {
@@ -37,23 +32,13 @@ func Analyze(manifests []string, except ...string) error {
 		}
 		all = append(all, pods)
 	}
-	var sources []local.ReaderSource
-	for i, m := range all {
-		sources = append(sources, local.ReaderSource{Name: fmt.Sprintf("manifests-%d.yaml", i+1), Reader: strings.NewReader(m)})
-	}
-	if err := analyzer.AddTestReaderKubeSource(sources); err != nil {
-		return err
-	}
-	stop := make(chan struct{})
-	defer close(stop)
-	result, err := analyzer.Analyze(stop)
+	messages, err := control.Analyze(all)
 	if err != nil {
 		return err
 	}
 	var errs []error
-	for _, m := range result.Messages {
-		standing := strings.Contains(m.String(), everyEnvoyFilter)
-		if m.Type.Level().IsWorseThanOrEqualTo(diag.Info) && !standing && !slices.Contains(except, m.Type.Code()) {
+	for _, m := range messages {
+		if m.Type.Level().IsWorseThanOrEqualTo(diag.Info) && !slices.Contains(except, m.Type.Code()) {
 			errs = append(errs, errors.New(m.String()))
 		}
 	}
@@ -68,7 +53,7 @@ func podsOf(manifests string) (string, error) {
 	}
 	var stream strings.Builder
 	for _, o := range objects {
-		d, ok := o.kube.(*appsv1.Deployment)
+		d, ok := o.Kube.(*appsv1.Deployment)
 		if !ok {
 			continue
 		}

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/tagproc/tagproc/internal/chain"
+	"github.com/tagproc/tagproc/mesh/control"
 )
 
 // A Row is a request through the gateway and its expected answer.
@@ -35,7 +36,7 @@ func (c *Cluster) GatewayAddress(t testing.TB) string {
 	t.Helper()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s := c.services[key{kind: "Service", namespace: SystemNamespace, name: "istio-ingressgateway"}]
+	s := c.services[control.Key{Kind: "Service", Namespace: SystemNamespace, Name: "istio-ingressgateway"}]
 	if s == nil || !s.address.IsValid() {
 		t.Fatal("there is no Service istio-ingressgateway in istio-system with an address")
 	}

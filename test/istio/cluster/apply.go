@@ -1,7 +1,6 @@
 package cluster
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -15,6 +14,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/tagproc/tagproc/mesh/control"
 )
 
 // Apply applies streams of manifests as `kubectl apply` does. It does not wait until
@@ -71,11 +72,11 @@ func (c *Cluster) tryApply(manifests, namespace string) ([]string, error) {
 	var said []string
 	for _, o := range objects {
 		verb := " created"
-		if _, err := c.get(o.key); err == nil {
+		if _, err := c.get(o.Key); err == nil {
 			verb = " configured"
 		}
 		if err := c.apply(o); err != nil {
-			return said, fmt.Errorf("%s in %q: %w", o, o.namespace, err)
+			return said, fmt.Errorf("%s in %q: %w", o, o.Namespace, err)
 		}
 		said = append(said, o.String()+verb)
 	}
@@ -90,25 +91,25 @@ func (c *Cluster) tryDelete(manifests, namespace string) ([]string, error) {
 	var names []string
 	var errs []error
 	for _, o := range objects {
-		errs = append(errs, c.delete(o.key))
+		errs = append(errs, c.delete(o.Key))
 		names = append(names, o.String())
 	}
 	return names, errors.Join(errs...)
 }
 
 // get returns a stored object.
-func (c *Cluster) get(k key) (object, error) {
+func (c *Cluster) get(k control.Key) (control.Object, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	o, ok := c.objects[k]
 	if !ok {
-		return object{}, fmt.Errorf("%s in %q not found", k, k.namespace)
+		return control.Object{}, fmt.Errorf("%s in %q not found", k, k.Namespace)
 	}
 	return o, nil
 }
 
 // put stores an object of Start.
-func (c *Cluster) put(t testing.TB, o object) {
+func (c *Cluster) put(t testing.TB, o control.Object) {
 	t.Helper()
 	if err := c.apply(o); err != nil {
 		t.Fatal(err)
@@ -116,12 +117,12 @@ func (c *Cluster) put(t testing.TB, o object) {
 }
 
 // apply stores one object and tells whom it concerns.
-func (c *Cluster) apply(o object) error {
+func (c *Cluster) apply(o control.Object) error {
 	defer c.change()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if _, ok := c.objects[key{kind: "Namespace", name: o.namespace}]; !ok && o.namespace != "" {
-		return fmt.Errorf("namespaces %q not found", o.namespace)
+	if _, ok := c.objects[control.Key{Kind: "Namespace", Name: o.Namespace}]; !ok && o.Namespace != "" {
+		return fmt.Errorf("namespaces %q not found", o.Namespace)
 	}
 	if err := checkObject(o); err != nil {
 		return err
@@ -129,35 +130,34 @@ func (c *Cluster) apply(o object) error {
 	if err := c.accept(o); err != nil {
 		return err
 	}
-	c.objects[o.key] = o
+	c.objects[o.Key] = o
 	return nil
 }
 
 // accept checks an object as an API server would, where decoding did not, and hands
 // it to the control plane if that watches it.
-func (c *Cluster) accept(o object) error {
-	if o.istio != nil {
+func (c *Cluster) accept(o control.Object) error {
+	if o.Istio != nil {
 		return c.control.configure(o)
 	}
-	switch k := o.kube.(type) {
+	switch k := o.Kube.(type) {
 	case *corev1.Namespace:
 		return write(c.control.namespaceClient(), k.DeepCopy())
 	case *gatewayv1.Gateway:
-		return write(c.control.gateways(o.namespace), k.DeepCopy())
+		return write(c.control.gateways(o.Namespace), k.DeepCopy())
 	case *gatewayv1.HTTPRoute:
-		setRouteDefaults(k)
-		return write(c.control.httpRoutes(o.namespace), k.DeepCopy())
+		return write(c.control.httpRoutes(o.Namespace), k.DeepCopy())
 	case *corev1.Service:
-		return c.acceptService(o.key, k)
+		return c.acceptService(o.Key, k)
 	case *appsv1.Deployment:
 		setDefaults(&k.Spec.Template.Spec)
-		before, _ := c.objects[o.key].kube.(*appsv1.Deployment)
+		before, _ := c.objects[o.Key].Kube.(*appsv1.Deployment)
 		if before != nil && k.Spec.Replicas == nil {
 			k.Spec.Replicas = before.Spec.Replicas // kubectl leaves alone what a manifest never had
 		}
 		return sameSelector(k, before)
 	case *corev1.ConfigMap:
-		c.objects[o.key] = o // before the volumes are told
+		c.objects[o.Key] = o // before the volumes are told
 		for _, p := range c.pods {
 			c.problems = append(c.problems, p.updateVolumes(k)...)
 		}
@@ -178,41 +178,11 @@ func setDefaults(spec *corev1.PodSpec) {
 	}
 }
 
-// setRouteDefaults adds what an API server adds to an HTTPRoute, by the defaults of its
-// CRD, and the control plane relies on.
-func setRouteDefaults(route *gatewayv1.HTTPRoute) {
-	for i := range route.Spec.Rules {
-		rule := &route.Spec.Rules[i]
-		if len(rule.Matches) == 0 {
-			rule.Matches = []gatewayv1.HTTPRouteMatch{{}}
-		}
-		for j := range rule.Matches {
-			m := &rule.Matches[j]
-			if m.Path == nil {
-				m.Path = &gatewayv1.HTTPPathMatch{}
-			}
-			m.Path.Type = cmp.Or(m.Path.Type, new(gatewayv1.PathMatchPathPrefix))
-			m.Path.Value = cmp.Or(m.Path.Value, new("/"))
-			for k := range m.Headers {
-				m.Headers[k].Type = cmp.Or(m.Headers[k].Type, new(gatewayv1.HeaderMatchExact))
-			}
-			for k := range m.QueryParams {
-				m.QueryParams[k].Type = cmp.Or(m.QueryParams[k].Type, new(gatewayv1.QueryParamMatchExact))
-			}
-		}
-		for j := range rule.BackendRefs {
-			b := &rule.BackendRefs[j]
-			b.Group, b.Kind = cmp.Or(b.Group, new(gatewayv1.Group(""))), cmp.Or(b.Kind, new(gatewayv1.Kind("Service")))
-			b.Weight = cmp.Or(b.Weight, new(int32(1)))
-		}
-	}
-}
-
 // checkObject returns what is wrong with an object by itself, decoding apart.
-func checkObject(o object) error {
-	switch k := o.kube.(type) {
+func checkObject(o control.Object) error {
+	switch k := o.Kube.(type) {
 	case *corev1.Pod, *appsv1.StatefulSet, *appsv1.DaemonSet, *corev1.Secret:
-		return fmt.Errorf("a %s is not played here: use a Deployment, or a ConfigMap", o.kind)
+		return fmt.Errorf("a %s is not played here: use a Deployment, or a ConfigMap", o.Kind)
 	case *appsv1.Deployment:
 		selector, err := metav1.LabelSelectorAsSelector(k.Spec.Selector)
 		if err != nil {
@@ -239,27 +209,27 @@ func sameSelector(d, before *appsv1.Deployment) error {
 }
 
 // delete removes an object.
-func (c *Cluster) delete(k key) error {
+func (c *Cluster) delete(k control.Key) error {
 	defer c.change()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	o, ok := c.objects[k]
 	if !ok {
-		return fmt.Errorf("%s in %q not found", k, k.namespace)
+		return fmt.Errorf("%s in %q not found", k, k.Namespace)
 	}
 	delete(c.objects, k)
-	if o.istio != nil {
+	if o.Istio != nil {
 		return c.control.unconfigure(o)
 	}
-	switch k.kind {
+	switch k.Kind {
 	case "Namespace":
-		return remove(c.control.namespaceClient(), k.name)
+		return remove(c.control.namespaceClient(), k.Name)
 	case "Service":
 		return c.forgetService(k)
 	case "Gateway":
-		return remove(c.control.gateways(k.namespace), k.name)
+		return remove(c.control.gateways(k.Namespace), k.Name)
 	case "HTTPRoute":
-		return remove(c.control.httpRoutes(k.namespace), k.name)
+		return remove(c.control.httpRoutes(k.Namespace), k.Name)
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/tagproc/tagproc/mesh/control"
 	"github.com/tagproc/tagproc/test/istio/node"
 )
 
@@ -12,7 +13,7 @@ const adminPort = 15000
 
 // bootstrap is what an Envoy is started with. All else comes from the control plane.
 func (c *container) bootstrap() map[string]any {
-	kind, control := "sidecar", c.pod.c.control
+	kind, plane := "sidecar", c.pod.c.control
 	if c.pod.isGateway() {
 		kind = "router"
 	}
@@ -21,11 +22,11 @@ func (c *container) bootstrap() map[string]any {
 	ads := m{"ads": m{}, "initial_fetch_timeout": "0s", "resource_api_version": "V3"}
 	return m{
 		"node": m{
-			"id":      fmt.Sprintf("%s~%s~%s.%s~%s.svc.%s", kind, ip, p.name, p.namespace(), p.namespace(), domain),
-			"cluster": p.owner.name + "." + p.namespace(),
+			"id":      fmt.Sprintf("%s~%s~%s.%s~%s.svc.%s", kind, ip, p.name, p.namespace(), p.namespace(), control.Domain),
+			"cluster": p.owner.Name + "." + p.namespace(),
 			"metadata": m{
-				"ISTIO_VERSION": control.version, "CLUSTER_ID": "Kubernetes", "MESH_ID": domain,
-				"NAME": p.name, "NAMESPACE": p.namespace(), "WORKLOAD_NAME": p.owner.name,
+				"ISTIO_VERSION": plane.version, "CLUSTER_ID": "Kubernetes", "MESH_ID": control.Domain,
+				"NAME": p.name, "NAMESPACE": p.namespace(), "WORKLOAD_NAME": p.owner.Name,
 				"LABELS": p.labels, "ANNOTATIONS": p.notes, "INSTANCE_IPS": ip,
 				"INTERCEPTION_MODE": "REDIRECT",
 			},
@@ -50,7 +51,7 @@ func (c *container) bootstrap() map[string]any {
 				"explicit_http_config": m{"http2_protocol_options": m{}},
 			}},
 			"load_assignment": m{"cluster_name": "xds-grpc", "endpoints": []m{{"lb_endpoints": []m{{
-				"endpoint": m{"address": address(control.address().IP.String(), control.address().Port)},
+				"endpoint": m{"address": address(plane.address().IP.String(), plane.address().Port)},
 			}}}}},
 		}}},
 	}

@@ -15,11 +15,12 @@ import (
 
 	"github.com/tagproc/tagproc/internal/envoy"
 	"github.com/tagproc/tagproc/internal/isolate"
+	"github.com/tagproc/tagproc/mesh/control"
 	"github.com/tagproc/tagproc/test/istio/node"
 )
 
 // SystemNamespace is where the control plane and the gateway are.
-const SystemNamespace = "istio-system"
+const SystemNamespace = control.SystemNamespace
 
 // Options say what a cluster is like.
 type Options struct {
@@ -40,8 +41,8 @@ type Cluster struct {
 	late atomic.Uint64 // what GaveUp saw last
 
 	mu       sync.Mutex
-	objects  map[key]object
-	services map[key]*service
+	objects  map[control.Key]control.Object
+	services map[control.Key]*service
 	pods     []*pod
 	made     int     // pods, ever
 	problems []error // of what goes on in the background
@@ -73,17 +74,17 @@ func Start(t testing.TB, o Options) *Cluster {
 	c := &Cluster{
 		options:  o,
 		changed:  make(chan struct{}, 1),
-		objects:  make(map[key]object),
-		services: make(map[key]*service),
+		objects:  make(map[control.Key]control.Object),
+		services: make(map[control.Key]*service),
 		stop:     make(chan struct{}),
 	}
 	if err := c.open(t); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"default", SystemNamespace} {
-		c.put(t, object{
-			key:  key{kind: "Namespace", name: name},
-			kube: &corev1.Namespace{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Namespace"}, ObjectMeta: metav1.ObjectMeta{Name: name}},
+		c.put(t, control.Object{
+			Key:  control.Key{Kind: "Namespace", Name: name},
+			Kube: &corev1.Namespace{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Namespace"}, ObjectMeta: metav1.ObjectMeta{Name: name}},
 		})
 	}
 	c.Apply(t, meshFixture)

@@ -8,10 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"google.golang.org/protobuf/types/known/wrapperspb"
-	meshconfig "istio.io/api/mesh/v1alpha1"
 	"istio.io/istio/pilot/test/xds"
-	"istio.io/istio/pkg/config/mesh"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -20,12 +17,13 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/tagproc/tagproc/internal/envoy"
+	"github.com/tagproc/tagproc/mesh/control"
 )
 
 // istioVersions is which Istio an Envoy says it comes from: the control plane sends
 // only what that version understands.
 var istioVersions = map[string]string{
-	envoy.Version:         "1.31.0",
+	envoy.Version:         control.Version,
 	envoy.PreviousVersion: "1.28.0",
 }
 
@@ -41,21 +39,11 @@ func startControlPlane(t testing.TB, address netip.Addr, release string) (*contr
 	if !ok {
 		return nil, fmt.Errorf("which Istio comes with Envoy %s is not known here", release)
 	}
-	m := mesh.DefaultMeshConfig()
-	m.EnableAutoMtls = wrapperspb.Bool(false)
-	m.DefaultProviders = &meshconfig.MeshConfig_DefaultProviders{} // metrics need a filter of Istio's own build
-	m.AccessLogFile = "/dev/stdout"
 	return &controlPlane{
 		version: version,
-		server: xds.NewFakeDiscoveryServer(t, xds.FakeOptions{
-			MeshConfig: m,
-			// As outside of tests, though shorter: without it a push may be of what was there before
-			// the Gateway that it is for, and nothing pushes again.
-			DebounceTime: 50 * time.Millisecond,
-			ListenerBuilder: func() (net.Listener, error) {
-				return net.Listen("tcp", netip.AddrPortFrom(address, 0).String())
-			},
-		}),
+		// As outside of tests, though shorter: without it a push may be of what was there before
+		// the Gateway that it is for, and nothing pushes again.
+		server: control.Start(t, control.Options{Listen: address, Debounce: 50 * time.Millisecond}),
 	}, nil
 }
 
@@ -63,19 +51,19 @@ func startControlPlane(t testing.TB, address netip.Addr, release string) (*contr
 func (p *controlPlane) address() *net.TCPAddr { return p.server.Listener.Addr().(*net.TCPAddr) }
 
 // configure gives the control plane an object of Istio's, new or changed.
-func (p *controlPlane) configure(o object) error {
+func (p *controlPlane) configure(o control.Object) error {
 	store := p.server.Store()
-	if store.Get(o.istio.GroupVersionKind, o.name, o.namespace) == nil {
-		_, err := store.Create(*o.istio)
+	if store.Get(o.Istio.GroupVersionKind, o.Name, o.Namespace) == nil {
+		_, err := store.Create(*o.Istio)
 		return err
 	}
-	_, err := store.Update(*o.istio)
+	_, err := store.Update(*o.Istio)
 	return err
 }
 
 // unconfigure takes an object of Istio's away.
-func (p *controlPlane) unconfigure(o object) error {
-	return p.server.Store().Delete(o.istio.GroupVersionKind, o.name, o.namespace, nil)
+func (p *controlPlane) unconfigure(o control.Object) error {
+	return p.server.Store().Delete(o.Istio.GroupVersionKind, o.Name, o.Namespace, nil)
 }
 
 func (p *controlPlane) kube() kubernetes.Interface { return p.server.KubeClient().Kube() }

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/tagproc/tagproc/mesh/control"
 )
 
 // proxyName is how Istio calls the container with Envoy.
@@ -36,7 +38,7 @@ func (p *pod) injected() bool {
 	}
 	p.c.mu.Lock()
 	defer p.c.mu.Unlock()
-	ns, _ := p.c.objects[key{kind: "Namespace", name: p.namespace()}].kube.(*corev1.Namespace)
+	ns, _ := p.c.objects[control.Key{Kind: "Namespace", Name: p.namespace()}].Kube.(*corev1.Namespace)
 	return ns != nil && ns.Labels["istio-injection"] == "enabled"
 }
 

@@ -8,11 +8,12 @@ import (
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
-	"istio.io/istio/pilot/pkg/config/kube/crd"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/util/jsonpath"
 	"sigs.k8s.io/yaml"
+
+	"github.com/tagproc/tagproc/mesh/control"
 )
 
 // kinds are the names that kubectl takes for kinds, beside the kind itself and its
@@ -32,8 +33,8 @@ func is(kind, name string) bool {
 }
 
 // keys resolves arguments such as `deployment a b` or `deployment/a`.
-func (k *kubectl) keys(args []string) ([]key, error) {
-	var keys []key
+func (k *kubectl) keys(args []string) ([]control.Key, error) {
+	var keys []control.Key
 	kind := ""
 	for i, arg := range args {
 		name := arg
@@ -52,15 +53,15 @@ func (k *kubectl) keys(args []string) ([]key, error) {
 	return keys, nil
 }
 
-func (k *kubectl) find(kind, name string) (key, error) {
+func (k *kubectl) find(kind, name string) (control.Key, error) {
 	k.c.mu.Lock()
 	defer k.c.mu.Unlock()
 	for one := range k.c.objects {
-		if is(one.kind, kind) && one.name == name && (one.namespace == k.namespace || one.namespace == "") {
+		if is(one.Kind, kind) && one.Name == name && (one.Namespace == k.namespace || one.Namespace == "") {
 			return one, nil
 		}
 	}
-	return key{}, fmt.Errorf("%s %q not found in %q", kind, name, k.namespace)
+	return control.Key{}, fmt.Errorf("%s %q not found in %q", kind, name, k.namespace)
 }
 
 func (k *kubectl) getCommand() *cobra.Command {
@@ -73,12 +74,12 @@ func (k *kubectl) getCommand() *cobra.Command {
 		if is("Pod", args[0]) {
 			return k.getPods(cmd, args[1:], selector, all)
 		}
-		var found []object
+		var found []control.Object
 		k.c.mu.Lock()
 		for _, o := range k.c.objects {
-			if is(o.kind, args[0]) && (all || o.namespace == k.namespace || o.namespace == "") && (len(args) == 1 || slices.Contains(args[1:], o.name)) {
-				if s := k.c.services[o.key]; s != nil {
-					o.kube = s.object
+			if is(o.Kind, args[0]) && (all || o.Namespace == k.namespace || o.Namespace == "") && (len(args) == 1 || slices.Contains(args[1:], o.Name)) {
+				if s := k.c.services[o.Key]; s != nil {
+					o.Kube = s.object
 				}
 				found = append(found, o)
 			}
@@ -87,7 +88,7 @@ func (k *kubectl) getCommand() *cobra.Command {
 		if len(args) > 1 && len(found) < len(args)-1 {
 			return fmt.Errorf("%s %q not found in %q", args[0], args[1:], k.namespace)
 		}
-		slices.SortFunc(found, func(a, b object) int { return strings.Compare(a.namespace+"/"+a.name, b.namespace+"/"+b.name) })
+		slices.SortFunc(found, func(a, b control.Object) int { return strings.Compare(a.Namespace+"/"+a.Name, b.Namespace+"/"+b.Name) })
 		return k.print(cmd, found)
 	}}
 	cmd.Flags().StringVarP(&k.output, "output", "o", "", "")
@@ -96,11 +97,11 @@ func (k *kubectl) getCommand() *cobra.Command {
 	return cmd
 }
 
-func (k *kubectl) print(cmd *cobra.Command, found []object) error {
+func (k *kubectl) print(cmd *cobra.Command, found []control.Object) error {
 	format, template, _ := strings.Cut(k.output, "=")
 	table := newTable(cmd)
 	for i, o := range found {
-		content, err := o.content()
+		content, err := o.Content()
 		if err != nil {
 			return err
 		}
@@ -145,13 +146,13 @@ func newTable(cmd *cobra.Command) *tabwriter.Writer {
 }
 
 // row writes a row of the table of a kind.
-func row(table *tabwriter.Writer, first bool, o object) {
-	s, ok := o.kube.(*corev1.Service)
+func row(table *tabwriter.Writer, first bool, o control.Object) {
+	s, ok := o.Kube.(*corev1.Service)
 	if !ok {
 		if first {
 			_, _ = fmt.Fprintln(table, "NAME")
 		}
-		_, _ = fmt.Fprintln(table, o.name)
+		_, _ = fmt.Fprintln(table, o.Name)
 		return
 	}
 	if first {
@@ -166,25 +167,6 @@ func row(table *tabwriter.Writer, first bool, o object) {
 		ports = append(ports, fmt.Sprintf("%d/%s", p.Port, p.Protocol))
 	}
 	_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t1m\n", s.Name, s.Spec.Type, s.Spec.ClusterIP, external, strings.Join(ports, ","))
-}
-
-// content is an object as an API server would give it, in plain values.
-func (o object) content() (any, error) {
-	var from any = o.kube
-	if o.istio != nil {
-		kind, err := crd.ConvertConfig(*o.istio)
-		if err != nil {
-			return nil, err
-		}
-		from = kind
-	}
-	b, err := json.Marshal(from)
-	if err != nil {
-		return nil, err
-	}
-	var content any
-	err = json.Unmarshal(b, &content)
-	return content, err
 }
 
 func (k *kubectl) getPods(cmd *cobra.Command, names []string, selector string, all bool) error {

@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 	appsv1 "k8s.io/api/apps/v1"
+
+	"github.com/tagproc/tagproc/mesh/control"
 )
 
 // setCommand is `kubectl set env deployment/NAME… NAME=VALUE…`, of every container.
@@ -39,12 +41,12 @@ func (k *kubectl) setCommand() *cobra.Command {
 }
 
 // setEnv sets variables in every container of a Deployment's pods.
-func (c *Cluster) setEnv(k key, env []map[string]string) error {
+func (c *Cluster) setEnv(k control.Key, env []map[string]string) error {
 	o, err := c.get(k)
 	if err != nil {
 		return err
 	}
-	d, ok := o.kube.(*appsv1.Deployment)
+	d, ok := o.Kube.(*appsv1.Deployment)
 	if !ok {
 		return fmt.Errorf("%s is no Deployment", k)
 	}

@@ -22,7 +22,7 @@ func (k *kubectl) rolloutCommand() *cobra.Command {
 			if err := k.c.wait(func() error { return k.c.rolledOut(one) }); err != nil {
 				return err
 			}
-			cmd.Printf("deployment %q successfully rolled out\n", one.name)
+			cmd.Printf("deployment %q successfully rolled out\n", one.Name)
 		}
 		return nil
 	}}
@@ -60,7 +60,7 @@ func (k *kubectl) waitCommand() *cobra.Command {
 		if all {
 			k.c.mu.Lock()
 			for one := range k.c.objects {
-				if one.kind == "Deployment" && one.namespace == k.namespace {
+				if one.Kind == "Deployment" && one.Namespace == k.namespace {
 					keys = append(keys, one)
 				}
 			}

@@ -13,6 +13,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/strategicpatch"
 	"sigs.k8s.io/yaml"
+
+	"github.com/tagproc/tagproc/mesh/control"
 )
 
 func (k *kubectl) applyCommand() *cobra.Command {
@@ -32,7 +34,7 @@ func (k *kubectl) applyCommand() *cobra.Command {
 func (k *kubectl) deleteCommand() *cobra.Command {
 	var ignore bool
 	cmd := &cobra.Command{Use: "delete", RunE: func(cmd *cobra.Command, args []string) error {
-		var keys []key
+		var keys []control.Key
 		if len(args) == 0 {
 			stream, err := k.manifests()
 			if err != nil {
@@ -43,7 +45,7 @@ func (k *kubectl) deleteCommand() *cobra.Command {
 				return err
 			}
 			for _, o := range objects {
-				keys = append(keys, o.key)
+				keys = append(keys, o.Key)
 			}
 		}
 		named, err := k.keys(args)
@@ -205,29 +207,29 @@ func (k *kubectl) patchCommand() *cobra.Command {
 }
 
 // patch changes an object of Kubernetes by a strategic merge patch.
-func (c *Cluster) patch(k key, patch []byte) error {
+func (c *Cluster) patch(k control.Key, patch []byte) error {
 	o, err := c.get(k)
 	if err != nil {
 		return err
 	}
-	if o.kube == nil {
+	if o.Kube == nil {
 		return fmt.Errorf("%s: only objects of Kubernetes are patched here", k)
 	}
-	before, err := json.Marshal(o.kube)
+	before, err := json.Marshal(o.Kube)
 	if err != nil {
 		return err
 	}
-	after, err := strategicpatch.StrategicMergePatch(before, patch, o.kube)
+	after, err := strategicpatch.StrategicMergePatch(before, patch, o.Kube)
 	if err != nil {
 		return err
 	}
-	_, err = c.tryApply(string(after), k.namespace)
+	_, err = c.tryApply(string(after), k.Namespace)
 	return err
 }
 
 // restart has a Deployment replace its pods.
-func (c *Cluster) restart(k key) error {
-	if k != deployment(k.namespace, k.name) {
+func (c *Cluster) restart(k control.Key) error {
+	if k != deployment(k.Namespace, k.Name) {
 		return fmt.Errorf("%s is no Deployment", k)
 	}
 	return c.patch(k, fmt.Appendf(nil, `{"spec":{"template":{"metadata":{"annotations":{"kubectl.kubernetes.io/restartedAt":%q}}}}}`,

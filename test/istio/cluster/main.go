@@ -9,10 +9,10 @@ import (
 	"strings"
 
 	"istio.io/istio/pilot/pkg/features"
-	"istio.io/istio/pkg/log"
 
 	"github.com/tagproc/tagproc/internal/isolate"
 	"github.com/tagproc/tagproc/internal/program"
+	"github.com/tagproc/tagproc/mesh/control"
 	"github.com/tagproc/tagproc/test/istio/node"
 )
 
@@ -38,9 +38,7 @@ func Main(tests program.Tests) int {
 	// Envoy as it is released lacks the filters of Istio's own build.
 	features.MetadataExchange = false
 	features.ALPNFilter = false
-	for _, scope := range log.Scopes() {
-		scope.SetOutputLevel(log.NoneLevel) // what matters are the Envoys
-	}
+	control.Quiet() // what matters are the Envoys
 	return program.Run(tests, func(string) error { return nil })
 }
 

@@ -13,14 +13,15 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/tagproc/tagproc/mesh/control"
 	"github.com/tagproc/tagproc/test/istio/node"
 )
 
 // A pod is one that runs, or is about to, or not any more.
 type pod struct {
 	c        *Cluster
-	owner    key    // its Deployment
-	template string // what it was made from
+	owner    control.Key // its Deployment
+	template string      // what it was made from
 	name     string
 	number   int
 	labels   map[string]string
@@ -41,8 +42,8 @@ type pod struct {
 	err        error // why it cannot run
 }
 
-func newPod(c *Cluster, owner key, d *appsv1.Deployment, template string, number int) *pod {
-	name := fmt.Sprintf("%s-%s-%d", owner.name, template, number)
+func newPod(c *Cluster, owner control.Key, d *appsv1.Deployment, template string, number int) *pod {
+	name := fmt.Sprintf("%s-%s-%d", owner.Name, template, number)
 	return &pod{
 		c: c, owner: owner, template: template, name: name, number: number,
 		labels: d.Spec.Template.Labels,
@@ -54,7 +55,7 @@ func newPod(c *Cluster, owner key, d *appsv1.Deployment, template string, number
 	}
 }
 
-func (p *pod) namespace() string { return p.owner.namespace }
+func (p *pod) namespace() string { return p.owner.Namespace }
 
 // get reads what p.mu guards.
 func get[T any](p *pod, read func() T) T {

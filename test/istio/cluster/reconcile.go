@@ -10,6 +10,8 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	discoveryv1 "k8s.io/api/discovery/v1"
+
+	"github.com/tagproc/tagproc/mesh/control"
 )
 
 // reconcile brings what runs in line with the objects, whenever something has changed,
@@ -40,8 +42,8 @@ func (c *Cluster) reconcileAll() error {
 		}
 	}
 	for _, o := range c.objects {
-		if d, ok := o.kube.(*appsv1.Deployment); ok {
-			c.reconcileDeployment(o.key, d)
+		if d, ok := o.Kube.(*appsv1.Deployment); ok {
+			c.reconcileDeployment(o.Key, d)
 		}
 	}
 	if err := c.reconcileServices(); err != nil {
@@ -53,7 +55,7 @@ func (c *Cluster) reconcileAll() error {
 // reconcileDeployment starts and ends pods: those of the template as it is are
 // started at once, those of another end when enough are ready, or, with the strategy
 // Recreate, before.
-func (c *Cluster) reconcileDeployment(owner key, d *appsv1.Deployment) {
+func (c *Cluster) reconcileDeployment(owner control.Key, d *appsv1.Deployment) {
 	template, want := templateHash(d), c.replicas(owner, d)
 	var current, old []*pod
 	ready := 0
@@ -93,7 +95,7 @@ func (c *Cluster) reconcileDeployment(owner key, d *appsv1.Deployment) {
 
 // replicas is how many pods a Deployment is to have: what it says, within what a
 // HorizontalPodAutoscaler says, which is the least as nothing here is under load.
-func (c *Cluster) replicas(owner key, d *appsv1.Deployment) int {
+func (c *Cluster) replicas(owner control.Key, d *appsv1.Deployment) int {
 	n := 1
 	if d.Spec.Replicas != nil {
 		n = int(*d.Spec.Replicas)
@@ -102,8 +104,8 @@ func (c *Cluster) replicas(owner key, d *appsv1.Deployment) int {
 		return 0 // which no autoscaler changes
 	}
 	for _, o := range c.objects {
-		h, ok := o.kube.(*autoscalingv2.HorizontalPodAutoscaler)
-		if ok && o.namespace == owner.namespace && h.Spec.ScaleTargetRef.Kind == owner.kind && h.Spec.ScaleTargetRef.Name == owner.name {
+		h, ok := o.Kube.(*autoscalingv2.HorizontalPodAutoscaler)
+		if ok && o.Namespace == owner.Namespace && h.Spec.ScaleTargetRef.Kind == owner.Kind && h.Spec.ScaleTargetRef.Name == owner.Name {
 			least := 1
 			if h.Spec.MinReplicas != nil {
 				least = int(*h.Spec.MinReplicas)
@@ -126,12 +128,12 @@ func templateHash(d *appsv1.Deployment) string {
 
 // rolledOut returns nil when a Deployment has exactly the pods that it asks for, all
 // of them ready.
-func (c *Cluster) rolledOut(owner key) error {
+func (c *Cluster) rolledOut(owner control.Key) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	d, ok := c.objects[owner].kube.(*appsv1.Deployment)
+	d, ok := c.objects[owner].Kube.(*appsv1.Deployment)
 	if !ok {
-		return finalError{fmt.Errorf("%s in %q not found", owner, owner.namespace)}
+		return finalError{fmt.Errorf("%s in %q not found", owner, owner.Namespace)}
 	}
 	template, want := templateHash(d), c.replicas(owner, d)
 	ready, old := 0, 0
@@ -149,7 +151,7 @@ func (c *Cluster) rolledOut(owner key) error {
 		}
 	}
 	if ready != want || old > 0 {
-		return fmt.Errorf("deployment %q: %d of %d pods are ready, %d old ones are left", owner.name, ready, want, old)
+		return fmt.Errorf("deployment %q: %d of %d pods are ready, %d old ones are left", owner.Name, ready, want, old)
 	}
 	// The control plane knows of the pods when the endpoints say so.
 	return c.published(owner)
@@ -157,7 +159,7 @@ func (c *Cluster) rolledOut(owner key) error {
 
 // published returns nil when the endpoints that were given to the control plane
 // have the ready pods of a Deployment.
-func (c *Cluster) published(owner key) error {
+func (c *Cluster) published(owner control.Key) error {
 	for _, p := range c.pods {
 		if p.owner != owner {
 			continue
@@ -166,7 +168,7 @@ func (c *Cluster) published(owner key) error {
 			if s.selects(p) && !slices.ContainsFunc(s.endpoints, func(e discoveryv1.Endpoint) bool {
 				return e.TargetRef.Name == p.name && *e.Conditions.Ready
 			}) {
-				return fmt.Errorf("pod %q is not behind service %q yet", p.name, s.key.name)
+				return fmt.Errorf("pod %q is not behind service %q yet", p.name, s.key.Name)
 			}
 		}
 	}

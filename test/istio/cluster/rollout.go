@@ -8,10 +8,12 @@ import (
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
+
+	"github.com/tagproc/tagproc/mesh/control"
 )
 
-func deployment(namespace, name string) key {
-	return key{group: appsv1.GroupName, kind: "Deployment", namespace: namespace, name: name}
+func deployment(namespace, name string) control.Key {
+	return control.Key{Group: appsv1.GroupName, Kind: "Deployment", Namespace: namespace, Name: name}
 }
 
 // Rollout waits until Deployments have exactly the pods that they ask for, all of
@@ -27,9 +29,9 @@ func (c *Cluster) Rollout(t testing.TB, namespace string, names ...string) {
 func (c *Cluster) RolloutAll(t testing.TB) {
 	t.Helper()
 	c.mu.Lock()
-	var all []key
+	var all []control.Key
 	for k := range c.objects {
-		if k.kind == "Deployment" {
+		if k.Kind == "Deployment" {
 			all = append(all, k)
 		}
 	}
@@ -47,18 +49,18 @@ func (c *Cluster) Scale(t testing.TB, namespace, name string, replicas int) {
 	}
 }
 
-func (c *Cluster) scale(k key, replicas int32) error {
+func (c *Cluster) scale(k control.Key, replicas int32) error {
 	defer c.change()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	o := c.objects[k]
-	d, ok := o.kube.(*appsv1.Deployment)
+	d, ok := o.Kube.(*appsv1.Deployment)
 	if !ok {
-		return fmt.Errorf("%s in %q not found", k, k.namespace)
+		return fmt.Errorf("%s in %q not found", k, k.Namespace)
 	}
 	d = d.DeepCopy()
 	d.Spec.Replicas = &replicas
-	o.kube = d
+	o.Kube = d
 	c.objects[k] = o
 	return nil
 }
@@ -186,7 +188,7 @@ func (c *Cluster) containers(t testing.TB, namespace, name, container string) []
 	return found
 }
 
-func (c *Cluster) find(owner key, name string) ([]*container, error) {
+func (c *Cluster) find(owner control.Key, name string) ([]*container, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var found []*container

@@ -16,11 +16,13 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/tagproc/tagproc/mesh/control"
 )
 
 // A service is an address that ready pods stand behind.
 type service struct {
-	key       key
+	key       control.Key
 	object    *corev1.Service        // with what an API server adds
 	address   netip.Addr             // invalid: headless
 	endpoints []discoveryv1.Endpoint // what the control plane was told
@@ -29,7 +31,7 @@ type service struct {
 
 // acceptService completes a Service as an API server does and gives it to the
 // control plane.
-func (c *Cluster) acceptService(k key, o *corev1.Service) error {
+func (c *Cluster) acceptService(k control.Key, o *corev1.Service) error {
 	if len(o.Spec.Selector) == 0 || o.Spec.ExternalName != "" {
 		return errors.New("a Service without a selector is not played here")
 	}
@@ -69,21 +71,21 @@ func (c *Cluster) acceptService(k key, o *corev1.Service) error {
 		return err
 	}
 	s.endpoints = nil // reconcile writes them again
-	return write(c.control.serviceClient(k.namespace), s.object.DeepCopy())
+	return write(c.control.serviceClient(k.Namespace), s.object.DeepCopy())
 }
 
-func (c *Cluster) forgetService(k key) error {
+func (c *Cluster) forgetService(k control.Key) error {
 	c.services[k].close()
 	delete(c.services, k)
 	return errors.Join(
-		remove(c.control.sliceClient(k.namespace), k.name),
-		remove(c.control.serviceClient(k.namespace), k.name),
+		remove(c.control.sliceClient(k.Namespace), k.Name),
+		remove(c.control.serviceClient(k.Namespace), k.Name),
 	)
 }
 
 // selects reports whether a pod belongs to the service.
 func (s *service) selects(p *pod) bool {
-	return p.namespace() == s.key.namespace && labels.SelectorFromSet(s.object.Spec.Selector).Matches(labels.Set(p.labels))
+	return p.namespace() == s.key.Namespace && labels.SelectorFromSet(s.object.Spec.Selector).Matches(labels.Set(p.labels))
 }
 
 // reconcileServices tells the control plane which pods stand behind services.
@@ -113,7 +115,7 @@ func (c *Cluster) reconcileServices() error {
 			endpoints = []discoveryv1.Endpoint{}
 		}
 		s.endpoints = endpoints
-		errs = append(errs, write(c.control.sliceClient(s.key.namespace), s.slice(c.pods)))
+		errs = append(errs, write(c.control.sliceClient(s.key.Namespace), s.slice(c.pods)))
 	}
 	return errors.Join(errs...)
 }
@@ -132,8 +134,8 @@ func (p *pod) endpoint() discoveryv1.Endpoint {
 func (s *service) slice(pods []*pod) *discoveryv1.EndpointSlice {
 	slice := &discoveryv1.EndpointSlice{
 		ObjectMeta: metav1.ObjectMeta{
-			Name: s.key.name, Namespace: s.key.namespace,
-			Labels: map[string]string{discoveryv1.LabelServiceName: s.key.name},
+			Name: s.key.Name, Namespace: s.key.Namespace,
+			Labels: map[string]string{discoveryv1.LabelServiceName: s.key.Name},
 		},
 		AddressType: discoveryv1.AddressTypeIPv4,
 		Endpoints:   s.endpoints,
@@ -182,10 +184,10 @@ func (c *Cluster) writeHosts() error {
 			if !s.address.IsValid() {
 				continue
 			}
-			name := s.key.name + "." + s.key.namespace
-			names := fmt.Sprintf("%s %s.svc %s.svc.%s", name, name, name, domain)
-			if s.key.namespace == p.namespace() {
-				names = s.key.name + " " + names
+			name := s.key.Name + "." + s.key.Namespace
+			names := fmt.Sprintf("%s %s.svc %s.svc.%s", name, name, name, control.Domain)
+			if s.key.Namespace == p.namespace() {
+				names = s.key.Name + " " + names
 			}
 			lines = append(lines, s.address.String()+" "+names)
 		}

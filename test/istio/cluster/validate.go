@@ -15,7 +15,7 @@ func Validate(manifests ...string) error {
 		errs = append(errs, err)
 		for _, o := range objects {
 			if err := checkObject(o); err != nil {
-				errs = append(errs, fmt.Errorf("%s in %q: %w", o, o.namespace, err))
+				errs = append(errs, fmt.Errorf("%s in %q: %w", o, o.Namespace, err))
 			}
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	spec "github.com/tagproc/tagproc/internal/container"
+	"github.com/tagproc/tagproc/mesh/control"
 )
 
 // mountVolumes makes the pod's volumes, and waits for the ConfigMaps that they need.
@@ -46,11 +47,11 @@ func (p *pod) tryMount(v *corev1.Volume, dir string) (bool, error) {
 	// As long as it is locked no change of the ConfigMap can be missed.
 	p.c.mu.Lock()
 	defer p.c.mu.Unlock()
-	o, ok := p.c.objects[key{kind: "ConfigMap", namespace: p.namespace(), name: v.ConfigMap.Name}]
+	o, ok := p.c.objects[control.Key{Kind: "ConfigMap", Namespace: p.namespace(), Name: v.ConfigMap.Name}]
 	if !ok {
 		return v.ConfigMap.Optional != nil && *v.ConfigMap.Optional, nil
 	}
-	return true, writeVolume(dir, v.ConfigMap, o.kube.(*corev1.ConfigMap))
+	return true, writeVolume(dir, v.ConfigMap, o.Kube.(*corev1.ConfigMap))
 }
 
 // updateVolumes writes a ConfigMap that has changed into the volumes that have it.
