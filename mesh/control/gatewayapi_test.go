@@ -25,7 +25,7 @@ func TestDefinitions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	files, err := filepath.Glob(filepath.Join(strings.TrimSpace(string(dir)), "config/crd/experimental/gateway.networking.k8s.io_*s.yaml"))
+	files, err := filepath.Glob(strings.TrimSpace(string(dir)) + "/config/crd/experimental/gateway.networking.k8s.io_*s.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}

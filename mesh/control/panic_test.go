@@ -33,4 +33,4 @@ func TestPanic(t *testing.T) {
 }
 
 //go:noinline
-func oneThatPanics(o *Object) error { return errors.New(o.Key.Name) }
+func oneThatPanics(o *Object) error { return errors.New(o.Name) }
