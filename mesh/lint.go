@@ -212,7 +212,7 @@ func (l *linter) misplaced(name, namespace string) string {
 		}
 		n, ns, is := splitHost(fullHost(spec.GetHost(), o.Namespace))
 		if is && n == name && ns != namespace && !l.showsServices(ns) {
-			return fmt.Sprintf("subsets of Service %s of namespace %s: DestinationRule %s is for that of %s, of which the files have no Service; if a file leaves out the namespace, say --namespace %s", name, namespace, o.Name, ns, ns)
+			return fmt.Sprintf("subsets of Service %s of namespace %s: DestinationRule %s is for that of %s, and no file has that Service; if a file leaves out the namespace, say --namespace %s", name, namespace, o.Name, ns, ns)
 		}
 	}
 	return ""
