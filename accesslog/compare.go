@@ -128,8 +128,10 @@ func (c *Comparer) line(l *line, place Wrong) {
 	case "tagged", "cleaned", "unchanged":
 	default:
 		count(c.Report.Unanswered, l.Why.Outcome)
-		place.Why = "tagproc gave it no tag (" + l.Why.Outcome + "): a client sent it"
-		c.untagged(l, place)
+		if l.Why.RulesDigest == c.table.Digest() {
+			place.Why = "tagproc gave it no tag (" + l.Why.Outcome + "): a client sent it"
+			c.untagged(l, place)
+		}
 		return
 	}
 	if l.Why.RulesDigest != c.table.Digest() {

@@ -93,6 +93,7 @@ func TestCompare(t *testing.T) {
 		{"over the limits, and forged", `{"tags":{"tag":"s2"},"tagproc":0,"why":{"outcome":"over_limits","rulesDigest":"` + digest + `"}}`, Report{Unanswered: map[string]int64{"over_limits": 1}, Wrong: 1, List: []Wrong{
 			{File: "log", Line: 1, Header: "tag", Tag: "s2", Why: "tagproc gave it no tag (over_limits): a client sent it"},
 		}}},
+		{"over the limits of other rules", `{"tags":{"tag":"s2"},"tagproc":0,"why":{"outcome":"over_limits","rulesDigest":"0123456789abcdef"}}`, Report{Unanswered: map[string]int64{"over_limits": 1}}},
 		{"without a tag header of the rules", `{"tags":{},"why":` + said(byLane) + `}`, Report{Unlogged: 1}},
 		{"a digest that is none", `{"tags":{"tag":"s1"},"why":{"outcome":"tagged","rulesDigest":"0123","rules":{}}}`, Report{Unread: 1, FirstUnread: "log:1"}},
 		{"an outcome that is none", `{"tags":{"tag":"s1"},"why":{"outcome":"` + strings.Repeat("x", 33) + `"}}`, Report{Unread: 1, FirstUnread: "log:1"}},

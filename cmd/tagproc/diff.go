@@ -130,7 +130,7 @@ func (d *diffFlags) run(cmd *cobra.Command, flags *rulesFlags, oldFile, newFile 
 			return err
 		}
 	}
-	refusals, err := d.refusals(diff, before, after)
+	refusals, err := d.refusals(diff, after)
 	if err != nil {
 		return err
 	}
@@ -206,7 +206,7 @@ func (d *diffFlags) checkTags(tables ...*rules.Table) error {
 
 // refusals returns why a gate says no. What the rules can only bound is counted where ids
 // are known.
-func (d *diffFlags) refusals(diff *shares.Diff, before, after *rules.Table) ([]string, error) {
+func (d *diffFlags) refusals(diff *shares.Diff, after *rules.Table) ([]string, error) {
 	refusals := []string{}
 	var kept []string // tags that nobody loses now
 	for _, tag := range d.leaving {
@@ -227,7 +227,7 @@ func (d *diffFlags) refusals(diff *shares.Diff, before, after *rules.Table) ([]s
 			kept = append(kept, tag)
 		}
 	}
-	refusals = append(refusals, d.leavingLater(before, after, kept)...)
+	refusals = append(refusals, d.leavingLater(after, kept)...)
 	switch f := diff.Moving(); {
 	case d.most == "":
 	case diff.Trusts && d.percent < 100:
@@ -251,20 +251,23 @@ func (d *diffFlags) refusals(diff *shares.Diff, before, after *rules.Table) ([]s
 }
 
 // leavingLater returns why --forbid-leaving says no to a later step of the ramps of the rules
-// after: the first at which a tag is lost. People of --ids are not counted there.
-func (d *diffFlags) leavingLater(before, after *rules.Table, tags []string) (refusals []string) {
-	for _, at := range after.Instants() {
-		if len(tags) == 0 || !at.After(d.instant) {
+// after: the first at which somebody loses a tag that the step before gave. People of --ids are
+// not counted there.
+func (d *diffFlags) leavingLater(after *rules.Table, tags []string) (refusals []string) {
+	last, _ := after.At(d.instant)
+	for _, stage := range after.Stages() {
+		if len(tags) == 0 || !stage.Since().After(d.instant) {
 			continue
 		}
-		diff := shares.Compare(before, after, shares.Options{At: at})
+		diff := shares.Compare(last, stage, shares.Options{})
+		last = stage
 		tags = slices.DeleteFunc(tags, func(tag string) bool {
 			f := diff.Leaving(tag)
-			lost := !f.IsZero() && (!f.AtMost || d.ids.file == "")
-			if lost {
-				refusals = append(refusals, fmt.Sprintf("--forbid-leaving %s: it is lost by %s from %s on", tag, f.Users(), at.UTC().Format(time.RFC3339)))
+			if f.IsZero() {
+				return false
 			}
-			return lost
+			refusals = append(refusals, fmt.Sprintf("--forbid-leaving %s: it is lost by %s at the step of %s", tag, f.Users(), stage.Since().UTC().Format(time.RFC3339)))
+			return true
 		})
 	}
 	return refusals
