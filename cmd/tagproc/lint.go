@@ -16,6 +16,7 @@ import (
 	"github.com/tagproc/tagproc/internal/terminal"
 	"github.com/tagproc/tagproc/internal/words"
 	"github.com/tagproc/tagproc/istio/lint"
+	"github.com/tagproc/tagproc/kube"
 	"github.com/tagproc/tagproc/source"
 )
 
@@ -64,7 +65,7 @@ errors), 1 if there are errors, and 2 if the command is not understood.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			files, refused := lintFiles(cmd, args)
+			files, refused := lintFiles(cmd, &flags, args)
 			for _, addr := range envoys {
 				src, wrong := readEnvoy(cmd, addr)
 				if wrong != nil {
@@ -98,9 +99,9 @@ errors), 1 if there are errors, and 2 if the command is not understood.`,
 	return cmd
 }
 
-// lintFiles returns the contents of files, those of directories in the order of their
-// names. Each file that cannot be read is a finding.
-func lintFiles(cmd *cobra.Command, args []string) (files []lint.File, refused []lint.Finding) {
+// lintFiles returns the contents of files and of a configmap://, those of directories in the
+// order of their names. Each file that cannot be read is a finding.
+func lintFiles(cmd *cobra.Command, flags *rulesFlags, args []string) (files []lint.File, refused []lint.Finding) {
 	refuse := func(p source.Problem) { refused = append(refused, lint.Finding{Problem: p}) }
 	add := func(name string, swept bool) {
 		src, wrong := read(cmd, name, source.MaxFileSize)
@@ -114,6 +115,14 @@ func lintFiles(cmd *cobra.Command, args []string) (files []lint.File, refused []
 		}
 	}
 	for _, arg := range args {
+		if kube.IsReference(arg) {
+			if text, wrong := flags.read(cmd, arg); wrong != nil {
+				refuse(*wrong)
+			} else {
+				files = append(files, lint.File{Name: text.name, Source: text.bytes})
+			}
+			continue
+		}
 		if arg == "-" {
 			add(arg, false)
 			continue

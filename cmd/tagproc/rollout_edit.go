@@ -99,7 +99,7 @@ func (e *rolloutEdit) run(cmd *cobra.Command, file string, edit func(f *rollout.
 	if err == nil && !e.mayLeave {
 		err = rollout.Leaving(before, after, rule, now, e.tags...)
 		if _, leaving := errors.AsType[*rollout.LeavingError](err); leaving && e.toNobody {
-			err = fmt.Errorf("%w, or roll the tag back, which needs no flag: tagproc rollout rollback %s %s --rule %s", err, words.Shell(file), words.Shell(e.tags[0]), words.Shell(before.Table().Rules()[rule].Name))
+			err = fmt.Errorf("%w, or roll the tag back, which needs no flag: tagproc rollout rollback %s %s --rule %s", err, e.typed(file), words.Shell(e.tags[0]), words.Shell(before.Table().Rules()[rule].Name))
 		}
 	}
 	if err != nil {
@@ -170,7 +170,7 @@ func (e *rolloutEdit) await(cmd *cobra.Command, r *editResult, after *rollout.Fi
 	if r.Written {
 		said = "is written"
 	}
-	return fail(fmt.Errorf("%s: the edit %s, and not all replicas have it; to wait on: tagproc status --rules %s --watch ADDR", r.File, said, words.Shell(r.File)))
+	return fail(fmt.Errorf("%s: the edit %s, and not all replicas have it; to wait on: tagproc status --rules %s --watch ADDR", r.File, said, e.typed(r.File)))
 }
 
 // unreached says which warnings a promotion leaves: its tag takes the buckets of policies that
@@ -265,7 +265,7 @@ func (e *rolloutEdit) rolledBack(before, after *rollout.File, rule int, now time
 		}
 		share := rollout.Share(before, rule, now, to.Tag)
 		notes = append(notes, fmt.Sprintf("%s of the users had %s and have %s now, since the numbers of this file cannot give them to the baseline. To have %s keep its share, with other users: tagproc rollout set %s %s=%s --rule %s --allow-leaving",
-			to.Share, tag, to.Tag, to.Tag, words.Shell(file), words.Shell(to.Tag), share, words.Shell(r.Name)))
+			to.Share, tag, to.Tag, to.Tag, e.typed(file), words.Shell(to.Tag), share, words.Shell(r.Name)))
 	}
 	if users := namedFor(after, rule, tag); users != "" {
 		keep := "Named users keep " + tag
@@ -275,6 +275,14 @@ func (e *rolloutEdit) rolledBack(before, after *rollout.File, rule int, now time
 		notes = append(notes, fmt.Sprintf("%s: %s. tagproc rollout unname takes it from them.", keep, users))
 	}
 	return notes
+}
+
+// typed returns how the rules are named in another command.
+func (e *rolloutEdit) typed(file string) string {
+	if e.flags.kubeconfig == "" {
+		return words.Shell(file)
+	}
+	return words.Shell(file) + " --kubeconfig " + words.Shell(e.flags.kubeconfig)
 }
 
 // next says when and how the fleet has what is written.
@@ -289,7 +297,7 @@ func (e *rolloutEdit) next(r *editResult, place *rulesText, applied bool) (lines
 		lines = append(lines, "A tagproc that reads this file has it within about a second.")
 	}
 	if r.File != "-" && !e.dryRun && !e.wait.on {
-		lines = append(lines, fmt.Sprintf("tagproc status --rules %s --watch ADDR... waits until all replicas have it.", words.Shell(r.File)))
+		lines = append(lines, fmt.Sprintf("tagproc status --rules %s --watch ADDR... waits until all replicas have it.", e.typed(r.File)))
 	}
 	return lines
 }
