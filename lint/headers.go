@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	mutationv3 "github.com/envoyproxy/go-control-plane/envoy/config/common/mutation_rules/v3"
-
 	"github.com/tagproc/tagproc/contract"
 	"github.com/tagproc/tagproc/envoyconf"
 	"github.com/tagproc/tagproc/rules"
@@ -89,10 +87,17 @@ func (r *Rules) declared(key, name string) source.Value {
 // strips reports whether a header is removed before a route is chosen.
 func (s *Side) strips(name string) bool {
 	return slices.ContainsFunc(s.Managers, func(h *Manager) bool {
-		return slices.ContainsFunc(h.early, func(e *mutationv3.HeaderMutation) bool {
-			return e.GetRemove() != "" && strings.EqualFold(e.GetRemove(), name) ||
-				e.GetRemoveOnMatch() != nil && envoyconf.Matches(e.GetRemoveOnMatch().GetKeyMatcher(), name) == envoyconf.Yes
-		})
+		stripped := false
+		for _, e := range h.early { // in their order: one behind the removal may write the header
+			switch {
+			case e.GetRemove() != "" && strings.EqualFold(e.GetRemove(), name),
+				e.GetRemoveOnMatch() != nil && envoyconf.Matches(e.GetRemoveOnMatch().GetKeyMatcher(), name) == envoyconf.Yes:
+				stripped = true
+			case strings.EqualFold(e.GetAppend().GetHeader().GetKey(), name):
+				stripped = false
+			}
+		}
+		return stripped
 	})
 }
 
