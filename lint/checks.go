@@ -144,6 +144,7 @@ var Checks = []Check{
 	{"forward-rules", source.Error, []Need{NeedRules, NeedSide}, nil, forwardRules},
 	{"mutation-rules", source.Error, []Need{NeedRules, NeedSide}, nil, mutationRules},
 	{"early-stripping", source.Error, []Need{NeedRules, NeedSide}, nil, earlyStripping},
+	{"unasked-gateway", source.Warning, []Need{NeedRules, NeedSide, NeedEnvoys}, unaskedGateway, nil},
 	{"early-spellings", source.Warning, []Need{NeedRules, NeedSide}, nil, earlySpellings},
 	{"visitor-cookie", source.Error, []Need{NeedRules, NeedSide}, nil, visitorCookie},
 	{"visitor-cache", source.Warning, []Need{NeedRules, NeedSide}, nil, visitorCache},

@@ -49,7 +49,7 @@ filter_chains:
 			t.Fatal(wrong)
 		}
 		config, _ := envoyconf.Read(docs)
-		m.AddEnvoy(fmt.Sprint(i), config)
+		m.AddEnvoy(fmt.Sprint(i), config, false)
 	}
 	m.Settle()
 	if fs := m.Findings(); len(fs) > 0 {

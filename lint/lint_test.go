@@ -141,7 +141,7 @@ func modelOf(t *testing.T, file, old, with string) *Model {
 		if len(problems) > 0 {
 			t.Fatal(problems)
 		}
-		m.AddEnvoy(name, config)
+		m.AddEnvoy(name, config, false)
 	}
 	m.Settle()
 	return m

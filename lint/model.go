@@ -49,8 +49,9 @@ func (r *Rules) Rule(i int, path ...any) source.Value { return r.At.Get("rules",
 type Envoy struct {
 	*envoyconf.Config
 
-	Name string // in messages; "": there is no other
-	Open bool   // it has routes that the configuration lacks
+	Name    string // in messages; "": there is no other
+	Open    bool   // it has routes that the configuration lacks
+	Gateway bool   // clients reach it, and tags are not to be believed
 }
 
 // A Side is what has requests of one gateway tagged: an HTTP connection manager and its
@@ -66,6 +67,7 @@ type Side struct {
 	Patches bool
 	Open    bool // there may be clusters beside Clusters
 
+	of    *envoyconf.Manager  // nil: not known
 	chain []*envoyconf.Filter // the filters in their order; nil: not known
 }
 
@@ -167,9 +169,11 @@ func (s *Side) Asked() (cs []*Cluster) {
 }
 
 // AddEnvoy adds the configuration of an Envoy, and a Side for each of its connection
-// managers that asks tagproc as a gateway does. It reports whether there is one.
-func (m *Model) AddEnvoy(name string, config *envoyconf.Config) (asks bool) {
-	e := &Envoy{Config: config, Name: name}
+// managers that asks tagproc as a gateway does. It reports whether there is one, which makes
+// a gateway of an Envoy that is not said to be one.
+func (m *Model) AddEnvoy(name string, config *envoyconf.Config, gateway bool) (asks bool) {
+	e := &Envoy{Config: config, Name: name, Gateway: gateway}
+	defer func() { e.Gateway = e.Gateway || asks }()
 	m.Envoys = append(m.Envoys, e)
 	for _, l := range config.Listeners {
 		for _, c := range l.Chains {
@@ -188,7 +192,7 @@ func (m *Model) AddEnvoy(name string, config *envoyconf.Config) (asks bool) {
 
 // side returns what a connection manager has tagged, or nil if it does not ask.
 func side(http *envoyconf.Manager, config *envoyconf.Config) *Side {
-	s := &Side{Open: !config.AllClusters, chain: http.Filters}
+	s := &Side{Open: !config.AllClusters, of: http, chain: http.Filters}
 	for _, f := range http.Filters {
 		switch c := f.Config.(type) {
 		case *extprocv3.ExternalProcessor:

@@ -67,6 +67,7 @@ var cases = []struct{ files, want string }{
 	{"rules gateway-ports/base-noservice gateway-ports/base4 dr gateway-ports/gw", ""},
 
 	// EnvoyFilters that leave the gateway out.
+	{"unasked/rules unasked/shop unasked/partner unasked/filter", "(unasked-gateway)"},
 	{"rules base dr vs envoyfilter-match/gw envoyfilter-match/gwpods envoyfilter-match/ef-port", "(early-spellings)"}, // it serves 80
 	{"rules base dr vs envoyfilter-match/gw443 envoyfilter-match/gwpods envoyfilter-match/ef-port", "(early-spellings) filter-unapplied"},
 	{"rules base dr vs envoyfilter-match/gw envoyfilter-match/gwpods envoyfilter-match/ef-name", "(early-spellings) filter-unapplied"},

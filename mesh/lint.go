@@ -138,7 +138,7 @@ func (l *linter) ofEnvoys() {
 	asked := false
 	for _, one := range l.envoys.All {
 		l.close(one)
-		if model.AddEnvoy(one.String(), one.Config) {
+		if model.AddEnvoy(one.String(), one.Config, one.Gateway) {
 			asked = true
 		}
 	}

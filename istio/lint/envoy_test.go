@@ -1,8 +1,11 @@
 package lint_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
+
+	"go.yaml.in/yaml/v4"
 
 	"github.com/tagproc/tagproc/internal/mesh"
 	"github.com/tagproc/tagproc/istio/lint"
@@ -67,6 +70,55 @@ func TestEnvoyShipped(t *testing.T) {
 		r := lint.Files(append(deployment(t, files[0]), deployment(t, files[1])...), rules.Options{})
 		for _, f := range r.Findings {
 			t.Errorf("%s: %v", files[1], f)
+		}
+	}
+}
+
+// TestEnvoyBeside adds a listener that routes by tags to one that asks tagproc.
+func TestEnvoyBeside(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name    string
+		removes bool
+		want    []string
+	}{
+		{"neither asks nor removes", false, []string{"unasked-gateway appver-a", "unasked-gateway x-asm-prefer-tag"}},
+		{"removes", true, nil},
+	} {
+		var config map[string]any
+		if err := yaml.Load(deployment(t, "envoy/envoy.yaml")[0].Source, &config); err != nil {
+			t.Fatal(err)
+		}
+		resources := config["static_resources"].(map[string]any)
+		listeners := resources["listeners"].([]any)
+		text, err := yaml.Dump(listeners[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		var beside map[string]any
+		if err := yaml.Load(text, &beside); err != nil {
+			t.Fatal(err)
+		}
+		beside["name"] = "beside"
+		beside["address"] = map[string]any{"socket_address": map[string]any{"address": "0.0.0.0", "port_value": 10001}}
+		manager := beside["filter_chains"].([]any)[0].(map[string]any)["filters"].([]any)[0].(map[string]any)["typed_config"].(map[string]any)
+		filters := manager["http_filters"].([]any)
+		manager["http_filters"] = filters[len(filters)-1:]
+		if !tt.removes {
+			delete(manager, "early_header_mutation_extensions")
+		}
+		resources["listeners"] = append(listeners, beside)
+		if text, err = yaml.Dump(config); err != nil {
+			t.Fatal(err)
+		}
+		r := lint.Files([]lint.File{deployment(t, "envoy/rules.yaml")[0], {Name: "envoy.yaml", Source: text}}, rules.Options{})
+		var got []string
+		for _, f := range r.Findings {
+			got = append(got, string(f.Kind)+" "+strings.Fields(f.Message)[4])
+		}
+		slices.Sort(got)
+		if !slices.Equal(got, tt.want) {
+			t.Errorf("a listener beside that %s: found %v, want %v\n%v", tt.name, got, tt.want, r.Findings)
 		}
 	}
 }

@@ -41,7 +41,7 @@ func (m *model) addEnvoys() {
 // tagproc is of no concern.
 func (m *model) addEnvoy(docs []*source.Document) {
 	config, problems := envoyconf.Read(docs)
-	if asks := m.judged.AddEnvoy(docs[0].File, config); !asks && m.swept[docs[0].File] {
+	if asks := m.judged.AddEnvoy(docs[0].File, config, false); !asks && m.swept[docs[0].File] {
 		m.others[envoyConfig] += len(docs)
 		m.judged.Envoys = m.judged.Envoys[:len(m.judged.Envoys)-1]
 		return
