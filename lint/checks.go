@@ -141,6 +141,7 @@ var Checks = []Check{
 
 	// Its settings beside the rules.
 	{"needs-render", source.Error, []Need{NeedRules, NeedSide}, nil, needsRender},
+	{"needs-render", source.Error, []Need{NeedRules, NeedEnvoys}, staleProgram, nil},
 	{"forward-rules", source.Error, []Need{NeedRules, NeedSide}, nil, forwardRules},
 	{"mutation-rules", source.Error, []Need{NeedRules, NeedSide}, nil, mutationRules},
 	{"early-stripping", source.Error, []Need{NeedRules, NeedSide}, nil, earlyStripping},

@@ -54,11 +54,32 @@ func (h *hop) filters(r *envoyconf.Result) *envoyconf.Result {
 			r = h.ask(f, config, r)
 		case isExtProc && slices.Contains(ours, f):
 			h.NotChecked = append(h.NotChecked, f.GetName()+" asks tagproc: give its rules with --rules")
+		case h.decidesByProgram(f):
+			r = h.program(f, r)
 		case !f.Modelled():
 			h.NotChecked = append(h.NotChecked, f.GetName())
 		}
 	}
 	return r
+}
+
+// decidesByProgram reports whether a filter has the rules as Lua.
+func (h *hop) decidesByProgram(f *envoyconf.Filter) bool {
+	_, is := f.ProgramDigest()
+	return is
+}
+
+// program has rules as Lua decide, as tagproc would by the same rules.
+func (h *hop) program(f *envoyconf.Filter, r *envoyconf.Result) *envoyconf.Result {
+	switch digest, _ := f.ProgramDigest(); {
+	case h.table == nil:
+		h.CannotTell = append(h.CannotTell, "what the filter "+f.GetName()+" decides by its rules in Lua: give them with --rules")
+		return r
+	case digest != h.table.Digest():
+		h.CannotTell = append(h.CannotTell, fmt.Sprintf("what the filter %s decides: its Lua is of the rules with the digest %s, and --rules has %s: render it again, or give those", f.GetName(), digest, h.table.Digest()))
+		return r
+	}
+	return h.ask(f, &extprocv3.ExternalProcessor{}, r)
 }
 
 // asked returns the filters that ask tagproc: by their names those of tagproc, or else

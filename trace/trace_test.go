@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tagproc/tagproc/contract"
 	"github.com/tagproc/tagproc/envoyconf"
 	"github.com/tagproc/tagproc/internal/terminal"
 	"github.com/tagproc/tagproc/rules"
@@ -18,7 +19,7 @@ import (
 type envoy struct {
 	manager string // more of the connection manager
 	service string // more of the service that the filter asks
-	filter  string // more of the filter of tagproc; "none": there is no filter
+	filter  string // more of the filter of tagproc; "none": there is no filter; "lua", "stale lua": its rules, or others, as Lua
 	routes  string // of the one virtual host; "": by x-tag to v2, or else to v1
 }
 
@@ -31,8 +32,12 @@ const (
 func (e envoy) stop(t *testing.T, name, host string) Stop {
 	t.Helper()
 	filters, routes := fmt.Sprintf(tagproc, e.service, e.filter), e.routes
-	if e.filter == "none" {
+	switch e.filter {
+	case "none":
 		filters = ""
+	case "lua", "stale lua":
+		digest := table(t, map[string]string{"stale lua": ", mode: shadow"}[e.filter]).Digest()
+		filters = fmt.Sprintf(`{name: tagproc, typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua, default_source_code: {inline_string: %q}}}`, contract.Program+digest+"\n")
 	}
 	if routes == "" {
 		routes = byTag
@@ -101,6 +106,9 @@ func TestOneEnvoy(t *testing.T) {
 		"off":         {envoy{}, ", mode: \"off\"", by("jack", "/"), "v1", []string{"tagproc  rule a: the rule is off"}},
 		"before it":   {envoy{}, "", by("jack", "/health"), "v1", []string{"tagproc  rule a: policy 1", "route    first", "!not      route"}},
 		"no rules":    {envoy{}, "none", by("jack", "/"), "v1", []string{"unknown  filters whose effect is not modelled: tagproc asks tagproc: give its rules with --rules", "!tagproc  "}},
+		"Lua":         {envoy{filter: "lua"}, "", by("jack", "/"), "v2", []string{"tagproc  rule a: policy 1 takes buckets 0 to 19 → x-tag: s2", "route    canary"}},
+		"stale Lua":   {envoy{filter: "stale lua"}, "", by("jack", "/"), "v1", []string{"open     what the filter tagproc decides: its Lua is of the rules with the digest "}},
+		"Lua alone":   {envoy{filter: "lua"}, "none", by("jack", "/"), "v1", []string{"open     what the filter tagproc decides by its rules in Lua: give them with --rules"}},
 		"no filter":   {envoy{filter: "none"}, "", by("jack", "/"), "v1", []string{"!tagproc  "}},
 		"refused":     {envoy{manager: "common_http_protocol_options: {headers_with_underscores_action: REJECT_REQUEST}, "}, "", with(by("jack", "/"), "x_a", "1"), "", []string{"answer   400: ", "!tagproc  "}},
 		"not found":   {envoy{routes: `{match: {path: /cart}, route: {cluster: v1}}`}, "", by("jack", "/"), "", []string{"tagproc  rule a: policy 1", "answer   404: no route of the virtual host takes the request"}},

@@ -23,7 +23,8 @@ var templateFiles embed.FS
 
 var templates = sync.OnceValue(func() *template.Template {
 	return template.Must(template.New("").Funcs(template.FuncMap{
-		"lua": Quote,
+		"lua":     Quote,
+		"program": func() string { return contract.Program },
 		// A step begins with the first whole millisecond that is not before it.
 		"milliseconds": func(at time.Time) int64 { return at.Add(time.Millisecond - 1).UnixMilli() },
 		"instant":      func(at time.Time) string { return at.UTC().Format(time.RFC3339Nano) },
