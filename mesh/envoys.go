@@ -173,7 +173,7 @@ func (e *Envoys) addOthers(m *Manifests, options *control.Options) {
 		case *corev1.Namespace, *corev1.Secret, *corev1.ConfigMap, *gatewayv1.Gateway, *gatewayv1.HTTPRoute, *gatewayv1.GRPCRoute, *gatewayv1.TLSRoute, *gatewayv1.GatewayClass,
 			*gatewayv1beta1.ReferenceGrant:
 			if !isWaypoint(k) {
-				options.Objects = append(options.Objects, k)
+				options.Objects = append(options.Objects, unnamed(k))
 			}
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	"google.golang.org/protobuf/proto"
 	networking "istio.io/api/networking/v1alpha3"
 	"istio.io/istio/pkg/config"
+	"k8s.io/apimachinery/pkg/runtime"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/tagproc/tagproc/source"
 	"github.com/tagproc/tagproc/trace"
@@ -16,11 +18,12 @@ import (
 
 // Istio's metadata names the object that a route is made of, and not which of its routes. So
 // routes without a name get their number for one, before Istio sees them; it moves into the
-// metadata of what Istio makes of them.
+// metadata of what Istio makes of them. Rules of HTTPRoutes and GRPCRoutes lose their names,
+// which are theirs in one object alone: Istio calls what it makes of them by object and number.
 
-var routeNumber = regexp.MustCompile(`-?#(\d+)`)
+var routeNumber = regexp.MustCompile(`-?#tagproc-mesh:(\d+)`)
 
-// numbered returns a VirtualService whose routes without a name are called "#INDEX".
+// numbered returns a VirtualService whose routes without a name are called by their number.
 func numbered(c config.Config) config.Config {
 	spec, is := c.Spec.(*networking.VirtualService)
 	if !is {
@@ -29,11 +32,30 @@ func numbered(c config.Config) config.Config {
 	spec = proto.CloneOf(spec)
 	for i, r := range spec.GetHttp() {
 		if r.GetName() == "" {
-			r.Name = fmt.Sprintf("#%d", i)
+			r.Name = fmt.Sprintf("#tagproc-mesh:%d", i)
 		}
 	}
 	c.Spec = spec
 	return c
+}
+
+// unnamed returns a route of the Gateway API whose rules have no names.
+func unnamed(o runtime.Object) runtime.Object {
+	switch route := o.(type) {
+	case *gatewayv1.HTTPRoute:
+		route = route.DeepCopy()
+		for i := range route.Spec.Rules {
+			route.Spec.Rules[i].Name = nil
+		}
+		return route
+	case *gatewayv1.GRPCRoute:
+		route = route.DeepCopy()
+		for i := range route.Spec.Rules {
+			route.Spec.Rules[i].Name = nil
+		}
+		return route
+	}
+	return o
 }
 
 // unnumber gives routes that numbered has named the names that they have, "" or that of
@@ -168,14 +190,14 @@ func (e *Envoys) madeOf(path, name string) (*Object, source.Value) {
 }
 
 // ruleOf returns the rule of an HTTPRoute or a GRPCRoute that Istio names a route after:
-// "NAMESPACE.NAME.INDEX", or the rule's own name.
+// "NAMESPACE.NAME.INDEX".
 func (e *Envoys) ruleOf(name string) (*Object, source.Value) {
 	for _, o := range e.manifests.Objects {
 		if o.Kind != "HTTPRoute" && o.Kind != "GRPCRoute" {
 			continue
 		}
 		for i, r := range o.Doc.Get("spec", "rules").Elements() {
-			if own := r.Text("name"); own != "" && own == name || name == fmt.Sprintf("%s.%s.%d", o.Namespace, o.Name, i) {
+			if name == fmt.Sprintf("%s.%s.%d", o.Namespace, o.Name, i) {
 				return o, r
 			}
 		}
