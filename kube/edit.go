@@ -49,7 +49,7 @@ func (e *Edit) Replace(ctx context.Context, text []byte) error {
 	if err == nil {
 		return response.Body.Close()
 	}
-	_, answered := errors.AsType[*statusError](err)
+	status, answered := errors.AsType[*statusError](err)
 	switch {
 	case isStatus(err, http.StatusConflict):
 		return ErrConflict
@@ -57,8 +57,8 @@ func (e *Edit) Replace(ctx context.Context, text []byte) error {
 		return errors.New("the ConfigMap has been deleted meanwhile; nothing is written")
 	case isStatus(err, http.StatusForbidden):
 		return errors.New(unreachable(err, "get, list and patch"))
-	case !answered:
-		return fmt.Errorf("no answer of the API server says whether it is written: %w: run the command again, which does nothing twice", err)
+	case !answered || status.code >= http.StatusInternalServerError:
+		return fmt.Errorf("no answer of the API server says whether it is written: %w: look at it with tagproc rollout show before you run the command again", err)
 	}
 	return fmt.Errorf("nothing is written: %w", err)
 }

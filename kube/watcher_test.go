@@ -188,6 +188,7 @@ func TestEdit(t *testing.T) {
 	}{
 		{http.StatusForbidden, "give the account a Role with get, list and patch on the ConfigMap"},
 		{http.StatusNotFound, "has been deleted meanwhile; nothing is written"},
+		{http.StatusGatewayTimeout, "no answer of the API server says whether it is written: the API server answers 504: no, said the server: look at it with tagproc rollout show"},
 		{http.StatusUnprocessableEntity, "nothing is written: the API server answers 422: no, said the server"},
 	} {
 		api.change(func() { api.refusal = tt.code })

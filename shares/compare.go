@@ -28,8 +28,8 @@ type Diff struct {
 	Moves       Figure       `json:"moving"`         // who changes any tag
 	People      *People      `json:"people,omitempty"`
 
-	// Trusts says that trustClientTags becomes true: whoever sends a tag has it then, and no
-	// share tells who that is.
+	// Trusts says that clients' tags come to stay: trustClientTags becomes true, or a header is
+	// not owned any more. Whoever sends a tag has it then, and no share tells who that is.
 	Trusts bool `json:"trusts"`
 
 	incomplete bool // somebody may move whom no Comparison has
@@ -134,7 +134,7 @@ func Compare(before, after *rules.Table, o Options) *Diff {
 	for _, c := range rules.Changes(before, after, o.At) {
 		if c.Rule == "" && c.Kind != rules.ChangeOrder && before != nil && after != nil {
 			d.Notes = append(d.Notes, c.String())
-			d.Trusts = d.Trusts || c.Kind == rules.ChangeTrust && after.TrustClientTags()
+			d.Trusts = d.Trusts || c.Kind == rules.ChangeTrust && after.TrustClientTags() || c.Kind == rules.ChangeOwned && c.After == ""
 		}
 	}
 	var uncompared []string

@@ -211,7 +211,7 @@ func (d *diffFlags) refusals(diff *shares.Diff, after *rules.Table) ([]string, e
 	var kept []string // tags that nobody loses now
 	for _, tag := range d.leaving {
 		if diff.Trusts {
-			refusals = append(refusals, fmt.Sprintf("--forbid-leaving %s: trustClientTags becomes true, so that whoever sends another tag has that", tag))
+			refusals = append(refusals, fmt.Sprintf("--forbid-leaving %s: tags that clients send come to stay, so that whoever sends another tag has that", tag))
 			continue
 		}
 		f, left := diff.Leaving(tag), uint64(0)
@@ -231,7 +231,7 @@ func (d *diffFlags) refusals(diff *shares.Diff, after *rules.Table) ([]string, e
 	switch f := diff.Moving(); {
 	case d.most == "":
 	case diff.Trusts && d.percent < 100:
-		refusals = append(refusals, fmt.Sprintf("--max-moving %s: trustClientTags becomes true, so that whoever sends a tag has it", d.most))
+		refusals = append(refusals, fmt.Sprintf("--max-moving %s: tags that clients send come to stay, so that whoever sends a tag has it", d.most))
 	case diff.People != nil && diff.People.Share().Percent() > d.percent:
 		refusals = append(refusals, fmt.Sprintf("--max-moving %s: a tag changes for %d of %d people (%s)", d.most, diff.People.Moving, diff.People.Counted, diff.People.Share()))
 	case f.Percent > d.percent && (diff.People == nil || !f.AtMost):

@@ -62,7 +62,7 @@ good rules stay live.`,
 	s.StringVar(&f.admin, "admin", contract.DefaultAdmin, "address of the page for browsers, /healthz, /readyz, /metrics, /state and /explain: `HOST:PORT` or unix:///PATH; empty: none")
 	s.StringArrayVar(&f.adminHosts, "admin-host", nil,
 		"`NAME` in URLs of --admin, besides its addresses and a cluster's names; repeatable")
-	s.StringVar(&f.peers, "peers", "", "`NAME` of all replicas' admin ports, HOST:PORT or HOST, such as that of a headless service: the page says whether they agree")
+	s.StringArrayVar(&f.peers, "peers", nil, "`NAME` of all replicas' admin ports, HOST:PORT or HOST, such as that of a headless service: the page says whether they agree")
 	s.BoolVar(&f.pprof, "pprof", false, "serve /debug/pprof at --admin, which exposes the process and can slow it down")
 
 	s.IntVar(&f.maxHeaders, "max-request-headers", contract.DefaultMaxHeaders, "the gateway's max_headers_count: tagproc adds no tag that would exceed it")

@@ -33,7 +33,7 @@ type serveFlags struct {
 	admin      string
 	pprof      bool
 	adminHosts []string
-	peers      string
+	peers      []string // at most one
 
 	maxHeaders, maxHeaderKB int
 	metadata                bool
@@ -99,8 +99,9 @@ func (f *serveFlags) check() error {
 		require(hostName.MatchString(host), "--admin-host %q: expected a name, such as tagproc.example, without a scheme and a port", host)
 	}
 	require(len(f.adminHosts) == 0 || f.admin != "", "--admin-host: expected an address at --admin too")
-	if f.peers != "" {
-		_, err := fleet.NewPeers(f.peers)
+	require(len(f.peers) < 2, "--peers: expected once, the name that stands for all replicas, such as that of a headless service")
+	if len(f.peers) == 1 {
+		_, err := fleet.NewPeers(f.peers[0])
 		require(err == nil, "--peers: %w", err)
 		require(f.admin != "", "--peers: expected an address at --admin too, where the page is")
 	}
@@ -134,7 +135,7 @@ func (f *serveFlags) options(log *slog.Logger) serverOptions {
 		admin:             f.admin,
 		pprof:             f.pprof,
 		adminHosts:        f.adminHosts,
-		peers:             f.peers,
+		peers:             strings.Join(f.peers, ""),
 		drainDelay:        f.drainDelay,
 		transport: transport.Options{
 			MaxConnections:   f.maxConnections,
