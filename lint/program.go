@@ -3,6 +3,8 @@ package lint
 import (
 	"fmt"
 	"slices"
+
+	"github.com/tagproc/tagproc/contract"
 )
 
 // staleProgram finds rules as Lua in an Envoy that are not those of the files: an edit of the
@@ -15,7 +17,7 @@ func staleProgram(m *Model, found found) {
 					continue
 				}
 				for _, f := range c.HTTP.Filters {
-					digest, is := f.ProgramDigest()
+					digest, is := contract.ProgramDigest(f.LuaSource())
 					if !is || slices.ContainsFunc(m.Rules, func(r *Rules) bool { return r.Table.Digest() == digest }) {
 						continue
 					}

@@ -65,13 +65,13 @@ func (h *hop) filters(r *envoyconf.Result) *envoyconf.Result {
 
 // decidesByProgram reports whether a filter has the rules as Lua.
 func (h *hop) decidesByProgram(f *envoyconf.Filter) bool {
-	_, is := f.ProgramDigest()
+	_, is := contract.ProgramDigest(f.LuaSource())
 	return is
 }
 
 // program has rules as Lua decide, as tagproc would by the same rules.
 func (h *hop) program(f *envoyconf.Filter, r *envoyconf.Result) *envoyconf.Result {
-	switch digest, _ := f.ProgramDigest(); {
+	switch digest, _ := contract.ProgramDigest(f.LuaSource()); {
 	case h.table == nil:
 		h.CannotTell = append(h.CannotTell, "what the filter "+f.GetName()+" decides by its rules in Lua: give them with --rules")
 		return r
