@@ -190,7 +190,7 @@ func (c *Client) do(ctx context.Context, p Place, method, path string, body []by
 	transport := &http.Transport{ // no proxy stands before an admin port
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, p.Network, p.Address)
+			return dialSilent(ctx, p.Network, p.Address)
 		},
 		MaxResponseHeaderBytes: 64 << 10,
 	}
