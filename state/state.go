@@ -138,7 +138,7 @@ type Observed struct {
 type Requests struct {
 	Seconds   int               `json:"seconds"`
 	PerSecond float64           `json:"perSecond"`
-	Decisions float64           `json:"decisionsPerSecond"` // by buckets, of all rules
+	Decisions float64           `json:"decisionsPerSecond"` // by buckets, of all rules, since a rule or a step of its ramp last changed
 	Outcomes  map[string]uint32 `json:"outcomes"`           // messages by outcome, without those that did not occur
 	// Latency is how long tagproc took for its replies; absent without requests.
 	Latency *Latency `json:"latency,omitempty"`
