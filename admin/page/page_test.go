@@ -118,6 +118,9 @@ func views(t *testing.T) map[string]View {
 		"agree": {State: sample(), Replicas: &state.Replicas{Agree: true, Summary: "1 of 1 has 58b34286a4ea4d5b", Digest: "58b34286a4ea4d5b", Replicas: []state.Peer{
 			{Address: "10.0.0.1:9090", Page: "http://10.0.0.1:9090/", Answers: true, Instance: "one", Digest: "58b34286a4ea4d5b", LiveSince: noon, Clock: "right"},
 		}}},
+		"apart": {State: sample(), Replicas: &state.Replicas{Agree: true, Summary: "1 of 1 has 081b1b3d6ef9d0a0", Digest: "081b1b3d6ef9d0a0", Replicas: []state.Peer{
+			{Address: "10.0.0.9:9090", Answers: true, Instance: "nine", Digest: "081b1b3d6ef9d0a0", LiveSince: noon, Clock: "right"},
+		}}},
 		"disagree": {State: sample(), Replicas: disagreeing},
 		"well":     {State: sample()}, "young": {State: young}, "refused": {State: refused}, "no-rules": {State: none}, "stopping": {State: stopping}, "last-step": {State: due}, "long-names": {State: long},
 		"explained": {

@@ -45,14 +45,23 @@ func (d *drawing) Alarms() (wrong []string) {
 		}
 		wrong = append(wrong, fmt.Sprintf("The rules file is refused since %s; %s.", instant(s.Refusal.At), live))
 	}
-	if d.Disagree() {
+	switch {
+	case d.apart():
+		wrong = append(wrong, "This replica has other rules than those that --peers leads to, and is not among them: "+d.Replicas.Summary+".")
+	case d.Disagree():
 		wrong = append(wrong, "Not all replicas agree: "+d.Replicas.Summary+".")
 	}
 	return wrong
 }
 
 // Disagree reports whether another replica may decide otherwise.
-func (d *drawing) Disagree() bool { return d.Replicas != nil && !d.Replicas.Agree }
+func (d *drawing) Disagree() bool { return d.Replicas != nil && !d.Replicas.Agree || d.apart() }
+
+// apart reports whether the replica is none of those that are known and agree, and has other
+// rules.
+func (d *drawing) apart() bool {
+	return d.Replicas != nil && d.Replicas.Agree && d.Replicas.Digest != "" && d.Replicas.Digest != d.State.Digest && !slices.ContainsFunc(d.Replicas.Replicas, d.This)
+}
 
 // A peer is a replica in the table of all.
 type peer struct {
