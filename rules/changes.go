@@ -113,13 +113,7 @@ func Changes(before, after *Table, at time.Time) []Change {
 	if after == nil {
 		after = &Table{}
 	}
-	var cs []Change
-	if before.trust != after.trust {
-		cs = append(cs, Change{Kind: ChangeTrust, Before: strconv.FormatBool(before.trust), After: strconv.FormatBool(after.trust)})
-	}
-	cs = append(cs, ownedChanges(ChangeOwned, before.owned, after.owned)...)
-	cs = append(cs, ownedChanges(ChangePropagation, before.propagated, after.propagated)...)
-	cs = append(cs, visitorChanges(before.visitors, after.visitors)...)
+	cs := CommonChanges(before, after)
 	was, is := before.places(), after.places()
 	cs = append(cs, orderChanges(was, after)...)
 	for i, r := range after.rules {
@@ -135,6 +129,17 @@ func Changes(before, after *Table, at time.Time) []Change {
 		}
 	}
 	return cs
+}
+
+// CommonChanges returns what differs between two tables that is not of one rule, nor of their
+// order: who is trusted, the owned headers, which of them travel, and cookies of visitors.
+func CommonChanges(before, after *Table) (cs []Change) {
+	if before.trust != after.trust {
+		cs = append(cs, Change{Kind: ChangeTrust, Before: strconv.FormatBool(before.trust), After: strconv.FormatBool(after.trust)})
+	}
+	cs = append(cs, ownedChanges(ChangeOwned, before.owned, after.owned)...)
+	cs = append(cs, ownedChanges(ChangePropagation, before.propagated, after.propagated)...)
+	return append(cs, visitorChanges(before.visitors, after.visitors)...)
 }
 
 // visitorChanges compares cookies by their names.

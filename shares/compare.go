@@ -131,8 +131,8 @@ func Compare(before, after *rules.Table, o Options) *Diff {
 		}
 		before, after = at(before, o.At), at(after, o.At)
 	}
-	for _, c := range rules.Changes(before, after, o.At) {
-		if c.Rule == "" && c.Kind != rules.ChangeOrder && before != nil && after != nil {
+	if before != nil && after != nil {
+		for _, c := range rules.CommonChanges(before, after) {
 			d.Notes = append(d.Notes, c.String())
 			d.Trusts = d.Trusts || c.Kind == rules.ChangeTrust && after.TrustClientTags() || c.Kind == rules.ChangeOwned && c.After == ""
 		}
