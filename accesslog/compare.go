@@ -23,7 +23,7 @@ type Report struct {
 	List []Wrong `json:"list"` // the first of them
 
 	// What is not compared.
-	OtherRules  map[string]int64 `json:"otherRules"`            // decided by rules of other digests; "others": more than MaxKinds of them
+	OtherRules  map[string]int64 `json:"otherRules"`            // decided by rules of other digests; "others": more than mostKinds of them
 	Unanswered  map[string]int64 `json:"unanswered"`            // by the status of the call, or the outcome; "others" as above
 	Unlogged    int64            `json:"unlogged"`              // the line lacks a tag header of these rules
 	Unexplained int64            `json:"unexplained"`           // answered, without a reason
@@ -31,12 +31,12 @@ type Report struct {
 	FirstUnread string           `json:"firstUnread,omitempty"` // file and line of the first of them
 }
 
-// MaxKinds is the most digests, and the most ways of not deciding, that are told apart.
-const MaxKinds = 1000
+// mostKinds is the most digests, and the most ways of not deciding, that are told apart.
+const mostKinds = 1000
 
 // count counts one of a kind.
 func count(of map[string]int64, kind string) {
-	if _, known := of[kind]; !known && len(of) >= MaxKinds {
+	if _, known := of[kind]; !known && len(of) >= mostKinds {
 		kind = "others"
 	}
 	of[kind]++
@@ -154,10 +154,9 @@ func (c *Comparer) line(l *line, place Wrong) {
 		wrong = true
 		c.list(found)
 	}
-	switch {
-	case unlogged:
+	if unlogged {
 		c.Report.Unlogged++
-	default:
+	} else {
 		c.Report.Compared++
 		if byRequest {
 			c.Report.ByRequest++

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"regexp"
+	"sync"
 	"time"
 
 	"github.com/tagproc/tagproc/people"
@@ -84,10 +85,11 @@ func (l *lines) next() ([]byte, error) {
 	}
 }
 
+// Compiled when the first line is read: serve, which reads none, starts without them.
 var (
-	digest  = regexp.MustCompile(`^[0-9a-f]{16}$`)
-	outcome = regexp.MustCompile(`^[a-z_]{1,32}$`)
-	status  = regexp.MustCompile(`^(-|[0-9]{1,3})$`)
+	digest  = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9a-f]{16}$`) })
+	outcome = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z_]{1,32}$`) })
+	status  = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(-|[0-9]{1,3})$`) })
 )
 
 // parse returns what a line says; false: it is not of the format.
@@ -95,10 +97,10 @@ func parse(text []byte) (l line, ok bool) {
 	if len(text) == 0 || text[0] != '{' || json.Unmarshal(text, &l) != nil || l.Tags == nil {
 		return line{}, false
 	}
-	if call, isText := l.Call.(string); isText && !status.MatchString(call) {
+	if call, isText := l.Call.(string); isText && !status().MatchString(call) {
 		return line{}, false
 	}
-	if l.Why != nil && (!outcome.MatchString(l.Why.Outcome) || l.Why.RulesDigest != "" && !digest.MatchString(l.Why.RulesDigest)) {
+	if l.Why != nil && (!outcome().MatchString(l.Why.Outcome) || l.Why.RulesDigest != "" && !digest().MatchString(l.Why.RulesDigest)) {
 		return line{}, false
 	}
 	if l.Why != nil && l.Why.RulesSince != nil && *l.Why.RulesSince != "" {

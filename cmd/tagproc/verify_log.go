@@ -107,18 +107,15 @@ func writeLogReport(t *terminal.Writer, files []string, r *accesslog.Report) {
 	}
 	remark(r.Compared-r.ByRequest, "compared by the bucket that tagproc named, since the log does not have what the rules look at")
 	remarkEach := func(counts map[string]int64, what string) {
-		kinds := mostFirst(counts)
-		for i, kind := range kinds {
-			if i == mostKindsShown {
-				rest := int64(0)
-				for _, kind := range kinds[i:] {
-					rest += counts[kind]
-				}
-				remark(rest, what+"others")
-				break
+		rest := int64(0)
+		for i, kind := range mostFirst(counts) {
+			if i < mostKindsShown {
+				remark(counts[kind], what+quoted(kind))
+			} else {
+				rest += counts[kind]
 			}
-			remark(counts[kind], what+quoted(kind))
 		}
+		remark(rest, what+"others")
 	}
 	remarkEach(r.OtherRules, "decided by other rules, with the digest ")
 	remarkEach(r.Unanswered, "that tagproc did not decide on: ")
