@@ -86,19 +86,20 @@ func (r *Rules) declared(key, name string) source.Value {
 
 // strips reports whether a header is removed before a route is chosen.
 func (s *Side) strips(name string) bool {
-	return slices.ContainsFunc(s.Managers, func(h *Manager) bool {
-		stripped := false
-		for _, e := range h.early { // in their order: one behind the removal may write the header
-			switch {
-			case e.GetRemove() != "" && strings.EqualFold(e.GetRemove(), name),
-				e.GetRemoveOnMatch() != nil && envoyconf.Matches(e.GetRemoveOnMatch().GetKeyMatcher(), name) == envoyconf.Yes:
-				stripped = true
-			case strings.EqualFold(e.GetAppend().GetHeader().GetKey(), name):
-				stripped = false
-			}
+	return slices.ContainsFunc(s.Managers, func(h *Manager) bool { return h.strips(name) })
+}
+
+func (h *Manager) strips(name string) (stripped bool) {
+	for _, e := range h.early { // in their order: one behind the removal may write the header
+		switch {
+		case e.GetRemove() != "" && strings.EqualFold(e.GetRemove(), name),
+			e.GetRemoveOnMatch() != nil && envoyconf.Matches(e.GetRemoveOnMatch().GetKeyMatcher(), name) == envoyconf.Yes:
+			stripped = true
+		case strings.EqualFold(e.GetAppend().GetHeader().GetKey(), name):
+			stripped = false
 		}
-		return stripped
-	})
+	}
+	return stripped
 }
 
 // isUnknown reports whether Envoy's side has a header nowhere: it was rendered

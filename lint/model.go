@@ -172,8 +172,7 @@ func (s *Side) Asked() (cs []*Cluster) {
 // managers that asks tagproc as a gateway does. It reports whether there is one, which makes
 // a gateway of an Envoy that is not said to be one.
 func (m *Model) AddEnvoy(name string, config *envoyconf.Config, gateway bool) (asks bool) {
-	e := &Envoy{Config: config, Name: name, Gateway: gateway}
-	defer func() { e.Gateway = e.Gateway || asks }()
+	e := &Envoy{Config: config, Name: name}
 	m.Envoys = append(m.Envoys, e)
 	for _, l := range config.Listeners {
 		for _, c := range l.Chains {
@@ -187,6 +186,7 @@ func (m *Model) AddEnvoy(name string, config *envoyconf.Config, gateway bool) (a
 			}
 		}
 	}
+	e.Gateway = gateway || asks
 	return asks
 }
 

@@ -23,9 +23,9 @@ func unaskedGateway(m *Model, found found) {
 				if c.HTTP == nil || c.HTTP.Routes == nil || slices.ContainsFunc(m.Sides, func(s *Side) bool { return s.of == c.HTTP }) {
 					continue
 				}
-				side := &Side{Managers: []*Manager{NewManager(c.HTTP.HttpConnectionManager, c.HTTP.Value)}}
+				manager := NewManager(c.HTTP.HttpConnectionManager, c.HTTP.Value)
 				for header, r := range m.followed(c.HTTP.Routes) {
-					if side.strips(header) {
+					if manager.strips(header) {
 						continue
 					}
 					where := "the listener " + l.GetName()

@@ -42,6 +42,7 @@ func (h *hop) filters(r *envoyconf.Result) *envoyconf.Result {
 			continue
 		}
 		config, isExtProc := f.Config.(*extprocv3.ExternalProcessor)
+		digest, isProgram := contract.ProgramDigest(f.LuaSource())
 		switch is, doubts := f.Mutate(r.Request); {
 		case is:
 			h.CannotTell = append(h.CannotTell, doubts...)
@@ -54,8 +55,8 @@ func (h *hop) filters(r *envoyconf.Result) *envoyconf.Result {
 			r = h.ask(f, config, r)
 		case isExtProc && slices.Contains(ours, f):
 			h.NotChecked = append(h.NotChecked, f.GetName()+" asks tagproc: give its rules with --rules")
-		case h.decidesByProgram(f):
-			r = h.program(f, r)
+		case isProgram:
+			r = h.program(f, digest, r)
 		case !f.Modelled():
 			h.NotChecked = append(h.NotChecked, f.GetName())
 		}
@@ -63,15 +64,9 @@ func (h *hop) filters(r *envoyconf.Result) *envoyconf.Result {
 	return r
 }
 
-// decidesByProgram reports whether a filter has the rules as Lua.
-func (h *hop) decidesByProgram(f *envoyconf.Filter) bool {
-	_, is := contract.ProgramDigest(f.LuaSource())
-	return is
-}
-
-// program has rules as Lua decide, as tagproc would by the same rules.
-func (h *hop) program(f *envoyconf.Filter, r *envoyconf.Result) *envoyconf.Result {
-	switch digest, _ := contract.ProgramDigest(f.LuaSource()); {
+// program has the rules of a digest, which a filter has as Lua, decide as tagproc would.
+func (h *hop) program(f *envoyconf.Filter, digest string, r *envoyconf.Result) *envoyconf.Result {
+	switch {
 	case h.table == nil:
 		h.CannotTell = append(h.CannotTell, "what the filter "+f.GetName()+" decides by its rules in Lua: give them with --rules")
 		return r
