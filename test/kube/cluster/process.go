@@ -81,7 +81,7 @@ func (p *process) tail() string {
 
 // freePorts returns ports of the loopback that nobody listens on. They are below those that
 // the kernel gives away. The same ports of UDP are open until the test ends, so that no other
-// test, of whichever process, is given one before the program listens there.
+// test, in this process or another, is given one before the program listens there.
 func freePorts(t testing.TB, n int) (ports []int) {
 	t.Helper()
 	for range 1000 {

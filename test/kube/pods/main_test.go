@@ -103,11 +103,5 @@ func (s *site) run(t *testing.T, script string) string {
 // eventually waits until condition returns nil.
 func eventually(t *testing.T, what string, condition func() error) {
 	t.Helper()
-	var err error
-	for deadline := time.Now().Add(limit); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
-		if err = condition(); err == nil {
-			return
-		}
-	}
-	t.Fatalf("waited %v in vain: %s: %v", limit, what, err)
+	cluster.Eventually(t, limit, what, condition)
 }

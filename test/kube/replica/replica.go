@@ -14,6 +14,7 @@ import (
 	"github.com/tagproc/tagproc/internal/child"
 	"github.com/tagproc/tagproc/internal/program"
 	"github.com/tagproc/tagproc/internal/transcript"
+	"github.com/tagproc/tagproc/test/kube/cluster"
 )
 
 // Limit bounds every wait for a condition.
@@ -22,13 +23,7 @@ const Limit = 2 * time.Minute
 // Eventually waits until condition returns nil.
 func Eventually(t testing.TB, what string, condition func() error) {
 	t.Helper()
-	var err error
-	for deadline := time.Now().Add(Limit); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
-		if err = condition(); err == nil {
-			return
-		}
-	}
-	t.Fatalf("waited %v in vain: %s: %v", Limit, what, err)
+	cluster.Eventually(t, Limit, what, condition)
 }
 
 // A Replica is a running tagproc.
