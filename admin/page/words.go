@@ -57,8 +57,8 @@ func (d *drawing) Alarms() (wrong []string) {
 // Disagree reports whether another replica may decide otherwise.
 func (d *drawing) Disagree() bool { return d.Replicas != nil && !d.Replicas.Agree || d.apart() }
 
-// apart reports whether the replica is none of those that are known and agree, and has other
-// rules.
+// apart reports whether the known replicas agree, and this one, which --peers does not lead to,
+// has other rules.
 func (d *drawing) apart() bool {
 	return d.Replicas != nil && d.Replicas.Agree && d.Replicas.Digest != "" && d.Replicas.Digest != d.State.Digest && !slices.ContainsFunc(d.Replicas.Replicas, d.This)
 }

@@ -35,7 +35,7 @@ func (w *fleetWait) check(cmd *cobra.Command, dryRun bool) (err error) {
 		err = errors.New("--addr, --timeout: expected --wait, which they are for")
 	}
 	if w.on && dryRun {
-		err = errors.Join(err, errors.New("--wait: expected no --dry-run, of which replicas learn nothing"))
+		err = errors.Join(err, errors.New("--wait: expected no --dry-run: replicas get nothing by it"))
 	}
 	if cmd.Flags().Changed("timeout") && w.timeout <= 0 {
 		err = errors.Join(err, fmt.Errorf("--timeout %s: expected more than 0s", w.timeout))
